@@ -1,0 +1,117 @@
+"""A compressed network as integers: what a checkpoint holds and what every backend runs.
+
+Activations are unsigned 8-bit with one zero point a tensor (0 after a ReLU, 128 for a symmetric signed
+tensor), so that a lane never sees a sign: ``real = scale * (integer - zero_point)``. The zero point's
+share of a convolution is a constant of each output channel and sits in its bias.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Requantize:
+    """Per output channel, from an accumulator to an 8-bit activation.
+
+    ``y = clamp(zero_point + (((acc + bias) * multiplier + r + half) >> shift), low, high)`` with
+    ``half = 1 << (shift - 1)`` (0 where shift is 0), an arithmetic shift, and
+    ``r = (residual - residual_zero_point) * residual_multiplier`` where a layer adds one.
+    Halves therefore round up, towards plus infinity.
+    """
+
+    bias: Integers  # [O]
+    multiplier: Integers  # [O], unsigned
+    shift: Integers  # [O]
+    zero_point: int = 0
+    low: int = 0
+    high: int = 255
+    residual_multiplier: Integers | None = None  # [O], unsigned
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Integer weights of one layer and how they are coded.
+
+    ``integers`` is [O, kh, kw, I] with I the input channels of one group; its position order is
+    (ky, kx, channel), channel fastest. Where ``gapless`` is false a zero is a pruned weight and has no
+    code; where it is true every position has a code and 0 may be in the codebook.
+    """
+
+    integers: NDArray[np.int16]  # [O, kh, kw, I]
+    codebook: NDArray[np.int16]  # [K], ascending, distinct
+    scheme: str  # "focused", "shift", "int8"
+    gapless: bool
+    slot_of_channel: NDArray[np.uint8] | None = None  # [I]; None: see golden.placement
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Convolution; a fully connected layer is one whose kernel covers its whole input."""
+
+    name: str
+    source: str
+    weights: Weights
+    requantize: Requantize
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, bottom, left, right
+    groups: int = 1
+    residual: str | None = None
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Max or average pooling. The average is requantized like an accumulator, over the whole window."""
+
+    name: str
+    source: str
+    kind: Literal["max", "average"]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    requantize: Requantize | None = None  # average only; one channel, shared
+
+
+@dataclass(frozen=True)
+class Subsample:
+    """The parameter-free shortcut of the CIFAR ResNets: every second pixel, zero channels on both sides."""
+
+    name: str
+    source: str
+    stride: int
+    before: int  # channels of zero (the tensor's zero point) before
+    after: int
+
+
+Node = Conv | Pool | Subsample
+
+
+@dataclass(frozen=True)
+class Input:
+    """Raw uint8 images [H, W, C], normalized to the first tensor by the requantizer's own formula."""
+
+    name: str
+    shape: tuple[int, int, int]
+    requantize: Requantize  # one entry a channel
+
+
+@dataclass(frozen=True)
+class Network:
+    """An input, nodes in an order in which they can run, and facts about where it came from.
+
+    The last node's output is the result; its channels are the classes. ``scales`` holds the real value
+    of one step of each tensor, by node name, for people: nothing is computed from it.
+    """
+
+    input: Input
+    nodes: tuple[Node, ...]
+    slots: int  # weight slots that the streams are coded for
+    scales: dict[str, float] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    facts: dict[str, object] = field(default_factory=dict)  # source, scheme, bits, seed, float accuracy, ...

@@ -1,0 +1,157 @@
+"""The accelerator's configuration: one frozen dataclass from which every width is derived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Literal, get_args
+
+from golden.errors import ShiftbookError
+
+Lane = Literal["shift", "multiply"]
+Feed = Literal["coded", "dense"]
+
+ACTIVATION_WIDTH = 8
+"""Bits of an activation: unsigned, with a zero point for each tensor."""
+
+WEIGHT_WIDTH = 8
+"""Bits of the signed weight that a multiplier lane takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Everything that the generator, the golden model and the driver must agree on.
+
+    Parameters
+    ----------
+    rows, cols
+        The lane grid. One lane owns one output pixel of a ``rows x cols`` tile.
+    slots
+        Weight slots W. Every slot has its own bit streams, decoder and activation banks and gives each
+        lane one codebook row a cycle; the lane adds all of them into one accumulator.
+    lane
+        ``"shift"``: terms are shifted and added. ``"multiply"``: the int8 baseline.
+    feed
+        ``"coded"``: Huffman coded gaps and codes. ``"dense"``: every weight, zero or not, as 8 raw bits
+        (multiplier lanes only).
+    terms
+        The exponent range ``(low, high)``, both included, of each term of a codebook row. A row adds
+        ``sum(sign_t * x << exponent_t)``; a term can also be absent. ``((0, 7),)`` represents every
+        int8 value in at most four rows; narrower ranges are cheaper and refuse what they cannot say.
+    accumulator_width
+        Bits of the signed accumulator. Layers are proven to fit before they are run.
+    multiplier_width, shift_width
+        Bits of the requantizer's unsigned multiplier and of its right shift.
+    requantizers
+        Requantizers; each drains ``rows * cols / requantizers`` lanes, one a cycle.
+    tile_words
+        Words of each activation bank. A bank holds 8-bit pixels; there are ``rows * cols`` banks a slot.
+    table_entries
+        Entries of each slot's tap table.
+    codebook_rows, code_symbols, gap_symbols, code_length
+        Codebook memory, alphabets of the two canonical Huffman codes, and their longest code word.
+    word_width
+        Bits of a word of a weight stream.
+    position_width
+        Bits of a position counter; positions of one output channel in one slot, plus one gap, fit in it.
+    """
+
+    rows: int = 8
+    cols: int = 8
+    slots: int = 4
+    lane: Lane = "shift"
+    feed: Feed = "coded"
+    terms: tuple[tuple[int, int], ...] = ((0, 7),)
+    accumulator_width: int = 24
+    multiplier_width: int = 10
+    shift_width: int = 5
+    requantizers: int = 8
+    tile_words: int = 256
+    table_entries: int = 64
+    codebook_rows: int = 1024
+    code_symbols: int = 256
+    gap_symbols: int = 64
+    code_length: int = 12
+    word_width: int = 16
+    position_width: int = 14
+    channel_counter_width: int = 12
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("rows", 2, 32),
+            ("cols", 2, 32),
+            ("slots", 1, 16),
+            ("accumulator_width", 16, 32),
+            ("multiplier_width", 4, 16),
+            ("shift_width", 4, 6),
+            ("requantizers", 1, self.rows * self.cols),
+            ("tile_words", 16, 1 << 14),
+            ("table_entries", 4, 256),
+            ("codebook_rows", 16, 4096),
+            ("code_symbols", 4, 256),
+            ("gap_symbols", 4, 256),
+            ("code_length", 8, 15),
+            ("word_width", 16, 32),
+            ("position_width", 8, 20),
+            ("channel_counter_width", 8, 16),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not low <= value <= high:
+                raise ShiftbookError(f"{name} must be an integer in {low}..{high}, not {value!r}")
+        for name in ("rows", "cols"):
+            if getattr(self, name) & (getattr(self, name) - 1):
+                raise ShiftbookError(f"{name} must be a power of two, not {getattr(self, name)}")
+        if self.lanes % self.requantizers:
+            raise ShiftbookError(f"requantizers must divide the {self.lanes} lanes, not {self.requantizers}")
+        if self.lane not in get_args(Lane):
+            raise ShiftbookError(f"lane must be one of {get_args(Lane)}, not {self.lane!r}")
+        if self.feed not in get_args(Feed):
+            raise ShiftbookError(f"feed must be one of {get_args(Feed)}, not {self.feed!r}")
+        if self.feed == "dense" and self.lane != "multiply":
+            raise ShiftbookError("feed 'dense' needs lane 'multiply': shift lanes take terms from a codebook")
+        if not self.terms:
+            raise ShiftbookError("terms must name at least one exponent range")
+        for low, high in self.terms:
+            if not 0 <= low <= high <= 7:
+                raise ShiftbookError(f"an exponent range must satisfy 0 <= low <= high <= 7, not {(low, high)}")
+
+    @property
+    def lanes(self) -> int:
+        """Lanes of the grid."""
+        return self.rows * self.cols
+
+    @property
+    def drain_cycles(self) -> int:
+        """Cycles in which the requantizers empty the grid; no output channel takes fewer."""
+        return self.lanes // self.requantizers
+
+    @property
+    def address_width(self) -> int:
+        """Bits of the address of an activation bank."""
+        return (self.tile_words - 1).bit_length()
+
+    @property
+    def row_address_width(self) -> int:
+        """Bits of the address of a codebook row."""
+        return (self.codebook_rows - 1).bit_length()
+
+    @property
+    def escape_gap(self) -> int:
+        """The last gap symbol: skip this many positions and issue nothing."""
+        return self.gap_symbols - 1
+
+    def as_json(self) -> dict[str, object]:
+        """The fields as JSON values."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+DEFAULT = Spec()
+"""Runs any codebook."""
+
+PRESETS: dict[str, Spec] = {
+    "default": DEFAULT,
+    "pair": replace(DEFAULT, terms=((0, 7), (0, 3))),
+    "focused": replace(DEFAULT, terms=((4, 4), (0, 3))),
+    "int8": replace(DEFAULT, lane="multiply", feed="dense"),
+    "int8_sparse": replace(DEFAULT, lane="multiply"),
+}
+"""Named specs. ``focused`` is the cheapest lane for 5-bit focused weights and refuses other codebooks."""
