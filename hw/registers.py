@@ -1,0 +1,215 @@
+"""The engine's address map: every register, memory and bit field that the host writes, as plain data.
+
+The hardware decodes addresses from it, the program builder packs words with it and the documentation
+prints it. An address is ``region << INDEX_WIDTH | index``; a word has 32 bits and unused ones are 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from golden.errors import ShiftbookError
+from golden.spec import ACTIVATION_WIDTH, WEIGHT_WIDTH, Spec
+
+ADDRESS_WIDTH = 16
+DATA_WIDTH = 32
+INDEX_WIDTH = 12
+
+ROW_COUNT_WIDTH = 2
+"""Bits of "rows - 1" of a code: a code has one to four rows."""
+
+
+class Region(IntEnum):
+    """The upper bits of an address. Memories 3 to 5 exist once a slot and are written all together."""
+
+    REGISTERS = 0
+    GAP_CODE = 1  # index: length - 1
+    CODE_CODE = 2  # index: length - 1
+    GAP_SYMBOLS = 3  # index: rank of the code word
+    CODE_SYMBOLS = 4  # index: rank of the code word
+    ROWS = 5  # index: row
+    TAPS = 6  # index: slot * table_entries + entry
+
+
+class Register(IntEnum):
+    """Index of a register within ``Region.REGISTERS``."""
+
+    POSITIONS = 0
+    CHANNEL_BITS = 1
+    CHANNEL_SHIFT = 2
+    OUTPUT_CHANNELS = 3
+    GAPLESS = 4
+    ZERO_POINT = 5
+    CLAMP_LOW = 6
+    CLAMP_HIGH = 7
+
+
+@dataclass(frozen=True)
+class Field:
+    """``width`` bits of a word; two's complement where ``signed``."""
+
+    name: str
+    width: int
+    text: str
+    signed: bool = False
+
+
+Layout = tuple[Field, ...]
+"""Fields of one word from bit 0 upwards, without holes."""
+
+
+def register_fields(spec: Spec) -> dict[Register, Field]:
+    """Width and meaning of every register."""
+    return {
+        Register.POSITIONS: Field("positions", spec.position_width, "local positions P of an output channel"),
+        Register.CHANNEL_BITS: Field(
+            "channel_bits",
+            spec.address_width.bit_length(),
+            "low bits of a position that count local channels; the rest is the tap table entry",
+        ),
+        Register.CHANNEL_SHIFT: Field(
+            "channel_shift", 2, "tile sub-block bits below a local channel: 0 or 2"
+        ),
+        Register.OUTPUT_CHANNELS: Field("output_channels", spec.channel_counter_width, "output channels"),
+        Register.GAPLESS: Field("gapless", 1, "1: every position has a code and there is no gap stream"),
+        Register.ZERO_POINT: Field("zero_point", ACTIVATION_WIDTH, "zero point of the output tensor"),
+        Register.CLAMP_LOW: Field("clamp_low", ACTIVATION_WIDTH, "smallest output"),
+        Register.CLAMP_HIGH: Field("clamp_high", ACTIVATION_WIDTH, "largest output"),
+    }
+
+
+def rank_width(symbols: int) -> int:
+    """Bits of the rank of a code word among ``symbols``."""
+    return (symbols - 1).bit_length()
+
+
+def huffman_length(spec: Spec, symbols: int) -> Layout:
+    """What the decoder of a canonical code over ``symbols`` symbols knows of one code length."""
+    return (
+        Field("limit", spec.code_length + 1, "(first code + count) << (code_length - length)"),
+        Field("offset", rank_width(symbols), "rank = (window >> (code_length - length)) + offset, modulo"),
+    )
+
+
+def gap_symbol(spec: Spec) -> Layout:
+    """Gap symbol of a rank."""
+    return (Field("gap", rank_width(spec.gap_symbols), "positions to skip; the last symbol is the escape"),)
+
+
+def code_symbol(spec: Spec) -> Layout:
+    """Codebook rows of a rank."""
+    return (
+        Field("more_rows", ROW_COUNT_WIDTH, "rows of the code, minus 1"),
+        Field("first_row", spec.row_address_width, "address of its first row"),
+    )
+
+
+def row(spec: Spec) -> Layout:
+    """One codebook row: the terms that a slot gives to every lane in one cycle."""
+    if spec.lane == "multiply":
+        return (Field("weight", WEIGHT_WIDTH, "the weight", signed=True),)
+    fields: list[Field] = []
+    for number, (low, high) in enumerate(spec.terms):
+        fields.append(Field(f"enable{number}", 1, "the term is present"))
+        fields.append(Field(f"negative{number}", 1, "the term is subtracted"))
+        if high > low:
+            fields.append(Field(f"exponent{number}", (high - low).bit_length(), f"exponent - {low}"))
+    return tuple(fields)
+
+
+def tap(spec: Spec) -> Layout:
+    """One tap table entry."""
+    return (
+        Field("base", spec.address_width, "tile address of the entry's first local channel"),
+        Field("oy", (spec.rows - 1).bit_length(), "rows by which the tap looks down"),
+        Field("ox", (spec.cols - 1).bit_length(), "columns by which the tap looks right"),
+    )
+
+
+def channel_parameters(spec: Spec) -> Layout:
+    """One word of the ``channels`` stream (not in the address map): the requantizer of an output channel."""
+    return (
+        Field("bias", spec.accumulator_width, "added to the accumulator", signed=True),
+        Field("multiplier", spec.multiplier_width, "factor"),
+        Field("shift", spec.shift_width, "rounding right shift"),
+    )
+
+
+def layouts(spec: Spec) -> dict[Region, Layout]:
+    """Word layout of every memory region that an engine of this spec has."""
+    memories: dict[Region, Layout] = {Region.TAPS: tap(spec)}
+    if spec.feed == "coded":
+        memories |= {
+            Region.GAP_CODE: huffman_length(spec, spec.gap_symbols),
+            Region.CODE_CODE: huffman_length(spec, spec.code_symbols),
+            Region.GAP_SYMBOLS: gap_symbol(spec),
+            Region.CODE_SYMBOLS: code_symbol(spec),
+            Region.ROWS: row(spec),
+        }
+    return dict(sorted(memories.items()))
+
+
+def depths(spec: Spec) -> dict[Region, int]:
+    """Words of every memory region."""
+    words = {
+        Region.GAP_CODE: spec.code_length,
+        Region.CODE_CODE: spec.code_length,
+        Region.GAP_SYMBOLS: spec.gap_symbols,
+        Region.CODE_SYMBOLS: spec.code_symbols,
+        Region.ROWS: spec.codebook_rows,
+        Region.TAPS: spec.slots * spec.table_entries,
+    }
+    return {region: words[region] for region in layouts(spec)}
+
+
+def width(layout: Layout) -> int:
+    """Bits of a word."""
+    return sum(field.width for field in layout)
+
+
+def address(region: Region, index: ArrayLike) -> NDArray[np.uint16]:
+    """Addresses of words of a region."""
+    return (int(region) << INDEX_WIDTH | np.asarray(index, np.int64)).astype(np.uint16)
+
+
+def pack(layout: Layout, **values: ArrayLike) -> NDArray[np.uint64]:
+    """Words from one array (or number) a field.
+
+    Raises
+    ------
+    ShiftbookError
+        A value does not fit its field.
+    """
+    word = np.zeros(np.broadcast(*(np.asarray(v) for v in values.values())).shape, np.uint64)
+    offset = 0
+    for field in layout:
+        value = np.asarray(values.pop(field.name), np.int64)
+        low, high = (
+            (-(1 << field.width - 1), (1 << field.width - 1) - 1)
+            if field.signed
+            else (0, (1 << field.width) - 1)
+        )
+        if value.size and (value.min() < low or value.max() > high):
+            bad = int(value.min() if value.min() < low else value.max())
+            raise ShiftbookError(f"{field.name} must be in {low}..{high} ({field.width} bits), not {bad}")
+        word |= (value & (1 << field.width) - 1).astype(np.uint64) << np.uint64(offset)
+        offset += field.width
+    if values:
+        raise TypeError(f"no field is named {', '.join(values)}")
+    return word
+
+
+def unpack(layout: Layout, word: int) -> dict[str, int]:
+    """Fields of one word."""
+    fields: dict[str, int] = {}
+    for field in layout:
+        value = word & (1 << field.width) - 1
+        word >>= field.width
+        fields[field.name] = (
+            value - (1 << field.width) if field.signed and value >> field.width - 1 else value
+        )
+    return fields
