@@ -1,0 +1,118 @@
+"""From Amaranth components to RTLIL and Verilog, with one module for each distinct component.
+
+Amaranth itself gives every instance a module of its own and specializes it to its surroundings. Here each
+component is converted alone, with its whole signature as ports, and components whose text is identical
+share one module: 64 lanes are one module, which a synthesizer maps once and a report counts 64 times.
+"""
+
+from __future__ import annotations
+
+import re
+
+from amaranth import ClockSignal, Const, Elaboratable, Fragment, Instance, ResetSignal, Value
+from amaranth.back import rtlil, verilog
+from amaranth.hdl import ValueCastable
+from amaranth.lib import wiring
+
+PORT = re.compile(r"^  wire width \d+ (?:input|output) \d+ +\\(\S+)$", re.MULTILINE)
+
+
+def rtlil_text(component: wiring.Component, name: str) -> str:
+    """RTLIL of ``component`` and of all below it; the top module is called ``name``.
+
+    Modules below are called ``{name}_{class in snake case}``, with a number after it where one class gave
+    several texts. The same component gives the same text, always.
+    """
+    modules = _Modules(name)
+    modules.convert(component, Fragment.get(component, None), name)
+    return "\n".join(modules.texts.values())
+
+
+def emit(component: wiring.Component, name: str) -> str:
+    """Verilog of ``component`` and of all below it; see `rtlil_text`."""
+    return verilog._convert_rtlil_text(rtlil_text(component, name), strip_internal_attrs=True)
+
+
+class _Modules:
+    """The distinct modules met so far.
+
+    Parameters
+    ----------
+    prefix
+        What the names of all modules below the top begin with.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.texts: dict[str, str] = {}  # by module name
+        self._names: dict[str, str] = {}  # by class and text without the module's name
+
+    def convert(self, component: wiring.Component, fragment: Fragment, name: str | None = None) -> str:
+        """Convert ``component``, elaborated as ``fragment``, after what is in it; return its module's name."""
+        self._replace_components(fragment)
+        text = rtlil.convert(_Shell(component, fragment), name="module", emit_src=False)
+        kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(component).__name__).lower()
+        key = kind + text
+        if name is None and key in self._names:
+            return self._names[key]
+        if name is None:
+            name = f"{self.prefix}_{kind}"
+            same = sum(k == name or k.startswith(name + "_v") for k in self.texts)
+            name += f"_v{same + 1}" if same else ""
+            text = text.replace("attribute \\top 1\n", "")
+        self._names[key] = name
+        self.texts[name] = text.replace("module \\module\n", f"module \\{name}\n", 1)
+        return name
+
+    def _replace_components(self, fragment: Fragment) -> None:
+        """Put an instance of its module in the place of every component below ``fragment``."""
+        for index, (child, label, location) in enumerate(fragment.subfragments):
+            component = next((o for o in child.origins or () if isinstance(o, wiring.Component)), None)
+            # a memory has no signature: it stays a memory of the component that asked for it
+            if component is None or not component.signature.members:
+                self._replace_components(child)
+                continue
+            module = self.convert(component, child)
+            present = set(PORT.findall(self.texts[module]))
+            ports: list[tuple[str, str, Value]] = [
+                ("i" if member.flow == wiring.In else "o", port, value)
+                for port, member, value in _ports(component)
+                if port in present
+            ]
+            for port, signal in (("clk", ClockSignal()), ("rst", ResetSignal())):
+                if port in present:
+                    ports.append(("i", port, signal))
+            fragment.subfragments[index] = (Instance(module, *ports), label, location)
+
+
+def _ports(component: wiring.Component) -> list[tuple[str, wiring.Member, Value]]:
+    """Name, member and signal of every port; constants (an always ready stream's ``ready``) are none."""
+    ports = []
+    for path, member, value in component.signature.flatten(component):
+        value = value.as_value() if isinstance(value, ValueCastable) else value
+        if not isinstance(value, Const):
+            ports.append(("__".join(map(str, path)), member, value))
+    return ports
+
+
+class _Shell(Elaboratable):
+    """What Amaranth converts: ports and content, both there already.
+
+    Parameters
+    ----------
+    component
+        Gives the ports; Amaranth's own conversion refuses the constants that `_ports` leaves out.
+    fragment
+        The elaborated content.
+    """
+
+    def __init__(self, component: wiring.Component, fragment: Fragment) -> None:
+        self.fragment = fragment
+        members = {}
+        for port, member, value in _ports(component):
+            members[port] = wiring.Member(member.flow, value.shape())
+            setattr(self, port, value)
+        self.signature = wiring.Signature(members)
+
+    def elaborate(self, platform: object) -> Fragment:
+        return self.fragment
