@@ -1,0 +1,323 @@
+"""Weight streams: from the integers of a layer to gap and code bits for each slot, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden import bits
+from golden.bits import Stream
+from golden.errors import ShiftbookError
+from golden.huffman import HuffmanCode, entropy_bits
+from golden.network import Weights
+from golden.placement import Placement, place
+from golden.spec import Spec
+
+Ints = NDArray[np.int64]
+
+CHUNK_BITS = 1 << 14
+"""Bits that are decoded at a time: the tables of a chunk stay in the cache."""
+
+
+class Items(NamedTuple):
+    """What one slot's decoder yields for a layer, in order. An item is an escape or a weight.
+
+    Attributes
+    ----------
+    target
+        [n] absolute position after the item's skip: ``output channel * P + local position``. The targets
+        of escapes may lie at or beyond ``O * P``.
+    is_escape
+        [n] whether the item only skips.
+    code
+        [n] index into the codebook; 0 for escapes.
+    """
+
+    target: Ints
+    is_escape: NDArray[np.bool_]
+    code: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class LayerStreams:
+    """The coded weights of one layer.
+
+    Attributes
+    ----------
+    gap_code, code_code
+        Huffman codes, shared by the slots. ``gap_code`` is None in gapless layers.
+    gaps, codes
+        One bit string for each slot; ``gaps`` is empty in gapless layers.
+    """
+
+    gap_code: HuffmanCode | None
+    code_code: HuffmanCode
+    gaps: tuple[Stream, ...]
+    codes: tuple[Stream, ...]
+
+    @property
+    def gap_bits(self) -> int:
+        """Bits of all gap streams, without the padding of their last bytes."""
+        return sum(stream.bits for stream in self.gaps)
+
+    @property
+    def code_bits(self) -> int:
+        """Bits of all code streams, without the padding of their last bytes."""
+        return sum(stream.bits for stream in self.codes)
+
+
+class Entropy(NamedTuple):
+    """Bits below which no code for these symbols can go."""
+
+    gaps: float
+    codes: float
+
+
+def placement_of(weights: Weights, slots: int, spec: Spec) -> Placement:
+    """Where the positions of a layer live."""
+    _, kh, kw, channels = weights.integers.shape
+    return place((kh, kw), channels, slots, spec, weights.slot_of_channel)
+
+
+def items(weights: Weights, slots: int, spec: Spec) -> tuple[Items, ...]:
+    """What each slot decodes: the symbols of its streams, with their positions.
+
+    Raises
+    ------
+    ShiftbookError
+        A weight (or, in a gapless layer, the 0 of padding positions) is not in the codebook; the codebook
+        is too large or not ascending; the layer cannot be placed.
+    """
+    placement = placement_of(weights, slots, spec)
+    _check_codebook(weights.codebook, spec)
+    outputs = len(weights.integers)
+    flat = weights.integers.reshape(outputs, -1)
+    with_zero = np.concatenate([flat, np.zeros((outputs, 1), dtype=flat.dtype)], axis=1)
+    result = []
+    for w in range(slots):
+        values = with_zero[:, placement.source[w]].ravel()  # source -1 picks the zero at the end
+        if weights.gapless:
+            target = np.arange(len(values))
+            result.append(Items(target, np.zeros(len(values), bool), _indices(values, weights.codebook)))
+        else:
+            target = np.flatnonzero(values)
+            codes = _indices(values[target], weights.codebook)
+            result.append(_with_escapes(target, codes, len(values), spec.escape_gap))
+    return tuple(result)
+
+
+def gap_symbols_of(slot_items: Items, spec: Spec) -> Ints:
+    """[n] the gap symbols that lead to these items."""
+    before = np.zeros(len(slot_items.target), dtype=np.int64)
+    before[1:] = slot_items.target[:-1] + ~slot_items.is_escape[:-1]
+    return np.where(slot_items.is_escape, spec.escape_gap, slot_items.target - before)
+
+
+def encode(weights: Weights, slots: int, spec: Spec) -> LayerStreams:
+    """Code a layer with the shortest Huffman codes that the spec's ``code_length`` allows.
+
+    Raises
+    ------
+    ShiftbookError
+        See :func:`items`.
+    """
+    slot_items = items(weights, slots, spec)
+    codes = [item.code[~item.is_escape] for item in slot_items]
+    code_code = HuffmanCode.from_counts(_histogram(codes, len(weights.codebook)), spec.code_length)
+    packed = tuple(_pack_symbols(symbols, code_code) for symbols in codes)
+    if weights.gapless:
+        return LayerStreams(None, code_code, (), packed)
+    gaps = [gap_symbols_of(item, spec) for item in slot_items]
+    gap_code = HuffmanCode.from_counts(_histogram(gaps, spec.gap_symbols), spec.code_length)
+    return LayerStreams(gap_code, code_code, tuple(_pack_symbols(s, gap_code) for s in gaps), packed)
+
+
+def entropy_bound(weights: Weights, slots: int, spec: Spec) -> Entropy:
+    """Order-0 empirical entropy of a layer's gap symbols and of its code symbols, in bits."""
+    slot_items = items(weights, slots, spec)
+    codes = _histogram([item.code[~item.is_escape] for item in slot_items], len(weights.codebook))
+    if weights.gapless:
+        return Entropy(0.0, entropy_bits(codes))
+    gaps = _histogram([gap_symbols_of(item, spec) for item in slot_items], spec.gap_symbols)
+    return Entropy(entropy_bits(gaps), entropy_bits(codes))
+
+
+def decode(
+    streams: LayerStreams,
+    shape: tuple[int, int, int, int],
+    codebook: NDArray[np.int16],
+    placement: Placement,
+    spec: Spec,
+) -> NDArray[np.int16]:
+    """The integers [O, kh, kw, I] = ``shape`` that the streams hold; the inverse of :func:`encode`.
+
+    Raises
+    ------
+    ShiftbookError
+        A stream holds bits without a meaning, does not end with its last code word, or does not cover
+        the layer exactly.
+    """
+    outputs = shape[0]
+    total = outputs * placement.positions
+    codes = decode_symbols(streams.codes, streams.code_code)
+    flat = np.zeros((outputs, shape[1] * shape[2] * shape[3] + 1), dtype=np.int16)
+    gaps = decode_symbols(streams.gaps, streams.gap_code) if streams.gap_code is not None else None
+    for w in range(placement.slots):
+        values = np.zeros(total, dtype=np.int16)
+        target = np.arange(total) if gaps is None else _targets(gaps[w], total, spec.escape_gap)
+        if len(target) != len(codes[w]):
+            raise ShiftbookError(f"slot {w} has {len(codes[w])} codes for {len(target)} positions")
+        values[target] = codebook[codes[w]]
+        by_channel = values.reshape(outputs, placement.positions)
+        if by_channel[:, placement.source[w] < 0].any():
+            raise ShiftbookError(f"slot {w} has a weight at a position that does not exist")
+        flat[:, placement.source[w]] = by_channel
+    return flat[:, :-1].reshape(shape)
+
+
+def decode_symbols(streams: tuple[Stream, ...], code: HuffmanCode) -> tuple[Ints, ...]:
+    """The symbols of each bit string, all of it.
+
+    The bit at which a word starts is known only once all words before it are decoded. So look up, for
+    every bit, where the next word would start if one started here; then follow that chain from bit 0,
+    doubling the stride: the first 2**n words and the jump over 2**n words give the first 2**(n + 1).
+
+    Raises
+    ------
+    ShiftbookError
+        Bits without a meaning, or a last code word that is cut off.
+    """
+    width = max(code.longest, 1)
+    lengths, symbols = code.table(width)
+    result = []
+    for number, stream in enumerate(streams):
+        windows = bits.windows(stream, width)
+        starts = _chain(lengths[windows], number)
+        result.append(symbols[windows[starts]].astype(np.int64))
+    return tuple(result)
+
+
+def words(stream: Stream, word_width: int) -> NDArray[np.uint32]:
+    """The words that the driver feeds for one slot's stream: ``bits // word_width + 2`` of them.
+
+    The stream's first bit is the most significant bit of word 0; zeros follow its end. The two words
+    more than the whole ones are those that the decoder holds when it takes the last symbol.
+    """
+    return bits.words(stream, word_width, stream.bits // word_width + 2)
+
+
+def dense_words(weights: Weights, slots: int, spec: Spec) -> tuple[NDArray[np.uint32], ...]:
+    """For each slot of a dense feed, all its weights as 8 raw bits, first weight in the highest byte.
+
+    Order: local positions 0..P-1 of output channel 0, then of channel 1, ...; positions that do not exist
+    are 0, and so is the rest of the last word.
+    """
+    placement = placement_of(weights, slots, spec)
+    if weights.integers.min(initial=0) < -128 or weights.integers.max(initial=0) > 127:
+        raise ShiftbookError("a dense feed needs weights in -128..127")
+    outputs = len(weights.integers)
+    flat = weights.integers.reshape(outputs, -1).astype(np.int8)
+    with_zero = np.concatenate([flat, np.zeros((outputs, 1), dtype=np.int8)], axis=1)
+    result = []
+    for w in range(slots):
+        raw = with_zero[:, placement.source[w]].ravel().view(np.uint8)
+        stream = Stream(raw, 8 * len(raw))
+        result.append(bits.words(stream, spec.word_width, -(-stream.bits // spec.word_width)))
+    return tuple(result)
+
+
+def _check_codebook(codebook: NDArray[np.int16], spec: Spec) -> None:
+    if not 0 < len(codebook) <= spec.code_symbols:
+        raise ShiftbookError(f"a codebook must have 1 to {spec.code_symbols} entries, not {len(codebook)}")
+    if (np.diff(codebook.astype(np.int64)) <= 0).any():
+        raise ShiftbookError(f"a codebook must be ascending and distinct, not {codebook.tolist()}")
+
+
+def _indices(values: NDArray[np.int16], codebook: NDArray[np.int16]) -> Ints:
+    """Codebook index of each value."""
+    index = np.minimum(np.searchsorted(codebook, values), len(codebook) - 1)
+    wrong = codebook[index] != values
+    if wrong.any():
+        raise ShiftbookError(f"weight {values[wrong][0]} is not in the codebook {codebook.tolist()}")
+    return index.astype(np.int64)
+
+
+def _with_escapes(target: Ints, code: Ints, total: int, escape: int) -> Items:
+    """Put the escapes between weights at ``target`` and after the last one, up to ``total``."""
+    start = np.concatenate([[0], target + 1])  # the position at which each item's gap begins
+    gap = np.concatenate([target, [total]]) - start
+    escapes = gap // escape
+    escapes[-1] = -(-gap[-1] // escape)  # the tail is all escapes, until total is reached or passed
+    group = escapes + 1  # every group is its escapes and its weight; the tail has a weight too many
+    ends = np.cumsum(group)
+    step = np.arange(1, ends[-1] + 1) - np.repeat(ends - group, group)
+    is_escape = np.ones(ends[-1], dtype=bool)
+    is_escape[ends - 1] = False
+    position = np.repeat(start, group) + step * escape
+    position[ends[:-1] - 1] = target
+    index = np.zeros(ends[-1], dtype=np.int64)
+    index[ends[:-1] - 1] = code
+    return Items(position[:-1], is_escape[:-1], index[:-1])
+
+
+def _targets(gap_symbols: Ints, total: int, escape: int) -> Ints:
+    """Absolute positions of the weights that gap symbols lead to."""
+    is_weight = gap_symbols != escape
+    after = np.cumsum(gap_symbols + is_weight)
+    target: Ints = after[is_weight] - 1
+    end = int(after[-1]) if len(after) else 0
+    last = int(after[-2]) if len(after) > 1 else 0
+    if end < total or (last >= total) or (len(target) and target[-1] >= total):
+        raise ShiftbookError(f"gaps lead to position {end}, but the layer has {total} positions in a slot")
+    return target
+
+
+def _histogram(symbols: list[Ints], size: int) -> Ints:
+    return np.bincount(np.concatenate(symbols), minlength=size).astype(np.int64)
+
+
+def _pack_symbols(symbols: Ints, code: HuffmanCode) -> Stream:
+    return bits.pack(code.codes[symbols], code.lengths[symbols])
+
+
+def _chain(lengths: NDArray[np.uint8], slot: int) -> Ints:
+    """The bits at which code words start, given the length that a word starting at each bit would have."""
+    total = len(lengths)
+    pieces = []
+    entry = 0
+    for base in range(0, total, CHUNK_BITS):
+        chunk = lengths[base : base + CHUNK_BITS]
+        if entry < base + len(chunk):
+            starts, after = _chain_in_chunk(chunk, entry - base)
+            pieces.append(starts + base)
+            entry = base + after
+    starts = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int64)
+    if (lengths[starts] == 0).any():
+        raise ShiftbookError(f"the stream of slot {slot} holds bits that are no code word")
+    if entry != total:
+        raise ShiftbookError(f"the stream of slot {slot} ends within a code word")
+    return starts
+
+
+def _chain_in_chunk(lengths: NDArray[np.uint8], entry: int) -> tuple[Ints, int]:
+    """Starts of code words within a chunk, and where the first word after it starts.
+
+    A length of 0 is a chain's dead end; the caller looks for one among the starts.
+    """
+    size = len(lengths)
+    nothing = size  # past the chunk, every jump stays here
+    following = np.arange(size, dtype=np.int32) + lengths
+    jump = np.append(np.where(lengths > 0, np.minimum(following, nothing), nothing), nothing).astype(np.int32)
+    starts = np.array([entry], dtype=np.int32)
+    while True:
+        more = jump[starts]
+        more = more[more < nothing]
+        if not len(more):
+            break
+        starts = np.concatenate([starts, more])
+        jump = jump[jump]
+    last = int(starts[-1])
+    return starts.astype(np.int64), int(following[last]) if lengths[last] else size

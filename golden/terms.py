@@ -1,0 +1,141 @@
+"""Codebook rows: how a lane says an integer, T shifted copies of the activation at a time."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.errors import ShiftbookError
+from golden.spec import DEFAULT, WEIGHT_WIDTH, Spec
+
+MAX_ROWS = 4
+"""Rows of one codebook entry; four rows of one term each say every int8."""
+
+
+class Term(NamedTuple):
+    """``sign * (x << exponent)``, sign -1 or 1."""
+
+    sign: int
+    exponent: int
+
+    @property
+    def value(self) -> int:
+        """What the term multiplies an activation with."""
+        return self.sign << self.exponent
+
+
+ShiftRow = tuple[Term | None, ...]
+"""One optional term for each exponent range of the spec."""
+
+Row = ShiftRow | int
+"""What a slot issues in one cycle: terms, or the int8 weight of a multiplier lane."""
+
+Ranges = tuple[tuple[int, int], ...]
+
+
+def rows_of(value: int, spec: Spec) -> tuple[Row, ...]:
+    """The shortest list of rows whose sum is ``value``; of those, one with the fewest terms.
+
+    Parameters
+    ----------
+    value
+        The integer weight. 0 is one row without terms.
+    spec
+        Its lane and exponent ranges.
+
+    Raises
+    ------
+    ShiftbookError
+        The spec cannot say this value in four rows (shift lanes), or it is no int8 (multiplier lanes).
+    """
+    value = int(value)
+    if spec.lane == "multiply":
+        half = 1 << (WEIGHT_WIDTH - 1)
+        if not -half <= value < half:
+            raise ShiftbookError(f"weight {value} does not fit a multiplier lane: it must be in -128..127")
+        return (value,)
+    for count in range(1, MAX_ROWS + 1):
+        rows = _sum_of_rows(value, count, spec.terms)
+        if rows is not None:
+            return rows
+    raise ShiftbookError(
+        f"weight {value} needs more than {MAX_ROWS} rows of terms with exponents in {spec.terms}: "
+        f"take a spec with wider ranges, such as {DEFAULT.terms}"
+    )
+
+
+def work(codebook: NDArray[np.int16], spec: Spec) -> NDArray[np.int64]:
+    """[K] cycles that each codebook entry takes: its rows."""
+    return np.array([len(rows_of(int(value), spec)) for value in codebook], dtype=np.int64)
+
+
+def term_count(rows: tuple[Row, ...]) -> int:
+    """Terms that shift rows issue; rows of a multiplier lane count one each, unless zero."""
+    return sum(
+        int(row != 0) if isinstance(row, int) else sum(term is not None for term in row) for row in rows
+    )
+
+
+def row_width(spec: Spec) -> int:
+    """Bits of one row in the codebook memory."""
+    if spec.lane == "multiply":
+        return WEIGHT_WIDTH
+    return sum(2 + exponent_width(span) for span in spec.terms)
+
+
+def exponent_width(span: tuple[int, int]) -> int:
+    """Bits that tell the exponents of one range apart; 0 if there is only one."""
+    low, high = span
+    return (high - low).bit_length()
+
+
+def row_bits(row: Row, spec: Spec) -> int:
+    """The codebook memory's word for a row.
+
+    From the least significant bit, for each term in turn: enable (1 bit), negative (1 bit), exponent
+    minus the range's low end. Multiplier lanes: the two's complement weight.
+    """
+    if isinstance(row, int):
+        return row & ((1 << WEIGHT_WIDTH) - 1)
+    word = 0
+    position = 0
+    for term, span in zip(row, spec.terms, strict=True):
+        if term is not None:
+            word |= (1 | (int(term.sign < 0) << 1) | ((term.exponent - span[0]) << 2)) << position
+        position += 2 + exponent_width(span)
+    return word
+
+
+@lru_cache(maxsize=64)
+def _single_rows(ranges: Ranges) -> dict[int, ShiftRow]:
+    """Every value that one row can say, with the row of fewest terms that says it."""
+    choices = [
+        [None, *(Term(sign, exponent) for exponent in range(low, high + 1) for sign in (1, -1))]
+        for low, high in ranges
+    ]
+    best: dict[int, ShiftRow] = {}
+    for row in product(*choices):
+        value = sum(term.value for term in row if term is not None)
+        if value not in best or term_count((row,)) < term_count((best[value],)):
+            best[value] = row
+    return best
+
+
+@lru_cache(maxsize=1 << 16)
+def _sum_of_rows(value: int, count: int, ranges: Ranges) -> tuple[ShiftRow, ...] | None:
+    """``count`` rows whose sum is ``value``, with the fewest terms; None if there are none."""
+    single = _single_rows(ranges)
+    if abs(value) > count * max(single):
+        return None
+    if count == 1:
+        return (single[value],) if value in single else None
+    best: tuple[ShiftRow, ...] | None = None
+    for step, row in single.items():
+        rest = _sum_of_rows(value - step, count - 1, ranges)
+        if rest is not None and (best is None or term_count((row, *rest)) < term_count(best)):
+            best = (row, *rest)
+    return best
