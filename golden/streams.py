@@ -303,21 +303,21 @@ def _chain(lengths: NDArray[np.uint8], slot: int) -> Ints:
 
 
 def _chain_in_chunk(lengths: NDArray[np.uint8], entry: int) -> tuple[Ints, int]:
-    """Starts of code words within a chunk, and where the first word after it starts.
+    """Starts of code words within a chunk, ascending, and where the first word after it starts.
 
     A length of 0 is a chain's dead end; the caller looks for one among the starts.
     """
     size = len(lengths)
-    nothing = size  # past the chunk, every jump stays here
-    following = np.arange(size, dtype=np.int32) + lengths
-    jump = np.append(np.where(lengths > 0, np.minimum(following, nothing), nothing), nothing).astype(np.int32)
-    starts = np.array([entry], dtype=np.int32)
+    following = np.arange(size) + lengths
+    jump = np.full(size + 1, size)  # past the chunk, every jump stays at its end
+    np.minimum(following, size, out=jump[:size], where=lengths > 0)
+    starts = np.array([entry])
     while True:
-        more = jump[starts]
-        more = more[more < nothing]
-        if not len(more):
+        more = jump.take(starts)
+        if more[0] == size:  # no start has more words ahead of it than the first
             break
         starts = np.concatenate([starts, more])
-        jump = jump[jump]
+        jump = jump.take(jump)
+    starts = starts[starts < size]
     last = int(starts[-1])
-    return starts.astype(np.int64), int(following[last]) if lengths[last] else size
+    return starts, int(following[last]) if lengths[last] else size
