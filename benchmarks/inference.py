@@ -1,0 +1,147 @@
+"""Images a second of the golden model against torch in float32, on one core.
+
+Run ``python -m benchmarks.inference``. The networks have the shapes of the real ones and random weights:
+time does not depend on the values.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Before NumPy and torch are loaded: both read these once.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from golden.executor import run
+from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
+
+SECONDS = 3.0
+"""Each contender runs for about this long; the fastest repetition counts."""
+
+
+def _requantize(channels: int, residual: bool = False) -> Requantize:
+    ones = np.ones(channels, np.int64)
+    return Requantize(0 * ones, 700 * ones, 18 * ones, residual_multiplier=100 * ones if residual else None)
+
+
+def _conv(
+    rng: np.random.Generator,
+    name: str,
+    source: str,
+    kernel: int,
+    channels: tuple[int, int],
+    stride: int = 1,
+    residual: str | None = None,
+) -> Conv:
+    inputs, outputs = channels
+    integers = rng.integers(-24, 25, (outputs, kernel, kernel, inputs)).astype(np.int16)
+    integers[rng.random(integers.shape) > 0.2] = 0
+    codebook = np.array([v for v in range(-24, 25) if v], np.int16)
+    return Conv(
+        name,
+        source,
+        Weights(integers, codebook, "focused", False),
+        _requantize(outputs, residual is not None),
+        (stride, stride),
+        (kernel // 2,) * 4,
+        residual=residual,
+    )
+
+
+def digits() -> tuple[Network, nn.Module]:
+    """A small CNN for 8x8 digits."""
+    rng = np.random.default_rng(0)
+    nodes: tuple[Node, ...] = (
+        _conv(rng, "conv1", "image", 3, (1, 16)),
+        _conv(rng, "conv2", "conv1", 3, (16, 32)),
+        Pool("pool1", "conv2", "max", (2, 2), (2, 2)),
+        _conv(rng, "conv3", "pool1", 3, (32, 32)),
+        Pool("pool2", "conv3", "average", (4, 4), (4, 4), requantize=_requantize(1)),
+        _conv(rng, "linear", "pool2", 1, (32, 10)),
+    )
+    network = Network(Input("image", (8, 8, 1), _requantize(1)), nodes, 4)
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU()),
+        *(nn.MaxPool2d(2), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1)),
+        *(nn.Flatten(), nn.Linear(32, 10)),
+    )
+    return network, model
+
+
+def resnet20() -> tuple[Network, nn.Module]:
+    """The CIFAR ResNet-20 with parameter-free shortcuts."""
+    rng = np.random.default_rng(0)
+    nodes: list[Node] = [_conv(rng, "conv1", "image", 3, (3, 16))]
+    blocks: list[nn.Module] = [nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+    width = 16
+    for stage in range(3):
+        for block in range(3):
+            source, outputs = nodes[-1].name, 16 << stage
+            stride = 2 if outputs != width else 1
+            name = f"layer{stage + 1}.{block}"
+            shortcut = source
+            if stride == 2:
+                shortcut = f"{name}.shortcut"
+                nodes.append(Subsample(shortcut, source, 2, width // 2, width // 2))
+            nodes.append(_conv(rng, f"{name}.conv1", source, 3, (width, outputs), stride))
+            nodes.append(
+                _conv(rng, f"{name}.conv2", f"{name}.conv1", 3, (outputs, outputs), residual=shortcut)
+            )
+            blocks.append(_Block(width, outputs, stride))
+            width = outputs
+    nodes.append(Pool("pool", nodes[-1].name, "average", (8, 8), (8, 8), requantize=_requantize(1)))
+    nodes.append(_conv(rng, "linear", "pool", 1, (64, 10)))
+    network = Network(Input("image", (32, 32, 3), _requantize(3)), tuple(nodes), 4)
+    return network, nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+class _Block(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)])
+        self.stride, self.added = stride, outputs - inputs
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Two convolutions and a shortcut that subsamples and pads channels."""
+        y = self.norms[1](self.conv2(torch.relu(self.norms[0](self.conv1(x)))))
+        half = self.added // 2
+        x = x[:, :, :: self.stride, :: self.stride]
+        return torch.relu(y + nn.functional.pad(x, (0, 0, 0, 0, half, self.added - half)))
+
+
+def images_per_second(function: Callable[[], object], images: int) -> float:
+    """The best of as many repetitions as fit the time."""
+    function()
+    best, start = float("inf"), time.perf_counter()
+    while time.perf_counter() - start < SECONDS:
+        before = time.perf_counter()
+        function()
+        best = min(best, time.perf_counter() - before)
+    return images / best
+
+
+def main() -> None:
+    """Print one line a network."""
+    torch.set_num_threads(1)
+    print(f"{'network':10} {'golden':>10} {'torch float':>12}   images/s on one core")
+    for name, (network, model), count in (("digits", digits(), 512), ("resnet20", resnet20(), 128)):
+        images = np.random.default_rng(1).integers(0, 256, (count, *network.input.shape), np.uint8)
+        x = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+        model.eval()
+        with torch.inference_mode():
+            theirs = images_per_second(lambda model=model, x=x: model(x), count)  # type: ignore[misc]
+        ours = images_per_second(lambda network=network, images=images: run(network, images), count)  # type: ignore[misc]
+        print(f"{name:10} {ours:10.0f} {theirs:12.0f}   torch is {theirs / ours:.2f}x as fast")
+
+
+if __name__ == "__main__":
+    main()

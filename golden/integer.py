@@ -1,0 +1,244 @@
+"""The integer layers of a network, bit for bit as the hardware computes them.
+
+Convolutions run through floating-point matrix products, which are exact here: every product and every
+partial sum, in whatever order BLAS adds, is an integer that the format holds (24 bits of significand in
+float32, 53 in float64). ``accumulate`` picks the format from the weights, so nothing is assumed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from golden.errors import ShiftbookError
+from golden.network import Conv, Pool, Requantize, Subsample
+from golden.spec import ACTIVATION_WIDTH, Spec
+
+Activations = NDArray[np.uint8]
+
+LARGEST_ACTIVATION = (1 << ACTIVATION_WIDTH) - 1
+MAX_ACCUMULATOR_WIDTH = 32
+MAX_MULTIPLIER = (1 << 16) - 1
+MAX_SHIFT = 40
+"""Within these three bounds float64 requantizes exactly: see `requantize`."""
+
+_BLOCK = 1 << 15
+"""Numbers worked on at a time, so that intermediate results stay in the cache."""
+
+
+def requantize(
+    accumulator: NDArray[np.generic],
+    parameters: Requantize,
+    residual: Activations | None = None,
+    residual_zero_point: int = 0,
+) -> Activations:
+    """``clamp(zero_point + (((acc + bias) * multiplier + r + half) >> shift), low, high)``.
+
+    Computed in float64 as ``floor(acc * (m / 2^s) + (bias * m / 2^s + zero_point + 1/2) + r / 2^s)``. Each
+    term is an integer below 2^52 over 2^max(s, 1), so that no step rounds: ``(acc + bias) * m`` stays below
+    2^49, ``r`` below 2^24 and ``zero_point * 2^s`` below 2^48.
+
+    Parameters
+    ----------
+    accumulator : [..., O]
+        Integers of at most 32 bits, in any dtype.
+    parameters
+        One entry an output channel, or a single one for all. ``multiplier <= 65535``, ``shift <= 40``.
+    residual : uint8 [..., O], optional
+        The tensor that is added, with its zero point.
+
+    Returns
+    -------
+    uint8 [..., O]
+    """
+    channels = accumulator.shape[-1]
+    scale = np.ldexp(parameters.multiplier.astype(np.float64), -parameters.shift)
+    offset = parameters.bias * scale + (parameters.zero_point + 0.5)
+    residual_scale = np.zeros(1)
+    if residual is not None:
+        assert parameters.residual_multiplier is not None
+        residual_scale = np.ldexp(parameters.residual_multiplier.astype(np.float64), -parameters.shift)
+        offset = offset - residual_zero_point * residual_scale
+    # Whole pixels in a row, with the parameters repeated, because NumPy broadcasts short rows slowly.
+    pixels = accumulator.size // channels if channels else 0
+    repeat = next(r for r in range(min(max(1, _BLOCK // channels), max(1, pixels)), 0, -1) if pixels % r == 0)
+    scale, offset, residual_scale = (_repeat(a, channels, repeat) for a in (scale, offset, residual_scale))
+    flat = accumulator.reshape(-1, repeat * channels)
+    flat_residual = None if residual is None else residual.reshape(flat.shape)
+    result = np.empty(flat.shape, np.uint8)
+    for row in range(len(flat)):
+        value = flat[row] * scale
+        value += offset
+        if flat_residual is not None:
+            value += flat_residual[row] * residual_scale
+        np.maximum(value, parameters.low, out=value)
+        # Below the next integer: the conversion truncates, which is the floor of what is not negative.
+        np.minimum(value, parameters.high + 0.75, out=value)
+        result[row] = value
+    return result.reshape(accumulator.shape)
+
+
+def _repeat(values: NDArray[np.floating], channels: int, times: int) -> NDArray[np.floating]:
+    return np.tile(np.broadcast_to(values, channels), times)
+
+
+def output_size(
+    height: int,
+    width: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int, int, int],
+) -> tuple[int, int]:
+    """Rows and columns of the output of a window moved over an input; 0 or less where none fits."""
+    top, bottom, left, right = padding
+    return (
+        (height + top + bottom - kernel[0]) // stride[0] + 1,
+        (width + left + right - kernel[1]) // stride[1] + 1,
+    )
+
+
+def accumulate(
+    images: Activations,
+    integers: NDArray[np.int16],
+    *,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0),
+    groups: int = 1,
+    pad_value: int = 0,
+) -> NDArray[np.floating]:
+    """Accumulators of a convolution, exact integers in a floating-point array.
+
+    Parameters
+    ----------
+    images : uint8 [N, H, W, groups * I]
+    integers : [O, kh, kw, I]
+    pad_value
+        What lies outside the image: the zero point of the source.
+
+    Returns
+    -------
+    float32 or float64 [N, h, w, O]
+    """
+    outputs, kernel_rows, kernel_cols, inputs = integers.shape
+    magnitude = np.abs(integers.astype(np.int64)).reshape(outputs, -1).sum(1).max(initial=0)
+    real = np.float32 if magnitude * LARGEST_ACTIVATION <= 1 << 24 else np.float64
+    kernel = (kernel_rows, kernel_cols)
+    rows, cols = output_size(images.shape[1], images.shape[2], kernel, stride, padding)
+    result = np.empty((len(images), rows, cols, outputs), real)
+    weights = integers.astype(real)
+    # The columns of a few images at a time: more would leave the cache.
+    step = max(1, (_BLOCK * 16) // max(1, rows * cols * kernel_rows * kernel_cols * inputs * groups))
+    for first in range(0, len(images), step):
+        padded = _pad(images[first : first + step], padding, pad_value, real)
+        windows = sliding_window_view(padded, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]
+        target = result[first : first + step]
+        if inputs == 1 and groups > 1:
+            _depthwise(windows, weights, groups, target)
+        else:
+            _grouped(windows, weights, groups, target)
+    return result
+
+
+def _pad(images: Activations, padding: tuple[int, int, int, int], value: int, dtype: type) -> NDArray:
+    top, bottom, left, right = padding
+    count, height, width, channels = images.shape
+    padded = np.full((count, height + top + bottom, width + left + right, channels), value, dtype)
+    padded[:, top : top + height, left : left + width] = images
+    return padded
+
+
+def _grouped(windows: NDArray, weights: NDArray, groups: int, out: NDArray) -> None:
+    """One matrix product a group over windows [n, h, w, groups * I, kh, kw]."""
+    outputs, _, _, inputs = weights.shape
+    taps = windows.transpose(0, 1, 2, 4, 5, 3)
+    pixels = windows.shape[0] * windows.shape[1] * windows.shape[2]
+    each = outputs // groups
+    for group in range(groups):
+        columns = taps[..., group * inputs : (group + 1) * inputs].reshape(pixels, -1)
+        matrix = weights[group * each : (group + 1) * each].reshape(each, -1).T
+        out[..., group * each : (group + 1) * each] = (columns @ matrix).reshape(*out.shape[:3], each)
+
+
+def _depthwise(windows: NDArray, weights: NDArray, groups: int, out: NDArray) -> None:
+    """One input channel a group: tap by tap over all channels."""
+    each = weights.shape[0] // groups
+    out[...] = 0
+    by_group = out.reshape(*out.shape[:3], groups, each)
+    for ky, kx in np.ndindex(weights.shape[1:3]):
+        by_group += windows[..., ky, kx][..., None] * weights[:, ky, kx, 0].reshape(groups, each)
+
+
+def convolve(
+    images: Activations,
+    conv: Conv,
+    zero_point: int,
+    residual: Activations | None = None,
+    residual_zero_point: int = 0,
+) -> Activations:
+    """A whole convolution layer: uint8 [N, H, W, C] to uint8 [N, h, w, O].
+
+    ``zero_point`` is that of the source tensor.
+    """
+    accumulator = accumulate(
+        images,
+        conv.weights.integers,
+        stride=conv.stride,
+        padding=conv.padding,
+        groups=conv.groups,
+        pad_value=zero_point,
+    )
+    return requantize(accumulator, conv.requantize, residual, residual_zero_point)
+
+
+def pool(images: Activations, node: Pool, zero_point: int) -> Activations:
+    """Max or average pooling of uint8 [N, H, W, C].
+
+    A maximum never comes from the padding; an average counts padded pixels as zero points.
+    """
+    average = node.kind == "average"
+    padded = _pad(images, node.padding, zero_point if average else 0, np.uint8)
+    rows, cols = output_size(images.shape[1], images.shape[2], node.kernel, node.stride, node.padding)
+    result = np.zeros((len(images), rows, cols, images.shape[3]), np.int32 if average else np.uint8)
+    combine = np.add if average else np.maximum
+    for ky, kx in np.ndindex(node.kernel):
+        last = ky + (rows - 1) * node.stride[0] + 1, kx + (cols - 1) * node.stride[1] + 1
+        combine(result, padded[:, ky : last[0] : node.stride[0], kx : last[1] : node.stride[1]], out=result)
+    if not average:
+        return result.astype(np.uint8, copy=False)
+    assert node.requantize is not None
+    return requantize(result, node.requantize)
+
+
+def subsample(images: Activations, node: Subsample, zero_point: int) -> Activations:
+    """Every ``stride``-th pixel, with channels of the zero point before and after."""
+    kept = images[:, :: node.stride, :: node.stride]
+    widths = ((0, 0), (0, 0), (0, 0), (node.before, node.after))
+    return np.pad(kept, widths, constant_values=zero_point)
+
+
+def prove_accumulator(conv: Conv, spec: Spec) -> None:
+    """Refuse a layer whose accumulator could overflow for some image.
+
+    Partial sums in any order lie between the sums of the negative and of the positive weights times 255, so
+    both must fit. (Within one weight of several terms the sum may leave that range and return: the
+    accumulator wraps both ways.)
+
+    Raises
+    ------
+    ShiftbookError
+        Names the layer, its worst output channel and the bits that it needs.
+    """
+    weights = conv.weights.integers.astype(np.int64).reshape(len(conv.weights.integers), -1)
+    high = np.maximum(weights, 0).sum(1) * LARGEST_ACTIVATION
+    low = np.minimum(weights, 0).sum(1) * LARGEST_ACTIVATION
+    extreme = np.maximum(high, -low - 1)
+    if not extreme.size or extreme.max() < 1 << spec.accumulator_width - 1:
+        return
+    channel = int(extreme.argmax())
+    needed = int(extreme[channel]).bit_length() + 1
+    raise ShiftbookError(
+        f"layer {conv.name}: the accumulator of output channel {channel} needs {needed} bits and "
+        f"the spec has {spec.accumulator_width}: raise accumulator_width to {needed} "
+        f"or give the layer smaller weights"
+    )

@@ -1,0 +1,171 @@
+"""Structural checks of a network: what must hold before anything runs it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.errors import ShiftbookError
+from golden.integer import LARGEST_ACTIVATION, MAX_ACCUMULATOR_WIDTH, MAX_MULTIPLIER, MAX_SHIFT, output_size
+from golden.network import Conv, Network, Node, Pool, Requantize, Subsample, Weights
+
+Shape = tuple[int, int, int]
+
+
+def validate(network: Network) -> None:
+    """Raise a ShiftbookError, naming the layer, unless every backend can rely on the network."""
+    shapes(network)
+    _check_requantize(network.input.name, network.input.requantize, network.input.shape[2], residual=False)
+    if not 1 <= network.slots <= 16:
+        raise ShiftbookError(f"slots must be in 1..16, not {network.slots}")
+    for node in network.nodes:
+        if isinstance(node, Conv):
+            _check_weights(node.name, node.weights, network.slots)
+            outputs = len(node.weights.integers)
+            _check_requantize(node.name, node.requantize, outputs, residual=node.residual is not None)
+        elif isinstance(node, Pool):
+            if (node.requantize is not None) != (node.kind == "average"):
+                raise ShiftbookError(f"layer {node.name}: average pooling, and only it, needs a requantizer")
+            if node.requantize is not None:
+                _check_requantize(node.name, node.requantize, 1, residual=False)
+
+
+def shapes(network: Network) -> dict[str, Shape]:
+    """Height, width and channels of every tensor, by name of the node that makes it.
+
+    Raises
+    ------
+    ShiftbookError
+        A name is used twice, a source is unknown or comes later, or shapes do not fit together.
+    """
+    found: dict[str, Shape] = {}
+    if len(network.input.shape) != 3 or min(network.input.shape) < 1:
+        raise ShiftbookError(f"input shape must be (height, width, channels), not {network.input.shape}")
+    found[network.input.name] = network.input.shape
+    if not network.nodes:
+        raise ShiftbookError("the network has no layer")
+    for node in network.nodes:
+        if node.name in found:
+            raise ShiftbookError(f"layer name {node.name} is used twice")
+        if node.source not in found:
+            raise ShiftbookError(f"layer {node.name}: its source {node.source!r} is no earlier layer")
+        found[node.name] = _output_shape(node, found[node.source])
+        if isinstance(node, Conv) and node.residual is not None:
+            if node.residual not in found or node.residual == node.name:
+                raise ShiftbookError(f"layer {node.name}: its residual {node.residual!r} is no earlier layer")
+            if found[node.residual] != found[node.name]:
+                raise ShiftbookError(
+                    f"layer {node.name}: makes {_text(found[node.name])} but its residual {node.residual} is "
+                    f"{_text(found[node.residual])}"
+                )
+    return found
+
+
+def _output_shape(node: Node, source: Shape) -> Shape:
+    height, width, channels = source
+    if isinstance(node, Subsample):
+        if node.stride < 1 or min(node.before, node.after) < 0:
+            raise ShiftbookError(
+                f"layer {node.name}: stride must be at least 1 and added channels at least 0, not "
+                f"{(node.stride, node.before, node.after)}"
+            )
+        return -(-height // node.stride), -(-width // node.stride), node.before + channels + node.after
+    if isinstance(node, Conv):
+        if node.weights.integers.ndim != 4 or 0 in node.weights.integers.shape:
+            raise ShiftbookError(
+                f"layer {node.name}: weights must be [O, kh, kw, I], not {node.weights.integers.shape}"
+            )
+        outputs, kernel_rows, kernel_cols, inputs = node.weights.integers.shape
+        kernel = (kernel_rows, kernel_cols)
+        if node.groups < 1 or outputs % node.groups or inputs * node.groups != channels:
+            raise ShiftbookError(
+                f"layer {node.name}: {node.groups} groups of {inputs} input channels to {outputs} output "
+                f"channels do not fit a source of {channels} channels"
+            )
+    else:
+        outputs, kernel = channels, node.kernel
+        if min(kernel) < 1 or (
+            node.kind == "max" and (max(node.padding[:2]) >= kernel[0] or max(node.padding[2:]) >= kernel[1])
+        ):
+            raise ShiftbookError(f"layer {node.name}: window {kernel} must exceed its padding {node.padding}")
+    if min(node.stride) < 1 or min(node.padding) < 0:
+        raise ShiftbookError(
+            f"layer {node.name}: stride must be at least 1 and padding at least 0, not "
+            f"{node.stride} and {node.padding}"
+        )
+    rows, cols = output_size(height, width, kernel, node.stride, node.padding)
+    if min(rows, cols) < 1:
+        raise ShiftbookError(
+            f"layer {node.name}: a {kernel[0]}x{kernel[1]} window does not fit {_text(source)}"
+        )
+    return rows, cols, outputs
+
+
+def _text(shape: Shape) -> str:
+    return "x".join(map(str, shape))
+
+
+def _check_range(name: str, what: str, values: NDArray[np.generic] | int, low: int, high: int) -> None:
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu":
+        raise ShiftbookError(f"layer {name}: {what} must be integers, not {array.dtype}")
+    if array.size and (array.min() < low or array.max() > high):
+        bad = int(array.min() if array.min() < low else array.max())
+        raise ShiftbookError(f"layer {name}: {what} must be in {low}..{high}, not {bad}")
+
+
+def _check_requantize(name: str, parameters: Requantize, channels: int, residual: bool) -> None:
+    if (parameters.residual_multiplier is not None) != residual:
+        raise ShiftbookError(f"layer {name}: a residual and a residual multiplier need each other")
+    limit = 1 << MAX_ACCUMULATOR_WIDTH - 1
+    for what, values, low, high in (
+        ("bias", parameters.bias, -limit, limit - 1),
+        ("multiplier", parameters.multiplier, 0, MAX_MULTIPLIER),
+        ("shift", parameters.shift, 0, MAX_SHIFT),
+        ("residual multiplier", parameters.residual_multiplier, 0, MAX_MULTIPLIER),
+    ):
+        if values is None:
+            continue
+        if np.shape(values) != (channels,):
+            raise ShiftbookError(
+                f"layer {name}: {what} must have shape {(channels,)}, not {np.shape(values)}"
+            )
+        _check_range(name, what, values, low, high)
+    _check_range(name, "zero point", parameters.zero_point, 0, LARGEST_ACTIVATION)
+    _check_range(name, "low clamp", parameters.low, 0, LARGEST_ACTIVATION)
+    _check_range(name, "high clamp", parameters.high, parameters.low, LARGEST_ACTIVATION)
+
+
+def _check_weights(name: str, weights: Weights, slots: int) -> None:
+    codebook = weights.codebook
+    if codebook.ndim != 1 or not 1 <= codebook.size <= 256 or np.any(np.diff(codebook.astype(np.int64)) <= 0):
+        raise ShiftbookError(f"layer {name}: the codebook must hold 1 to 256 distinct ascending integers")
+    _check_range(name, "codebook", codebook, -128, 127)
+    _check_range(name, "weights", weights.integers, -128, 127)
+    if not weights.gapless and 0 in codebook:
+        raise ShiftbookError(
+            f"layer {name}: 0 in the codebook of a layer with gaps, where a zero has no code"
+        )
+    # A table of the 256 weights: searching the codebook for each weight is slow on large networks.
+    known = np.zeros(256, bool)
+    known[codebook.astype(np.int64) + 128] = True
+    known[128] |= not weights.gapless
+    unknown = ~known[weights.integers.astype(np.int64) + 128]
+    if unknown.any():
+        raise ShiftbookError(
+            f"layer {name}: weight {int(weights.integers[unknown][0])} is not in its codebook"
+        )
+    magnitude = np.abs(weights.integers.astype(np.int64)).reshape(len(weights.integers), -1).sum(1)
+    if magnitude.max() * LARGEST_ACTIVATION >= 1 << MAX_ACCUMULATOR_WIDTH - 1:
+        raise ShiftbookError(
+            f"layer {name}: output channel {int(magnitude.argmax())} can exceed "
+            f"{MAX_ACCUMULATOR_WIDTH} accumulator bits"
+        )
+    slot_of = weights.slot_of_channel
+    if slot_of is not None:
+        if slot_of.shape != weights.integers.shape[3:]:
+            raise ShiftbookError(
+                f"layer {name}: slot_of_channel must have shape {weights.integers.shape[3:]}, "
+                f"not {slot_of.shape}"
+            )
+        _check_range(name, "slot of channel", slot_of, 0, slots - 1)
