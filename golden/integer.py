@@ -63,15 +63,15 @@ def requantize(
     # Whole pixels in a row, with the parameters repeated, because NumPy broadcasts short rows slowly.
     pixels = accumulator.size // channels if channels else 0
     repeat = next(r for r in range(min(max(1, _BLOCK // channels), max(1, pixels)), 0, -1) if pixels % r == 0)
-    scale, offset, residual_scale = (_repeat(a, channels, repeat) for a in (scale, offset, residual_scale))
+    scales, offsets, residual_scales = (_repeat(a, channels, repeat) for a in (scale, offset, residual_scale))
     flat = accumulator.reshape(-1, repeat * channels)
     flat_residual = None if residual is None else residual.reshape(flat.shape)
     result = np.empty(flat.shape, np.uint8)
     for row in range(len(flat)):
-        value = flat[row] * scale
-        value += offset
+        value = flat[row] * scales
+        value += offsets
         if flat_residual is not None:
-            value += flat_residual[row] * residual_scale
+            value += flat_residual[row] * residual_scales
         np.maximum(value, parameters.low, out=value)
         # Below the next integer: the conversion truncates, which is the floor of what is not negative.
         np.minimum(value, parameters.high + 0.75, out=value)
