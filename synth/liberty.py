@@ -1,0 +1,113 @@
+"""Standard cell libraries in Liberty files: what is read of them, and errors in one line.
+
+Yosys maps with the files themselves; only each cell's area is read here, so that a mapped cell without an
+area is an error like any other unknown cell and instances are counted the same way as gates are.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from golden.errors import ShiftbookError
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+CELL = re.compile(r"\bcell\s*\(\s*\"?([^\s\")]+)\"?\s*\)\s*\{")
+AREA = re.compile(r"\barea\s*:\s*\"?([0-9.eE+-]+)\"?\s*;")
+FLIP_FLOP = re.compile(r"\bff\s*\(")
+
+
+@dataclass(frozen=True)
+class Liberty:
+    """A cell library.
+
+    Parameters
+    ----------
+    names
+        The user's file names, for messages and reports.
+    files
+        Plain text of each file under the name that the Yosys script uses.
+    areas
+        Area by cell, in the library's own unit (square micrometres in most).
+    """
+
+    names: str
+    files: Mapping[str, bytes]
+    areas: Mapping[str, float]
+
+    def total(self, cells: Mapping[str, int]) -> float:
+        """Area of a bag of cells, by type.
+
+        Raises
+        ------
+        ShiftbookError
+            If a cell has no area, for instance one that the library could not map.
+        """
+        for kind in sorted(cells):
+            if kind not in self.areas:
+                raise ShiftbookError(f"{self.names} must have an area for cell {kind!r}: it has no such cell")
+        return sum(count * self.areas[kind] for kind, count in sorted(cells.items()))
+
+
+def load_liberty(paths: Sequence[Path]) -> Liberty:
+    """Read Liberty files, gzipped or not; together they must hold flip-flops and gates.
+
+    Raises
+    ------
+    ShiftbookError
+        If there is no file, or one cannot be read or is no Liberty file, or none has a flip-flop.
+    """
+    if not paths:
+        raise ShiftbookError("a cell library needs at least one Liberty file")
+    files: dict[str, bytes] = {}
+    areas: dict[str, float] = {}
+    flip_flops = False
+    for number, path in enumerate(paths):
+        text = COMMENT.sub(" ", _read(path))
+        if not re.match(r"\s*library\s*\(", text):
+            raise ShiftbookError(f"{path} is not a Liberty file: it must begin with 'library ('")
+        if text.count("{") != text.count("}"):
+            raise ShiftbookError(f"{path} is not a whole Liberty file: its braces do not match")
+        areas |= _areas(text, path)
+        flip_flops |= FLIP_FLOP.search(text) is not None
+        files[f"cells{number}.lib"] = text.encode()
+    names = ", ".join(path.name for path in paths)
+    if not areas or not flip_flops:
+        lacking = "flip-flop" if areas else "cell with an area"
+        raise ShiftbookError(f"{names} has no {lacking}: name all files of the library together")
+    return Liberty(names=names, files=files, areas=areas)
+
+
+def _read(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        if data.startswith(GZIP_MAGIC):
+            data = gzip.decompress(data)
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ShiftbookError(f"{path} is not a Liberty file: it is not text") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise ShiftbookError(f"cannot read Liberty file {path}: {error}") from None
+
+
+def _areas(text: str, path: Path) -> dict[str, float]:
+    """Area of every cell: the first ``area`` between its head and the next cell's."""
+    heads = list(CELL.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [len(text)] * bool(heads)
+    areas = {}
+    for head, end in zip(heads, ends, strict=True):
+        area = AREA.search(text, head.end(), end)
+        if area is None:
+            continue
+        try:
+            areas[head[1]] = float(area[1])
+        except ValueError:
+            message = f"area of cell {head[1]} in {path} must be a number, not {area[1]!r}"
+            raise ShiftbookError(message) from None
+    return areas

@@ -1,0 +1,93 @@
+"""A mapped design as bags of cells by module, and what it costs when every instance is counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from synth.weights import MEMORY_CELLS
+
+
+class CellCost(Protocol):
+    """Anything that prices a mapped cell and refuses a cell that it does not know."""
+
+    def total(self, cells: Mapping[str, int]) -> float:
+        """Cost of a bag of cells, by type."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """One module after mapping, without what its submodules hold.
+
+    Parameters
+    ----------
+    cells
+        Mapped logic cells by type.
+    children
+        Instances of other modules, by module.
+    memory_bits
+        Bits of the memories declared here; their cells are left out of ``cells``.
+    """
+
+    cells: dict[str, int]
+    children: dict[str, int]
+    memory_bits: int
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """A mapped hierarchy: every distinct module once."""
+
+    top: str
+    modules: dict[str, Module]
+    yosys: str
+
+    def instances(self, root: str | None = None) -> dict[str, int]:
+        """How often each module occurs below ``root`` (the top by default), ``root`` itself once."""
+        counts: dict[str, int] = {}
+
+        def visit(name: str, times: int) -> None:
+            counts[name] = counts.get(name, 0) + times
+            for child, number in self.modules[name].children.items():
+                visit(child, times * number)
+
+        visit(self.top if root is None else root, 1)
+        return counts
+
+    def cost(self, prices: CellCost, root: str | None = None) -> float:
+        """Cost of ``root`` with everything below it, each instance counted."""
+        return sum(
+            times * prices.total(self.modules[name].cells) for name, times in self.instances(root).items()
+        )
+
+    def memory_bits(self, root: str | None = None) -> int:
+        """Memory bits of ``root`` with everything below it."""
+        return sum(times * self.modules[name].memory_bits for name, times in self.instances(root).items())
+
+    def cheaper_of(self, other: Netlist, prices: CellCost) -> Netlist:
+        """The same hierarchy, each module from the netlist in which it costs less."""
+
+        def better(name: str) -> Module:
+            mine, theirs = self.modules[name], other.modules.get(name)
+            if theirs is None or prices.total(mine.cells) <= prices.total(theirs.cells):
+                return mine
+            return theirs
+
+        return Netlist(self.top, {name: better(name) for name in self.modules}, self.yosys)
+
+
+def parse_stat(text: str, top: str) -> Netlist:
+    """The netlist that ``stat -json`` describes."""
+    report = json.loads(text)
+    found = {name.removeprefix("\\"): entry for name, entry in report["modules"].items()}
+    modules = {}
+    for name, entry in found.items():
+        kinds = {kind.removeprefix("\\"): count for kind, count in entry["num_cells_by_type"].items()}
+        modules[name] = Module(
+            cells={k: n for k, n in kinds.items() if k not in found and k not in MEMORY_CELLS},
+            children={k: n for k, n in kinds.items() if k in found},
+            memory_bits=entry["num_memory_bits"],
+        )
+    return Netlist(top=top, modules=modules, yosys=report["creator"])

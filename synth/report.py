@@ -1,0 +1,92 @@
+"""The gate report as tables for people."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from synth.gates import BASELINE, Json
+
+SHOWN_MODULES = 12
+
+
+def gate_table(report: Json) -> RenderableType:
+    """Engines side by side, then every module's share of each.
+
+    Parameters
+    ----------
+    report
+        What `synth.gates.gate_report` returns.
+    """
+    made_with = f"{report['versions']['yosys'].split(' (')[0]}, weights {report['weights']}"
+    note = f"GE: NAND2 equivalents ({made_with}); memories apart, in bits; modules add up to the engine."
+    return Group(engine_table(report), module_table(report), Text(note, style="dim"))
+
+
+def engine_table(report: Json) -> Table:
+    """One row an engine."""
+    area = report["liberty"] is not None
+    table = Table(title="Gates of the engines", title_justify="left")
+    table.add_column("engine")
+    for head in (
+        "lane, GE",
+        "x int8",
+        "engine, GE",
+        "x int8",
+        "GE per lane",
+        "GE per term",
+        "memory bits",
+    ):
+        table.add_column(head, justify="right")
+    if area:
+        table.add_column(f"area of {report['liberty']}", justify="right", overflow="fold")
+    for name, engine in report["engines"].items():
+        ratio = report["ratios"].get(name, {})
+        table.add_row(
+            name,
+            f"{engine['lane_ge']:,.0f}",
+            _ratio(ratio.get("lane")),
+            f"{engine['total_ge']:,.0f}",
+            _ratio(ratio.get("total")),
+            f"{engine['ge_per_lane']:,.0f}",
+            f"{engine['ge_per_term']:,.0f}",
+            f"{engine['memory_bits']:,}",
+            *([f"{engine['total_area']:,.1f}"] if area else []),
+            style="dim" if name == BASELINE else "",
+        )
+    return table
+
+
+def module_table(report: Json) -> Table:
+    """One row a module, one column an engine: instances and all their gates."""
+    engines = report["engines"]
+    table = Table(title="GE by module (instances)", title_justify="left")
+    table.add_column("module")
+    for name in engines:
+        table.add_column(name, justify="right")
+    largest: dict[str, float] = {}
+    for engine in engines.values():
+        for module, entry in engine["modules"].items():
+            largest[module] = max(largest.get(module, 0.0), entry["total_ge"])
+    order = sorted(largest, key=lambda module: -largest[module])
+    for module in order[:SHOWN_MODULES]:
+        table.add_row(module, *(_share(engine["modules"].get(module)) for engine in engines.values()))
+    rest = order[SHOWN_MODULES:]
+    if rest:
+        sums = (
+            sum(engine["modules"][module]["total_ge"] for module in rest if module in engine["modules"])
+            for engine in engines.values()
+        )
+        table.add_row(f"{len(rest)} smaller ones", *(f"{total:,.0f}" for total in sums))
+    return table
+
+
+def _share(entry: Json | None) -> str:
+    if entry is None:
+        return ""
+    return f"{entry['total_ge']:,.0f} ({entry['instances']})"
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

@@ -1,0 +1,103 @@
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from golden.errors import ShiftbookError
+from synth.liberty import load_liberty
+from synth.mapping import map_once
+from tests.synth import designs
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.lib"
+    path.write_text(designs.LIBERTY)
+    return path
+
+
+def test_areas_are_read(tiny: Path) -> None:
+    assert load_liberty([tiny]).areas == {"BUF": 1.5, "INV": 1.0, "NAND2": 2.0, "XOR2": 3.5, "DFF": 6.0}
+
+
+def test_area_is_counted_by_instance(tiny: Path) -> None:
+    library = load_liberty([tiny])
+    netlist = map_once(designs.HIERARCHY, "tree", liberty=library)
+    assert netlist.modules["xor_cell"].cells == {"XOR2": 1}
+    assert netlist.cost(library) == 17 * 3.5
+
+
+def test_flip_flops_map_to_the_library(tiny: Path) -> None:
+    library = load_liberty([tiny])
+    design = (
+        "module delay(input clk, input [2:0] d, output reg [2:0] q); always @(posedge clk) q <= d; endmodule"
+    )
+    assert map_once(design, "delay", liberty=library).cost(library) == 3 * 6
+
+
+def test_gzip_and_several_files_make_one_library(tmp_path: Path, tiny: Path) -> None:
+    head, cells = designs.LIBERTY.split("library (tiny) {")
+    gates, flip_flop = cells.split("  cell (DFF)")
+    first, second = tmp_path / "gates.lib.gz", tmp_path / "seq.lib"
+    first.write_bytes(gzip.compress(f"{head}library (gates) {{{gates}}}".encode()))
+    second.write_text(f"library (seq) {{\n  cell (DFF){flip_flop}")
+    library = load_liberty([first, second])
+    assert library.areas == load_liberty([tiny]).areas
+    netlist = map_once(designs.MULTIPLIER, "multiplier", liberty=library)
+    assert netlist.modules["multiplier"].cells["DFF"] == 16
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"hello", "is not a Liberty file: it must begin with 'library"),
+        (b"\xff\xfe", "is not a Liberty file: it is not text"),
+        (gzip.compress(designs.LIBERTY.encode())[:-30], "cannot read Liberty file"),
+        (designs.LIBERTY[:-40].encode(), "its braces do not match"),
+        (b"library (empty) { }", "has no cell with an area"),
+        (b"library (gates) { cell (INV) { area : 1; } }", "has no flip-flop"),
+        (b"library (x) { cell (D) { area : 1.2.3; ff (a, b) { } } }", "area of cell D .* not '1.2.3'"),
+    ],
+)
+def test_a_bad_library_is_refused_in_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "bad.lib"
+    path.write_bytes(content)
+    with pytest.raises(ShiftbookError, match=message) as caught:
+        load_liberty([path])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_library_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ShiftbookError, match=r"cannot read Liberty file .*No such file"):
+        load_liberty([tmp_path / "none.lib"])
+    with pytest.raises(ShiftbookError, match="at least one Liberty file"):
+        load_liberty([])
+
+
+def test_a_library_without_a_basic_gate_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "poor.lib"
+    path.write_text(designs.LIBERTY.replace("cell (NAND2)", "cell_of_another_kind (NAND2)"))
+    with pytest.raises(ShiftbookError, match=r"cannot be mapped to poor.lib: abc needs at least") as caught:
+        map_once(designs.MULTIPLIER, "multiplier", liberty=load_liberty([path]))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_library_without_the_flip_flop_needed_is_one_line(tiny: Path) -> None:
+    with pytest.raises(ShiftbookError, match=r"cannot be mapped to tiny.lib: FF .*async"):
+        map_once(designs.FLIP_FLOPS, "flip_flops", liberty=load_liberty([tiny]))
+
+
+def test_a_cell_without_an_area_is_an_error(tiny: Path) -> None:
+    with pytest.raises(ShiftbookError, match="must have an area for cell 'AOI21'"):
+        load_liberty([tiny]).total({"INV": 1, "AOI21": 1})
+
+
+def test_a_real_library() -> None:
+    names = os.environ.get("SHIFTBOOK_LIBERTY", "").split()
+    if not names:
+        pytest.skip("SHIFTBOOK_LIBERTY names no Liberty files")
+    library = load_liberty([Path(name) for name in names])
+    netlist = map_once(designs.MULTIPLIER, "multiplier", liberty=library)
+    booth = map_once(designs.MULTIPLIER, "multiplier", liberty=library, booth=True)
+    assert 0 < booth.cost(library) < netlist.cost(library)
