@@ -18,9 +18,10 @@ from golden.errors import ShiftbookError
 GZIP_MAGIC = b"\x1f\x8b"
 
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-CELL = re.compile(r"\bcell\s*\(\s*\"?([^\s\")]+)\"?\s*\)\s*\{")
-AREA = re.compile(r"\barea\s*:\s*\"?([0-9.eE+-]+)\"?\s*;")
-FLIP_FLOP = re.compile(r"\bff\s*\(")
+# A literal first word lets the search skip ahead: these files have tens of megabytes.
+CELL = re.compile(r"cell(?<!\wcell)\s*\(\s*\"?([^\s\")]+)\"?\s*\)\s*\{")
+AREA = re.compile(r"area(?<!\warea)\s*:\s*\"?([0-9.eE+-]+)\"?\s*(?:;|\n)")
+FLIP_FLOP = re.compile(r"ff(?<!\wff)\s*\(")
 
 
 @dataclass(frozen=True)
