@@ -14,6 +14,10 @@ Bytes = NDArray[np.uint8]
 MAX_WINDOW = 16
 """Widest window that fits three bytes at every bit offset."""
 
+WIDTH_BITS = 6
+MAX_OFFSET_WIDTH = 40
+"""An offset array states its widths in 6 bits; none may exceed 40."""
+
 
 class Stream(NamedTuple):
     """A bit string. Bit i is bit ``7 - i % 8`` of byte ``i // 8``; the last byte is padded with zeros."""
@@ -75,6 +79,80 @@ def signed(fields: NDArray[np.int64], width: int) -> NDArray[np.int64]:
 def unsigned(values: ArrayLike, width: int) -> NDArray[np.int64]:
     """Two's complement of signed values in ``width`` bits, as unsigned fields."""
     return np.asarray(values, dtype=np.int64) & ((1 << width) - 1)
+
+
+def offsets_bits(values: ArrayLike) -> int:
+    """Bits of an offset array: see :meth:`Reader.take_offsets`."""
+    numbers = np.asarray(values, dtype=np.int64)
+    _, base_width, width = _offset_widths(numbers)
+    return 2 * WIDTH_BITS + base_width + width * len(numbers)
+
+
+def _offset_widths(numbers: NDArray[np.int64]) -> tuple[int, int, int]:
+    """The base of an offset array, its width, and the width of the fields."""
+    base = int(numbers.min())
+    return base, max(base.bit_length(), (~base).bit_length()) + 1, int(numbers.max() - base).bit_length()
+
+
+class Writer:
+    """Packs fields one after another."""
+
+    def __init__(self) -> None:
+        self._fields: list[tuple[NDArray[np.int64], int]] = []
+
+    def put(self, values: ArrayLike, width: int) -> None:
+        """Append unsigned fields of ``width`` bits each."""
+        self._fields.append((np.atleast_1d(np.asarray(values, dtype=np.int64)), width))
+
+    def put_offsets(self, values: ArrayLike) -> None:
+        """Append integers as an offset array: see :meth:`Reader.take_offsets`."""
+        numbers = np.asarray(values, dtype=np.int64)
+        base, base_width, width = _offset_widths(numbers)
+        self.put(base_width, WIDTH_BITS)
+        self.put(unsigned(base, base_width), base_width)
+        self.put(width, WIDTH_BITS)
+        self.put(numbers - base, width)
+
+    def data(self) -> Bytes:
+        """All fields, zeros up to a whole byte."""
+        values = np.concatenate([field for field, _ in self._fields])
+        widths = np.concatenate([np.full(len(field), width) for field, width in self._fields])
+        return pack(values, widths).data
+
+
+class Reader:
+    """Reads what a Writer packed; a ShiftbookError where fields and bytes do not match."""
+
+    def __init__(self, data: Bytes) -> None:
+        self._data = data
+        self._position = 0
+
+    def take(self, count: int, width: int) -> NDArray[np.int64]:
+        """The next ``count`` unsigned fields of ``width`` bits each."""
+        fields = unpack(self._data, self._position, count, width)
+        self._position += count * width
+        return fields
+
+    def take_offsets(self, count: int) -> NDArray[np.int64]:
+        """The next ``count`` integers of an offset array.
+
+        It is: the width of the base (6 bits), the base (two's complement), the width of the fields
+        (6 bits), ``count`` unsigned fields. An integer is base + field.
+        """
+        base_width = int(self.take(1, WIDTH_BITS)[0])
+        if not 1 <= base_width <= MAX_OFFSET_WIDTH:
+            raise ShiftbookError(f"an offset array's base has {base_width} bits, not 1..{MAX_OFFSET_WIDTH}")
+        base = signed(self.take(1, base_width), base_width)
+        width = int(self.take(1, WIDTH_BITS)[0])
+        if width > MAX_OFFSET_WIDTH:
+            raise ShiftbookError(f"an offset array's fields have {width} bits, not 0..{MAX_OFFSET_WIDTH}")
+        return base + self.take(count, width)
+
+    def finish(self) -> None:
+        """Check that nothing but the padding of the last byte is left."""
+        left = 8 * len(self._data) - self._position
+        if left >= 8 or unpack(self._data, self._position, 1, left)[0]:
+            raise ShiftbookError(f"{left} bits follow the packed fields, where zeros to a whole byte should")
 
 
 def windows(stream: Stream, width: int) -> NDArray[np.int32]:

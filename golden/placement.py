@@ -95,28 +95,34 @@ def place(
     taps = kernel[0] * kernel[1]
     scattered = -(-taps * channels // slots)
     even = channels >= slots and channels % slots == 0
-    if even or scattered > spec.table_entries:
-        placement = _by_channel(kernel, channels, slots, slot_of_channel)
-    elif slot_of_channel is None:
-        placement = _scattered(kernel, channels, slots)
-    else:
-        raise ShiftbookError(f"slot_of_channel has no meaning for {channels} channels scattered over slots")
-    if placement.entries > spec.table_entries:
+    by_channel = even or scattered > spec.table_entries
+    entries = taps if by_channel else scattered
+    if entries > spec.table_entries:
         raise ShiftbookError(
-            f"a {kernel[0]}x{kernel[1]} kernel needs {placement.entries} tap table entries: "
+            f"a {kernel[0]}x{kernel[1]} kernel needs {entries} tap table entries: "
             f"the spec has {spec.table_entries}"
         )
-    if placement.positions + spec.gap_symbols > 1 << spec.position_width:
+    positions = entries << (_local_bits(channels, slots) if by_channel else 0)
+    if positions + spec.gap_symbols > 1 << spec.position_width:
         raise ShiftbookError(
-            f"{placement.positions} positions of an output channel in a slot, plus a gap of "
-            f"{spec.gap_symbols}, do not fit the spec's position_width of {spec.position_width} bits"
+            f"{positions} positions of an output channel in a slot, plus a gap of {spec.gap_symbols}, "
+            f"do not fit the spec's position_width of {spec.position_width} bits"
         )
-    return placement
+    if by_channel:
+        return _by_channel(kernel, channels, slots, slot_of_channel)
+    if slot_of_channel is not None:
+        raise ShiftbookError(f"slot_of_channel has no meaning for {channels} channels scattered over slots")
+    return _scattered(kernel, channels, slots)
 
 
 def default_slots(channels: int, slots: int) -> Ints:
     """[I] the slot of each channel where no other assignment is given."""
     return np.arange(channels) % slots
+
+
+def _local_bits(channels: int, slots: int) -> int:
+    """Bits of a local channel where slots share the channels."""
+    return (-(-channels // slots) - 1).bit_length()
 
 
 def _by_channel(
@@ -138,7 +144,7 @@ def _by_channel(
     local = np.zeros(channels, dtype=np.int64)
     for members in held:
         local[members] = np.arange(len(members))
-    channel_bits = (most - 1).bit_length()
+    channel_bits = _local_bits(channels, slots)
     kh, kw = kernel
     tap = np.arange(kh * kw).reshape(kh, kw, 1)
     position = (tap << channel_bits) | local

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -69,11 +69,40 @@ class LayerStreams:
         return sum(stream.bits for stream in self.codes)
 
 
-class Entropy(NamedTuple):
-    """Bits below which no code for these symbols can go."""
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """How often each symbol occurs in a layer's streams, all slots together.
 
-    gaps: float
-    codes: float
+    Attributes
+    ----------
+    gap_counts
+        [gap_symbols]; None in gapless layers.
+    code_counts
+        [K].
+    """
+
+    gap_counts: Ints | None
+    code_counts: Ints
+
+    def codes(self, spec: Spec) -> tuple[HuffmanCode | None, HuffmanCode]:
+        """The optimal gap and code Huffman codes."""
+        gap_code = None
+        if self.gap_counts is not None:
+            gap_code = HuffmanCode.from_counts(self.gap_counts, spec.code_length)
+        return gap_code, HuffmanCode.from_counts(self.code_counts, spec.code_length)
+
+    def stream_bits(self, spec: Spec) -> tuple[int, int]:
+        """Bits of all gap streams and of all code streams."""
+        gap_code, code_code = self.codes(spec)
+        code_bits = code_code.bits(self.code_counts)
+        if gap_code is None or self.gap_counts is None:
+            return 0, code_bits
+        return gap_code.bits(self.gap_counts), code_bits
+
+    def entropy_bits(self) -> tuple[float, float]:
+        """The same below which no order-0 code can go."""
+        gaps = 0.0 if self.gap_counts is None else entropy_bits(self.gap_counts)
+        return gaps, entropy_bits(self.code_counts)
 
 
 def placement_of(weights: Weights, slots: int, spec: Spec) -> Placement:
@@ -116,6 +145,18 @@ def gap_symbols_of(slot_items: Items, spec: Spec) -> Ints:
     return np.where(slot_items.is_escape, spec.escape_gap, slot_items.target - before)
 
 
+def statistics(weights: Weights, slots: int, spec: Spec) -> Statistics:
+    """Count the symbols of a layer's streams.
+
+    Raises
+    ------
+    ShiftbookError
+        See :func:`items`.
+    """
+    gaps, codes = _symbols(items(weights, slots, spec), weights.gapless, spec)
+    return _count(gaps, codes, len(weights.codebook), spec)
+
+
 def encode(weights: Weights, slots: int, spec: Spec) -> LayerStreams:
     """Code a layer with the shortest Huffman codes that the spec's ``code_length`` allows.
 
@@ -124,25 +165,49 @@ def encode(weights: Weights, slots: int, spec: Spec) -> LayerStreams:
     ShiftbookError
         See :func:`items`.
     """
-    slot_items = items(weights, slots, spec)
-    codes = [item.code[~item.is_escape] for item in slot_items]
-    code_code = HuffmanCode.from_counts(_histogram(codes, len(weights.codebook)), spec.code_length)
-    packed = tuple(_pack_symbols(symbols, code_code) for symbols in codes)
-    if weights.gapless:
-        return LayerStreams(None, code_code, (), packed)
-    gaps = [gap_symbols_of(item, spec) for item in slot_items]
-    gap_code = HuffmanCode.from_counts(_histogram(gaps, spec.gap_symbols), spec.code_length)
-    return LayerStreams(gap_code, code_code, tuple(_pack_symbols(s, gap_code) for s in gaps), packed)
+    gaps, codes = _symbols(items(weights, slots, spec), weights.gapless, spec)
+    gap_code, code_code = _count(gaps, codes, len(weights.codebook), spec).codes(spec)
+    packed = () if gap_code is None else tuple(_pack_symbols(symbols, gap_code) for symbols in gaps)
+    return LayerStreams(gap_code, code_code, packed, tuple(_pack_symbols(s, code_code) for s in codes))
 
 
-def entropy_bound(weights: Weights, slots: int, spec: Spec) -> Entropy:
-    """Order-0 empirical entropy of a layer's gap symbols and of its code symbols, in bits."""
-    slot_items = items(weights, slots, spec)
-    codes = _histogram([item.code[~item.is_escape] for item in slot_items], len(weights.codebook))
-    if weights.gapless:
-        return Entropy(0.0, entropy_bits(codes))
-    gaps = _histogram([gap_symbols_of(item, spec) for item in slot_items], spec.gap_symbols)
-    return Entropy(entropy_bits(gaps), entropy_bits(codes))
+def entropy_bound(weights: Weights, slots: int, spec: Spec) -> float:
+    """Order-0 empirical entropy of a layer's gap symbols plus that of its code symbols, in bits."""
+    return sum(statistics(weights, slots, spec).entropy_bits())
+
+
+def choose_gapless(weights: Weights, slots: int, spec: Spec) -> Weights:
+    """The same integers, with or without gaps, whichever takes fewer bits, and with the codebook for it.
+
+    Parameters
+    ----------
+    weights
+        Its ``integers``, ``scheme`` and ``slot_of_channel`` are kept.
+    slots, spec
+        What the streams are coded for.
+    """
+    with_gaps, without = (_coded(weights, slots, spec, gapless) for gapless in (False, True))
+    if len(without.codebook) > spec.code_symbols:
+        return with_gaps
+    cheaper = _coding_bits(without, slots, spec) < _coding_bits(with_gaps, slots, spec)
+    return without if cheaper else with_gaps
+
+
+def _coded(weights: Weights, slots: int, spec: Spec, gapless: bool) -> Weights:
+    """The integers with the smallest codebook that this kind of coding allows."""
+    values = np.unique(weights.integers)
+    if not gapless:
+        values = values[values != 0] if values.any() else np.ones(1, np.int16)  # a codebook is never empty
+    elif (placement_of(weights, slots, spec).source < 0).any():
+        values = np.union1d(values, np.zeros(1, np.int16))
+    return replace(weights, codebook=values.astype(np.int16), gapless=gapless)
+
+
+def _coding_bits(weights: Weights, slots: int, spec: Spec) -> int:
+    """Bits of the streams, of the code lengths (4 each) and of the codebook (8 an entry)."""
+    found = statistics(weights, slots, spec)
+    gaps_used = 0 if found.gap_counts is None else int(np.count_nonzero(found.gap_counts))
+    return sum(found.stream_bits(spec)) + 4 * gaps_used + 12 * len(weights.codebook)
 
 
 def decode(
@@ -162,6 +227,12 @@ def decode(
     """
     outputs = shape[0]
     total = outputs * placement.positions
+    if streams.gap_code is None:
+        most = min(stream.bits for stream in streams.codes)
+    else:  # a bit skips at most the positions of an escape
+        most = min(stream.bits for stream in streams.gaps) * spec.escape_gap
+    if total > most:  # before memory is taken for them
+        raise ShiftbookError(f"the streams cannot hold {total} positions in a slot, at most {most}")
     codes = decode_symbols(streams.codes, streams.code_code)
     flat = np.zeros((outputs, shape[1] * shape[2] * shape[3] + 1), dtype=np.int16)
     gaps = decode_symbols(streams.gaps, streams.gap_code) if streams.gap_code is not None else None
@@ -275,8 +346,17 @@ def _targets(gap_symbols: Ints, total: int, escape: int) -> Ints:
     return target
 
 
-def _histogram(symbols: list[Ints], size: int) -> Ints:
-    return np.bincount(np.concatenate(symbols), minlength=size).astype(np.int64)
+def _symbols(
+    slot_items: tuple[Items, ...], gapless: bool, spec: Spec
+) -> tuple[tuple[Ints, ...], tuple[Ints, ...]]:
+    """Gap symbols and code symbols of each slot."""
+    codes = tuple(item.code[~item.is_escape] for item in slot_items)
+    return () if gapless else tuple(gap_symbols_of(item, spec) for item in slot_items), codes
+
+
+def _count(gaps: tuple[Ints, ...], codes: tuple[Ints, ...], entries: int, spec: Spec) -> Statistics:
+    gap_counts = np.bincount(np.concatenate(gaps), minlength=spec.gap_symbols) if gaps else None
+    return Statistics(gap_counts, np.bincount(np.concatenate(codes), minlength=entries))
 
 
 def _pack_symbols(symbols: Ints, code: HuffmanCode) -> Stream:

@@ -1,0 +1,315 @@
+"""A network's graph as JSON values: everything of a checkpoint that is not in its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from golden.bits import Bytes
+from golden.errors import ShiftbookError
+from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
+from golden.packing import (
+    LayerShape,
+    is_balanced,
+    pack_layer,
+    pack_requantize,
+    unpack_layer,
+    unpack_requantize,
+)
+from golden.spec import Spec
+
+JSON = dict[str, Any]
+
+MAX_INTEGER = 1 << 20
+MAX_POSITIONS = 1 << 31
+"""Bounds of what a graph may state, far above anything real, so that nothing absurd is computed with it."""
+
+
+def tensor_names(name: str, *, weights: bool) -> tuple[str, ...]:
+    """The tensors of one node: its requantizer, and a convolution's streams and tables."""
+    parts = ("streams", "tables", "requantize") if weights else ("requantize",)
+    return tuple(f"{name}.{part}" for part in parts)
+
+
+def graph_of(network: Network) -> JSON:
+    """The graph, without coding and checksums."""
+    return {
+        "input": {
+            "name": network.input.name,
+            "shape": list(network.input.shape),
+            "requantize": _shared(network.input.requantize),
+        },
+        "nodes": [_node_json(node, network.slots) for node in network.nodes],
+        "slots": network.slots,
+        "scales": network.scales,
+        "classes": list(network.classes),
+        "facts": network.facts,
+    }
+
+
+def tensors_of(network: Network, spec: Spec) -> dict[str, Bytes]:
+    """The tensors, by name."""
+    tensors = {}
+    (name,) = tensor_names(network.input.name, weights=False)
+    tensors[name] = pack_requantize(network.input.requantize)
+    for node in network.nodes:
+        if isinstance(node, Conv):
+            streams, tables, requantize = tensor_names(node.name, weights=True)
+            packed = pack_layer(node.weights, network.slots, spec)
+            tensors[streams] = packed.streams
+            tensors[tables] = packed.tables
+            tensors[requantize] = pack_requantize(node.requantize)
+        elif isinstance(node, Pool) and node.requantize is not None:
+            (name,) = tensor_names(node.name, weights=False)
+            tensors[name] = pack_requantize(node.requantize)
+    return tensors
+
+
+def network_from(graph: JSON, tensors: Mapping[str, Bytes], spec: Spec) -> Network:
+    """The network of a graph and its tensors.
+
+    Raises
+    ------
+    ShiftbookError
+        A field is missing, unknown or of the wrong type; a tensor is missing, superfluous or does not
+        decode. Whether the nodes fit together is for ``golden.validate`` to say.
+    """
+    used: set[str] = set()
+
+    def take(name: str) -> Bytes:
+        if name not in tensors:
+            raise ShiftbookError(f"tensor {name} is missing")
+        used.add(name)
+        return tensors[name]
+
+    fields = Fields(graph, "the graph")
+    slots = fields.integer("slots", 1, 16)
+    network = Network(
+        input=_input(Fields(fields.take("input", dict), "the input"), take),
+        nodes=tuple(
+            _node(Fields(node, f"node {number}"), slots, spec, take)
+            for number, node in enumerate(fields.take("nodes", list))
+        ),
+        slots=slots,
+        scales=fields.numbers("scales"),
+        classes=fields.texts("classes"),
+        facts=fields.take("facts", dict),
+    )
+    fields.finish()
+    if set(tensors) - used:
+        raise ShiftbookError(f"tensors that no node uses: {', '.join(sorted(set(tensors) - used))}")
+    return network
+
+
+@dataclass
+class Fields:
+    """A JSON object whose fields are taken one by one, each with the type that it must have."""
+
+    values: JSON
+    what: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.values, dict):
+            raise ShiftbookError(f"{self.what} must be an object, not {self.values!r:.40}")
+        self._left = set(self.values)
+
+    def take(self, name: str, kind: type) -> Any:
+        """A field of exactly this type."""
+        self._left.discard(name)
+        value = self.values.get(name)
+        if type(value) is not kind:
+            raise ShiftbookError(f"{self.what}: field {name!r} must be a {kind.__name__}, not {value!r:.40}")
+        return value
+
+    def integer(self, name: str, low: int = 0, high: int = MAX_INTEGER) -> int:
+        """An integer field in low..high."""
+        value = self.take(name, int)
+        if not low <= value <= high:
+            raise ShiftbookError(f"{self.what}: field {name!r} must be in {low}..{high}, not {value}")
+        return cast(int, value)
+
+    def integers(self, name: str, count: int) -> tuple[int, ...]:
+        """A field with ``count`` integers >= 0."""
+        values = self.take(name, list)
+        if len(values) != count or not all(type(v) is int and 0 <= v <= MAX_INTEGER for v in values):
+            raise ShiftbookError(
+                f"{self.what}: field {name!r} must hold {count} integers, not {values!r:.40}"
+            )
+        return tuple(values)
+
+    def text(self, name: str) -> str:
+        """A text field that is not empty."""
+        value = self.take(name, str)
+        if not value:
+            raise ShiftbookError(f"{self.what}: field {name!r} must not be empty")
+        return cast(str, value)
+
+    def text_or_none(self, name: str) -> str | None:
+        """A text field, or null."""
+        return None if name in self.values and self._none(name) else self.text(name)
+
+    def object_or_none(self, name: str) -> JSON | None:
+        """An object field, or null."""
+        return None if name in self.values and self._none(name) else cast(JSON, self.take(name, dict))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A field with any number of texts."""
+        values = self.take(name, list)
+        if not all(type(value) is str for value in values):
+            raise ShiftbookError(f"{self.what}: field {name!r} must hold texts, not {values!r:.40}")
+        return tuple(values)
+
+    def numbers(self, name: str) -> dict[str, float]:
+        """A field with numbers by name."""
+        values = self.take(name, dict)
+        if not all(type(value) in (int, float) for value in values.values()):
+            raise ShiftbookError(f"{self.what}: field {name!r} must hold numbers, not {values!r:.40}")
+        return {key: float(value) for key, value in values.items()}
+
+    def finish(self) -> None:
+        """Check that every field was taken."""
+        if self._left:
+            raise ShiftbookError(f"{self.what}: unknown fields {', '.join(sorted(self._left))}")
+
+    def _none(self, name: str) -> bool:
+        self._left.discard(name)
+        return self.values[name] is None
+
+
+Take = Callable[[str], Bytes]
+
+
+def _node_json(node: Node, slots: int) -> JSON:
+    if isinstance(node, Subsample):
+        return {
+            "type": "subsample",
+            "name": node.name,
+            "source": node.source,
+            "stride": node.stride,
+            "before": node.before,
+            "after": node.after,
+        }
+    common = {
+        "name": node.name,
+        "source": node.source,
+        "stride": list(node.stride),
+        "padding": list(node.padding),
+        "requantize": _shared(node.requantize),
+    }
+    if isinstance(node, Pool):
+        return {"type": "pool", "kind": node.kind, "kernel": list(node.kernel), **common}
+    return {
+        "type": "conv",
+        "shape": list(node.weights.integers.shape),
+        "codes": len(node.weights.codebook),
+        "scheme": node.weights.scheme,
+        "gapless": node.weights.gapless,
+        "balanced": is_balanced(node.weights, slots),
+        "groups": node.groups,
+        "residual": node.residual,
+        **common,
+    }
+
+
+def _shared(parameters: Requantize | None) -> JSON | None:
+    """The part of a requantizer that all channels share."""
+    if parameters is None:
+        return None
+    return {
+        "zero_point": int(parameters.zero_point),
+        "low": int(parameters.low),
+        "high": int(parameters.high),
+    }
+
+
+def _requantize(fields: JSON, what: str, data: Bytes, channels: int, residual: bool) -> Requantize:
+    shared = Fields(fields, f"{what}'s requantizer")
+    zero_point, low, high = (shared.integer(name, 0, 255) for name in ("zero_point", "low", "high"))
+    shared.finish()
+    return unpack_requantize(data, channels, residual, zero_point, low, high)
+
+
+def _input(fields: Fields, take: Take) -> Input:
+    name = fields.text("name")
+    height, width, channels = fields.integers("shape", 3)
+    (tensor,) = tensor_names(name, weights=False)
+    shared = fields.take("requantize", dict)
+    fields.finish()
+    requantize = _requantize(shared, "the input", take(tensor), channels, residual=False)
+    return Input(name, (height, width, channels), requantize)
+
+
+def _node(fields: Fields, slots: int, spec: Spec, take: Take) -> Node:
+    kind = fields.text("type")
+    fields.what = f"layer {fields.text('name')}"
+    node: Node
+    if kind == "conv":
+        node = _conv(fields, slots, spec, take)
+    elif kind == "pool":
+        node = _pool(fields, take)
+    elif kind == "subsample":
+        node = Subsample(
+            name=fields.text("name"),
+            source=fields.text("source"),
+            stride=fields.integer("stride", 1),
+            before=fields.integer("before"),
+            after=fields.integer("after"),
+        )
+    else:
+        raise ShiftbookError(f"{fields.what}: type must be conv, pool or subsample, not {kind!r}")
+    fields.finish()
+    return node
+
+
+def _conv(fields: Fields, slots: int, spec: Spec, take: Take) -> Conv:
+    name = fields.text("name")
+    outputs, rows, cols, channels = fields.integers("shape", 4)
+    layer = LayerShape(
+        shape=(outputs, rows, cols, channels),
+        codes=fields.integer("codes", 1, spec.code_symbols),
+        scheme=fields.text("scheme"),
+        gapless=fields.take("gapless", bool),
+        balanced=fields.take("balanced", bool),
+    )
+    if not 0 < outputs * rows * cols * channels <= MAX_POSITIONS:
+        raise ShiftbookError(f"{fields.what}: shape {layer.shape} is absurd")
+    residual = fields.text_or_none("residual")
+    stride, padding = fields.integers("stride", 2), fields.integers("padding", 4)
+    shared = fields.take("requantize", dict)
+    streams, tables, requantize = (take(tensor) for tensor in tensor_names(name, weights=True))
+    try:
+        weights = unpack_layer(streams, tables, layer, slots, spec)
+        parameters = _requantize(shared, fields.what, requantize, outputs, residual is not None)
+    except ShiftbookError as error:
+        raise ShiftbookError(f"{fields.what}: {error}") from error
+    return Conv(
+        name=name,
+        source=fields.text("source"),
+        weights=weights,
+        requantize=parameters,
+        stride=cast(tuple[int, int], stride),
+        padding=cast(tuple[int, int, int, int], padding),
+        groups=fields.integer("groups", 1),
+        residual=residual,
+    )
+
+
+def _pool(fields: Fields, take: Take) -> Pool:
+    name, kind = fields.text("name"), fields.text("kind")
+    if kind not in ("max", "average"):
+        raise ShiftbookError(f"{fields.what}: kind must be max or average, not {kind!r}")
+    shared = fields.object_or_none("requantize")
+    parameters = None
+    if shared is not None:
+        (tensor,) = tensor_names(name, weights=False)
+        parameters = _requantize(shared, fields.what, take(tensor), 1, residual=False)
+    return Pool(
+        name=name,
+        source=fields.text("source"),
+        kind=cast(Any, kind),
+        kernel=cast(tuple[int, int], fields.integers("kernel", 2)),
+        stride=cast(tuple[int, int], fields.integers("stride", 2)),
+        padding=cast(tuple[int, int, int, int], fields.integers("padding", 4)),
+        requantize=parameters,
+    )

@@ -1,0 +1,163 @@
+"""The tensors of a checkpoint, to the bit: docs/checkpoint-format.md says the same in words."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.bits import Bytes, Reader, Stream, Writer, bytes_for, offsets_bits
+from golden.errors import ShiftbookError
+from golden.huffman import HuffmanCode
+from golden.network import Requantize, Weights
+from golden.placement import default_slots, place
+from golden.spec import Spec
+from golden.streams import LayerStreams, decode, encode
+
+LENGTH_BITS = 4
+"""Bits of a stored Huffman code length."""
+
+GAP_COUNT_BITS = 8
+"""Bits of the number of stored gap code lengths, less one."""
+
+
+class PackedLayer(NamedTuple):
+    """A layer's weights as stored: the slots' bit strings, and the tables that decode them."""
+
+    streams: Bytes
+    tables: Bytes
+
+
+class LayerShape(NamedTuple):
+    """What the graph says about a layer's weights before its tensors are read."""
+
+    shape: tuple[int, int, int, int]  # [O, kh, kw, I]
+    codes: int  # entries of the codebook
+    scheme: str
+    gapless: bool
+    balanced: bool  # whether slot_of_channel is stored
+
+
+def is_balanced(weights: Weights, slots: int) -> bool:
+    """Whether channels live in other slots than by default."""
+    own = weights.slot_of_channel
+    return own is not None and not np.array_equal(own, default_slots(weights.integers.shape[3], slots))
+
+
+def pack_layer(weights: Weights, slots: int, spec: Spec) -> PackedLayer:
+    """Code a layer and pack it.
+
+    Raises
+    ------
+    ShiftbookError
+        See :func:`golden.streams.items`.
+    """
+    coded = encode(weights, slots, spec)
+    strings = (*coded.gaps, *coded.codes)
+    writer = Writer()
+    writer.put_offsets([string.bits for string in strings])
+    if coded.gap_code is not None:
+        lengths = _stored_gap_lengths(coded.gap_code)
+        writer.put(len(lengths) - 1, GAP_COUNT_BITS)
+        writer.put(lengths, LENGTH_BITS)
+    writer.put(coded.code_code.lengths, LENGTH_BITS)
+    writer.put_offsets(weights.codebook)
+    if is_balanced(weights, slots):
+        assert weights.slot_of_channel is not None
+        writer.put(weights.slot_of_channel, slot_width(slots))
+    return PackedLayer(np.concatenate([string.data for string in strings]), writer.data())
+
+
+def table_bits(coded: tuple[HuffmanCode | None, HuffmanCode], codebook: NDArray[np.int16]) -> int:
+    """Bits of the Huffman code lengths and of the codebook in the tables of a layer."""
+    gap_code, code_code = coded
+    bits = LENGTH_BITS * len(code_code.lengths) + offsets_bits(codebook)
+    if gap_code is not None:
+        bits += GAP_COUNT_BITS + LENGTH_BITS * len(_stored_gap_lengths(gap_code))
+    return bits
+
+
+def unpack_layer(streams: Bytes, tables: Bytes, layer: LayerShape, slots: int, spec: Spec) -> Weights:
+    """The weights of a layer, from its two tensors.
+
+    Raises
+    ------
+    ShiftbookError
+        The tensors contradict the shape, each other or the format.
+    """
+    reader = Reader(tables)
+    sizes = reader.take_offsets(slots if layer.gapless else 2 * slots)
+    gap_code = None if layer.gapless else _take_gap_code(reader, spec)
+    code_code = HuffmanCode.from_lengths(reader.take(layer.codes, LENGTH_BITS))
+    codebook = reader.take_offsets(layer.codes)
+    owner = None
+    if layer.balanced:
+        owner = reader.take(layer.shape[3], slot_width(slots)).astype(np.uint8)
+    reader.finish()
+    if codebook.min() < -(1 << 15) or codebook.max() >= 1 << 15:
+        raise ShiftbookError(f"the codebook must hold 16-bit integers, not {codebook.tolist()}")
+    strings = _split(streams, [int(size) for size in sizes])
+    gaps = () if gap_code is None else strings[:slots]
+    coded = LayerStreams(gap_code, code_code, gaps, strings[-slots:])
+    entries = codebook.astype(np.int16)
+    _, kh, kw, channels = layer.shape
+    placement = place((kh, kw), channels, slots, spec, owner)
+    integers = decode(coded, layer.shape, entries, placement, spec)
+    return Weights(integers, entries, layer.scheme, layer.gapless, owner)
+
+
+def pack_requantize(parameters: Requantize) -> Bytes:
+    """The per-channel parameters; what all channels share is in the graph."""
+    writer = Writer()
+    for values in (parameters.bias, parameters.multiplier, parameters.shift):
+        writer.put_offsets(values)
+    if parameters.residual_multiplier is not None:
+        writer.put_offsets(parameters.residual_multiplier)
+    return writer.data()
+
+
+def unpack_requantize(
+    data: Bytes, channels: int, residual: bool, zero_point: int, low: int, high: int
+) -> Requantize:
+    """The inverse of :func:`pack_requantize`, for ``channels`` channels."""
+    reader = Reader(data)
+    bias, multiplier, shift = (reader.take_offsets(channels) for _ in range(3))
+    residual_multiplier = reader.take_offsets(channels) if residual else None
+    reader.finish()
+    return Requantize(bias, multiplier, shift, zero_point, low, high, residual_multiplier)
+
+
+def slot_width(slots: int) -> int:
+    """Bits of a slot's number."""
+    return (slots - 1).bit_length()
+
+
+def _stored_gap_lengths(code: HuffmanCode) -> NDArray[np.int64]:
+    """Lengths in the order escape, 0, 1, ..., up to the last in use: the escape nearly always occurs."""
+    lengths = np.roll(code.lengths, 1)
+    return lengths[: int(np.flatnonzero(lengths)[-1]) + 1]
+
+
+def _take_gap_code(reader: Reader, spec: Spec) -> HuffmanCode:
+    count = int(reader.take(1, GAP_COUNT_BITS)[0]) + 1
+    if count > spec.gap_symbols:
+        raise ShiftbookError(f"{count} gap code lengths are stored for {spec.gap_symbols} gap symbols")
+    lengths: NDArray[np.int64] = np.zeros(spec.gap_symbols, dtype=np.int64)
+    lengths[:count] = reader.take(count, LENGTH_BITS)
+    return HuffmanCode.from_lengths(np.roll(lengths, -1))
+
+
+def _split(data: Bytes, sizes: list[int]) -> tuple[Stream, ...]:
+    """Cut the bit strings apart, each of which starts at a byte."""
+    if min(sizes) < 0 or sum(map(bytes_for, sizes)) != len(data):
+        raise ShiftbookError(f"streams of {sizes} bits do not make up the {len(data)} bytes that are stored")
+    strings = []
+    start = 0
+    for size in sizes:
+        stream = Stream(data[start : start + bytes_for(size)], size)
+        if size % 8 and stream.data[-1] & (0xFF >> size % 8):
+            raise ShiftbookError("the padding of a stream's last byte is not zero")
+        strings.append(stream)
+        start += bytes_for(size)
+    return tuple(strings)

@@ -1,0 +1,189 @@
+"""What a checkpoint stores, layer by layer: nothing is estimated, every stored bit is counted."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.checkpoint import file_of, finished_graph, load
+from golden.graph import tensor_names, tensors_of
+from golden.network import Conv, Network, Weights
+from golden.packing import table_bits
+from golden.spec import DEFAULT, Spec
+from golden.streams import statistics
+from golden.terms import rows_of, term_count
+
+FLOAT_BITS = 32
+"""Bits of a parameter in the network that a ratio compares with."""
+
+
+@dataclass(frozen=True)
+class LayerSize:
+    """One convolution or fully connected layer.
+
+    Attributes
+    ----------
+    weights, nonzero
+        Positions, and how many of them are not 0.
+    biases
+        One for each output channel: what is left of a batch norm folded into a float network.
+    terms
+        Signed powers of two that all weights need, on lanes of the default spec.
+    gap_bits, code_bits
+        The two kinds of streams, without the padding of their last bytes.
+    gap_entropy, code_entropy
+        Order-0 empirical entropy of the streams' symbols, in bits: the bound for ``*_bits``.
+    table_bits
+        The layer's codebook and the lengths of its Huffman codes.
+    side_bits
+        Everything else in the layer's tensors: requantizer parameters, bit counts of the streams, slots
+        of the channels, padding to whole bytes.
+    """
+
+    name: str
+    scheme: str
+    gapless: bool
+    weights: int
+    nonzero: int
+    biases: int
+    terms: int
+    gap_bits: int
+    code_bits: int
+    gap_entropy: float
+    code_entropy: float
+    table_bits: int
+    side_bits: int
+
+    @property
+    def density(self) -> float:
+        """Share of the weights that are not 0."""
+        return self.nonzero / self.weights
+
+    @property
+    def terms_per_weight(self) -> float:
+        """Terms a weight, pruned ones included."""
+        return self.terms / self.weights
+
+    @property
+    def stream_bits(self) -> int:
+        """Bits of all streams."""
+        return self.gap_bits + self.code_bits
+
+    @property
+    def entropy_bits(self) -> float:
+        """The bound for ``stream_bits``."""
+        return self.gap_entropy + self.code_entropy
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits of the layer's tensors."""
+        return self.stream_bits + self.table_bits + self.side_bits
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """A whole checkpoint.
+
+    Attributes
+    ----------
+    layers
+        In the order in which they run.
+    other_bits
+        Tensors that belong to no such layer: normalization of the input, average pooling.
+    header_bytes
+        The file less its tensors: names, graph, checksums. Reported apart, in no ratio.
+    """
+
+    layers: tuple[LayerSize, ...]
+    other_bits: int
+    header_bytes: int
+
+    @property
+    def weights(self) -> int:
+        """Weights of all layers."""
+        return sum(layer.weights for layer in self.layers)
+
+    @property
+    def biases(self) -> int:
+        """Biases of all layers."""
+        return sum(layer.biases for layer in self.layers)
+
+    @property
+    def stream_bits(self) -> int:
+        """Stream bits of all layers."""
+        return sum(layer.stream_bits for layer in self.layers)
+
+    @property
+    def entropy_bits(self) -> float:
+        """The bound for ``stream_bits``."""
+        return sum(layer.entropy_bits for layer in self.layers)
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits of all tensors of the file."""
+        return sum(layer.stored_bits for layer in self.layers) + self.other_bits
+
+    @property
+    def bits_per_weight(self) -> float:
+        """All stored tensor bits over the number of weights."""
+        return self.stored_bits / max(self.weights, 1)
+
+    @property
+    def ratio(self) -> float:
+        """Bits of the weights and biases as 32-bit floats, over all stored tensor bits."""
+        return FLOAT_BITS * (self.weights + self.biases) / self.stored_bits
+
+
+def layer_sizes(source: Network | str | os.PathLike[str], spec: Spec = DEFAULT) -> Sizes:
+    """Count what the checkpoint of a network stores; of a file, after loading it.
+
+    Raises
+    ------
+    ShiftbookError
+        The file is no valid checkpoint, or the network cannot be coded.
+    """
+    network = source if isinstance(source, Network) else load(source)
+    tensors = tensors_of(network, spec)
+    bits = {name: 8 * len(data) for name, data in tensors.items()}
+    layers = []
+    for node in network.nodes:
+        if isinstance(node, Conv):
+            stored = sum(bits.pop(name) for name in tensor_names(node.name, weights=True))
+            layers.append(_layer_size(node, network.slots, spec, stored))
+    tensor_bytes = sum(len(data) for data in tensors.values())
+    header_bytes = len(file_of(finished_graph(network, tensors, spec), tensors)) - tensor_bytes
+    return Sizes(tuple(layers), sum(bits.values()), header_bytes)
+
+
+def _layer_size(node: Conv, slots: int, spec: Spec, stored: int) -> LayerSize:
+    weights = node.weights
+    found = statistics(weights, slots, spec)
+    gap_bits, code_bits = found.stream_bits(spec)
+    gap_entropy, code_entropy = found.entropy_bits()
+    tables = table_bits(found.codes(spec), weights.codebook)
+    return LayerSize(
+        name=node.name,
+        scheme=weights.scheme,
+        gapless=weights.gapless,
+        weights=weights.integers.size,
+        nonzero=int(np.count_nonzero(weights.integers)),
+        biases=len(weights.integers),
+        terms=_terms(weights),
+        gap_bits=gap_bits,
+        code_bits=code_bits,
+        gap_entropy=gap_entropy,
+        code_entropy=code_entropy,
+        table_bits=tables,
+        side_bits=stored - gap_bits - code_bits - tables,
+    )
+
+
+def _terms(weights: Weights) -> int:
+    """Signed digits of all weights."""
+    values, counts = np.unique(weights.integers, return_counts=True)
+    return sum(
+        term_count(rows_of(int(value), DEFAULT)) * int(count)
+        for value, count in zip(values, counts, strict=True)
+    )
