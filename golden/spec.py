@@ -112,7 +112,9 @@ class Spec:
             raise ShiftbookError("terms must name at least one exponent range")
         for low, high in self.terms:
             if not 0 <= low <= high <= 7:
-                raise ShiftbookError(f"an exponent range must satisfy 0 <= low <= high <= 7, not {(low, high)}")
+                raise ShiftbookError(
+                    f"an exponent range must satisfy 0 <= low <= high <= 7, not {(low, high)}"
+                )
 
     @property
     def lanes(self) -> int:
@@ -123,6 +125,16 @@ class Spec:
     def drain_cycles(self) -> int:
         """Cycles in which the requantizers empty the grid; no output channel takes fewer."""
         return self.lanes // self.requantizers
+
+    @property
+    def start_cycles(self) -> int:
+        """Busy cycles of a layer before its first output channel begins."""
+        return 0
+
+    @property
+    def tail_cycles(self) -> int:
+        """Busy cycles of a layer after its last output channel has ended: the pipeline and the last drain."""
+        return self.drain_cycles
 
     @property
     def address_width(self) -> int:

@@ -1,0 +1,173 @@
+"""What the host sends to the engine for one layer: configuration writes, streams, channel parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from golden import streams
+from golden.errors import ShiftbookError
+from golden.huffman import HuffmanCode
+from golden.network import Conv, Requantize
+from golden.placement import Placement
+from golden.spec import Spec
+from golden.streams import LayerStreams
+from golden.terms import row_bits, rows_of
+from golden.tiles import Geometry, tap_table
+from hw import registers
+from hw.registers import Region, Register
+
+Words = NDArray[np.uint32]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """One layer, ready to be sent; the same for all its tiles.
+
+    Attributes
+    ----------
+    address, data
+        uint16 [n] and uint32 [n]: configuration writes, in order.
+    gaps, codes
+        For each slot the words of its streams, all that a decoder may ask for. Without gap streams (gapless
+        layer, dense feed) ``gaps`` holds empty arrays.
+    channels
+        uint64 [O] the parameters of each output channel, packed as `registers.channel_parameters` says.
+    """
+
+    address: NDArray[np.uint16]
+    data: Words
+    gaps: tuple[Words, ...]
+    codes: tuple[Words, ...]
+    channels: NDArray[np.uint64]
+
+
+def build(
+    conv: Conv, layout: Geometry, placement: Placement, spec: Spec, coded: LayerStreams | None = None
+) -> Program:
+    """The program of a layer.
+
+    Parameters
+    ----------
+    coded
+        The layer's streams where they are at hand, coded for this spec's slots; else they are coded here.
+
+    Raises
+    ------
+    ShiftbookError
+        Something does not fit the spec.
+    """
+    writes = _Writes()
+    gapless = conv.weights.gapless or spec.feed == "dense"
+    _registers(writes, conv, layout, placement, gapless, spec)
+    _taps(writes, conv, layout, placement, spec)
+    no_words = (np.zeros(0, np.uint32),) * spec.slots
+    if spec.feed == "dense":
+        gaps, codes = no_words, streams.dense_words(conv.weights, spec.slots, spec)
+    else:
+        coded = coded or streams.encode(conv.weights, spec.slots, spec)
+        if len(coded.codes) != spec.slots:
+            raise ShiftbookError(
+                f"layer {conv.name}: coded for {len(coded.codes)} slots and the spec has {spec.slots}: "
+                "code it again"
+            )
+        _codebook(writes, conv, coded.code_code, spec)
+        gaps = no_words
+        if coded.gap_code is not None:
+            _gap_code(writes, conv, coded.gap_code, spec)
+            gaps = tuple(streams.words(stream, spec.word_width) for stream in coded.gaps)
+        codes = tuple(streams.words(stream, spec.word_width) for stream in coded.codes)
+    address, data = writes.arrays()
+    return Program(address, data, gaps, codes, channel_words(conv.requantize, spec))
+
+
+def channel_words(parameters: Requantize, spec: Spec) -> NDArray[np.uint64]:
+    """uint64 [O] the words of the ``channels`` stream."""
+    return registers.pack(
+        registers.channel_parameters(spec),
+        bias=parameters.bias,
+        multiplier=parameters.multiplier,
+        shift=parameters.shift,
+    )
+
+
+class _Writes:
+    """Configuration writes in the making."""
+
+    def __init__(self) -> None:
+        self._address: list[NDArray[np.uint16]] = []
+        self._data: list[Words] = []
+
+    def add(self, region: Region, index: ArrayLike, data: ArrayLike) -> None:
+        self._address.append(np.atleast_1d(registers.address(region, index)))
+        self._data.append(np.atleast_1d(np.asarray(data)).astype(np.uint32))
+
+    def arrays(self) -> tuple[NDArray[np.uint16], Words]:
+        return np.concatenate(self._address), np.concatenate(self._data)
+
+
+def _registers(
+    writes: _Writes, conv: Conv, layout: Geometry, placement: Placement, gapless: bool, spec: Spec
+) -> None:
+    values = {
+        Register.POSITIONS: placement.positions,
+        Register.CHANNEL_BITS: placement.channel_bits,
+        Register.CHANNEL_SHIFT: layout.channel_shift,
+        Register.OUTPUT_CHANNELS: len(conv.weights.integers),
+        Register.GAPLESS: int(gapless),
+        Register.ZERO_POINT: conv.requantize.zero_point,
+        Register.CLAMP_LOW: conv.requantize.low,
+        Register.CLAMP_HIGH: conv.requantize.high,
+    }
+    fields = registers.register_fields(spec)
+    for register, value in values.items():
+        writes.add(
+            Region.REGISTERS, register, registers.pack((fields[register],), **{fields[register].name: value})
+        )
+
+
+def _taps(writes: _Writes, conv: Conv, layout: Geometry, placement: Placement, spec: Spec) -> None:
+    table = tap_table(conv, layout, placement)
+    index = np.arange(spec.slots)[:, None] * spec.table_entries + np.arange(placement.entries)
+    base, oy, ox = (table[..., column].ravel() for column in range(3))
+    writes.add(Region.TAPS, index.ravel(), registers.pack(registers.tap(spec), base=base, oy=oy, ox=ox))
+
+
+def _huffman(writes: _Writes, region: Region, code: HuffmanCode, symbols: int, spec: Spec) -> None:
+    limits = code.limits(spec.code_length)
+    offsets = code.offsets(spec.code_length, registers.rank_width(symbols))
+    words = registers.pack(registers.huffman_length(spec, symbols), limit=limits, offset=offsets)
+    writes.add(region, np.arange(spec.code_length), words)
+
+
+def _gap_code(writes: _Writes, conv: Conv, code: HuffmanCode, spec: Spec) -> None:
+    if len(code.lengths) != spec.gap_symbols:
+        raise ShiftbookError(
+            f"layer {conv.name}: coded with {len(code.lengths)} gap symbols and the spec has "
+            f"{spec.gap_symbols}: code it again"
+        )
+    _huffman(writes, Region.GAP_CODE, code, spec.gap_symbols, spec)
+    ranks = np.arange(len(code.sorted_symbols))
+    writes.add(Region.GAP_SYMBOLS, ranks, registers.pack(registers.gap_symbol(spec), gap=code.sorted_symbols))
+
+
+def _codebook(writes: _Writes, conv: Conv, code: HuffmanCode, spec: Spec) -> None:
+    """Rows one codebook entry after another; each code symbol points to the first of its own."""
+    rows = [rows_of(int(value), spec) for value in conv.weights.codebook]
+    counts = np.array([len(entry) for entry in rows])
+    if counts.sum() > spec.codebook_rows:
+        raise ShiftbookError(
+            f"layer {conv.name}: its codebook takes {counts.sum()} rows and the spec has "
+            f"{spec.codebook_rows}: raise codebook_rows"
+        )
+    _huffman(writes, Region.CODE_CODE, code, spec.code_symbols, spec)
+    by_rank = code.sorted_symbols
+    first = np.cumsum(counts) - counts
+    symbols = registers.pack(
+        registers.code_symbol(spec), more_rows=counts[by_rank] - 1, first_row=first[by_rank]
+    )
+    writes.add(Region.CODE_SYMBOLS, np.arange(len(by_rank)), symbols)
+    words = np.array([row_bits(row, spec) for entry in rows for row in entry])
+    writes.add(Region.ROWS, np.arange(len(words)), words)

@@ -1,0 +1,120 @@
+"""Convolution layers for the tests, drawn by hypothesis or made from a few numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from golden.errors import ShiftbookError
+from golden.network import Conv, Input, Network, Requantize, Weights
+from golden.placement import default_slots
+from golden.spec import PRESETS, Spec
+from golden.support import check_conv
+
+FOCUSED = [sign * (16 + mean) for sign in (-1, 1) for mean in (-8, -4, -2, -1, 0, 1, 2, 4, 8)]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer, an image for it, and what runs it."""
+
+    conv: Conv
+    image: np.ndarray  # uint8 [H, W, C]
+    zero_point: int  # of the image
+    spec: Spec
+
+
+def requantizer(rng: np.random.Generator, outputs: int) -> Requantize:
+    """Parameters under which many outputs fall inside the clamps and some outside."""
+    low, high = sorted(rng.integers(0, 256, 2).tolist())
+    return Requantize(
+        rng.integers(-(1 << 14), 1 << 14, outputs),
+        rng.integers(0, 1 << 10, outputs),
+        rng.integers(0, 1 << 5, outputs),
+        int(rng.integers(0, 256)),
+        low,
+        high,
+    )
+
+
+def make_conv(
+    rng: np.random.Generator,
+    shape: tuple[int, int, int, int],
+    *,
+    density: float = 0.3,
+    gapless: bool = False,
+    values: list[int] | None = None,
+    **rest: object,
+) -> Conv:
+    """A layer with weights [O, kh, kw, I] drawn from ``values``, sparse unless gapless."""
+    codebook = set(values or range(-24, 25)) | {0} if gapless else set(values or range(-24, 25)) - {0}
+    book = np.array(sorted(codebook), np.int16)
+    integers = rng.choice(book, shape)
+    integers[rng.random(shape) >= density] = 0
+    return Conv("conv", "image", Weights(integers, book, "test", gapless), requantizer(rng, shape[0]), **rest)
+
+
+def one_layer_network(layer: Layer) -> Network:
+    """The layer behind an input that changes nothing."""
+    channels = layer.image.shape[2]
+    same = Requantize(np.zeros(channels, np.int64), np.ones(channels, np.int64), np.zeros(channels, np.int64))
+    same = replace(same, zero_point=0)
+    return Network(Input("image", layer.image.shape, same), (layer.conv,), layer.spec.slots)
+
+
+@st.composite
+def specs(draw) -> Spec:
+    """Small grids of every lane, feed and number of slots."""
+    preset = PRESETS[draw(st.sampled_from(["default", "default", "pair", "focused", "int8", "int8_sparse"]))]
+    rows, cols = draw(st.sampled_from([(4, 4), (8, 8), (4, 8)]))
+    return replace(
+        preset,
+        rows=rows,
+        cols=cols,
+        slots=draw(st.integers(1, 4)),
+        requantizers=draw(st.sampled_from([2, 4, 8])),
+        tile_words=draw(st.sampled_from([256, 1024])),
+        table_entries=draw(st.sampled_from([64, 100])),
+        gap_symbols=draw(st.sampled_from([5, 16, 64])),
+        code_length=draw(st.sampled_from([8, 12])),
+        word_width=draw(st.sampled_from([16, 24, 32])),
+    )
+
+
+@st.composite
+def layers(draw) -> Layer:
+    """A layer that the drawn engine can run."""
+    spec = draw(specs())
+    kernel = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
+    stride = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
+    inputs, outputs = draw(st.integers(1, 40)), draw(st.integers(1, 5))
+    height = draw(st.integers(max(1, kernel[0] - padding[0] - padding[1]), 12))
+    width = draw(st.integers(max(1, kernel[1] - padding[2] - padding[3]), 12))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    gapless = draw(st.booleans())
+    narrow = PRESETS["focused"].terms == spec.terms
+    values = (
+        [v for v in FOCUSED if v] if narrow else draw(st.sampled_from([None, [1], [-128, 127, 85, -107]]))
+    )
+    conv = make_conv(
+        rng,
+        (outputs, *kernel, inputs),
+        density=draw(st.sampled_from([0.0, 0.02, 0.2, 1.0])),
+        gapless=gapless,
+        values=values,
+        stride=stride,
+        padding=padding,
+    )
+    if inputs >= spec.slots and inputs % spec.slots == 0 and draw(st.booleans()):
+        owner = rng.permutation(default_slots(inputs, spec.slots)).astype(np.uint8)
+        conv = replace(conv, weights=replace(conv.weights, slot_of_channel=owner))
+    image = rng.integers(0, 256, (height, width, inputs), np.uint8)
+    try:
+        check_conv(conv, image.shape, spec)
+    except ShiftbookError:
+        assume(False)
+    return Layer(conv, image, draw(st.sampled_from([0, 7, 128])), spec)
