@@ -1,0 +1,56 @@
+"""`shiftbook gates`: what the engine and its rivals cost in logic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shiftbook.console import progress_bar
+from shiftbook.files import check_writable, write_json
+from shiftbook.options import Json, Lanes, make_spec
+
+
+def gates(
+    lanes: Lanes = "8x8",
+    liberty: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--liberty",
+            metavar="FILE",
+            help="Liberty file of a cell library, plain or .gz; adds its area. Give all files of one library.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="FILE", help="Another table of NAND2 equivalents (see docs/gates.md)."),
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Synthesize the shift-add engine and the multiplier engines it competes with; count their gates.
+
+    All engines come from one generator and differ only in their lane and its feed. Figures are NAND2
+    equivalents (GE) of the netlist that Yosys maps, of two multiplier architectures the better one, by
+    module and per lane. Memories are not gates: their bits stand apart. docs/gates.md says how it is counted.
+
+    \b
+    Examples:
+      shiftbook gates
+      shiftbook gates --lanes 4x4 --json gates.json
+      shiftbook gates --liberty cells_a.lib.gz --liberty cells_b.lib.gz
+    """
+    check_writable(json_file)
+    spec = make_spec("default", lanes)
+    from synth.gates import gate_report
+    from synth.report import table
+
+    with progress_bar() as show:
+        report = gate_report(
+            (spec.rows, spec.cols),
+            weights=weights,
+            liberty=liberty or [],
+            progress=lambda done, total, what: show("synthesis", done, total),
+        )
+    write_json(json_file, report)
+    typer.echo(table(report))

@@ -1,0 +1,125 @@
+"""`shiftbook inspect`: what a checkpoint stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shiftbook.console import table
+from shiftbook.files import check_writable, write_json
+from shiftbook.options import Checkpoint, Json
+
+if TYPE_CHECKING:
+    from golden.sizes import LayerSize, Sizes
+
+
+def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
+    """Show how many bits a checkpoint stores, and for what.
+
+    \b
+    Columns, by layer and in total:
+      density      share of the weights that are not 0
+      terms/w      signed powers of two that a weight takes, zeros included
+      stream b/w   bits of the Huffman coded streams a weight
+      entropy b/w  the least that any such code could take
+      tables       bits of the codebook and of the code lengths
+      side         bits of requantizer parameters, slots, bit counts and padding
+      bits/w       all stored bits a weight
+      ratio        the network in 32-bit floats over all of that
+
+    The ratio counts every bit of every stored tensor. The file's JSON header (names, graph, checksums) is
+    shown apart, since it hardly grows with the network.
+
+    \b
+    Example:
+      shiftbook inspect digits.ckpt --json sizes.json
+    """
+    check_writable(json_file)
+    from golden.checkpoint import load
+    from golden.sizes import layer_sizes
+
+    network = load(checkpoint)
+    sizes = layer_sizes(network)
+    report = size_report(sizes)
+    write_json(json_file, {"checkpoint": str(checkpoint), "facts": network.facts, **report})
+    typer.echo(size_table(sizes))
+
+
+def size_report(sizes: Sizes) -> dict[str, object]:
+    """The sizes as JSON values."""
+    return {
+        "ratio": sizes.ratio,
+        "bits_per_weight": sizes.bits_per_weight,
+        "weights": sizes.weights,
+        "biases": sizes.biases,
+        "stored_bits": sizes.stored_bits,
+        "stream_bits": sizes.stream_bits,
+        "entropy_bits": sizes.entropy_bits,
+        "other_bits": sizes.other_bits,
+        "header_bytes": sizes.header_bytes,
+        "layers": [_layer_report(layer) for layer in sizes.layers],
+    }
+
+
+def _layer_report(layer: LayerSize) -> dict[str, object]:
+    return {
+        "name": layer.name,
+        "scheme": layer.scheme,
+        "gapless": layer.gapless,
+        "weights": layer.weights,
+        "nonzero": layer.nonzero,
+        "density": layer.density,
+        "terms": layer.terms,
+        "terms_per_weight": layer.terms_per_weight,
+        "gap_bits": layer.gap_bits,
+        "code_bits": layer.code_bits,
+        "stream_bits": layer.stream_bits,
+        "entropy_bits": layer.entropy_bits,
+        "table_bits": layer.table_bits,
+        "side_bits": layer.side_bits,
+        "stored_bits": layer.stored_bits,
+    }
+
+
+HEADER = ("layer", "scheme", "weights", "density", "terms/w", "stream b/w", "entropy b/w", "tables", "side", "bits/w")
+
+
+def size_table(sizes: Sizes) -> str:
+    """The sizes for people."""
+    rows: list[tuple[object, ...]] = [
+        (
+            layer.name,
+            layer.scheme,
+            layer.weights,
+            layer.density,
+            layer.terms_per_weight,
+            layer.stream_bits / layer.weights,
+            layer.entropy_bits / layer.weights,
+            layer.table_bits,
+            layer.side_bits,
+            layer.stored_bits / layer.weights,
+        )
+        for layer in sizes.layers
+    ]
+    layers, weights = sizes.layers, max(sizes.weights, 1)
+    total = (
+        "total",
+        None,
+        sizes.weights,
+        sum(layer.nonzero for layer in layers) / weights,
+        sum(layer.terms for layer in layers) / weights,
+        sizes.stream_bits / weights,
+        sizes.entropy_bits / weights,
+        sum(layer.table_bits for layer in layers),
+        sum(layer.side_bits for layer in layers) + sizes.other_bits,
+        sizes.bits_per_weight,
+    )
+    return "\n".join(
+        [
+            table(HEADER, [*rows, total]),
+            f"ratio {sizes.ratio:.2f}x: {(sizes.weights + sizes.biases) * 4:,} bytes as 32-bit floats, "
+            f"{-(-sizes.stored_bits // 8):,} bytes of tensors stored, {sizes.header_bytes:,} bytes of header apart",
+        ]
+    )

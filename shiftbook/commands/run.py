@@ -1,0 +1,186 @@
+"""`shiftbook run`: a checkpoint on images, on the golden model or on the simulated RTL."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from golden.errors import ShiftbookError
+from golden.network import Conv, Network
+from golden.spec import Spec
+from shiftbook.console import Progress, progress_bar, table
+from shiftbook.files import check_writable, write_json
+from shiftbook.options import Checkpoint, Data, Json, Lanes, Preset, make_spec
+
+if TYPE_CHECKING:
+    from frontend.data import Dataset
+
+SHOWN_PREDICTIONS = 10
+Backend = Literal["golden", "rtl"]
+Labels = NDArray[np.int64]
+
+
+def run(
+    checkpoint: Checkpoint,
+    data: Data,
+    backend: Annotated[
+        Backend,
+        typer.Option(help="golden: the NumPy model, fast. rtl: the engine's Verilog, compared with golden."),
+    ] = "golden",
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", help="At most N images, drawn with a fixed seed. Default: all.")
+    ] = None,
+    lanes: Lanes = "8x8",
+    preset: Preset = "default",
+    wave: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.fst", help="Record the RTL's signals in FILE.fst; use it with a small limit."),
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Run a checkpoint on images: predictions, accuracy, cycles.
+
+    Images go in as raw 8-bit pixels, everything else is integers of the checkpoint. Cycles and lane
+    utilization of each layer come from the exact cycle model, and on the RTL from the engine's own
+    counters. With --backend rtl every output integer of every layer is compared with the golden model; the
+    first difference ends the run and is told by layer, position and both values.
+
+    Where the data has its own train and test folders, the test folder is taken, and of digits the images
+    that compress held out; else all of it.
+
+    \b
+    Examples:
+      shiftbook run digits.ckpt --data digits
+      shiftbook run digits.ckpt --data digits --backend rtl --limit 64 --json run.json
+      shiftbook run digits.ckpt --data digits --backend rtl --limit 1 --lanes 4x4 --wave out.fst
+    """
+    check_writable(json_file, wave)
+    if wave is not None and backend != "rtl":
+        raise ShiftbookError("--wave records signals of the RTL: add --backend rtl")
+    spec = make_spec(preset, lanes)
+    from frontend import data as datasets
+    from golden.checkpoint import load
+
+    network = load(checkpoint)
+    spec = make_spec(preset, lanes, network.slots)
+    with progress_bar() as progress:
+        dataset = datasets.load(data, "all", limit=limit, progress=progress)
+        datasets.check_shape(dataset, network.input.shape)
+        report = run_report(network, dataset, spec, backend, wave=wave, progress=progress)
+    write_json(json_file, {"checkpoint": str(checkpoint), "data": data, "preset": preset, **report})
+    typer.echo(run_table(report))
+
+
+def run_report(
+    network: Network,
+    dataset: Dataset,
+    spec: Spec,
+    backend: Backend,
+    *,
+    wave: Path | None,
+    progress: Progress,
+) -> dict[str, object]:
+    """Run and measure: the report that `shiftbook run --json` writes, less its arguments."""
+    from golden import executor
+
+    labels = _labels(dataset, network)
+    started = time.perf_counter()
+    if backend == "golden":
+        done = 0
+
+        def count(images: int) -> None:
+            nonlocal done
+            done += images
+            progress("running images", done, len(dataset))
+
+        outputs = executor.run(network, dataset.images, progress=count).outputs
+        mismatches, layers = None, _modelled_layers(network, spec)
+    else:
+        outputs, mismatches, layers = _run_on_rtl(network, dataset.images, spec, wave, progress)
+    seconds = time.perf_counter() - started
+    predictions = outputs.argmax(axis=1)
+    known = [layer["cycles"] for layer in layers]
+    return {
+        "backend": backend,
+        "lanes": f"{spec.rows}x{spec.cols}",
+        "images": len(dataset),
+        "accuracy": None if labels is None else float((predictions == labels).mean()),
+        "mismatches": mismatches,
+        "cycles": None if None in known else sum(known),
+        "layers": layers,
+        "predictions": predictions.tolist(),
+        "classes": list(network.classes),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _labels(dataset: Dataset, network: Network) -> Labels | None:
+    """The data's labels by the network's own numbers: by name where both sides name their classes."""
+    from frontend.data import check_labels
+    from golden.validate import shapes
+
+    if dataset.labels is None:
+        return None
+    names, known = dataset.classes, {name: number for number, name in enumerate(network.classes)}
+    if names != network.classes and names and set(names) <= set(known):
+        # a folder that lacks some classes numbers the others differently
+        return np.array([known[name] for name in names])[dataset.labels]
+    check_labels(dataset, int(np.prod(shapes(network)[network.nodes[-1].name])))
+    return dataset.labels
+
+
+def _modelled_layers(network: Network, spec: Spec) -> list[dict[str, object]]:
+    """Cycles of one image from the cycle model; None where the engine does not run the layer."""
+    from golden.cycles import layer_cycles
+    from golden.validate import shapes
+
+    tensors = shapes(network)
+    layers: list[dict[str, object]] = []
+    for node in network.nodes:
+        if not isinstance(node, Conv):
+            continue
+        found: dict[str, object] = {"name": node.name, "cycles": None, "terms": None, "utilization": None}
+        if node.groups == 1:
+            try:
+                cost = layer_cycles(node, tensors[node.source], spec)
+            except ShiftbookError as error:
+                found["note"] = str(error)
+            else:
+                found |= {
+                    "cycles": cost.cycles,
+                    "terms": cost.rows,
+                    "utilization": cost.utilization,
+                    "fill_cycles": cost.fill,
+                }
+        layers.append(found)
+    return layers
+
+
+def run_table(report: dict) -> str:
+    """The report for people."""
+    rows = [
+        (layer["name"], layer["cycles"], layer["terms"], layer["utilization"]) for layer in report["layers"]
+    ]
+    lines = [table(("layer", "cycles/image", "terms/image", "utilization"), rows)]
+    for layer in report["layers"]:
+        if "note" in layer:
+            lines.append(f"no cycles: {layer['note']}")
+    shown = ", ".join(_class_name(report, number) for number in report["predictions"][:SHOWN_PREDICTIONS])
+    more = ", ..." if report["images"] > SHOWN_PREDICTIONS else ""
+    lines.append(f"predictions {shown}{more}")
+    accuracy = "no labels" if report["accuracy"] is None else f"{100 * report['accuracy']:.2f} %"
+    lines.append(f"images {report['images']:,}  accuracy {accuracy}  ({report['seconds']:.1f} s)")
+    if report["mismatches"] is not None:
+        lines.append(f"mismatches {report['mismatches']}")
+    if report["cycles"] is not None:
+        lines.append(f"cycles {report['cycles']:,} an image on {report['lanes']} lanes")
+    return "\n".join(lines)
+
+
+def _class_name(report: dict, number: int) -> str:
+    return report["classes"][number] if number < len(report["classes"]) else str(number)

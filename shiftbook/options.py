@@ -1,0 +1,61 @@
+"""Options that several commands share, and the spec that they choose."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from golden.errors import ShiftbookError
+from golden.spec import PRESETS, Spec
+
+Checkpoint = Annotated[Path, typer.Argument(metavar="CKPT", help="A checkpoint that compress wrote.")]
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="D",
+        help="Images: a folder of class folders, an .npz with x (uint8 N,H,W,C) and y, or: digits.",
+    ),
+]
+Json = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Also write the result to FILE as JSON, whole or not at all."),
+]
+Lanes = Annotated[
+    str,
+    typer.Option(
+        "--lanes", metavar="RxC", help="Lane grid: rows x columns, powers of two. One lane owns one pixel."
+    ),
+]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help=f"Engine: {', '.join(PRESETS)}. A cheaper engine refuses codebooks that it cannot represent.",
+    ),
+]
+
+
+def make_spec(preset: str, lanes: str, slots: int | None = None) -> Spec:
+    """The spec of ``preset`` with a lane grid such as "8x8" and, where given, other weight slots.
+
+    Raises
+    ------
+    ShiftbookError
+        There is no such preset, or the grid is not two powers of two.
+    """
+    if preset not in PRESETS:
+        raise ShiftbookError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")
+    grid = re.fullmatch(r"(\d+)x(\d+)", lanes)
+    if grid is None:
+        raise ShiftbookError(f"lanes must be ROWSxCOLUMNS such as 8x8, not {lanes!r}")
+    rows, cols = int(grid[1]), int(grid[2])
+    base = PRESETS[preset]
+    # a grid smaller than the preset's drains with as many requantizers as it has lanes
+    requantizers = max(1, min(base.requantizers, rows * cols))
+    return replace(base, rows=rows, cols=cols, requantizers=requantizers, slots=slots or base.slots)

@@ -1,0 +1,29 @@
+import pytest
+
+from golden.errors import ShiftbookError
+from shiftbook.options import make_spec
+
+
+def test_grid_and_slots():
+    spec = make_spec("focused", "4x16", slots=2)
+    assert (spec.rows, spec.cols, spec.slots, spec.terms) == (4, 16, 2, ((4, 4), (0, 3)))
+
+
+def test_small_grid_has_as_many_requantizers_as_lanes():
+    assert make_spec("default", "2x2").requantizers == 4
+
+
+@pytest.mark.parametrize("lanes", ["", "8", "8x", "8x8x8", "-8x8", "8 x 8", "axb"])
+def test_grid_that_is_none(lanes):
+    with pytest.raises(ShiftbookError, match="lanes must be ROWSxCOLUMNS such as 8x8, not"):
+        make_spec("default", lanes)
+
+
+def test_grid_that_no_engine_has():
+    with pytest.raises(ShiftbookError, match="rows must be a power of two, not 6"):
+        make_spec("default", "6x8")
+
+
+def test_preset_that_is_none():
+    with pytest.raises(ShiftbookError, match="there is no preset 'fast': choose one of default, "):
+        make_spec("fast", "8x8")
