@@ -23,27 +23,18 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from amaranth.hdl import Shape, ShapeLike, Signal
 from amaranth.lib import data, wiring
 
+from hw.verilog import emit
 from sim import simulator
-
-
-@dataclass(frozen=True)
-class Pauses:
-    """How often sources are idle and sinks not ready: probabilities, and the seed of when."""
-
-    idle: float = 0.0
-    backpressure: float = 0.0
-    seed: int = 0
-
-
-PAUSES = (Pauses(), Pauses(idle=0.5, seed=1), Pauses(backpressure=0.5, seed=2), Pauses(0.4, 0.4, seed=3))
-"""None, either and both: what every stream test is parametrized with."""
+from sim.pauses import NEVER
+from sim.pauses import PAUSES as PAUSES
+from sim.pauses import Pauses as Pauses
 
 
 def pack(shape: ShapeLike, value: Any) -> int:
@@ -73,7 +64,7 @@ def observe(
     inputs: Mapping[str, Iterable[Any]],
     outputs: Mapping[str, int],
     constants: Mapping[str, Any] | None = None,
-    pauses: Pauses = PAUSES[0],
+    pauses: Pauses = NEVER,
     settle: int = 20,
     limit: int = 100_000,
     wave: Path | None = None,
@@ -132,11 +123,9 @@ def simulate(
     env: Mapping[str, str] | None = None,
     wave: Path | None = None,
 ) -> None:
-    """Run the cocotb tests of Python module ``module`` on ``component``; for what :func:`observe` cannot say."""
-    from amaranth.back import verilog
-
-    text = verilog.convert(component, name="top", emit_src=False)
-    simulator.run(simulator.build(text, "top", wave=wave is not None), module, env=env, wave=wave)
+    """Run the cocotb tests of Python module ``module`` on ``component``; what :func:`observe` cannot say."""
+    build = simulator.build(emit(component, "top"), "top", wave=wave is not None)
+    simulator.run(build, module, env=env, wave=wave)
 
 
 def _ports(component: wiring.Component) -> dict[str, ShapeLike]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,47 +12,25 @@ from numpy.typing import NDArray
 
 import golden
 import hw
+from golden.errors import ShiftbookError
 from golden.spec import ACTIVATION_WIDTH, Spec
+from golden.tiles import TileWords
 from hw import registers
 from sim import cache, simulator
+from sim.program import Program
 
 TOP = "harness"
 
-VISIBLE = ("clk", "go", "done", "hung", "limit", "tiles_done", "elapsed", "idle", "backpressure")
+LAYER, OUTPUTS, COUNTERS = "layer.bin", "outputs.bin", "counters.bin"
+"""Files in the simulator's working directory: the first it reads, the others it writes."""
+
+VISIBLE = ("clk", "go", "done", "hung", "limit", "tiles_done", "elapsed", "idle", "backpressure", "random")
 """What cocotb may see; anything else would cost speed."""
 
 WORD_DEPTH = 1 << 18
 """Words of the memory from which the harness replays a weight stream."""
 
 BIG = ">u4"
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What stays the same for all tiles of a layer.
-
-    Attributes
-    ----------
-    config
-        Writes: address and data, in order; each [n].
-    streams
-        Words of each stream: the gap streams of all slots (coded feed only), then their code streams.
-    channels
-        Packed words of the ``channels`` stream (``registers.channel_parameters``).
-    """
-
-    config: tuple[NDArray[np.integer], NDArray[np.integer]]
-    streams: Sequence[NDArray[np.integer]]
-    channels: NDArray[np.integer]
-
-
-@dataclass(frozen=True)
-class Tile:
-    """Words that fill the banks: ``slot_mask`` and ``address`` [n], ``plane`` uint8 [n, rows * cols]."""
-
-    address: NDArray[np.integer]
-    slot_mask: NDArray[np.integer]
-    plane: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -122,7 +99,7 @@ def _beat_words(spec: Spec) -> int:
 
 
 def _adapter(spec: Spec) -> str:
-    """A module ``engine_ports`` that gives the streams of all slots as one vector, as Verilog can index it."""
+    """A module ``engine_ports`` that joins the streams of all slots in vectors, which Verilog can index."""
     width, beat = spec.word_width, ACTIVATION_WIDTH * spec.requantizers
     kinds = ("gaps", "codes") if spec.feed == "coded" else ("codes",)
     names = [f"{kind}__{slot}" for kind in kinds for slot in range(spec.slots)]
@@ -152,7 +129,8 @@ module engine_ports (
     engine engine (
         .clk(clk), .rst(rst), .start(start), .busy(busy), .done(done),
         .config__payload(config_payload), .config__valid(config_valid),
-{streams}        .channels__payload(channel), .channels__valid(channel_valid), .channels__ready(channel_ready),
+{streams}        .channels__payload(channel), .channels__valid(channel_valid),
+        .channels__ready(channel_ready),
         .tile__payload(tile_payload), .tile__valid(tile_valid),
         .output__payload(bytes), .output__valid(beat_valid), .output__ready(beat_ready),
         .cycles(cycles), .terms(terms), .stalls(stalls), .error(error)
@@ -161,59 +139,49 @@ endmodule
 """
 
 
-def write_layer(path: Path, spec: Spec, layer: Layer, tiles: Sequence[Tile]) -> None:
+def write_layer(path: Path, spec: Spec, program: Program, tiles: Sequence[TileWords]) -> None:
     """Write a layer file: big-endian 32-bit numbers except where noted.
 
-    Writes (count, then address and data of each), streams (count, then words in whole bytes, for every
-    stream and then for the channel parameters), tiles (count; for each the count of its words, then of each
-    word the slots, the address and the plane's bytes, last bank first).
-
-    The file is replaced in one step.
+    Configuration (count; address and data of each write), streams (for all gap streams, all code streams and
+    the channel parameters: count; words in whole bytes), tiles (count; for each the count of its words; for
+    each word slot mask, address and the bytes of the plane, last bank first).
     """
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        _numbers(file, len(layer.config[0]))
-        file.write(np.stack(layer.config, axis=1).astype(BIG).tobytes())
-        for stream in layer.streams:
-            _words(file, stream, spec.word_width)
-        _words(file, layer.channels, registers.width(registers.channel_parameters(spec)))
+    gaps = program.gaps if spec.feed == "coded" else ()
+    with path.open("wb") as file:
+        _numbers(file, len(program.address))
+        file.write(np.stack([program.address, program.data], axis=1).astype(BIG).tobytes())
+        for stream in (*gaps, *program.codes):
+            _words(file, stream, spec.word_width, WORD_DEPTH)
+        width = registers.width(registers.channel_parameters(spec))
+        _words(file, program.channels, width, 1 << spec.channel_counter_width)
         _numbers(file, len(tiles))
+        record = np.dtype([("slot_mask", BIG), ("address", BIG), ("plane", np.uint8, (spec.lanes,))])
         for tile in tiles:
-            _numbers(file, len(tile.address))
-            record = np.empty(
-                len(tile.address), [("slots", BIG), ("address", BIG), ("plane", np.uint8, (spec.lanes,))]
-            )
-            record["slots"], record["address"], record["plane"] = (
-                tile.slot_mask,
-                tile.address,
-                tile.plane[:, ::-1],
-            )
-            file.write(record.tobytes())
-    os.replace(unfinished, path)
+            words = np.empty(len(tile.address), record)
+            words["slot_mask"], words["address"] = tile.slot_mask, tile.address
+            words["plane"] = tile.plane[:, ::-1]
+            _numbers(file, len(words))
+            file.write(words.tobytes())
 
 
 def read_counters(path: Path) -> Counters:
     """Counters of the tiles that were run."""
-    return Counters(*np.fromfile(path, np.uint32).reshape(-1, 5).T)
+    return Counters(*np.fromfile(path, np.uint32).reshape(-1, len(fields(Counters))).T)
 
 
-def read_outputs(path: Path, spec: Spec, output_channels: int) -> NDArray[np.uint8]:
-    """Outputs uint8 [tiles, output_channels, rows, cols] of the whole tiles that the file holds.
-
-    Beat j byte q of an output channel is lane ``q * drain_cycles + j``.
-    """
-    beats = np.fromfile(path, np.uint32).astype("<u4").view(np.uint8).reshape(-1, 4 * _beat_words(spec))
-    beats = beats[:, : spec.requantizers]
-    by_channel = beats.reshape(-1, output_channels, spec.drain_cycles, spec.requantizers)
-    lanes = by_channel.transpose(0, 1, 3, 2)
-    return lanes.reshape(-1, output_channels, spec.rows, spec.cols)
+def read_beats(path: Path, spec: Spec) -> NDArray[np.uint8]:
+    """uint8 [n, requantizers] the beats of the output stream, of all tiles."""
+    beats = np.fromfile(path, np.uint32).astype("<u4").view(np.uint8)
+    return beats.reshape(-1, 4 * _beat_words(spec))[:, : spec.requantizers]
 
 
 def _numbers(file: BinaryIO, *values: int) -> None:
     file.write(np.array(values, BIG).tobytes())
 
 
-def _words(file: BinaryIO, words: NDArray[np.integer], width: int) -> None:
+def _words(file: BinaryIO, words: NDArray[np.unsignedinteger], width: int, depth: int) -> None:
+    if len(words) > depth:
+        raise ShiftbookError(f"a stream has {len(words)} words; the simulation's memory holds {depth}")
     _numbers(file, len(words))
     size = -(-width // 8)
     file.write(words.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 8 - size :].tobytes())

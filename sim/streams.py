@@ -74,6 +74,7 @@ class Source(End):
         self.valid.value = 0
 
     def drive(self, moved: bool, taken: int = 0) -> None:
+        """See :meth:`End.drive`."""
         if moved:
             self.next = next(self.items, None)
             self.offered = False
@@ -84,6 +85,7 @@ class Source(End):
             self.payload.value = self.next
 
     def finished(self) -> bool:
+        """See :meth:`End.finished`."""
         return self.next is None
 
 
@@ -98,10 +100,12 @@ class Sink(End):
             self.ready.value = 0
 
     def drive(self, moved: bool, taken: int = 0) -> None:
+        """See :meth:`End.drive`."""
         if moved:
             self.items.append(taken)
         if self.ready is not None:
             self.ready.value = int(not self.finished() and not next(self.pause))
 
     def finished(self) -> bool:
+        """See :meth:`End.finished`."""
         return len(self.items) >= self.count
