@@ -1,0 +1,83 @@
+"""The cycle model against counting by hand; tests/sim/test_program.py holds it against the slow engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from golden import streams
+from golden.cycles import channel_durations, layer_cycles, slot_cycles
+from golden.spec import DEFAULT, PRESETS
+from golden.terms import rows_of
+from golden.tiles import geometry
+from tests.golden.layers import layers, make_conv
+
+
+@given(layers())
+@settings(max_examples=40, deadline=None)
+def test_slots_take_their_rows_and_escapes(layer):
+    """Weight by weight: every code its rows, every full skip a cycle in the channel that it reaches."""
+    conv, spec = layer.conv, layer.spec
+    placement = streams.placement_of(conv.weights, spec.slots, spec)
+    outputs, positions = len(conv.weights.integers), placement.positions
+    got, rows = slot_cycles(conv, placement, spec)
+    want = np.zeros_like(got)
+    issued = 0
+    for w in range(spec.slots):
+        following = 0
+        for o in range(outputs):
+            by_position = dict.fromkeys(range(positions), 0)
+            for index in np.argwhere(placement.slot == w):
+                by_position[int(placement.position[tuple(index)])] = int(conv.weights.integers[(o, *index)])
+            for position, weight in sorted(by_position.items()):
+                if spec.feed == "coded" and not conv.weights.gapless and weight == 0:
+                    continue
+                here = o * positions + position
+                while (
+                    spec.feed == "coded" and not conv.weights.gapless and here - following >= spec.escape_gap
+                ):
+                    following += spec.escape_gap
+                    want[following // positions, w] += 1
+                cost = 1 if spec.lane == "multiply" else len(rows_of(weight, spec))
+                want[o, w] += cost
+                issued += cost
+                following = here + 1
+        while spec.feed == "coded" and not conv.weights.gapless:
+            following += spec.escape_gap
+            if following >= outputs * positions:
+                break
+            want[following // positions, w] += 1
+    assert np.array_equal(got, want)
+    assert rows == issued
+
+
+def test_a_channel_lasts_as_long_as_its_slowest_slot_or_the_drain():
+    each = np.array([[3, 9], [12, 1], [0, 0]])
+    assert channel_durations(each, replace(DEFAULT, slots=2)).tolist() == [9, 12, 8]
+    assert channel_durations(each, replace(DEFAULT, requantizers=64)).tolist() == [9, 12, 1]
+
+
+def test_a_layer_counts_tiles_fill_and_utilization():
+    conv = make_conv(np.random.default_rng(0), (2, 1, 1, 4), density=1.0, values=[1])
+    spec = replace(DEFAULT, requantizers=64)
+    cost = layer_cycles(conv, (12, 8, 4), spec)
+    assert cost.tiles == 2
+    assert cost.tile_rows == 8
+    assert cost.durations.tolist() == [1, 1]
+    assert cost.tile_cycles == spec.start_cycles + 2 + spec.tail_cycles
+    assert (cost.cycles, cost.rows, cost.fill) == (2 * cost.tile_cycles, 16, 2 * 4)
+    # 8 rows a tile reach 64 lanes in the first tile and 32 in the second.
+    assert cost.utilization == pytest.approx(8 * 96 / (cost.cycles * 64 * 4))
+
+
+def test_a_dense_feed_takes_every_position():
+    spec = PRESETS["int8"]
+    conv = make_conv(np.random.default_rng(0), (2, 3, 3, 10), density=0.1)
+    placement = streams.placement_of(conv.weights, spec.slots, spec)
+    geometry(conv, (8, 8, 10), placement, spec)
+    each, rows = slot_cycles(conv, placement, spec)
+    assert set(each.ravel().tolist()) == {placement.positions}
+    assert rows == 2 * spec.slots * placement.positions

@@ -1,0 +1,162 @@
+"""What the engine of this version cannot run, and what the host runs for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from golden.errors import ShiftbookError
+from golden.network import Network, Pool
+from golden.spec import DEFAULT, PRESETS
+from golden.support import check_runnable, recode
+from tests.golden.layers import Layer, make_conv, one_layer_network
+
+
+def network_of(shape=(4, 3, 3, 8), size=(10, 10), spec=DEFAULT, **rest) -> Network:
+    conv = make_conv(np.random.default_rng(0), shape, **rest)
+    channels = shape[3] * conv.groups
+    return one_layer_network(Layer(conv, np.zeros((*size, channels), np.uint8), 0, spec))
+
+
+def with_requantize(**changes) -> Network:
+    network = network_of()
+    conv = network.nodes[0]
+    return replace(network, nodes=(replace(conv, requantize=replace(conv.requantize, **changes)),))
+
+
+def test_pools_are_left_to_the_host():
+    network = network_of()
+    pool = Pool("pool", "conv", "max", (2, 2), (2, 2))
+    assert check_runnable(network, DEFAULT) == []
+    assert check_runnable(replace(network, nodes=(*network.nodes, pool)), DEFAULT) == ["pool"]
+
+
+def residual() -> Network:
+    network = network_of((8, 1, 1, 8))
+    conv = network.nodes[0]
+    requantize = replace(conv.requantize, residual_multiplier=np.ones(8, np.int64))
+    return replace(network, nodes=(replace(conv, residual="image", requantize=requantize),))
+
+
+def unbalanced() -> Network:
+    network = network_of()
+    conv = network.nodes[0]
+    owner = np.array([0, 0, 0, 0, 1, 2, 3, 3], np.uint8)
+    return replace(network, nodes=(replace(conv, weights=replace(conv.weights, slot_of_channel=owner)),))
+
+
+FAULTS = [
+    (residual, DEFAULT, "layer conv adds a residual, which the RTL does not run yet: use the golden backend"),
+    (
+        lambda: network_of((4, 3, 3, 2), groups=2),
+        DEFAULT,
+        "layer conv has 2 groups, which the RTL does not run",
+    ),
+    (network_of, replace(DEFAULT, slots=2), "the network is coded for 4 slots and the spec has 2: recode it"),
+    (
+        lambda: network_of((4, 9, 9, 8)),
+        DEFAULT,
+        "layer conv: a 9x9 kernel needs 81 tap table entries: the spec has 64",
+    ),
+    (
+        lambda: network_of((4, 5, 5, 8)),
+        replace(DEFAULT, rows=4, cols=4),
+        r"layer conv: a 5x5 kernel .* looks \(4, 4\)",
+    ),
+    (lambda: network_of((4, 3, 3, 512)), DEFAULT, "layer conv: its tile takes 512 words .* has 256"),
+    (
+        lambda: network_of((4, 3, 3, 128)),
+        replace(DEFAULT, position_width=8),
+        "layer conv: 288 positions .* position_width of 8 bits",
+    ),
+    (unbalanced, DEFAULT, "layer conv: slot_of_channel must give each slot at most 2 of 8 channels"),
+    (
+        lambda: network_of(values=[16, 85]),
+        replace(PRESETS["focused"], terms=((4, 4),)),
+        r"layer conv: weight 85 needs more than 4 rows of terms with exponents in \(\(4, 4\),\)",
+    ),
+    (
+        lambda: network_of(values=list(range(1, 20))),
+        replace(DEFAULT, code_symbols=16),
+        "layer conv: its codebook has 19 entries and the spec has room for 16",
+    ),
+    (
+        lambda: network_of(values=[85, 107, 91, 43, 75]),
+        replace(DEFAULT, codebook_rows=16),
+        "layer conv: its codebook takes 20 rows and the spec has 16: raise codebook_rows",
+    ),
+    (
+        lambda: network_of((70, 1, 1, 8)),
+        replace(DEFAULT, channel_counter_width=8),
+        None,
+    ),
+    (
+        lambda: network_of((256, 1, 1, 8)),
+        replace(DEFAULT, channel_counter_width=8),
+        r"layer conv: output channels must be in 1\.\.255, not 256, with the spec's channel_counter_width",
+    ),
+    (
+        lambda: network_of((4, 3, 3, 8), density=1.0, values=[127]),
+        replace(DEFAULT, accumulator_width=20),
+        "layer conv: the accumulator of output channel 0 needs 23 bits and the spec has 20",
+    ),
+    (
+        lambda: with_requantize(shift=np.full(4, 32)),
+        DEFAULT,
+        r"layer conv: shift must be in 0\.\.31, not 32, with the spec's shift_width",
+    ),
+    (
+        lambda: with_requantize(multiplier=np.full(4, 1024)),
+        DEFAULT,
+        r"layer conv: multiplier must be in 0\.\.1023, not 1024, with the spec's multiplier_width",
+    ),
+    (
+        lambda: with_requantize(bias=np.full(4, 1 << 23)),
+        DEFAULT,
+        r"layer conv: bias must be in -8388608\.\.8388607, not 8388608, with the spec's accumulator_width",
+    ),
+]
+
+
+@pytest.mark.parametrize(("build", "spec", "message"), FAULTS)
+def test_what_the_engine_cannot_run(build, spec, message):
+    if message is None:
+        assert check_runnable(build(), spec) == []
+        return
+    with pytest.raises(ShiftbookError, match=message) as caught:
+        check_runnable(build(), spec)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_gapless_layer_needs_a_zero():
+    network = network_of(gapless=True, density=1.0, values=[1, 2])
+    conv = network.nodes[0]
+    weights = replace(conv.weights, codebook=np.array([1, 2], np.int16))
+    weights.integers[weights.integers == 0] = 1
+    network = replace(network, nodes=(replace(conv, weights=weights),))
+    with pytest.raises(ShiftbookError, match="layer conv: a layer without gaps needs 0 in its codebook"):
+        check_runnable(network, DEFAULT)
+
+
+def test_a_dense_feed_takes_any_codebook():
+    assert (
+        check_runnable(network_of(values=list(range(1, 20))), replace(PRESETS["int8"], code_symbols=4)) == []
+    )
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 8])
+def test_recoding_for_other_slots(slots):
+    network = network_of()
+    conv = network.nodes[0]
+    owner = np.array([3, 2, 1, 0, 0, 1, 2, 3], np.uint8)
+    balanced = replace(network, nodes=(replace(conv, weights=replace(conv.weights, slot_of_channel=owner)),))
+    spec = replace(DEFAULT, slots=slots)
+    for original in (network, balanced):
+        other = recode(original, spec)
+        assert other.slots == slots
+        assert check_runnable(other, spec) == []
+        assert np.array_equal(other.nodes[0].weights.integers, conv.weights.integers)
+    assert (recode(network, spec).nodes[0].weights.slot_of_channel) is None
+    assert (recode(balanced, spec).nodes[0].weights.slot_of_channel is None) == (slots == 3)

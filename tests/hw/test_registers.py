@@ -1,0 +1,79 @@
+"""The address map: literal bits, so that a change of layout is seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golden import terms
+from golden.errors import ShiftbookError
+from golden.spec import DEFAULT, PRESETS
+from hw import registers
+from hw.registers import Field, Region
+
+
+def test_literal_words_of_the_default_engine():
+    spec = DEFAULT
+    assert registers.pack(registers.huffman_length(spec, 64), limit=0x1000, offset=63) == 0x1000 | 63 << 13
+    assert registers.pack(registers.code_symbol(spec), more_rows=3, first_row=5) == 0b101_11
+    assert registers.pack(registers.row(spec), enable0=1, negative0=1, exponent0=5) == 0b101_1_1
+    assert registers.pack(registers.tap(spec), base=9, oy=2, ox=7) == 9 | 2 << 8 | 7 << 11
+    channel = registers.pack(registers.channel_parameters(spec), bias=-1, multiplier=3, shift=17)
+    assert channel == 0xFFFFFF | 3 << 24 | 17 << 34
+    assert registers.address(Region.TAPS, 65) == 0x6041
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_everything_fits_the_bus(preset):
+    for spec in (PRESETS[preset], replace(PRESETS[preset], slots=16, table_entries=256, codebook_rows=4096)):
+        for layout in registers.layouts(spec).values():
+            assert registers.width(layout) <= registers.DATA_WIDTH
+        for depth in registers.depths(spec).values():
+            assert depth <= 1 << registers.INDEX_WIDTH
+        for field in registers.register_fields(spec).values():
+            assert field.width <= registers.DATA_WIDTH
+
+
+def test_a_dense_engine_has_no_decoder_memories():
+    assert list(registers.layouts(PRESETS["int8"])) == [Region.TAPS]
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+@pytest.mark.parametrize("value", [-24, -8, 0, 12, 17])
+def test_rows_are_what_the_codebook_writes(preset, value):
+    spec = PRESETS[preset]
+    layout = registers.row(spec)
+    assert registers.width(layout) == terms.row_width(spec)
+    total = 0
+    for row in terms.rows_of(value, spec):
+        fields = registers.unpack(layout, terms.row_bits(row, spec))
+        if spec.lane == "multiply":
+            total += fields["weight"]
+            continue
+        for number, (low, _) in enumerate(spec.terms):
+            term = fields[f"enable{number}"] << low + fields.get(f"exponent{number}", 0)
+            total += -term if fields[f"negative{number}"] else term
+    assert total == value
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), st.booleans(), st.integers(0, 4095)), min_size=1, max_size=5))
+def test_unpack_reverses_pack(parts):
+    layout = tuple(Field(f"f{i}", width, "", signed) for i, (width, signed, _) in enumerate(parts))
+    values = {}
+    for i, (width, signed, bits) in enumerate(parts):
+        value = bits & (1 << width) - 1
+        values[f"f{i}"] = value - (1 << width) if signed and value >> width - 1 else value
+    assert registers.unpack(layout, int(registers.pack(layout, **values))) == values
+
+
+def test_a_value_that_does_not_fit_is_refused():
+    with pytest.raises(ShiftbookError, match=r"oy must be in 0\.\.7 \(3 bits\), not 8"):
+        registers.pack(registers.tap(DEFAULT), base=0, oy=np.array([1, 8]), ox=0)
+    with pytest.raises(
+        ShiftbookError, match=r"bias must be in -8388608\.\.8388607 \(24 bits\), not -8388609"
+    ):
+        registers.pack(registers.channel_parameters(DEFAULT), bias=-(1 << 23) - 1, multiplier=0, shift=0)
