@@ -1,0 +1,203 @@
+"""Per-tensor 8-bit scales and zero points from the activations that images cause.
+
+``real = scale * (integer - zero_point)`` with integers 0..255; real 0 is an integer, because padding and
+ReLU need it. Two ways to choose the range that the integers span:
+
+- ``percentile``: the range that holds all but a share of the values at either end.
+- ``mse``: the range, of the observed one shrunk by various amounts, with the least mean squared error,
+  rounding and clipping together, over a histogram of the values.
+
+CALIBRATION_FIGURES
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from frontend.graph import INPUT, ConvLayer, Graph, PoolLayer
+from frontend.progress import Progress, quiet
+from golden.errors import ShiftbookError
+
+Method = Literal["mse", "percentile"]
+
+LEVELS = 255
+"""Steps from the lowest to the highest integer."""
+
+BINS = 2048
+"""Bins of a histogram, over the whole observed range."""
+
+SHRINKS = np.linspace(0.2, 1.0, 161)
+"""Parts of the observed range that ``mse`` tries."""
+
+BATCH = 100
+"""Images that go through the network together."""
+
+
+@dataclass(frozen=True)
+class Affine:
+    """How the integers 0..255 of a tensor stand for real values: ``scale * (integer - zero_point)``."""
+
+    scale: float
+    zero_point: int
+
+    @staticmethod
+    def spanning(low: float, high: float) -> Affine:
+        """The finest scale that reaches from ``low`` to ``high`` and has an integer for 0."""
+        low, high = min(low, 0.0), max(high, 0.0)
+        if high - low < 1e-30:
+            return Affine(1.0, 0)
+        scale = (high - low) / LEVELS
+        return Affine(scale, int(np.clip(np.rint(-low / scale), 0, LEVELS)))
+
+    def quantize(self, real: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The nearest representable values."""
+        integers = np.clip(np.rint(real / self.scale) + self.zero_point, 0, LEVELS)
+        return (integers - self.zero_point) * self.scale
+
+
+@dataclass
+class Histogram:
+    """Counts of a tensor's values in ``BINS`` equal bins from ``low`` to ``high``."""
+
+    low: float
+    high: float
+    counts: NDArray[np.float64]
+
+    def centres(self) -> NDArray[np.float64]:
+        """[BINS] the middle of each bin."""
+        return self.low + (np.arange(BINS) + 0.5) * (self.high - self.low) / BINS
+
+
+def calibrate(
+    graph: Graph,
+    images: Tensor,
+    *,
+    method: Method = "mse",
+    percentile: float = 99.99,
+    input_range: tuple[float, float] | None = None,
+    progress: Progress = quiet,
+) -> dict[str, Affine]:
+    """Choose scale and zero point of every tensor of the network.
+
+    Parameters
+    ----------
+    graph
+        With the weights that the network will have.
+    images
+        Normalized images, float [N, C, H, W].
+    method, percentile
+        See the module's docstring; ``percentile`` counts for its method only.
+    input_range
+        Lowest and highest value that any image can have; the input is then not observed.
+
+    Returns
+    -------
+    By tensor name. Max pooling and shortcuts keep the scale of their source.
+
+    Raises
+    ------
+    ShiftbookError
+        There are no images, or a tensor is not finite.
+    """
+    if method not in get_args(Method):
+        raise ShiftbookError(f"calibration method must be one of {get_args(Method)}, not {method!r}")
+    if not 50 < percentile <= 100:
+        raise ShiftbookError(f"percentile must be in (50, 100], not {percentile}")
+    if len(images) == 0:
+        raise ShiftbookError("calibration needs at least one image")
+    ranges = observe_ranges(graph, images, progress)
+    histograms = observe_histograms(graph, images, ranges, progress)
+    chosen: dict[str, Affine] = {}
+    chosen[INPUT] = (
+        choose(histograms[INPUT], method, percentile)
+        if input_range is None
+        else Affine.spanning(*input_range)
+    )
+    for layer in graph.layers:
+        makes_its_own = isinstance(layer, ConvLayer) or (
+            isinstance(layer, PoolLayer) and layer.kind == "average"
+        )
+        chosen[layer.name] = (
+            choose(histograms[layer.name], method, percentile) if makes_its_own else chosen[layer.source]
+        )
+    return chosen
+
+
+def observe_ranges(
+    graph: Graph, images: Tensor, progress: Progress = quiet
+) -> dict[str, tuple[float, float]]:
+    """Lowest and highest value of every tensor."""
+    found: dict[str, tuple[float, float]] = {}
+
+    def see(name: str, x: Tensor) -> None:
+        low, high = (float(v) for v in torch.aminmax(x))
+        if not np.isfinite([low, high]).all():
+            raise ShiftbookError(f"layer {name} gives NaN or infinite values on the calibration images")
+        known = found.get(name, (low, high))
+        found[name] = min(low, known[0]), max(high, known[1])
+
+    for first in range(0, len(images), BATCH):
+        graph.run(images[first : first + BATCH], see)
+        progress("calibrating", first // 2, len(images))
+    return found
+
+
+def observe_histograms(
+    graph: Graph, images: Tensor, ranges: Mapping[str, tuple[float, float]], progress: Progress = quiet
+) -> dict[str, Histogram]:
+    """Histograms of every tensor over the ranges that a first pass found."""
+    found = {name: Histogram(low, high, np.zeros(BINS)) for name, (low, high) in ranges.items()}
+
+    def see(name: str, x: Tensor) -> None:
+        histogram = found[name]
+        if histogram.high > histogram.low:
+            counts = torch.histc(x, BINS, histogram.low, histogram.high)
+            histogram.counts += counts.numpy().astype(np.float64)
+
+    for first in range(0, len(images), BATCH):
+        graph.run(images[first : first + BATCH], see)
+        progress("calibrating", (len(images) + first) // 2, len(images))
+    progress("calibrating", len(images), len(images))
+    return found
+
+
+def choose(histogram: Histogram, method: Method, percentile: float) -> Affine:
+    """Scale and zero point for values like these."""
+    if not histogram.counts.any():
+        return Affine.spanning(histogram.low, histogram.high)
+    if method == "percentile":
+        return Affine.spanning(*_percentiles(histogram, percentile))
+    return _least_squares(histogram)
+
+
+def _percentiles(histogram: Histogram, percentile: float) -> tuple[float, float]:
+    """The range without the outermost ``100 - percentile`` % at either end."""
+    if percentile == 100:
+        return histogram.low, histogram.high
+    share = np.cumsum(histogram.counts) / histogram.counts.sum()
+    edges = np.linspace(histogram.low, histogram.high, BINS + 1)
+    low = edges[int(np.searchsorted(share, 1 - percentile / 100, side="right"))]
+    high = edges[min(int(np.searchsorted(share, percentile / 100)) + 1, BINS)]
+    return float(low), float(high)
+
+
+def _least_squares(histogram: Histogram) -> Affine:
+    """The shrunken range with the least squared error; each end shrinks on its own, one after the other."""
+    centres = histogram.centres()
+
+    def error(affine: Affine) -> float:
+        return float((histogram.counts * (affine.quantize(centres) - centres) ** 2).sum())
+
+    low, high = histogram.low, histogram.high
+    for _ in range(2 if low < 0 else 1):
+        high = min((histogram.high * s for s in SHRINKS), key=lambda end: error(Affine.spanning(low, end)))
+        if low < 0:
+            low = min((histogram.low * s for s in SHRINKS), key=lambda end: error(Affine.spanning(end, high)))
+    return Affine.spanning(low, high)

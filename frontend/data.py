@@ -1,0 +1,281 @@
+"""Images and labels: a folder of class folders, an .npz file, or the digits that come with scikit-learn."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from frontend.progress import Progress, quiet
+from golden.errors import ShiftbookError
+
+Part = Literal["train", "test", "all"]
+
+DIGITS = "digits"
+"""Name of the built-in set: 1,797 images of 8x8 pixels."""
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp"})
+TEST_FOLDERS = ("test", "val", "valid", "validation")
+TRAIN_FOLDER = "train"
+TEST_SHARE = 0.2
+"""Share of the images that is held out where the source has no split of its own."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """``images`` uint8 [N, H, W, C]; ``labels`` int64 [N] or None; ``classes``: names by label, may be empty."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    classes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of an image."""
+        height, width, channels = self.images.shape[1:]
+        return height, width, channels
+
+    def take(self, indices: NDArray[np.int64]) -> Dataset:
+        """Some of the images, in the order asked for."""
+        labels = None if self.labels is None else self.labels[indices]
+        return replace(self, images=self.images[indices], labels=labels)
+
+
+def load(
+    source: str | Path,
+    part: Part,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    progress: Progress = quiet,
+) -> Dataset:
+    """Load images and, where there are any, labels.
+
+    Parameters
+    ----------
+    source
+        ``"digits"``; an .npz with ``x`` uint8 [N, H, W, C] and perhaps ``y`` [N]; a folder with one folder
+        a class, or with ``train`` and ``test`` (or ``val``) folders of such folders, or of images alone. A
+        class's number is the leading number of its folder's name where all folders have one, else its rank
+        among the sorted names.
+    part
+        ``"train"`` or ``"test"``: the source's own split, or else a seeded one, 80 to 20. ``"all"``:
+        everything where the source has no split of its own, else its test part.
+    limit
+        At most so many images, drawn with ``seed``.
+
+    Raises
+    ------
+    ShiftbookError
+        Nothing there, no image in it, images of different shapes, labels that do not fit.
+    """
+    if limit is not None and limit < 1:
+        raise ShiftbookError(f"the number of images must be at least 1, not {limit}")
+    if str(source) == DIGITS:
+        return _limit(_split(_digits(), "test" if part == "all" else part, seed), limit, seed)
+    path = Path(source)
+    if path.is_dir():
+        return _folder(path, part, limit, seed, progress)
+    if path.suffix == ".npz" and path.is_file():
+        return _limit(_split(_npz(path), part, seed), limit, seed)
+    raise ShiftbookError(
+        f"no data at {source}: it must be a folder of class folders, an .npz file or '{DIGITS}'"
+    )
+
+
+def check_shape(dataset: Dataset, shape: tuple[int, int, int]) -> None:
+    """Refuse images that are not (H, W, C) = ``shape``."""
+    if dataset.shape != shape:
+        raise ShiftbookError(f"the images are {_text(dataset.shape)}, but the network takes {_text(shape)}")
+
+
+def check_labels(dataset: Dataset, classes: int) -> None:
+    """Refuse labels that the network has no output for."""
+    if dataset.labels is not None and dataset.labels.max() >= classes:
+        raise ShiftbookError(
+            f"the data has a label {dataset.labels.max()}, but the network has {classes} outputs: "
+            f"labels must be in 0..{classes - 1}"
+        )
+
+
+def _digits() -> Dataset:
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    pixels = np.rint(images * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)
+    return Dataset(pixels, labels.astype(np.int64), tuple(map(str, range(10))))
+
+
+def _npz(path: Path) -> Dataset:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ("x", "y") if name in file}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ShiftbookError(f"{path} is not a readable .npz file: {error}") from error
+    if "x" not in arrays:
+        raise ShiftbookError(f"{path} must hold an array x, uint8 [N, H, W, C]")
+    images, labels = arrays["x"], arrays.get("y")
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise ShiftbookError(
+            f"x in {path} must be uint8 [N, H, W, C], not {images.dtype} {list(images.shape)}"
+        )
+    if 0 in images.shape:
+        raise ShiftbookError(f"x in {path} has no images: its shape is {list(images.shape)}")
+    if labels is None:
+        return Dataset(images, None)
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu" or labels.min() < 0:
+        raise ShiftbookError(
+            f"y in {path} must be {len(images)} integers from 0, not {labels.dtype} {list(labels.shape)}"
+        )
+    return Dataset(images, labels.astype(np.int64))
+
+
+def _split(dataset: Dataset, part: Part, seed: int) -> Dataset:
+    return dataset if part == "all" else dataset.take(split_indices(len(dataset), part, seed))
+
+
+def split_indices(count: int, part: Part, seed: int) -> NDArray[np.int64]:
+    """Ascending indices of the train or test part of ``count`` images; together they are all of them.
+
+    Raises
+    ------
+    ShiftbookError
+        There are too few images to split.
+    """
+    if count < 2:
+        raise ShiftbookError(f"{count} image cannot be split into training and test images")
+    held_out = min(max(1, round(TEST_SHARE * count)), count - 1)
+    order = np.random.default_rng(seed).permutation(count)
+    return np.sort(order[:held_out] if part == "test" else order[held_out:])
+
+
+def _limit(dataset: Dataset, limit: int | None, seed: int) -> Dataset:
+    chosen = _drawn(len(dataset), limit, seed)
+    return dataset if chosen is None else dataset.take(chosen)
+
+
+def _drawn(count: int, limit: int | None, seed: int) -> NDArray[np.int64] | None:
+    """Ascending indices of ``limit`` of ``count``; None for all."""
+    if limit is None or limit >= count:
+        return None
+    return np.sort(np.random.default_rng(seed).permutation(count)[:limit])
+
+
+def _folder(path: Path, part: Part, limit: int | None, seed: int, progress: Progress) -> Dataset:
+    """A folder of class folders, with or without a split of its own; files are chosen before any is read."""
+    train = path / TRAIN_FOLDER
+    test = next((path / name for name in TEST_FOLDERS if (path / name).is_dir()), None)
+    if train.is_dir() and test is not None:
+        # One numbering for both parts, even where one of them lacks a class.
+        names = sorted({folder.name for part_path in (train, test) for folder in _subfolders(part_path)})
+        files, labels = _list_files(train if part == "train" else test, names)
+    else:
+        names = [folder.name for folder in _subfolders(path)]
+        files, labels = _list_files(path, names)
+        if files and part != "all":
+            chosen = split_indices(len(files), part, seed)
+            files = [files[i] for i in chosen]
+            labels = labels[chosen]
+    if not files:
+        raise ShiftbookError(
+            f"there are no images in {path}: it must hold class folders of .jpg or .png files"
+        )
+    drawn = _drawn(len(files), limit, seed)
+    if drawn is not None:
+        files, labels = [files[i] for i in drawn], labels[drawn]
+    images = decode(files, progress)
+    return Dataset(images, labels if names else None, _class_names(names))
+
+
+def _subfolders(path: Path) -> list[Path]:
+    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def class_numbers(names: Sequence[str]) -> dict[str, int]:
+    """Class of each folder name: its leading number where all have one, else its rank.
+
+    Raises
+    ------
+    ShiftbookError
+        Two folders have the same leading number.
+    """
+    leading = {name: match for name in names if (match := re.match(r"\d+", name))}
+    if len(leading) < len(names):
+        return {name: rank for rank, name in enumerate(sorted(names))}
+    numbers = {name: int(match.group()) for name, match in leading.items()}
+    by_number: dict[int, str] = {}
+    for name, number in numbers.items():
+        if number in by_number:
+            raise ShiftbookError(f"class folders {by_number[number]} and {name} have the same leading number")
+        by_number[number] = name
+    return numbers
+
+
+def _class_names(names: Sequence[str]) -> tuple[str, ...]:
+    numbers = class_numbers(names)
+    table = {number: name for name, number in numbers.items()}
+    return tuple(table.get(i, str(i)) for i in range(max(table, default=-1) + 1))
+
+
+def _list_files(path: Path, names: Sequence[str]) -> tuple[list[Path], NDArray[np.int64]]:
+    """Image files in a fixed order and their classes; -1 for images that lie in no class folder."""
+    if not names:
+        files = _images_in(path)
+        return files, np.full(len(files), -1, np.int64)
+    numbers = class_numbers(names)
+    found = [(file, numbers[name]) for name in names for file in _images_in(path / name)]
+    return [file for file, _ in found], np.array([number for _, number in found], np.int64)
+
+
+def _images_in(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return []
+    return sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def decode(files: Sequence[Path], progress: Progress = quiet) -> NDArray[np.uint8]:
+    """Decode images of one shape into one array, uint8 [N, H, W, C].
+
+    C is 1 where the first image is grey, else 3; the others are converted. One process: for the small
+    images that networks take, handing them between processes costs what a second core gains (5,000 32x32
+    JPEG files a second either way, measured on two cores).
+    """
+    images: NDArray[np.uint8] | None = None
+    mode = "RGB"
+    for i, file in enumerate(files):
+        try:
+            with Image.open(file) as image:
+                if images is None:
+                    mode = "L" if image.mode in ("L", "1", "I;16", "I") else "RGB"
+                pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ShiftbookError(f"{file} is not a readable image: {error}") from error
+        pixels = pixels.reshape(*pixels.shape[:2], -1)
+        if images is None:
+            images = np.empty((len(files), *pixels.shape), np.uint8)
+        if pixels.shape != images.shape[1:]:
+            raise ShiftbookError(
+                f"all images must have one shape: {file} is {_text(pixels.shape)}, "
+                f"{files[0]} is {_text(images.shape[1:])}"
+            )
+        images[i] = pixels
+        if i % 500 == 0:
+            progress("decoding images", i, len(files))
+    progress("decoding images", len(files), len(files))
+    assert images is not None
+    return images
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    """A shape for people."""
+    return "x".join(map(str, shape))

@@ -1,0 +1,179 @@
+"""Models and their weights: from the zoo, or from a function in the user's own file."""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from frontend import zoo
+from frontend.progress import Progress, quiet
+from golden.errors import ShiftbookError
+
+ZOO = "zoo:"
+NOT_NEEDED = "num_batches_tracked"
+"""Batch norm's counter: only training reads it, and many weight files leave it out."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model in eval mode, and what its zoo entry knows; None where the user must say."""
+
+    model: nn.Module
+    data: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+
+def load_model(
+    source: str, weights: str | Path | None = None, *, seed: int = 0, progress: Progress = quiet
+) -> Source:
+    """Get a model with its weights.
+
+    Parameters
+    ----------
+    source
+        ``zoo:NAME``, or ``path/to/file.py:factory`` where ``factory()`` returns the nn.Module.
+    weights
+        A .safetensors file, or a file that torch.save made of a state dict. Without it the model keeps what
+        its factory gave it, and a zoo model is trained on the spot if it can be.
+
+    Raises
+    ------
+    ShiftbookError
+        The source is unknown, or the weights are missing, do not fit or are not finite.
+    """
+    if source.startswith(ZOO):
+        entry = zoo.get(source.removeprefix(ZOO))
+        if weights is None and entry.train is None:
+            raise ShiftbookError(f"{source} needs its trained weights: give --weights FILE")
+        if weights is None and entry.train is not None:
+            return Source(entry.train(seed, progress), entry.data, entry.mean, entry.std)
+        model = entry.build()
+        found = Source(model, entry.data, entry.mean, entry.std)
+    else:
+        model = _from_file(source)
+        found = Source(model)
+    if weights is not None:
+        assign(model, read_weights(weights), str(weights))
+    check_finite(model)
+    model.eval().float()
+    return found
+
+
+def _from_file(source: str) -> nn.Module:
+    """Run the user's file and call its factory."""
+    name, colon, factory = source.rpartition(":")
+    path = Path(name)
+    if not colon or path.suffix != ".py" or not factory:
+        raise ShiftbookError(f"the model must be zoo:NAME or path/to/file.py:factory, not {source!r}")
+    if not path.is_file():
+        raise ShiftbookError(f"there is no file {path} to take {factory!r} from")
+    spec = importlib.util.spec_from_file_location(f"shiftbook_model_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and pickles of the user's file look for it there
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+        model = getattr(module, factory)() if hasattr(module, factory) else None
+    except ShiftbookError:
+        raise
+    except Exception as error:  # the user's own code
+        raise ShiftbookError(f"{source} fails: {type(error).__name__}: {_first_line(error)}") from error
+    finally:
+        sys.path.remove(str(path.parent.resolve()))
+    if not hasattr(module, factory):
+        raise ShiftbookError(f"{path} has no {factory!r}: name the function that returns the model")
+    if not isinstance(model, nn.Module):
+        raise ShiftbookError(f"{source} must return a torch.nn.Module, not {type(model).__name__}")
+    return model
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """The state dict in a file, without the wrapping that training scripts like to put around it.
+
+    Raises
+    ------
+    ShiftbookError
+        There is no such file, or it holds something else. Pickled code is never run.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ShiftbookError(f"there is no weights file {path}")
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        zipfile.BadZipFile,
+        OSError,
+    ) as error:
+        raise ShiftbookError(
+            f"{path} is neither a .safetensors file nor a state dict of tensors alone: {_first_line(error)}"
+        ) from error
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
+            state = state[key]
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()) or not state:
+        raise ShiftbookError(f"{path} does not hold a state dict: a mapping of names to tensors")
+    wrapped = all(key.startswith("module.") for key in state)  # nn.DataParallel
+    return {key.removeprefix("module.") if wrapped else key: value for key, value in state.items()}
+
+
+def assign(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Copy a state dict into a model.
+
+    Raises
+    ------
+    ShiftbookError
+        Names the keys that are missing or unknown, or the first shape that differs.
+    """
+    own = model.state_dict()
+    missing = [key for key in own if key not in state and not key.endswith(NOT_NEEDED)]
+    unknown = [key for key in state if key not in own and not key.endswith(NOT_NEEDED)]
+    if missing or unknown:
+        said = [
+            f"{what} {_some(keys)}" for what, keys in (("lacks", missing), ("has unknown", unknown)) if keys
+        ]
+        raise ShiftbookError(f"{origin} does not fit the model: it {' and '.join(said)}")
+    for key, value in state.items():
+        if key in own and own[key].shape != value.shape:
+            raise ShiftbookError(
+                f"{origin} does not fit the model: {key} is {list(value.shape)}, not {list(own[key].shape)}"
+            )
+    model.load_state_dict({key: state.get(key, value) for key, value in own.items()})
+
+
+def check_finite(model: nn.Module) -> None:
+    """Refuse NaN and infinite weights, naming the first tensor that has one."""
+    for key, value in model.state_dict().items():
+        bad = ~torch.isfinite(value)
+        if bad.any():
+            raise ShiftbookError(
+                f"{key} has {int(bad.sum())} NaN or infinite values of {value.numel()}: weights must be finite"
+            )
+
+
+def _some(keys: list[str]) -> str:
+    """The first few of many names."""
+    shown = ", ".join(keys[:3])
+    return shown if len(keys) <= 3 else f"{shown} and {len(keys) - 3} more"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

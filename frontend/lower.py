@@ -1,0 +1,324 @@
+"""From a traced graph, quantized weights and calibrated tensors to the integer network.
+
+A layer computes ``y = gain * (acc - zero_point_of_source * sum(w)) + offset`` in steps of its output, where
+
+    gain   = norm_gain * source_scale * weight_step / output_scale        one for each output channel
+    offset = (norm_gain * (conv_bias - norm_mean) + norm_bias) / output_scale
+
+so batch norm lives in the requantizer's multiplier and bias and never touches the weights' codebook. The
+one thing that reaches the weights is a sign: the multiplier is unsigned, so an output channel with a
+negative gain gets its weights negated, which costs nothing where a term has a sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frontend.calibrate import Affine
+from frontend.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer
+from frontend.progress import Progress, quiet
+from frontend.schemes import QuantizedLayer
+from golden import streams, terms
+from golden.errors import ShiftbookError
+from golden.integer import LARGEST_ACTIVATION, MAX_MULTIPLIER, prove_accumulator
+from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
+from golden.placement import balance
+from golden.spec import DEFAULT, Spec
+
+Reals = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+CONSTANT_SHIFT = 10
+"""Shift of a channel whose output does not depend on its input: its bias is in units of 2^-10 steps."""
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """``(pixel / 255 - mean) / std``, each [C]."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest value that any pixel can become."""
+        ends = [(level - m) / s for m, s in zip(self.mean, self.std, strict=True) for level in (0.0, 1.0)]
+        return min(ends), max(ends)
+
+
+def lower(
+    graph: Graph,
+    quantized: Mapping[str, QuantizedLayer],
+    calibration: Mapping[str, Affine],
+    normalization: Normalization,
+    *,
+    spec: Spec = DEFAULT,
+    seed: int = 0,
+    classes: tuple[str, ...] = (),
+    facts: Mapping[str, object] | None = None,
+    progress: Progress = quiet,
+) -> Network:
+    """Build the integer network.
+
+    Parameters
+    ----------
+    quantized
+        By module path, for every layer with weights. Fully connected layers are [O, 1, 1, features] with
+        the features in torch's (channel, row, column) order.
+    calibration
+        By tensor name.
+    spec
+        Widths of the requantizer and of the accumulator, and the weight slots.
+    seed
+        Of the search that balances the slots.
+
+    Raises
+    ------
+    ShiftbookError
+        A layer cannot be said in the spec's widths; names the layer, and the channel where it is one.
+    """
+    nodes: list[Node] = []
+    for i, layer in enumerate(graph.layers):
+        if isinstance(layer, ConvLayer):
+            nodes.append(_conv(layer, quantized[layer.path], calibration, spec, seed))
+        else:
+            nodes.append(_without_weights(layer, calibration, spec))
+        progress("lowering", i + 1, len(graph.layers))
+    channels, height, width = graph.input_shape
+    return Network(
+        input=Input(
+            INPUT, (height, width, channels), input_requantizer(normalization, calibration[INPUT], spec)
+        ),
+        nodes=tuple(nodes),
+        slots=spec.slots,
+        scales={name: affine.scale for name, affine in calibration.items()},
+        classes=classes,
+        facts=dict(facts or {}),
+    )
+
+
+def input_requantizer(normalization: Normalization, target: Affine, spec: Spec) -> Requantize:
+    """Raw pixels to the first tensor: ``zero_point + (pixel - 255 mean) / (255 std scale)``."""
+    mean = np.asarray(normalization.mean, np.float64)
+    std = np.asarray(normalization.std, np.float64)
+    multiplier, shift = fixed_point(1 / (255 * std * target.scale), spec)
+    return Requantize(
+        bias=np.rint(-255 * mean).astype(np.int64),
+        multiplier=multiplier,
+        shift=shift,
+        zero_point=target.zero_point,
+    )
+
+
+def fixed_point(gain: Reals, spec: Spec, companion: float = 0.0) -> tuple[Ints, Ints]:
+    """Multipliers and shifts with ``multiplier / 2^shift`` as near to ``gain`` as the widths allow.
+
+    Parameters
+    ----------
+    gain
+        [O], not negative.
+    companion
+        Another gain that must be representable at the same shift (the residual's), in 16 bits.
+
+    Raises
+    ------
+    ShiftbookError
+        A gain exceeds the largest multiplier.
+    """
+    largest = (1 << spec.multiplier_width) - 1
+    shift = np.full(gain.shape, (1 << spec.shift_width) - 1, np.int64)
+    for limit, value in ((largest, gain), (MAX_MULTIPLIER, np.full(gain.shape, companion))):
+        # The largest shift at which the rounded multiplier still fits.
+        room = np.floor(np.log2((limit + 0.499) / np.maximum(value, 1e-300)))
+        shift = np.minimum(shift, room.astype(np.int64))
+    if (shift < 0).any():
+        worst = max(float(gain.max()), companion)
+        raise ShiftbookError(
+            f"a requantizer gain of {worst:.4g} exceeds the largest multiplier {largest}; "
+            "is the output's range much smaller than the input's?"
+        )
+    return np.rint(gain * np.exp2(shift)).astype(np.int64), shift
+
+
+def _conv(
+    layer: ConvLayer, quantized: QuantizedLayer, calibration: Mapping[str, Affine], spec: Spec, seed: int
+) -> Conv:
+    source, target = calibration[layer.source], calibration[layer.name]
+    norm_gain, norm_offset = fold_norm(layer)
+    step = np.broadcast_to(np.asarray(quantized.step, np.float64), norm_gain.shape)
+    gain = norm_gain * source.scale * step / target.scale
+    integers = _as_kernel(layer, quantized.integers).astype(np.int64)
+    integers *= np.where(gain < 0, -1, 1).reshape(-1, 1, 1, 1)
+    residual = None if layer.residual is None else calibration[layer.residual]
+    requantize, constant = requantizer(
+        layer.name,
+        np.abs(gain),
+        norm_offset / target.scale,
+        integers.reshape(len(integers), -1),
+        source.zero_point,
+        target,
+        spec,
+        0.0 if residual is None else residual.scale / target.scale,
+    )
+    integers[constant] = 0  # such a channel has no work to do
+    low, high = clamps(layer, target)
+    conv = Conv(
+        name=layer.name,
+        source=layer.source,
+        weights=code_weights(layer.name, integers, quantized.scheme, spec, seed),
+        requantize=replace(requantize, low=low, high=high),
+        stride=layer.stride,
+        padding=layer.padding,
+        groups=layer.groups,
+        residual=layer.residual,
+    )
+    prove_accumulator(conv, spec)
+    return conv
+
+
+def fold_norm(layer: ConvLayer) -> tuple[Reals, Reals]:
+    """Gain and offset [O] in float64 with ``norm(conv(x) + bias) = gain * conv(x) + offset``."""
+    bias = layer.module.bias
+    outputs = len(layer.module.weight)
+    offset = np.zeros(outputs) if bias is None else bias.detach().numpy().astype(np.float64)
+    norm = layer.norm
+    if norm is None:
+        return np.ones(outputs), offset
+    assert norm.running_mean is not None and norm.running_var is not None
+    gain = 1 / np.sqrt(norm.running_var.numpy().astype(np.float64) + norm.eps)
+    if norm.affine:
+        gain = gain * norm.weight.detach().numpy().astype(np.float64)
+    offset = (offset - norm.running_mean.numpy().astype(np.float64)) * gain
+    if norm.affine:
+        offset = offset + norm.bias.detach().numpy().astype(np.float64)
+    return gain, offset
+
+
+def requantizer(
+    name: str,
+    gain: Reals,
+    offset: Reals,
+    weights: Ints,
+    source_zero_point: int,
+    target: Affine,
+    spec: Spec,
+    residual_gain: float = 0.0,
+) -> tuple[Requantize, NDArray[np.bool_]]:
+    """Requantizer of ``gain * (acc - source_zero_point * sum(w)) + offset``, in steps of the output.
+
+    Parameters
+    ----------
+    gain, offset
+        [O], ``gain`` not negative.
+    weights
+        [O, n] integers.
+    residual_gain
+        Steps of the output in one step of the residual; 0 where there is none.
+
+    Returns
+    -------
+    requantize
+        Without its clamps.
+    constant
+        bool [O]: channels whose accumulator cannot move the output, written as a bias alone.
+
+    Raises
+    ------
+    ShiftbookError
+        A bias exceeds the accumulator's width and the channel is not constant.
+    """
+    multiplier, shift = _named(name, gain, spec, residual_gain)
+    total = weights.sum(axis=1)
+    reach = gain * np.abs(weights).sum(axis=1) * LARGEST_ACTIVATION
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # By the multiplier that is there, not by the one wished for: the offset is then met exactly.
+        wanted = np.where(multiplier > 0, offset / (multiplier / np.exp2(shift)), np.inf)
+    most = (1 << (spec.accumulator_width - 1)) - 1
+    limit = most - source_zero_point * np.abs(total)
+    saturated = (np.abs(offset) - reach > 2 * LARGEST_ACTIVATION) & (residual_gain == 0)
+    constant = (multiplier == 0) | (reach == 0) | ((np.abs(wanted) > limit) & ((reach < 0.5) | saturated))
+    bad = ~constant & (np.abs(wanted) > limit)
+    if bad.any():
+        channel = int(np.argmax(bad))
+        raise ShiftbookError(
+            f"layer {name}: the bias of output channel {channel} would be {wanted[channel]:.4g} accumulator steps, "
+            f"more than {spec.accumulator_width} bits hold; its batch norm scales the channel by almost nothing"
+        )
+    fixed = np.clip(np.rint(np.ldexp(offset, CONSTANT_SHIFT)), -most, most)
+    bias = np.where(constant, fixed, np.rint(np.where(constant, 0, wanted)) - source_zero_point * total)
+    shift = np.where(constant, CONSTANT_SHIFT, shift)
+    return (
+        Requantize(
+            bias=bias.astype(np.int64),
+            multiplier=np.where(constant, 1, multiplier),
+            shift=shift,
+            zero_point=target.zero_point,
+            residual_multiplier=np.rint(residual_gain * np.exp2(shift)).astype(np.int64)
+            if residual_gain
+            else None,
+        ),
+        constant,
+    )
+
+
+def _named(name: str, gain: Reals, spec: Spec, companion: float) -> tuple[Ints, Ints]:
+    """``fixed_point``, with the layer's name in the error."""
+    try:
+        return fixed_point(gain, spec, companion)
+    except ShiftbookError as error:
+        raise ShiftbookError(f"layer {name}: {error}") from error
+
+
+def clamps(layer: ConvLayer | PoolLayer, target: Affine) -> tuple[int, int]:
+    """Lowest and highest integer of a layer's output."""
+    if layer.activation is None:
+        return 0, LARGEST_ACTIVATION
+    if layer.activation == "relu":
+        return target.zero_point, LARGEST_ACTIVATION
+    return target.zero_point, min(LARGEST_ACTIVATION, target.zero_point + round(6 / target.scale))
+
+
+def _as_kernel(layer: ConvLayer, integers: NDArray[np.int16]) -> NDArray[np.int16]:
+    """[O, kh, kw, I]; the features of a fully connected layer are reordered from (C, H, W) to (H, W, C)."""
+    channels, height, width = layer.input_shape
+    outputs = len(integers)
+    if layer.kernel == integers.shape[1:3]:
+        return integers
+    return integers.reshape(outputs, channels, height, width).transpose(0, 2, 3, 1)
+
+
+def code_weights(name: str, integers: Ints, scheme: str, spec: Spec, seed: int) -> Weights:
+    """The coded form that takes the fewest bits, with channels spread so that the slots finish together."""
+    if integers.min() < -128 or integers.max() > 127:
+        raise ShiftbookError(f"layer {name}: weights must be in -128..127 after batch norm's sign is applied")
+    weights = Weights(np.ascontiguousarray(integers, np.int16), np.zeros(1, np.int16), scheme, gapless=False)
+    weights = streams.choose_gapless(weights, spec.slots, spec)
+    channels = integers.shape[3]
+    if channels >= 2 * spec.slots and channels % spec.slots == 0 and not weights.gapless:
+        work = terms.work(weights.codebook, spec)
+        slot_of = balance(weights.integers, weights.codebook, work, spec.slots, seed=seed)
+        weights = replace(weights, slot_of_channel=slot_of)
+    return weights
+
+
+def _without_weights(layer: Layer, calibration: Mapping[str, Affine], spec: Spec) -> Node:
+    """Pooling and shortcuts."""
+    if isinstance(layer, PoolLayer):
+        requantize = None
+        if layer.kind == "average":
+            source, target = calibration[layer.source], calibration[layer.name]
+            count = layer.kernel[0] * layer.kernel[1]
+            gain = np.array([source.scale / (count * target.scale)])
+            multiplier, shift = _named(layer.name, gain, spec, 0.0)
+            low, high = clamps(layer, target)
+            requantize = Requantize(
+                np.array([-count * source.zero_point]), multiplier, shift, target.zero_point, low, high
+            )
+        return Pool(
+            layer.name, layer.source, layer.kind, layer.kernel, layer.stride, layer.padding, requantize
+        )
+    assert not isinstance(layer, ConvLayer)
+    return Subsample(layer.name, layer.source, layer.stride, layer.before, layer.after)
