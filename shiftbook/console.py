@@ -6,9 +6,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 PLAIN_INTERVAL = 10.0
 """Seconds between two lines of progress where stderr is not a terminal."""
+
+PLAIN_WIDTH = 120
+"""Columns of rich output where stdout is not a terminal."""
 
 Progress = Callable[[str, float, float], None]
 """``progress(what, done, total)``: called often by long work."""
@@ -35,6 +42,13 @@ def _cell(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
+
+
+def print_rich(content: RenderableType) -> None:
+    """Print a rich table or text; where there is no terminal, wide enough that nothing is folded."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(content)
 
 
 @contextmanager

@@ -23,7 +23,9 @@ Data = Annotated[
 ]
 Json = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Also write the result to FILE as JSON, whole or not at all."),
+    typer.Option(
+        "--json", metavar="FILE", help="Also write the result to FILE as JSON, whole or not at all."
+    ),
 ]
 Lanes = Annotated[
     str,

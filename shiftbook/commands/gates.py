@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shiftbook.console import progress_bar
+from shiftbook.console import print_rich, progress_bar
 from shiftbook.files import check_writable, write_json
 from shiftbook.options import Json, Lanes, make_spec
 
@@ -19,12 +19,14 @@ def gates(
         typer.Option(
             "--liberty",
             metavar="FILE",
-            help="Liberty file of a cell library, plain or .gz; adds its area. Give all files of one library.",
+            help="Liberty file of a cell library, plain or .gz; adds its area. Give all its files.",
         ),
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option("--weights", metavar="FILE", help="Another table of NAND2 equivalents (see docs/gates.md)."),
+        typer.Option(
+            "--weights", metavar="FILE", help="Another table of NAND2 equivalents (see docs/gates.md)."
+        ),
     ] = None,
     json_file: Json = None,
 ) -> None:
@@ -43,7 +45,7 @@ def gates(
     check_writable(json_file)
     spec = make_spec("default", lanes)
     from synth.gates import gate_report
-    from synth.report import table
+    from synth.report import gate_table
 
     with progress_bar() as show:
         report = gate_report(
@@ -53,4 +55,4 @@ def gates(
             progress=lambda done, total, what: show("synthesis", done, total),
         )
     write_json(json_file, report)
-    typer.echo(table(report))
+    print_rich(gate_table(report))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -83,7 +82,18 @@ def _layer_report(layer: LayerSize) -> dict[str, object]:
     }
 
 
-HEADER = ("layer", "scheme", "weights", "density", "terms/w", "stream b/w", "entropy b/w", "tables", "side", "bits/w")
+HEADER = (
+    "layer",
+    "scheme",
+    "weights",
+    "density",
+    "terms/w",
+    "stream b/w",
+    "entropy b/w",
+    "tables",
+    "side",
+    "bits/w",
+)
 
 
 def size_table(sizes: Sizes) -> str:
@@ -116,10 +126,8 @@ def size_table(sizes: Sizes) -> str:
         sum(layer.side_bits for layer in layers) + sizes.other_bits,
         sizes.bits_per_weight,
     )
-    return "\n".join(
-        [
-            table(HEADER, [*rows, total]),
-            f"ratio {sizes.ratio:.2f}x: {(sizes.weights + sizes.biases) * 4:,} bytes as 32-bit floats, "
-            f"{-(-sizes.stored_bits // 8):,} bytes of tensors stored, {sizes.header_bytes:,} bytes of header apart",
-        ]
+    summary = (
+        f"ratio {sizes.ratio:.2f}x: {(sizes.weights + sizes.biases) * 4:,} bytes as 32-bit floats, "
+        f"{-(-sizes.stored_bits // 8):,} bytes of tensors; apart from them {sizes.header_bytes:,} bytes of header"
     )
+    return f"{table(HEADER, [*rows, total])}\n{summary}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 SHOWN_PREDICTIONS = 10
 Backend = Literal["golden", "rtl"]
+Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+Layer = dict[str, Any]
+"""JSON values of one layer."""
+FAILED = 1
+"""Exit code where golden and RTL differ or the simulator fails: nothing that the user did wrong."""
 
 
 def run(
@@ -39,7 +44,9 @@ def run(
     preset: Preset = "default",
     wave: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.fst", help="Record the RTL's signals in FILE.fst; use it with a small limit."),
+        typer.Option(
+            metavar="FILE.fst", help="Record the RTL's signals in FILE.fst; use it with a small limit."
+        ),
     ] = None,
     json_file: Json = None,
 ) -> None:
@@ -84,24 +91,15 @@ def run_report(
     *,
     wave: Path | None,
     progress: Progress,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Run and measure: the report that `shiftbook run --json` writes, less its arguments."""
-    from golden import executor
-
     labels = _labels(dataset, network)
     started = time.perf_counter()
     if backend == "golden":
-        done = 0
-
-        def count(images: int) -> None:
-            nonlocal done
-            done += images
-            progress("running images", done, len(dataset))
-
-        outputs = executor.run(network, dataset.images, progress=count).outputs
-        mismatches, layers = None, _modelled_layers(network, spec)
+        outputs = _run_golden(network, dataset.images, progress)
+        layers, facts = _modelled_layers(network, spec), {"mismatches": None}
     else:
-        outputs, mismatches, layers = _run_on_rtl(network, dataset.images, spec, wave, progress)
+        outputs, layers, facts = _run_rtl(network, dataset.images, spec, wave, progress)
     seconds = time.perf_counter() - started
     predictions = outputs.argmax(axis=1)
     known = [layer["cycles"] for layer in layers]
@@ -110,7 +108,7 @@ def run_report(
         "lanes": f"{spec.rows}x{spec.cols}",
         "images": len(dataset),
         "accuracy": None if labels is None else float((predictions == labels).mean()),
-        "mismatches": mismatches,
+        **facts,
         "cycles": None if None in known else sum(known),
         "layers": layers,
         "predictions": predictions.tolist(),
@@ -134,17 +132,76 @@ def _labels(dataset: Dataset, network: Network) -> Labels | None:
     return dataset.labels
 
 
-def _modelled_layers(network: Network, spec: Spec) -> list[dict[str, object]]:
+def _run_golden(network: Network, images: Images, progress: Progress) -> Images:
+    from golden import executor
+
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        progress("running images", done, len(images))
+
+    return executor.run(network, images, progress=count).outputs
+
+
+def _run_rtl(
+    network: Network, images: Images, spec: Spec, wave: Path | None, progress: Progress
+) -> tuple[Images, list[Layer], Layer]:
+    """Outputs, layers as the RTL's own counters have them, and facts about the simulation.
+
+    Returning means that there was no mismatch: the first one ends the run.
+    """
+    from sim.driver import Mismatch, run_rtl
+    from sim.simulator import SimulationError
+
+    try:
+        result = run_rtl(
+            network,
+            images,
+            spec,
+            wave=wave,
+            progress=lambda done, total, layer: progress("simulating", done, total),
+        )
+    except (Mismatch, SimulationError) as error:
+        typer.echo(f"{'mismatch' if isinstance(error, Mismatch) else 'simulation failed'}: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+    layers: list[Layer] = [
+        {
+            "name": layer.name,
+            "cycles": layer.cycles,
+            "terms": layer.terms,
+            "utilization": layer.utilization,
+            "fill_cycles": layer.fill,
+            "compared": layer.integers,
+        }
+        for layer in result.layers
+        if layer.where == "rtl"
+    ]
+    return (
+        result.outputs,
+        layers,
+        {
+            "mismatches": 0,
+            "compared": result.integers,
+            "simulated_cycles": result.simulated_cycles,
+            "simulation_seconds": round(result.seconds, 3),
+            "build_seconds": round(result.build_seconds, 3),
+        },
+    )
+
+
+def _modelled_layers(network: Network, spec: Spec) -> list[Layer]:
     """Cycles of one image from the cycle model; None where the engine does not run the layer."""
     from golden.cycles import layer_cycles
     from golden.validate import shapes
 
     tensors = shapes(network)
-    layers: list[dict[str, object]] = []
+    layers: list[Layer] = []
     for node in network.nodes:
         if not isinstance(node, Conv):
             continue
-        found: dict[str, object] = {"name": node.name, "cycles": None, "terms": None, "utilization": None}
+        found: Layer = {"name": node.name, "cycles": None, "terms": None, "utilization": None}
         if node.groups == 1:
             try:
                 cost = layer_cycles(node, tensors[node.source], spec)
@@ -161,7 +218,7 @@ def _modelled_layers(network: Network, spec: Spec) -> list[dict[str, object]]:
     return layers
 
 
-def run_table(report: dict) -> str:
+def run_table(report: dict[str, Any]) -> str:
     """The report for people."""
     rows = [
         (layer["name"], layer["cycles"], layer["terms"], layer["utilization"]) for layer in report["layers"]
@@ -176,11 +233,14 @@ def run_table(report: dict) -> str:
     accuracy = "no labels" if report["accuracy"] is None else f"{100 * report['accuracy']:.2f} %"
     lines.append(f"images {report['images']:,}  accuracy {accuracy}  ({report['seconds']:.1f} s)")
     if report["mismatches"] is not None:
-        lines.append(f"mismatches {report['mismatches']}")
+        lines.append(
+            f"mismatches {report['mismatches']} in {report['compared']:,} integers of all layers, "
+            f"{report['simulated_cycles']:,} cycles simulated"
+        )
     if report["cycles"] is not None:
         lines.append(f"cycles {report['cycles']:,} an image on {report['lanes']} lanes")
     return "\n".join(lines)
 
 
-def _class_name(report: dict, number: int) -> str:
+def _class_name(report: dict[str, Any], number: int) -> str:
     return report["classes"][number] if number < len(report["classes"]) else str(number)

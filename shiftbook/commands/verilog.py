@@ -14,7 +14,9 @@ TOP = "engine"
 
 
 def verilog(
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.v", help="Where to write the Verilog.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE.v", help="Where to write the Verilog.")
+    ],
     lanes: Lanes = "8x8",
     preset: Preset = "default",
     json_file: Json = None,

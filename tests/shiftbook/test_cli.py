@@ -1,10 +1,7 @@
 """The shell around the commands: exit codes, one line of error, no traceback, quick starts."""
 
-import os
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -16,7 +13,11 @@ COMMANDS = ("compress", "inspect", "run", "gates", "verilog", "demo")
 
 def shiftbook_process(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "shiftbook", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "shiftbook", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

@@ -25,7 +25,7 @@ def test_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(ShiftbookError, match="cannot write .*report.json: No space left on device"):
+    with pytest.raises(ShiftbookError, match=r"cannot write .*report\.json: No space left on device"):
         write_text(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

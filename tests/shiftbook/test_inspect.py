@@ -1,0 +1,83 @@
+"""`shiftbook inspect`, and checkpoints that it must refuse."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from golden.sizes import layer_sizes
+from shiftbook import cli
+
+
+def refused(capsys, arguments: list[str]) -> str:
+    """The one line of an error, without its prefix."""
+    assert cli.main(arguments) == cli.USER_ERROR
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    return err.removeprefix("error: ").rstrip()
+
+
+def test_json_and_table_say_what_is_stored(checkpoint, network, tmp_path, capsys):
+    report = tmp_path / "sizes.json"
+    assert cli.main(["inspect", str(checkpoint), "--json", str(report)]) == 0
+    sizes, found = layer_sizes(network), json.loads(report.read_text())
+    assert found["ratio"] == sizes.ratio
+    assert found["bits_per_weight"] == sizes.bits_per_weight
+    assert found["header_bytes"] + sizes.stored_bits // 8 == checkpoint.stat().st_size
+    assert [layer["name"] for layer in found["layers"]] == ["conv1", "head"]
+    assert sum(layer["stored_bits"] for layer in found["layers"]) + found["other_bits"] == sizes.stored_bits
+    out = capsys.readouterr().out
+    assert f"ratio {sizes.ratio:.2f}x" in out
+    assert [line.split()[0] for line in out.splitlines()] == ["layer", "-----", "conv1", "head", "total", "ratio"]
+
+
+def test_missing_checkpoint(tmp_path, capsys):
+    assert re.search("cannot read .*none.ckpt", refused(capsys, ["inspect", str(tmp_path / "none.ckpt")]))
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.999])
+def test_truncated_checkpoint(share, checkpoint, capsys):
+    data = checkpoint.read_bytes()
+    checkpoint.write_bytes(data[: int(share * len(data))])
+    assert "truncated or damaged" in refused(capsys, ["inspect", str(checkpoint)])
+
+
+def test_flipped_bits(checkpoint, capsys):
+    data = checkpoint.read_bytes()
+    for index in np.random.default_rng(0).integers(0, 8 * len(data), 50):
+        flipped = bytearray(data)
+        flipped[index // 8] ^= 1 << index % 8
+        checkpoint.write_bytes(flipped)
+        assert re.search("damaged|no shiftbook checkpoint|newer", refused(capsys, ["inspect", str(checkpoint)]))
+
+
+def test_foreign_safetensors(tmp_path, capsys):
+    path = tmp_path / "weights.safetensors"
+    save_file({"conv.weight": np.zeros(3, np.float32)}, path)
+    assert "no shiftbook checkpoint: make one with compress" in refused(capsys, ["inspect", str(path)])
+
+
+def test_foreign_file(tmp_path, capsys):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0" + bytes(1000))
+    assert "no shiftbook checkpoint" in refused(capsys, ["inspect", str(path)])
+
+
+def test_newer_checkpoint(checkpoint, capsys, monkeypatch, network):
+    from golden import checkpoint as writer
+
+    with monkeypatch.context() as newer:
+        newer.setattr(writer, "VERSION", writer.VERSION + 1)
+        writer.save(network, checkpoint)
+    assert "newer than 1: update shiftbook" in refused(capsys, ["inspect", str(checkpoint)])
+
+
+def test_unwritable_json_is_refused_before_any_work(checkpoint, tmp_path, capsys):
+    before = sorted(tmp_path.iterdir())
+    message = refused(capsys, ["inspect", str(checkpoint), "--json", str(tmp_path / "no" / "x.json")])
+    assert "there is no folder" in message
+    assert sorted(tmp_path.iterdir()) == before
