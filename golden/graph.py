@@ -119,7 +119,9 @@ class Fields:
         self._left.discard(name)
         value = self.values.get(name)
         if type(value) is not kind:
-            raise ShiftbookError(f"{self.what}: field {name!r} must be a {kind.__name__}, not {value!r:.40}")
+            raise ShiftbookError(
+                f"{self.what}: field {name!r} must be of type {kind.__name__}, not {value!r:.40}"
+            )
         return value
 
     def integer(self, name: str, low: int = 0, high: int = MAX_INTEGER) -> int:

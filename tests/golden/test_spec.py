@@ -1,0 +1,75 @@
+"""Each message with which Spec refuses a value, and the widths that are derived."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from golden.errors import ShiftbookError
+from golden.spec import DEFAULT, PRESETS, Spec
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"rows": 1}, "rows must be an integer in 2..32, not 1"),
+        ({"cols": 33}, "cols must be an integer in 2..32, not 33"),
+        ({"rows": 6}, "rows must be a power of two, not 6"),
+        ({"cols": 12}, "cols must be a power of two, not 12"),
+        ({"slots": 0}, "slots must be an integer in 1..16, not 0"),
+        ({"slots": 2.0}, "slots must be an integer in 1..16, not 2.0"),
+        ({"slots": "4"}, "slots must be an integer in 1..16, not '4'"),
+        ({"accumulator_width": 15}, "accumulator_width must be an integer in 16..32, not 15"),
+        ({"multiplier_width": 17}, "multiplier_width must be an integer in 4..16, not 17"),
+        ({"shift_width": 3}, "shift_width must be an integer in 4..6, not 3"),
+        ({"requantizers": 65}, "requantizers must be an integer in 1..64, not 65"),
+        ({"requantizers": 7}, "requantizers must divide the 64 lanes, not 7"),
+        ({"tile_words": 8}, "tile_words must be an integer in 16..16384, not 8"),
+        ({"table_entries": 512}, "table_entries must be an integer in 4..256, not 512"),
+        ({"codebook_rows": 8192}, "codebook_rows must be an integer in 16..4096, not 8192"),
+        ({"code_symbols": 257}, "code_symbols must be an integer in 4..256, not 257"),
+        ({"gap_symbols": 2}, "gap_symbols must be an integer in 4..256, not 2"),
+        ({"code_length": 16}, "code_length must be an integer in 8..15, not 16"),
+        ({"word_width": 8}, "word_width must be an integer in 16..32, not 8"),
+        ({"position_width": 21}, "position_width must be an integer in 8..20, not 21"),
+        ({"lane": "add"}, "lane must be one of ('shift', 'multiply'), not 'add'"),
+        ({"feed": "raw"}, "feed must be one of ('coded', 'dense'), not 'raw'"),
+        ({"feed": "dense"}, "feed 'dense' needs lane 'multiply': shift lanes take terms from a codebook"),
+        ({"terms": ()}, "terms must name at least one exponent range"),
+        ({"terms": ((3, 2),)}, "an exponent range must satisfy 0 <= low <= high <= 7, not (3, 2)"),
+        ({"terms": ((0, 8),)}, "an exponent range must satisfy 0 <= low <= high <= 7, not (0, 8)"),
+    ],
+)
+def test_refuses(fields, message):
+    with pytest.raises(ShiftbookError) as caught:
+        Spec(**fields)
+    assert str(caught.value) == message
+
+
+def test_a_spec_does_not_change():
+    with pytest.raises(FrozenInstanceError):
+        DEFAULT.rows = 4  # type: ignore[misc]
+
+
+def test_derived_widths():
+    spec = Spec(rows=4, cols=8, requantizers=4, tile_words=300, codebook_rows=16, gap_symbols=32)
+    assert (spec.lanes, spec.drain_cycles, spec.address_width) == (32, 8, 9)
+    assert (spec.row_address_width, spec.escape_gap) == (4, 31)
+
+
+def test_as_json_gives_every_field_and_builds_the_same_spec():
+    assert Spec(**DEFAULT.as_json()) == DEFAULT
+    assert set(PRESETS["focused"].as_json()) == set(DEFAULT.as_json())
+
+
+def test_presets_differ_only_where_they_say():
+    for name, changed in {
+        "default": set(),
+        "pair": {"terms"},
+        "focused": {"terms"},
+        "int8": {"lane", "feed"},
+        "int8_sparse": {"lane"},
+    }.items():
+        fields = PRESETS[name].as_json()
+        assert {key for key, value in DEFAULT.as_json().items() if fields[key] != value} == changed
