@@ -1,16 +1,18 @@
-"""Amaranth shapes from the address map and the spec."""
+"""Amaranth shapes and interfaces from the address map and the spec."""
 
 from __future__ import annotations
 
 from amaranth import signed
-from amaranth.lib import data
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import Out
 
-from golden.spec import ACTIVATION_WIDTH, Spec
+from golden.spec import ACTIVATION_WIDTH, WEIGHT_WIDTH, Spec
 from hw import registers
+from hw.registers import Region
 
 
 def struct(layout: registers.Layout) -> data.StructLayout:
-    """The word that `registers` describes, as an Amaranth shape."""
+    """The word that `hw.registers` describes, as an Amaranth shape."""
     return data.StructLayout({f.name: signed(f.width) if f.signed else f.width for f in layout})
 
 
@@ -19,12 +21,55 @@ def config_word() -> data.StructLayout:
     return data.StructLayout({"address": registers.ADDRESS_WIDTH, "data": registers.DATA_WIDTH})
 
 
+def memory_write(spec: Spec, region: Region) -> wiring.Signature:
+    """Write port of one memory of ``region``, seen from the writer; a tap table is one slot's."""
+    depth = spec.table_entries if region == Region.TAPS else registers.depths(spec)[region]
+    return wiring.Signature(
+        {
+            "enable": Out(1),
+            "index": Out((depth - 1).bit_length()),
+            "data": Out(registers.width(registers.layouts(spec)[region])),
+        }
+    )
+
+
 def tile_word(spec: Spec) -> data.StructLayout:
     """One pixel for every bank of the slots in ``slot_mask``; bank (r, c) is byte ``r * cols + c``."""
     return data.StructLayout(
         {
             "slot_mask": spec.slots,
             "address": spec.address_width,
-            "plane": ACTIVATION_WIDTH * spec.lanes,
+            "plane": data.ArrayLayout(ACTIVATION_WIDTH, spec.lanes),
         }
     )
+
+
+def plane(spec: Spec) -> data.ArrayLayout:
+    """One pixel for every bank or lane; (r, c) is element ``r * cols + c``."""
+    return data.ArrayLayout(ACTIVATION_WIDTH, spec.lanes)
+
+
+def row(spec: Spec) -> data.StructLayout:
+    """One codebook row: what a slot tells all lanes to do with their pixels."""
+    return struct(registers.row(spec))
+
+
+def gap_symbol(spec: Spec) -> data.StructLayout:
+    """A decoded gap; ``bad`` where no code word matched."""
+    return data.StructLayout({**_widths(registers.gap_symbol(spec)), "bad": 1})
+
+
+def code_symbol(spec: Spec) -> data.StructLayout:
+    """A decoded code (coded feed) or the weight itself (dense feed)."""
+    if spec.feed == "dense":
+        return data.StructLayout({"weight": WEIGHT_WIDTH})
+    return data.StructLayout({**_widths(registers.code_symbol(spec)), "bad": 1})
+
+
+def row_source_width(spec: Spec) -> int:
+    """Bits of what names a codebook row: its address, or with a dense feed the weight itself."""
+    return WEIGHT_WIDTH if spec.feed == "dense" else spec.row_address_width
+
+
+def _widths(layout: registers.Layout) -> dict[str, int]:
+    return {f.name: f.width for f in layout}

@@ -1,0 +1,106 @@
+"""Lanes: one output pixel, W pixels and W codebook rows a cycle into one accumulator."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import ACTIVATION_WIDTH, Spec
+from hw.layouts import row
+
+
+class Lane(wiring.Component):
+    """Accumulator and shadow register, the same for both kinds of lane.
+
+    Parameters
+    ----------
+    spec
+        Slots, terms, widths.
+
+    Members
+    -------
+    pixels : In(ArrayLayout)
+        One activation from each slot.
+    rows : In(ArrayLayout)
+        One codebook row from each slot.
+    start : In(1)
+        This cycle's rows are the first of an output channel.
+    above : In(accumulator_width)
+        Shadow register of the next lane in the drain order.
+    shadow : Out(accumulator_width)
+        In the cycle after ``start`` the finished accumulator, then what ``above`` was a cycle before.
+
+    Latency
+    -------
+    A row is in the accumulator one cycle later.
+
+    Numeric range
+    -------------
+    Modulo ``2**accumulator_width``: right whenever the final sum fits, whatever the sums before it.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "pixels": In(data.ArrayLayout(ACTIVATION_WIDTH, spec.slots)),
+                "rows": In(data.ArrayLayout(row(spec), spec.slots)),
+                "start": In(1),
+                "above": In(spec.accumulator_width),
+                "shadow": Out(spec.accumulator_width),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        accumulator = Signal(self.spec.accumulator_width, reset_less=True)
+        shadow = Signal(self.spec.accumulator_width, reset_less=True)
+        kept = accumulator & ~self.start.replicate(len(accumulator))
+        m.d.sync += [
+            accumulator.eq(sum(self.addends(), kept)),
+            shadow.eq(Mux(self.start, accumulator, self.above)),
+        ]
+        m.d.comb += self.shadow.eq(shadow)
+        return m
+
+    def addends(self) -> list[Value]:
+        """What this cycle adds to the accumulator."""
+        raise NotImplementedError
+
+
+class ShiftLane(Lane):
+    """A lane that adds shifted activations.
+
+    A negative term adds ``(255 - x) << e``, whose ``255 << e`` is the same for all lanes: the
+    `hw.correction.Correction` takes it off once, so that no lane needs a sign, its extension or the one
+    that completes a two's complement.
+    """
+
+    def addends(self) -> list[Value]:
+        return [
+            _shift(self.pixels[slot], self.rows[slot], number, *limits)
+            for slot in range(self.spec.slots)
+            for number, limits in enumerate(self.spec.terms)
+        ]
+
+
+class MultiplyLane(Lane):
+    """A lane that multiplies: the int8 baseline."""
+
+    def addends(self) -> list[Value]:
+        return [self.pixels[slot] * self.rows[slot].weight for slot in range(self.spec.slots)]
+
+
+def make_lane(spec: Spec) -> Lane:
+    """The lane that ``spec.lane`` asks for."""
+    return ShiftLane(spec) if spec.lane == "shift" else MultiplyLane(spec)
+
+
+def _shift(pixel: Value, terms: data.View, number: int, low: int, high: int) -> Value:
+    enable = terms[f"enable{number}"].replicate(ACTIVATION_WIDTH)
+    negative = terms[f"negative{number}"].replicate(ACTIVATION_WIDTH)
+    value = (pixel & enable) ^ negative
+    if high > low:
+        value = (value << terms[f"exponent{number}"])[: ACTIVATION_WIDTH + high - low]
+    return Cat(Const(0, low), value)

@@ -1,0 +1,130 @@
+"""What an issued row means: codebook row, tile address and tap offset."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Elaboratable, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import Spec
+from hw import registers
+from hw.layouts import memory_write, row, row_source_width, struct
+from hw.registers import Region
+
+
+class Lookup(wiring.Component):
+    """Codebook memory and tap table of one slot.
+
+    Parameters
+    ----------
+    spec
+        Memory sizes and the row layout.
+
+    Members
+    -------
+    issue : In(1)
+        A row is issued.
+    source : In(row_source_width)
+        Address of the row, or with a dense feed the weight.
+    position : In(position_width)
+        Local position of its activation.
+    channel_bits : In(4)
+        Low bits of a position that count local channels; the bits above are the tap table entry.
+    channel_mask : In(address_width)
+        Ones in these low bits.
+    sub_blocks : In(1)
+        Channels have four sub-blocks each instead of one.
+    write_rows : In(Signature)
+        Codebook memory. Not there with a dense feed.
+    write_taps : In(Signature)
+        Tap table.
+    address : Out(address_width)
+        Tile address of sub-block (0, 0), one cycle after ``issue``.
+    offset : Out(StructLayout)
+        Tap offset {oy, ox}, one cycle after ``issue``.
+    rotation : Out(StructLayout)
+        The same, two cycles after ``issue``.
+    row : Out(StructLayout)
+        The row, two cycles after ``issue``; it adds nothing where nothing was issued.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.offset_layout = struct(registers.tap(spec)[1:])
+        members = {
+            "issue": In(1),
+            "source": In(row_source_width(spec)),
+            "position": In(spec.position_width),
+            "channel_bits": In(registers.register_fields(spec)[registers.Register.CHANNEL_BITS].width),
+            "channel_mask": In(spec.address_width),
+            "sub_blocks": In(1),
+            "write_taps": In(memory_write(spec, Region.TAPS)),
+            "address": Out(spec.address_width),
+            "offset": Out(self.offset_layout),
+            "rotation": Out(self.offset_layout),
+            "row": Out(row(spec)),
+        }
+        if spec.feed == "coded":
+            members["write_rows"] = In(memory_write(spec, Region.ROWS))
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        found = Signal(row(self.spec))
+        issued = Signal()
+        m.d.sync += issued.eq(self.issue)
+        if self.spec.feed == "dense":
+            weight = Signal(len(self.source), reset_less=True)
+            m.d.sync += weight.eq(self.source)
+            m.d.comb += found.eq(weight)
+        else:
+            m.submodules.rows = rows = Memory(shape=row(self.spec), depth=self.spec.codebook_rows, init=[])
+            m.d.comb += found.eq(_read(m, rows, self.source, self.write_rows))
+        self._taps(m)
+        self._mask_row(m, found, issued)
+        return m
+
+    def _taps(self, m: Module) -> None:
+        """Split the position, read the tap and add the local channel to its base."""
+        layout = struct(registers.tap(self.spec))
+        m.submodules.taps = taps = Memory(shape=layout, depth=self.spec.table_entries, init=[])
+        entry = (self.position >> self.channel_bits)[: self.write_taps.index.shape().width]
+        tap = _read(m, taps, entry, self.write_taps)
+        channel = Signal(self.spec.address_width, reset_less=True)
+        m.d.sync += channel.eq(self.position & self.channel_mask)
+        m.d.comb += [
+            self.address.eq(tap.base + Mux(self.sub_blocks, channel << 2, channel)),
+            self.offset.oy.eq(tap.oy),
+            self.offset.ox.eq(tap.ox),
+        ]
+        rotation = Signal(self.offset_layout, reset_less=True)
+        m.d.sync += rotation.eq(self.offset)
+        m.d.comb += self.rotation.eq(rotation)
+
+    def _mask_row(self, m: Module, found: Signal, issued: Signal) -> None:
+        """A row that adds nothing has no weight, or no enabled and no negative term."""
+        masked = Signal(row(self.spec), reset_less=True)
+        if self.spec.lane == "multiply":
+            m.d.sync += masked.eq(Cat(found.as_value() & issued.replicate(len(found.as_value()))))
+        else:
+            for field in registers.row(self.spec):
+                kind = field.name.rstrip("0123456789")
+                number = field.name.removeprefix(kind)
+                enable = issued & found[f"enable{number}"]
+                gate = {"enable": enable, "negative": enable & found[field.name]}
+                m.d.sync += masked[field.name].eq(gate.get(kind, found[field.name]))
+        m.d.comb += self.row.eq(masked)
+
+
+def _read(m: Module, memory: Memory, address: object, source: wiring.PureInterface) -> Signal:
+    """Join a memory to its write port; return what it reads, one cycle after ``address``."""
+    write = memory.write_port()
+    read = memory.read_port()
+    m.d.comb += [
+        write.en.eq(source.enable),
+        write.addr.eq(source.index),
+        write.data.eq(source.data),
+        read.addr.eq(address),
+    ]
+    return read.data

@@ -1,0 +1,103 @@
+"""From an accumulator to an 8-bit activation."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import ACTIVATION_WIDTH, Spec
+
+
+class Requantizer(wiring.Component):
+    """``clamp(zero_point + ((accumulator + bias) * multiplier + half >> shift), low, high)``.
+
+    ``half`` is ``1 << (shift - 1)``, or 0 where ``shift`` is 0: halves round up.
+
+    Parameters
+    ----------
+    spec
+        Widths.
+
+    Members
+    -------
+    accumulator : In(accumulator_width)
+        A finished sum.
+    bias : In(accumulator_width)
+        Bias, and the correction of the lanes.
+    multiplier : In(multiplier_width)
+        Unsigned factor.
+    shift : In(shift_width)
+        Right shift; one cycle after the others.
+    zero_point : In(8)
+        Zero point of the output; a constant of the layer.
+    low : In(8)
+        Smallest output; a constant of the layer.
+    high : In(8)
+        Largest output, not below ``low``; a constant of the layer.
+    result : Out(8)
+        The activation, one cycle after ``accumulator``.
+
+    Latency
+    -------
+    One cycle: the product is registered.
+
+    Numeric range
+    -------------
+    ``accumulator + bias`` is taken modulo ``2**accumulator_width`` and must fit as a signed number.
+
+    Source
+    ------
+    `golden.network.Requantize`.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "accumulator": In(spec.accumulator_width),
+                "bias": In(spec.accumulator_width),
+                "multiplier": In(spec.multiplier_width),
+                "shift": In(spec.shift_width),
+                "zero_point": In(ACTIVATION_WIDTH),
+                "low": In(ACTIVATION_WIDTH),
+                "high": In(ACTIVATION_WIDTH),
+                "result": Out(ACTIVATION_WIDTH),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        spec = self.spec
+        total = Signal(signed(spec.accumulator_width))
+        product = Signal(signed(spec.accumulator_width + spec.multiplier_width), reset_less=True)
+        m.d.comb += total.eq(self.accumulator + self.bias)
+        m.d.sync += product.eq(total * self.multiplier)
+
+        # One bit below the point is enough to round: (floor(2 p / 2^s) + 1) >> 1 is floor(p / 2^s + 1/2).
+        halves = saturating_shift(Cat(Const(0, 1), product).as_signed(), self.shift, ACTIVATION_WIDTH + 2)
+        moved = Signal(signed(ACTIVATION_WIDTH + 2))
+        m.d.comb += moved.eq((halves + Cat(Const(1, 1), self.zero_point)) >> 1)
+        m.d.comb += self.result.eq(
+            Mux(moved < self.low, self.low, Mux(moved > self.high, self.high, moved[:ACTIVATION_WIDTH]))
+        )
+        return m
+
+
+def saturating_shift(value: Value, shift: Value, width: int) -> Value:
+    """``value >> shift`` as ``width`` signed bits, the nearest bound where it does not fit.
+
+    Each level, the longest shift first, keeps no more bits than the shorter ones can still bring down.
+    """
+    sign = value[-1]
+    overflow: Value = Const(0, 1)
+    for level in reversed(range(len(shift))):
+        step = 1 << level
+        kept = min(width + step - 1, len(value))
+        shifted = Cat(value[step:], sign.replicate(step))
+        for chosen, bits in ((shift[level], shifted), (~shift[level], value)):
+            lost = bits[kept - 1 : -1] ^ sign.replicate(len(bits) - kept)
+            overflow |= chosen & lost.any()
+        value = Mux(shift[level], shifted, value)[:kept].as_signed()
+    bound = Cat((~sign).replicate(width - 1), sign)
+    return Mux(overflow, bound, value).as_signed()
