@@ -1,0 +1,68 @@
+"""Raw uint8 images to normalized network inputs, with the usual augmentation, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+def normalize(images: Images, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Return network inputs for raw images.
+
+    Parameters
+    ----------
+    images
+        uint8 [N, H, W, C].
+    mean, std
+        C values each, for images scaled to 0..1.
+
+    Returns
+    -------
+    float32 [N, C, H, W], laid out channels last, which is the faster layout for convolutions.
+    """
+    scale = torch.tensor([1 / (255 * s) for s in std], dtype=torch.float32)
+    offset = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], dtype=torch.float32)
+    return (torch.from_numpy(images).float() * scale + offset).permute(0, 3, 1, 2)
+
+
+def augment(images: Images, mean: Sequence[float], flip: bool, random: np.random.Generator) -> Images:
+    """Return randomly shifted images (by at most an eighth of their size), mirrored or not.
+
+    What comes into view at the border has the mean colour, which is 0 to the network.
+    """
+    count, height, width, _ = images.shape
+    down, right = height // 8, width // 8
+    border = np.round(255 * np.asarray(mean)).astype(np.uint8)
+    padded = np.empty((count, height + 2 * down, width + 2 * right, images.shape[3]), np.uint8)
+    padded[:] = border
+    padded[:, down : down + height, right : right + width] = images
+    rows = random.integers(0, 2 * down + 1, (count, 1)) + np.arange(height)
+    cols = np.broadcast_to(np.arange(width), (count, width))
+    if flip:
+        mirrored = random.random(count) < 0.5
+        cols = np.where(mirrored[:, None], cols[:, ::-1], cols)
+    cols = random.integers(0, 2 * right + 1, (count, 1)) + cols
+    return padded[np.arange(count)[:, None, None], rows[:, :, None], cols[:, None, :]]
+
+
+def batches(
+    images: Images, labels: Labels, size: int, random: np.random.Generator
+) -> Iterator[tuple[Images, Labels]]:
+    """Yield shuffled batches of exactly ``size``, or of everything if there is less; a rest is left out."""
+    order = random.permutation(len(images))
+    size = min(size, len(images))
+    for start in range(0, len(images) - size + 1, size):
+        chosen = order[start : start + size]
+        yield images[chosen], labels[chosen]
+
+
+def batch_count(images: int, size: int) -> int:
+    """Return how many batches `batches` yields."""
+    return images // min(size, images)

@@ -1,0 +1,304 @@
+"""Prune a network and quantize more and more of its weights while training it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import pickle
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from frontend.batches import Images, Labels, augment, batch_count, batches, normalize
+from frontend.layer_state import States, kept_share, prune_layers
+from frontend.progress import Progress
+from frontend.schedule import Stage, stage_at
+from golden.errors import ShiftbookError
+
+Data = tuple[Images, Labels]
+"""Images uint8 [N, H, W, C] and labels int64 [N]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to fine-tune.
+
+    Parameters
+    ----------
+    rate, momentum, decay, batch
+        Stochastic gradient descent with Nesterov momentum; the rate follows half a cosine to 0.
+    prune_share
+        Share of all steps in which weights are pruned and may return; the others quantize.
+    prune_every
+        Steps between two decisions about the masks.
+    distill, temperature
+        Share of the loss that asks for the float network's own answers, and how much they are softened.
+    refresh_first
+        The grids are fitted anew when more weights become quantized, and then after this many steps,
+        after twice as many, and so on.
+    slots
+        Prune so that each of so many weight slots has equally much to do, at some cost in accuracy (see
+        `frontend.prune.balance_slots`); None does not care.
+    flip
+        Mirror images at random; None mirrors colour images only (digits and letters have a side).
+    bfloat16
+        Compute activations in bfloat16; None does so where the processor multiplies it natively.
+    """
+
+    rate: float = 0.05
+    momentum: float = 0.9
+    decay: float = 1e-4
+    batch: int = 128
+    prune_share: float = 0.4
+    prune_every: int = 32
+    distill: float = 0.5
+    temperature: float = 4.0
+    refresh_first: int = 64
+    slots: int | None = None
+    flip: bool | None = None
+    bfloat16: bool | None = None
+
+
+class FineTuning:
+    """One run of pruning and incremental quantization; the arguments are those of `quantize_weights`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        states: States,
+        data: Data,
+        mean: Sequence[float],
+        std: Sequence[float],
+        density: float,
+        epochs: int,
+        seed: int,
+        recipe: Recipe,
+    ) -> None:
+        self.model, self.states, self.data = model, states, data
+        self.mean, self.std = mean, std
+        self.density, self.epochs, self.seed, self.recipe = density, epochs, seed, recipe
+        self.teacher = copy.deepcopy(model).eval() if recipe.distill else None
+        self.flip = data[0].shape[3] == 3 if recipe.flip is None else recipe.flip
+        self.bfloat16 = has_fast_bfloat16() if recipe.bfloat16 is None else recipe.bfloat16
+        self.steps_per_epoch = batch_count(len(data[0]), recipe.batch)
+        self.epoch = 0
+        self.quantized = 0.0
+        self.next_refresh = 0
+        self.refresh_interval = recipe.refresh_first
+        self.optimizer = self._optimizer()
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        decayed = [p for p in self.model.parameters() if p.requires_grad and p.dim() > 1]
+        others = [p for p in self.model.parameters() if p.requires_grad and p.dim() <= 1]
+        alphas = [state.alpha for state in self.states.values()]
+        groups = [
+            {"params": decayed, "weight_decay": self.recipe.decay, "peak": self.recipe.rate},
+            {"params": others, "weight_decay": 0.0, "peak": self.recipe.rate},
+            # A layer's scale sums the gradients of all its weights.
+            {"params": alphas, "weight_decay": 0.0, "peak": 0.1 * self.recipe.rate},
+        ]
+        groups = [group for group in groups if group["params"]]
+        return torch.optim.SGD(groups, lr=self.recipe.rate, momentum=self.recipe.momentum, nesterov=True)
+
+    def go(
+        self,
+        progress: Progress,
+        checkpoint: Path | None,
+        resume: bool,
+        log: Path | None,
+        validation: Data | None,
+    ) -> None:
+        """Run all epochs that are left."""
+        if resume and checkpoint is not None and checkpoint.exists():
+            self.restore(checkpoint)
+        while self.epoch < self.epochs:
+            record = self.run_epoch(progress)
+            if validation is not None:
+                record["validation_accuracy"] = self.accuracy(validation)
+            if log is not None:
+                with log.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(record) + "\n")
+            if checkpoint is not None:
+                self.save(checkpoint)
+
+    def run_epoch(self, progress: Progress) -> dict[str, Any]:
+        """Train for one epoch and return its log record."""
+        began = time.monotonic()
+        random = np.random.default_rng([self.seed, 0, self.epoch])
+        total = self.steps_per_epoch * self.epochs
+        loss_sum, hits, stage = 0.0, 0, None
+        self.model.train()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed * 1_000_003 + self.epoch)
+            for index, (images, labels) in enumerate(batches(*self.data, self.recipe.batch, random)):
+                step = self.epoch * self.steps_per_epoch + index
+                stage = stage_at(step / total, self.density, self.recipe.prune_share)
+                self.prepare(stage, step)
+                images = augment(images, self.mean, self.flip, random)
+                loss, right = self.train_step(images, labels, stage.rate)
+                if not np.isfinite(loss):
+                    raise ShiftbookError(
+                        f"training diverged: the loss is {loss} in epoch {self.epoch + 1}, step {index + 1}; "
+                        f"use a learning rate below {self.recipe.rate}"
+                    )
+                loss_sum, hits = loss_sum + loss, hits + right
+                what = f"epoch {self.epoch + 1}/{self.epochs}, loss {loss_sum / (index + 1):.3f}"
+                progress(what, step + 1, total)
+        assert stage is not None
+        self.epoch += 1
+        return {
+            "epoch": self.epoch,
+            "loss": loss_sum / self.steps_per_epoch,
+            "accuracy": hits / (self.steps_per_epoch * min(self.recipe.batch, len(self.data[0]))),
+            "density": kept_share(self.states),
+            "quantized": self.quantized,
+            "rate": stage.rate * self.recipe.rate,
+            "seconds": round(time.monotonic() - began, 1),
+        }
+
+    def prepare(self, stage: Stage, step: int) -> None:
+        """Bring masks, chosen weights and grids to where ``stage`` wants them before ``step``."""
+        if stage.pruning:
+            if step % self.recipe.prune_every == 0:
+                prune_layers(self.states, stage.density, self.recipe.slots)
+            return
+        if self.quantized == 0.0 and self.density < 1:
+            # From here on the masks are fixed: meet the density exactly.
+            prune_layers(self.states, self.density, self.recipe.slots)
+        if stage.quantized > self.quantized:
+            self.quantized = stage.quantized
+            for state in self.states.values():
+                state.choose(stage.quantized)
+            self.refresh_interval = self.recipe.refresh_first
+        elif step < self.next_refresh:
+            return
+        for state in self.states.values():
+            state.refresh(self.seed)
+        self.next_refresh = step + self.refresh_interval
+        self.refresh_interval *= 2
+
+    def effective(self) -> dict[str, Tensor]:
+        """Return the weights in force by parameter name."""
+        return {f"{name}.weight": state.effective() for name, state in self.states.items()}
+
+    def train_step(self, images: Images, labels: Labels, rate: float) -> tuple[float, int]:
+        """Take one optimizer step; return the loss and the number of right answers."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["peak"]
+        inputs, target = normalize(images, self.mean, self.std), torch.from_numpy(labels)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            answer = torch.func.functional_call(self.model, self.effective(), (inputs,))
+            with torch.no_grad():
+                wanted = None if self.teacher is None else self.teacher(inputs)
+        answer = answer.float()
+        loss = functional.cross_entropy(answer, target)
+        if wanted is not None:
+            heat, share = self.recipe.temperature, self.recipe.distill
+            apart = functional.kl_div(
+                functional.log_softmax(answer / heat, 1),
+                functional.log_softmax(wanted.float() / heat, 1),
+                reduction="batchmean",
+                log_target=True,
+            )
+            loss = (1 - share) * loss + share * heat**2 * apart
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return float(loss.detach()), int((answer.detach().argmax(1) == target).sum())
+
+    def accuracy(self, data: Data) -> float:
+        """Return the accuracy with the weights now in force."""
+        with torch.no_grad():
+            weights = self.effective()
+
+        def call(inputs: Tensor) -> Tensor:
+            return torch.func.functional_call(self.model, weights, (inputs,))
+
+        return share_right(self.model, call, data, self.mean, self.std, self.bfloat16)
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to be this run's."""
+        scheme = {name: f"{s.scheme.name}, {s.scheme.bits} bits" for name, s in self.states.items()}
+        return {
+            "schemes": scheme,
+            "density": self.density,
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "images": len(self.data[0]),
+            "recipe": asdict(self.recipe),
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the state to ``path``, atomically."""
+        state = {
+            "identity": self._identity(),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "run": (self.epoch, self.quantized, self.next_refresh, self.refresh_interval),
+            "layers": {
+                name: (s.mask, s.chosen, s.alpha.detach(), s.fitted_on, s.fits)
+                for name, s in self.states.items()
+            },
+        }
+        partial = path.with_name(path.name + ".partial")
+        try:
+            torch.save(state, partial)
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise ShiftbookError(f"cannot write the training checkpoint {path}: {error.strerror}") from error
+
+    def restore(self, path: Path) -> None:
+        """Go on from the state in ``path``."""
+        try:
+            saved = torch.load(path, weights_only=True)
+            identity = saved["identity"]
+        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            raise ShiftbookError(f"{path} is not a training checkpoint that can be read") from error
+        for key, value in self._identity().items():
+            if identity.get(key) != value:
+                raise ShiftbookError(
+                    f"{path} belongs to another run: its {key} is {identity.get(key)}, not {value}"
+                )
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.epoch, self.quantized, self.next_refresh, self.refresh_interval = saved["run"]
+        for name, state in self.states.items():
+            state.mask, state.chosen, alpha, fitted_on, state.fits = saved["layers"][name]
+            with torch.no_grad():
+                state.alpha.copy_(alpha)
+            if fitted_on is not None:
+                state.fit(self.seed, fitted_on)
+
+
+def has_fast_bfloat16() -> bool:
+    """Tell whether this processor has tile multiplication (AMX), which makes bfloat16 pay."""
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+
+
+def share_right(
+    model: nn.Module,
+    call: Callable[[Tensor], Tensor],
+    data: Data,
+    mean: Sequence[float],
+    std: Sequence[float],
+    bfloat16: bool,
+) -> float:
+    """Return the share of images whose label is the largest of ``call(inputs)``; ``model`` evaluates."""
+    images, labels = data
+    was_training, hits = model.training, 0
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        for start in range(0, len(images), 256):
+            answer = call(normalize(images[start : start + 256], mean, std))
+            hits += int((answer.argmax(1).numpy() == labels[start : start + 256]).sum())
+    model.train(was_training)
+    return hits / len(images)

@@ -1,0 +1,170 @@
+"""What every weight scheme offers: fit a grid to one layer, then round weights to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from golden.errors import ShiftbookError
+
+
+@dataclass(frozen=True)
+class QuantizedLayer:
+    """One layer's weights as integers: ``real = integers * step``, exactly, in float32.
+
+    Members
+    -------
+    integers : int16 [O, kh, kw, I]
+        Channel fastest, as the streams walk them. 0 where a weight is pruned.
+    step : float, or float32 [O]
+        Real value of one integer step, one for the layer or one for each output channel.
+    codebook : int16 [K]
+        The integers in use, ascending and distinct; it holds 0 exactly if some weight is 0.
+    scheme : str
+        The scheme that the layer ended up with, e.g. "shift" where focused found one cluster.
+    facts : mapping
+        What the scheme found out, as JSON values, for people.
+    """
+
+    integers: NDArray[np.int16]
+    step: float | NDArray[np.float32]
+    codebook: NDArray[np.int16]
+    scheme: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    def real(self) -> Tensor:
+        """Return the real weights, float32 [O, I, kh, kw]."""
+        integers = torch.from_numpy(self.integers.astype(np.float32)).permute(0, 3, 1, 2)
+        step = torch.as_tensor(self.step, dtype=torch.float32).reshape(-1, 1, 1, 1)
+        return (integers * step).contiguous()
+
+
+class Quantizer(ABC):
+    """Rounds one layer's weights to a grid that was fitted to them.
+
+    Parameters
+    ----------
+    step
+        float32, one element or [O, 1, 1, 1]: real value of one integer step.
+    mask
+        bool [O, I, kh, kw]: false where a weight is pruned.
+    scheme
+        Name of the scheme in force on this layer.
+    facts
+        JSON values for people.
+    """
+
+    def __init__(self, step: Tensor, mask: Tensor, scheme: str, facts: Mapping[str, object]) -> None:
+        self.step = step.to(torch.float32)
+        self.mask = mask
+        self.scheme = scheme
+        self.facts = dict(facts)
+
+    @abstractmethod
+    def nearest(self, scaled: Tensor) -> Tensor:
+        """Round ``scaled`` (weights in steps, [O, I, kh, kw]) to integers of the grid, kept as floats."""
+
+    def integers(self, weight: Tensor) -> Tensor:
+        """Return the integers for ``weight`` [O, I, kh, kw], as float32; 0 where masked."""
+        scaled = weight.detach().to(torch.float32) / self.step
+        return torch.where(self.mask, self.nearest(scaled), torch.zeros_like(scaled))
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        """Return the fake-quantized weights: ``integers * step``, float32 [O, I, kh, kw]."""
+        return self.integers(weight) * self.step
+
+    def layer(self, weight: Tensor, alpha: float = 1.0) -> QuantizedLayer:
+        """Quantize ``weight`` [O, I, kh, kw] for good; the layer scale ``alpha`` goes into the step."""
+        integers = self.integers(weight).permute(0, 2, 3, 1).to(torch.int16).contiguous().numpy()
+        steps = (self.step * alpha).reshape(-1).numpy()
+        return QuantizedLayer(
+            integers=integers,
+            step=float(steps[0]) if steps.size == 1 else steps,
+            codebook=np.unique(integers).astype(np.int16),
+            scheme=self.scheme,
+            facts=self.facts,
+        )
+
+
+class LevelQuantizer(Quantizer):
+    """Rounds to the nearest of some integer levels; overflow clips; halves go away from the lower level.
+
+    Parameters
+    ----------
+    levels
+        float32 [K], ascending, distinct integers.
+    """
+
+    def __init__(
+        self, levels: Tensor, step: Tensor, mask: Tensor, scheme: str, facts: Mapping[str, object]
+    ) -> None:
+        super().__init__(step, mask, scheme, facts)
+        self.levels = levels
+        self.bounds = (levels[1:] + levels[:-1]) / 2
+
+    def nearest(self, scaled: Tensor) -> Tensor:
+        return self.levels[torch.bucketize(scaled, self.bounds, right=True)]
+
+
+class Scheme(ABC):
+    """How weights become integers. Subclasses add their options as keyword arguments.
+
+    Parameters
+    ----------
+    bits
+        Bits of a code before entropy coding.
+    """
+
+    name: ClassVar[str]
+    lowest_bits: ClassVar[int]
+    highest_bits: ClassVar[int]
+
+    def __init__(self, bits: int = 5) -> None:
+        if not self.lowest_bits <= bits <= self.highest_bits:
+            allowed = f"{self.lowest_bits}..{self.highest_bits}"
+            raise ShiftbookError(f"bits of scheme {self.name!r} must be in {allowed}, not {bits}")
+        self.bits = bits
+
+    @abstractmethod
+    def fit(self, weight: Tensor, mask: Tensor, generator: torch.Generator) -> Quantizer:
+        """Fit the grid of one layer.
+
+        Parameters
+        ----------
+        weight
+            float [O, I, kh, kw], finite.
+        mask
+            bool [O, I, kh, kw]: false where a weight is pruned.
+        generator
+            The only source of randomness, so that a fit can be repeated.
+        """
+
+
+def best_scale(weight: Tensor, quantizer: Quantizer, rounds: int = 10) -> Tensor:
+    """Return the step that least squares gives the quantizer on unpruned weights, by turns with rounding.
+
+    Parameters
+    ----------
+    weight
+        float [O, I, kh, kw].
+    quantizer
+        Its ``step`` (one element) is the start, and holds the result too.
+    rounds
+        Rounding and least squares in turn; the error never grows.
+    """
+    for _ in range(rounds):
+        integers = quantizer.integers(weight).double()
+        energy = (integers * integers).sum()
+        step = (weight.detach() * integers).sum() / energy.clamp(min=1)
+        step = step.float().reshape(quantizer.step.shape)
+        if not step > 0 or torch.equal(step, quantizer.step):
+            break
+        quantizer.step = step
+    return quantizer.step

@@ -1,0 +1,133 @@
+"""Make a model's weights quantized: at once, or by pruning and incremental quantization in fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from frontend.batches import Images, normalize
+from frontend.finetune import Data, FineTuning, Recipe, share_right
+from frontend.layer_state import layer_states, prune_layers
+from frontend.progress import Progress, quiet
+from frontend.prune import check_density
+from frontend.schemes import QuantizedLayer, Scheme
+from golden.errors import ShiftbookError
+
+__all__ = ["Data", "Recipe", "accuracy", "quantize_weights", "remeasure_batch_norm"]
+
+
+def quantize_weights(
+    model: nn.Module,
+    layers: Sequence[str],
+    scheme: Scheme,
+    *,
+    density: float = 1.0,
+    epochs: int = 0,
+    data: Data | None = None,
+    mean: Sequence[float] = (0.485, 0.456, 0.406),
+    std: Sequence[float] = (0.229, 0.224, 0.225),
+    keep_int8: Collection[str] = (),
+    seed: int = 0,
+    progress: Progress = quiet,
+    recipe: Recipe | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    log: Path | None = None,
+    validation: Data | None = None,
+) -> dict[str, QuantizedLayer]:
+    """Prune and quantize the weights of a model, in place.
+
+    Parameters
+    ----------
+    model
+        The trained float network. Its weights become the quantized real values; batch norm statistics
+        are measured again if there is data.
+    layers
+        Module paths of the convolutions and linear layers to compress.
+    scheme
+        For every layer but those in ``keep_int8``, which are neither pruned nor given this scheme.
+    density
+        Share of weights to keep in (0, 1], over all layers that are pruned.
+    epochs
+        0 quantizes at once (post-training); otherwise ``data`` is needed.
+    data, validation
+        Raw images and labels; the accuracy on ``validation`` is logged after each epoch.
+    mean, std
+        Input normalization, one value a channel.
+    seed
+        Together with the arguments it decides everything, on one machine with one number of threads.
+    checkpoint, resume
+        File that holds the state after each epoch, and whether to go on from it if it is there. Pass the
+        same float model again.
+    log
+        File that gets one line of JSON for each epoch.
+
+    Returns
+    -------
+    The quantized layers by module path, in the order of ``layers``.
+
+    Raises
+    ------
+    ShiftbookError
+        Weights that are not finite, a bad density, training without data or that diverges, a checkpoint
+        of another run.
+    """
+    check_density(density)
+    if epochs < 0:
+        raise ShiftbookError(f"epochs must be 0 or more, not {epochs}")
+    if epochs and (data is None or not len(data[0])):
+        raise ShiftbookError(f"fine-tuning for {epochs} epochs needs labelled images; give data or 0 epochs")
+    recipe = recipe or Recipe()
+    states = layer_states(model, layers, scheme, keep_int8)
+    if epochs and data is not None:
+        run = FineTuning(model, states, data, mean, std, density, epochs, seed, recipe)
+        run.go(progress, checkpoint, resume, log, validation)
+    else:
+        prune_layers(states, density, recipe.slots, hysteresis=0.0)
+        for state in states.values():
+            state.refresh(seed)
+    results = {name: state.result() for name, state in states.items()}
+    if data is not None and len(data[0]):
+        remeasure_batch_norm(model, data[0], mean, std, seed)
+    return results
+
+
+def accuracy(model: nn.Module, data: Data, mean: Sequence[float], std: Sequence[float]) -> float:
+    """Return the share of images whose largest output is their label, in evaluation mode."""
+    return share_right(model, model, data, mean, std, bfloat16=False)
+
+
+def remeasure_batch_norm(
+    model: nn.Module,
+    images: Images,
+    mean: Sequence[float],
+    std: Sequence[float],
+    seed: int,
+    limit: int = 8192,
+) -> None:
+    """Measure the statistics of every batch norm again, on at most ``limit`` images.
+
+    Quantized weights give other activations than those that the running averages remember.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    norms = [norm for norm in norms if norm.track_running_stats]
+    if not norms:
+        return
+    chosen = np.random.default_rng([seed, 1]).permutation(len(images))[:limit]
+    momentums = [norm.momentum for norm in norms]
+    was_training = model.training
+    model.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # A plain average over all batches.
+        norm.train()
+    with torch.no_grad():
+        for part in np.array_split(chosen, max(1, len(chosen) // 256)):
+            model(normalize(images[part], mean, std))
+    for norm, momentum in zip(norms, momentums, strict=True):
+        norm.momentum = momentum
+    model.train(was_training)
