@@ -72,10 +72,8 @@ def requantize(
         value += offsets
         if flat_residual is not None:
             value += flat_residual[row] * residual_scales
-        np.maximum(value, parameters.low, out=value)
-        # Below the next integer: the conversion truncates, which is the floor of what is not negative.
-        np.minimum(value, parameters.high + 0.75, out=value)
-        result[row] = value
+        # The conversion truncates, which is the floor because the clamps leave nothing negative.
+        result[row] = np.clip(value, parameters.low, parameters.high, out=value)
     return result.reshape(accumulator.shape)
 
 
@@ -232,7 +230,7 @@ def prove_accumulator(conv: Conv, spec: Spec) -> None:
     weights = conv.weights.integers.astype(np.int64).reshape(len(conv.weights.integers), -1)
     high = np.maximum(weights, 0).sum(1) * LARGEST_ACTIVATION
     low = np.minimum(weights, 0).sum(1) * LARGEST_ACTIVATION
-    extreme = np.maximum(high, -low - 1)
+    extreme = np.maximum(high, -low)
     if not extreme.size or extreme.max() < 1 << spec.accumulator_width - 1:
         return
     channel = int(extreme.argmax())
