@@ -119,13 +119,14 @@ class FineTuning:
         """Run all epochs that are left."""
         if resume and checkpoint is not None and checkpoint.exists():
             self.restore(checkpoint)
+        elif checkpoint is not None:
+            self.save(checkpoint)  # A place that cannot be written shows before the work, not after it.
         while self.epoch < self.epochs:
             record = self.run_epoch(progress)
             if validation is not None:
                 record["validation_accuracy"] = self.accuracy(validation)
             if log is not None:
-                with log.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(record) + "\n")
+                _append(log, record)
             if checkpoint is not None:
                 self.save(checkpoint)
 
@@ -250,11 +251,12 @@ class FineTuning:
         }
         partial = path.with_name(path.name + ".partial")
         try:
-            torch.save(state, partial)
+            with partial.open("wb") as file:
+                torch.save(state, file)
             os.replace(partial, path)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             partial.unlink(missing_ok=True)
-            raise ShiftbookError(f"cannot write the training checkpoint {path}: {error.strerror}") from error
+            raise ShiftbookError(f"cannot write the training checkpoint {path}: {error}") from error
 
     def restore(self, path: Path) -> None:
         """Go on from the state in ``path``."""
@@ -277,6 +279,14 @@ class FineTuning:
                 state.alpha.copy_(alpha)
             if fitted_on is not None:
                 state.fit(self.seed, fitted_on)
+
+
+def _append(log: Path, record: dict[str, Any]) -> None:
+    try:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+    except OSError as error:
+        raise ShiftbookError(f"cannot write the training log {log}: {error.strerror}") from error
 
 
 def has_fast_bfloat16() -> bool:
