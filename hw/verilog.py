@@ -1,8 +1,8 @@
 """From Amaranth components to RTLIL and Verilog, with one module for each distinct component.
 
 Amaranth itself gives every instance a module of its own and specializes it to its surroundings. Here each
-component is converted alone, with its whole signature as ports, and components whose text is identical
-share one module: 64 lanes are one module, which a synthesizer maps once and a report counts 64 times.
+component is converted alone, with its whole signature as ports, and components that were constructed
+alike share one module: 64 lanes are one module, which a synthesizer maps once and a report counts 64 times.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ PORT = re.compile(r"^  wire width \d+ (?:input|output) \d+ +\\(\S+)$", re.MULTIL
 def rtlil_text(component: wiring.Component, name: str) -> str:
     """RTLIL of ``component`` and of all below it; the top module is called ``name``.
 
-    Modules below are called ``{name}_{class in snake case}``, with a number after it where one class gave
-    several texts. The same component gives the same text, always.
+    Modules below are called ``{name}_{class in snake case}``, with a number after it where a class was
+    constructed in several ways. The same component gives the same text, always.
     """
     modules = _Modules(name)
     modules.convert(component, Fragment.get(component, None), name)
@@ -44,25 +44,28 @@ class _Modules:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.texts: dict[str, str] = {}  # by module name
-        self._names: dict[str, str] = {}  # by class and text without the module's name
+        self.texts: dict[str, str] = {}  # by module name, a module after all that it contains
+        self._names: dict[object, str] = {}  # by what was constructed
 
-    def convert(self, component: wiring.Component, fragment: Fragment, name: str | None = None) -> str:
-        """Convert ``component``, elaborated as ``fragment``, after what is in it; return its module's name."""
+    def convert(self, component: wiring.Component, fragment: Fragment, name: str) -> None:
+        """Convert ``component``, elaborated as ``fragment``, after all that it contains."""
         self._replace_components(fragment)
         text = rtlil.convert(_Shell(component, fragment), name="module", emit_src=False)
-        kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(component).__name__).lower()
-        key = kind + text
-        if name is None and key in self._names:
-            return self._names[key]
-        if name is None:
-            name = f"{self.prefix}_{kind}"
-            same = sum(k == name or k.startswith(name + "_v") for k in self.texts)
-            name += f"_v{same + 1}" if same else ""
-            text = text.replace("attribute \\top 1\n", "")
-        self._names[key] = name
+        if name != self.prefix:
+            text = text.replace("attribute \\top 1\n", "", 1)
         self.texts[name] = text.replace("module \\module\n", f"module \\{name}\n", 1)
-        return name
+
+    def _module_of(self, component: wiring.Component, fragment: Fragment) -> str:
+        """Name of the module of ``component``, which is converted unless one like it was."""
+        key = _construction(component)
+        if key not in self._names:
+            kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(component).__name__).lower()
+            name = f"{self.prefix}_{kind}"
+            same = sum(known == name or known.startswith(f"{name}_v") for known in self.texts)
+            name += f"_v{same + 1}" if same else ""
+            self.convert(component, fragment, name)
+            self._names[key] = name
+        return self._names[key]
 
     def _replace_components(self, fragment: Fragment) -> None:
         """Put an instance of its module in the place of every component below ``fragment``."""
@@ -72,7 +75,7 @@ class _Modules:
             if component is None or not component.signature.members:
                 self._replace_components(child)
                 continue
-            module = self.convert(component, child)
+            module = self._module_of(component, child)
             present = set(PORT.findall(self.texts[module]))
             ports: list[tuple[str, str, Value]] = [
                 ("i" if member.flow == wiring.In else "o", port, value)
@@ -83,16 +86,6 @@ class _Modules:
                 if port in present:
                     ports.append(("i", port, signal))
             fragment.subfragments[index] = (Instance(module, *ports), label, location)
-
-
-def _ports(component: wiring.Component) -> list[tuple[str, wiring.Member, Value]]:
-    """Name, member and signal of every port; constants (an always ready stream's ``ready``) are none."""
-    ports = []
-    for path, member, value in component.signature.flatten(component):
-        value = value.as_value() if isinstance(value, ValueCastable) else value
-        if not isinstance(value, Const):
-            ports.append(("__".join(map(str, path)), member, value))
-    return ports
 
 
 class _Shell(Elaboratable):
@@ -116,3 +109,23 @@ class _Shell(Elaboratable):
 
     def elaborate(self, platform: object) -> Fragment:
         return self.fragment
+
+
+def _construction(component: wiring.Component) -> tuple[object, ...]:
+    """Class and plain attributes, of which a component's content must be a function."""
+    plain = (
+        (name, repr(value))
+        for name, value in vars(component).items()
+        if name not in component.signature.members and not name.startswith("_")
+    )
+    return (type(component), *sorted(plain))
+
+
+def _ports(component: wiring.Component) -> list[tuple[str, wiring.Member, Value]]:
+    """Name, member and signal of every port; constants (an always ready stream's ``ready``) are none."""
+    ports = []
+    for path, member, value in component.signature.flatten(component):
+        value = value.as_value() if isinstance(value, ValueCastable) else value
+        if not isinstance(value, Const):
+            ports.append(("__".join(map(str, path)), member, value))
+    return ports
