@@ -128,13 +128,13 @@ class Spec:
 
     @property
     def start_cycles(self) -> int:
-        """Busy cycles of a layer before its first output channel begins."""
-        return 0
+        """Busy cycles of a layer before its first output channel begins: the decoders' first symbols."""
+        return 4
 
     @property
     def tail_cycles(self) -> int:
         """Busy cycles of a layer after its last output channel has ended: the pipeline and the last drain."""
-        return self.drain_cycles
+        return self.drain_cycles + 7
 
     @property
     def address_width(self) -> int:

@@ -41,14 +41,13 @@ class BitReader(wiring.Component):
     Raises
     ------
     ShiftbookError
-        The word width is not a power of two or not longer than the window.
+        The word width is not above the width of the window.
     """
 
     def __init__(self, spec: Spec) -> None:
-        if spec.word_width & (spec.word_width - 1) or spec.word_width <= spec.code_length:
+        if spec.word_width <= spec.code_length:
             raise ShiftbookError(
-                f"word_width must be a power of two above code_length {spec.code_length}, "
-                f"not {spec.word_width}"
+                f"word_width must be above code_length {spec.code_length}, not {spec.word_width}"
             )
         self.spec = spec
         super().__init__(
@@ -72,11 +71,13 @@ class BitReader(wiring.Component):
         pointer = Signal(range(width))
 
         end = Signal(range(2 * width))
+        beyond = Signal()  # the first word is used up
         shift = Signal()  # the second word becomes the first
         m.d.comb += [
             end.eq(pointer + self.length),
+            beyond.eq(end >= width),
             self.valid.eq(has_first & has_second),
-            shift.eq(has_second & (~has_first | (self.take & end[-1]))),
+            shift.eq(has_second & (~has_first | (self.take & beyond))),
             self.words.ready.eq(~self.clear & (~has_second | shift)),
         ]
         with m.If(shift):
@@ -84,7 +85,7 @@ class BitReader(wiring.Component):
         with m.If(self.words.ready):
             m.d.sync += second.eq(self.words.payload)
         with m.If(self.take):
-            m.d.sync += pointer.eq(end)
+            m.d.sync += pointer.eq(Mux(beyond, end - width, end))
         m.d.sync += [
             has_first.eq(~self.clear & (has_first | shift)),
             has_second.eq(~self.clear & ((has_second & ~shift) | self.words.valid)),

@@ -66,10 +66,9 @@ class Control(wiring.Component):
 
     Latency
     -------
-    The first channel begins ``FILL_CYCLES`` cycles after ``start``, when decoders have their first symbols.
+    ``spec.start_cycles`` busy cycles pass before the first channel begins: in them the decoders get their
+    first symbols. ``spec.tail_cycles`` pass from the end of the last one, that cycle included.
     """
-
-    FILL_CYCLES = 5
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -107,7 +106,7 @@ class Control(wiring.Component):
         committed = Signal(reset_less=True)  # the last one has ended
         due = Signal()  # all slots are over and the last drain is out of the way
         commit = Signal()
-        timer = Signal(range(max(spec.drain_cycles, self.FILL_CYCLES)), reset_less=True)
+        timer = Signal(range(max(spec.drain_cycles, spec.start_cycles + 1)), reset_less=True)
         m.d.comb += [
             self.clear.eq(self.start | ~self.busy),
             due.eq(self.busy & ~committed & self.over.all() & (timer == 0)),
@@ -123,7 +122,7 @@ class Control(wiring.Component):
                 left.eq(self.output_channels),
                 first.eq(1),
                 committed.eq(0),
-                timer.eq(self.FILL_CYCLES - 1),
+                timer.eq(spec.start_cycles),
             ]
         with m.Elif(commit):
             m.d.sync += [

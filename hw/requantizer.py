@@ -99,5 +99,5 @@ def saturating_shift(value: Value, shift: Value, width: int) -> Value:
             lost = bits[kept - 1 : -1] ^ sign.replicate(len(bits) - kept)
             overflow |= chosen & lost.any()
         value = Mux(shift[level], shifted, value)[:kept].as_signed()
-    bound = Cat((~sign).replicate(width - 1), sign)
-    return Mux(overflow, bound, value).as_signed()
+    bound = Cat((~sign).replicate(width - 1), sign).as_signed()
+    return Mux(overflow, bound, value)

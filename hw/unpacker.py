@@ -35,12 +35,14 @@ class Unpacker(wiring.Component):
     Raises
     ------
     ShiftbookError
-        The word width is not a power of two times 8.
+        The word width is not a multiple of 8.
     """
 
     def __init__(self, spec: Spec) -> None:
-        if spec.word_width not in (16, 32):
-            raise ShiftbookError(f"word_width must be 16 or 32 for a dense feed, not {spec.word_width}")
+        if spec.word_width % WEIGHT_WIDTH:
+            raise ShiftbookError(
+                f"word_width must be a multiple of {WEIGHT_WIDTH} for a dense feed, not {spec.word_width}"
+            )
         self.spec = spec
         super().__init__(
             {
@@ -57,7 +59,7 @@ class Unpacker(wiring.Component):
         part = Signal(range(parts))
         last = Signal()
         m.d.comb += [
-            last.eq(part.all()),
+            last.eq(part == parts - 1),
             self.symbols.payload.eq(word[-WEIGHT_WIDTH:]),
             self.words.ready.eq(~self.clear & (~self.symbols.valid | (self.symbols.ready & last))),
         ]
