@@ -44,11 +44,11 @@ def augment(images: Images, mean: Sequence[float], flip: bool, random: np.random
     padded[:] = border
     padded[:, down : down + height, right : right + width] = images
     rows = random.integers(0, 2 * down + 1, (count, 1)) + np.arange(height)
-    cols = np.broadcast_to(np.arange(width), (count, width))
+    cols = np.tile(np.arange(width), (count, 1))
     if flip:
         mirrored = random.random(count) < 0.5
-        cols = np.where(mirrored[:, None], cols[:, ::-1], cols)
-    cols = random.integers(0, 2 * right + 1, (count, 1)) + cols
+        cols[mirrored] = cols[mirrored, ::-1]
+    cols += random.integers(0, 2 * right + 1, (count, 1))
     return padded[np.arange(count)[:, None, None], rows[:, :, None], cols[:, None, :]]
 
 

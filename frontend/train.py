@@ -19,6 +19,9 @@ from golden.errors import ShiftbookError
 
 __all__ = ["Data", "Recipe", "accuracy", "quantize_weights", "remeasure_batch_norm"]
 
+NORM_IMAGES = 8192
+"""Images on which batch norm statistics are measured again, at most."""
+
 
 def quantize_weights(
     model: nn.Module,
@@ -107,9 +110,8 @@ def remeasure_batch_norm(
     mean: Sequence[float],
     std: Sequence[float],
     seed: int,
-    limit: int = 8192,
 ) -> None:
-    """Measure the statistics of every batch norm again, on at most ``limit`` images.
+    """Measure the statistics of every batch norm again, on at most `NORM_IMAGES` images.
 
     Quantized weights give other activations than those that the running averages remember.
     """
@@ -117,7 +119,7 @@ def remeasure_batch_norm(
     norms = [norm for norm in norms if norm.track_running_stats]
     if not norms:
         return
-    chosen = np.random.default_rng([seed, 1]).permutation(len(images))[:limit]
+    chosen = np.random.default_rng([seed, 1]).permutation(len(images))[:NORM_IMAGES]
     momentums = [norm.momentum for norm in norms]
     was_training = model.training
     model.eval()

@@ -56,11 +56,12 @@ class FocusedQuantizer(Quantizer):
 
     def component(self, scaled: Tensor) -> Tensor:
         """Return +1 or -1 for each of the weights ``scaled`` (in steps)."""
-        positive = self.positive
-        if positive is None and self.mixture is None:
-            positive = scaled > 0
-        elif positive is None:
+        if self.positive is not None:
+            positive = self.positive
+        elif self.mixture is not None:
             positive = self.mixture.posterior(scaled * self.step) > 0.5
+        else:
+            positive = scaled > 0
         return torch.where(positive, 1.0, -1.0)
 
     def nearest(self, scaled: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from frontend.schemes.base import LevelQuantizer, Quantizer, Scheme, best_scale
 
-HIGHEST_EXPONENT = 7
-"""The largest shift of a codebook row's term; more exponent bits than 3 buy nothing on the hardware."""
+HIGHEST_EXPONENT = 6
+"""Weights are int8 and the grid is symmetric: 2^7 would not fit, so 5 bits leave one exponent unused."""
 
 
 def shift_levels(exponents: int) -> Tensor:
@@ -50,7 +50,7 @@ class Shift(Scheme):
     Parameters
     ----------
     bits
-        3..8. Exponents run over 0..2^(bits-2)-1, and never beyond 7.
+        3..8. Exponents run over 0..2^(bits-2)-1, and never beyond 6.
     """
 
     name = "shift"
