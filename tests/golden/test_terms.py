@@ -56,6 +56,20 @@ def test_rows_are_as_few_as_possible_and_sum_to_the_value(name):
         assert all(0 <= row_bits(row, spec) < 1 << row_width(spec) for row in rows)
 
 
+def test_of_equally_few_rows_those_with_the_fewest_terms_are_taken():
+    spec = PRESETS["pair"]
+    one_row = {0: 0}
+    for first, second in product([0, *(s << e for e in range(8) for s in (1, -1))], repeat=2):
+        if abs(second) <= 8:
+            terms = (first != 0) + (second != 0)
+            one_row[first + second] = min(terms, one_row.get(first + second, 2))
+    for value in range(-128, 128):
+        rows = rows_of(value, spec)
+        if len(rows) == 2:
+            fewest = min(one_row[a] + one_row[value - a] for a in one_row if value - a in one_row)
+            assert term_count(rows) == fewest
+
+
 def non_adjacent_digits(value: int) -> int:
     digits, value = 0, abs(value)
     while value:
