@@ -1,2 +1,146 @@
-def compress() -> None:
-    """x"""
+"""`shiftbook compress`: from a trained network to a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from golden.errors import ShiftbookError
+from golden.spec import DEFAULT
+from shiftbook.console import progress_bar
+from shiftbook.files import check_writable, write_json
+from shiftbook.options import Json
+
+if TYPE_CHECKING:
+    from frontend.compress import Report
+
+SchemeName = Literal["focused", "shift", "int8"]
+
+
+def compress(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="zoo:digits, zoo:resnet20, or path/to/file.py:factory.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="CKPT", help="The checkpoint to write.")],
+    scheme: Annotated[
+        SchemeName,
+        typer.Option(
+            help="focused: powers of two around two means. shift: powers of two. int8: uniform, 8 bits."
+        ),
+    ] = "focused",
+    bits: Annotated[
+        int | None,
+        typer.Option(metavar="B", help="Bits of a weight before entropy coding. Default: 5, of int8: 8."),
+    ] = None,
+    density: Annotated[
+        float, typer.Option(metavar="D", help="Share of the weights to keep, in (0, 1]; 1 prunes none.")
+    ] = 0.2,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="D",
+            help="Images to fine-tune, calibrate and test on: a folder of class folders, an .npz with x "
+            "(uint8 N,H,W,C) and y, or: digits. A zoo network may bring its own.",
+        ),
+    ] = None,
+    calibration: Annotated[
+        str | None, typer.Option(metavar="D", help="Other images to calibrate activations on.")
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Trained weights: .safetensors, or a state dict written by torch.save."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int, typer.Option(metavar="N", help="Epochs of fine-tuning; 0 compresses the weights as they are.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(metavar="S", help="Of everything random; same seed, same file.")] = 0,
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="M,...",
+            help="Input normalization on pixels in 0..1, a number for each channel. Default: the zoo's own, "
+            "for colour images .485,.456,.406, else 0.",
+        ),
+    ] = None,
+    std: Annotated[
+        str | None,
+        typer.Option(metavar="S,...", help="Likewise. Default for colour: .229,.224,.225, else 1."),
+    ] = None,
+    slots: Annotated[
+        int, typer.Option(metavar="W", help="Weight slots of the engine that the streams are coded for.")
+    ] = DEFAULT.slots,
+    json_file: Json = None,
+) -> None:
+    """Compress a trained network into a checkpoint.
+
+    Prunes weights, quantizes the others to the scheme's codebook while fine-tuning, calibrates activations
+    to 8 bits, folds batch norm into the requantizer and writes one file that the golden model and the
+    hardware run. It holds the input normalization too, so that they take raw pixels. Prints the accuracy of
+    the network as it came and of the integer network, on images that were held out.
+
+    The first and the last layer stay 8-bit and dense. Pruning to a low density needs epochs: without any,
+    what is pruned is simply lost.
+
+    \b
+    Examples:
+      shiftbook compress zoo:digits -o digits.ckpt --epochs 20
+      shiftbook compress zoo:resnet20 --weights resnet20.safetensors --data cifar10 -o r20.ckpt \\
+          --scheme int8 --density 1
+      shiftbook compress net.py:make --weights net.pt --data images -o net.ckpt --epochs 3
+    """
+    check_writable(output, json_file)
+    if not 0 < density <= 1:  # said before torch is imported
+        raise ShiftbookError(f"density must be in (0, 1], not {density}")
+    normalization = {"mean": _numbers("mean", mean), "std": _numbers("std", std)}
+    spec = replace(DEFAULT, slots=slots)
+    from frontend.compress import compress as run
+
+    with progress_bar() as progress:
+        report = run(
+            source,
+            output,
+            scheme=scheme,
+            bits=bits,
+            density=density,
+            data=data,
+            calibration=calibration,
+            weights=weights,
+            epochs=epochs,
+            seed=seed,
+            spec=spec,
+            progress=progress,
+            **normalization,
+        )
+    write_json(json_file, report.as_json())
+    typer.echo(summary(report))
+
+
+def summary(report: Report) -> str:
+    """The report for people."""
+    lines = [
+        f"{report.path}: ratio {report.sizes.ratio:.2f}x, {report.sizes.bits_per_weight:.3f} bits a weight, "
+        f"{report.seconds:.0f} s"
+    ]
+    if report.accuracy is not None and report.float_accuracy is not None:
+        lines.append(
+            f"accuracy float {100 * report.float_accuracy:.2f} %, compressed {100 * report.accuracy:.2f} % "
+            f"on {report.images:,} held out images"
+        )
+    return "\n".join(lines)
+
+
+def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:
+    """Numbers between commas."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise ShiftbookError(
+            f"{name} must be numbers between commas such as .5,.5,.5, not {text!r}"
+        ) from None

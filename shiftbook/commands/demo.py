@@ -1,2 +1,204 @@
-def demo() -> None:
-    """x"""
+"""`shiftbook demo`: the whole path on a small network, in a few minutes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from golden.errors import ShiftbookError
+from golden.network import Network
+from golden.spec import Spec
+from shiftbook.commands.compress import summary
+from shiftbook.commands.inspect import size_report, size_table
+from shiftbook.commands.run import modelled_layers, run_report, run_table
+from shiftbook.console import Progress, progress_bar, table
+from shiftbook.files import check_writable, write_json
+from shiftbook.options import Json, Lanes, make_spec
+
+SOURCE = "zoo:digits"
+DATA = "digits"
+SCHEME = "focused"
+BITS = 5
+DENSITY = 0.2
+EPOCHS = 20
+BASELINE = "int8"
+
+Row = dict[str, Any]
+"""An engine with this network on it, as JSON values."""
+
+
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the checkpoint and reports go.")
+    ] = Path("demo-out"),
+    images: Annotated[int, typer.Option(metavar="N", help="Test images to run on the RTL.")] = 64,
+    lanes: Lanes = "8x8",
+    seed: Annotated[int, typer.Option(metavar="S", help="Of training, pruning and sampling.")] = 0,
+    json_file: Json = None,
+) -> None:
+    """Train, compress, simulate and measure a small CNN.
+
+    Trains a CNN on scikit-learn's digits, prunes four weights of five and quantizes the others to 5-bit
+    focused codes, runs images on the simulated RTL with every integer of every layer compared with the
+    golden model, and counts the gates of this engine and of its rivals. FOLDER gets what the single
+    commands would write: digits.ckpt, compress.json, inspect.json, run.json, gates.json; and demo.json, the
+    summary.
+
+    \b
+    Example:
+      shiftbook demo --output demo-out
+    """
+    if images < 1:
+        raise ShiftbookError(f"the number of images must be at least 1, not {images}")
+    spec = make_spec("default", lanes)
+    check_writable(json_file)
+    _make_folder(output)
+    started = time.perf_counter()
+
+    with _step(
+        f"1/5 train {SOURCE}, compress it to {BITS}-bit {SCHEME} at {100 * DENSITY:.0f} %"
+    ) as progress:
+        from frontend.compress import compress
+
+        compressed = compress(
+            SOURCE,
+            output / "digits.ckpt",
+            scheme=SCHEME,
+            bits=BITS,
+            density=DENSITY,
+            epochs=EPOCHS,
+            seed=seed,
+            spec=spec,
+            progress=progress,
+        )
+        write_json(output / "compress.json", compressed.as_json())
+    typer.echo(summary(compressed))
+
+    with _step("2/5 what the checkpoint stores"):
+        from golden.checkpoint import load
+
+        network = load(output / "digits.ckpt")
+        write_json(output / "inspect.json", size_report(compressed.sizes))
+    typer.echo(size_table(compressed.sizes))
+
+    with _step(
+        f"3/5 {images} images on simulated RTL, every integer compared with the golden model"
+    ) as progress:
+        rtl = _simulate(network, images, spec, progress)
+        write_json(output / "run.json", rtl)
+    typer.echo(run_table(rtl))
+
+    with _step("4/5 gates of this engine and of its rivals") as progress:
+        from synth.gates import gate_report
+
+        gates = gate_report(
+            (spec.rows, spec.cols),
+            progress=lambda done, total, what: progress("synthesis", done, total),
+        )
+        write_json(output / "gates.json", gates)
+
+    with _step("5/5 this network on each of them"):
+        engines = [_engine(name, network, gates, lanes) for name in gates["engines"]]
+    typer.echo(_engine_table(engines))
+    seconds = time.perf_counter() - started
+    report = {
+        "float_accuracy": compressed.float_accuracy,
+        "accuracy": compressed.accuracy,
+        "ratio": compressed.sizes.ratio,
+        **{key: rtl[key] for key in ("images", "mismatches", "compared", "cycles", "layers")},
+        "engines": engines,
+        "versions": gates["versions"],
+        "seconds": round(seconds, 1),
+    }
+    write_json(output / "demo.json", report)
+    write_json(json_file, report)
+    typer.echo(f"all of it in {seconds:.0f} s; files in {output}/")
+
+
+@contextmanager
+def _step(title: str) -> Iterator[Progress]:
+    """Say what is done and how long it took."""
+    started = time.perf_counter()
+    typer.secho(f"\n{title}", bold=True)
+    with progress_bar() as progress:
+        yield progress
+    typer.echo(f"({time.perf_counter() - started:.1f} s)")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ShiftbookError(
+            f"cannot make the folder {path}: {error.strerror}; choose another place"
+        ) from error
+    check_writable(path / "demo.json")
+
+
+def _simulate(network: Network, images: int, spec: Spec, progress: Progress) -> dict[str, Any]:
+    from frontend.data import load
+
+    dataset = load(DATA, "test", limit=images, progress=progress)
+    return run_report(network, dataset, spec, "rtl", wave=None, progress=progress)
+
+
+def _engine(name: str, network: Network, gates: dict[str, Any], lanes: str) -> Row:
+    """What this network takes on one engine of the gate report."""
+    from synth.gates import ENGINES
+
+    layers = modelled_layers(network, make_spec(ENGINES[name], lanes, network.slots))
+    cycles = None if any("note" in layer for layer in layers) else sum(layer["cycles"] for layer in layers)
+    found = gates["engines"][name]
+    return {
+        "engine": name,
+        "lane_ge": found["lane_ge"],
+        "total_ge": found["total_ge"],
+        "memory_bits": found["memory_bits"],
+        "cycles": cycles,
+        "utilization": None if cycles is None else _mean_utilization(layers),
+        "gate_cycles": None if cycles is None else found["total_ge"] * cycles,
+    }
+
+
+def _mean_utilization(layers: list[dict[str, Any]]) -> float:
+    """Over all layers, each as long as it runs."""
+    return float(
+        np.average([row["utilization"] for row in layers], weights=[row["cycles"] for row in layers])
+    )
+
+
+def _engine_table(engines: list[Row]) -> str:
+    base = next(row["gate_cycles"] for row in engines if row["engine"] == BASELINE)
+    rows = [
+        (
+            row["engine"],
+            round(row["lane_ge"]),
+            round(row["total_ge"]),
+            row["memory_bits"],
+            row["cycles"],
+            row["utilization"],
+            None if row["gate_cycles"] is None else row["gate_cycles"] / 1e9,
+            None if row["gate_cycles"] is None else row["gate_cycles"] / base,
+        )
+        for row in engines
+    ]
+    header = (
+        "engine",
+        "lane GE",
+        "engine GE",
+        "memory bits",
+        "cycles",
+        "utilization",
+        "1e9 GE x cycles",
+        "x int8",
+    )
+    note = (
+        "GE: NAND2 equivalents, memories apart; cycles for one image; an engine without cycles cannot run it"
+    )
+    return f"{table(header, rows)}\n{note}"

@@ -97,7 +97,7 @@ def run_report(
     started = time.perf_counter()
     if backend == "golden":
         outputs = _run_golden(network, dataset.images, progress)
-        layers, facts = _modelled_layers(network, spec), {"mismatches": None}
+        layers, facts = modelled_layers(network, spec), {"mismatches": None}
     else:
         outputs, layers, facts = _run_rtl(network, dataset.images, spec, wave, progress)
     seconds = time.perf_counter() - started
@@ -191,7 +191,7 @@ def _run_rtl(
     )
 
 
-def _modelled_layers(network: Network, spec: Spec) -> list[Layer]:
+def modelled_layers(network: Network, spec: Spec) -> list[Layer]:
     """Cycles of one image from the cycle model; None where the engine does not run the layer."""
     from golden.cycles import layer_cycles
     from golden.validate import shapes
@@ -226,7 +226,7 @@ def run_table(report: dict[str, Any]) -> str:
     lines = [table(("layer", "cycles/image", "terms/image", "utilization"), rows)]
     for layer in report["layers"]:
         if "note" in layer:
-            lines.append(f"no cycles: {layer['note']}")
+            lines.append(f"no cycles of {layer['name']}: {layer['note']}")
     shown = ", ".join(_class_name(report, number) for number in report["predictions"][:SHOWN_PREDICTIONS])
     more = ", ..." if report["images"] > SHOWN_PREDICTIONS else ""
     lines.append(f"predictions {shown}{more}")

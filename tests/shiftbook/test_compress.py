@@ -1,0 +1,172 @@
+"""`shiftbook compress` on a user's own model file, and input that it must refuse."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from shiftbook import cli
+from tests.shiftbook.test_inspect import refused
+
+MODEL = """
+import torch
+from torch import nn
+
+class Head(nn.Linear):
+    pass
+
+def make(channels=4, value=None):
+    torch.manual_seed(1)
+    model = nn.Sequential(
+        nn.Conv2d(1, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(),
+        nn.Conv2d(channels, channels, 3, stride=2, padding=1), nn.ReLU(),
+        nn.Flatten(), nn.Linear(16 * channels, 3),
+    )
+    if value is not None:
+        nn.init.constant_(model[-1].weight, value)
+    return model
+
+def wide():
+    return make(64, 1.0)
+
+def sigmoid():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Sigmoid(), nn.Flatten(), nn.Linear(144, 3))
+
+def list_of_layers():
+    return [nn.Conv2d(1, 4, 3)]
+"""
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(MODEL)
+    return path
+
+
+@pytest.fixture
+def inputs(model, data, tmp_path):
+    """Arguments that work; what is given after them overrides them."""
+    return ["compress", f"{model}:make", "--data", str(data), "-o", str(tmp_path / "net.ckpt")]
+
+
+def refuse(capsys, tmp_path, arguments: list) -> str:
+    """The error's line; nothing may be left behind."""
+    before = sorted(tmp_path.iterdir())
+    message = refused(capsys, [str(argument) for argument in arguments])
+    assert sorted(tmp_path.iterdir()) == before
+    return message
+
+
+@pytest.mark.parametrize("scheme", ["focused", "shift", "int8"])
+def test_checkpoint_does_what_compress_said(scheme, inputs, data, tmp_path, capsys):
+    report = tmp_path / "compress.json"
+    options = ["--scheme", scheme, "--density", "0.5", "--epochs", "1", "--json", str(report)]
+    assert cli.main([*inputs, *options]) == 0
+    said = json.loads(report.read_text())
+    assert (said["scheme"], said["density"]) == (scheme, 0.5)
+    assert 0 <= said["accuracy"] <= 1
+    assert f"ratio {said['ratio']:.2f}x" in capsys.readouterr().out
+    sizes, run = tmp_path / "sizes.json", tmp_path / "run.json"
+    assert cli.main(["inspect", said["checkpoint"], "--json", str(sizes)]) == 0
+    assert json.loads(sizes.read_text())["ratio"] == said["ratio"]
+    assert cli.main(["run", said["checkpoint"], "--data", str(data), "--json", str(run)]) == 0
+    assert json.loads(run.read_text())["images"] == 6
+
+
+def test_same_seed_gives_the_same_file(inputs, tmp_path):
+    options = ["--epochs", "1", "--density", "0.5", "--seed", "7"]
+    assert cli.main([*inputs, *options]) == 0
+    first = (tmp_path / "net.ckpt").read_bytes()
+    assert cli.main([*inputs, *options]) == 0
+    assert (tmp_path / "net.ckpt").read_bytes() == first
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite(value, model, inputs, tmp_path, capsys):
+    namespace: dict = {}
+    exec(MODEL, namespace)
+    state = namespace["make"]().state_dict()
+    state["3.weight"][1, 2, 0, 0] = value
+    save_file(state, tmp_path / "bad.safetensors")
+    message = refuse(capsys, tmp_path, [*inputs, "--weights", tmp_path / "bad.safetensors"])
+    assert message == "3.weight has 1 NaN or infinite values: weights must be finite"
+
+
+@pytest.mark.parametrize("content", [b"", b"not weights", b"\x80\x04N."])
+@pytest.mark.parametrize("suffix", ["safetensors", "pt"])
+def test_weights_that_are_none(content, suffix, inputs, tmp_path, capsys):
+    path = tmp_path / f"bad.{suffix}"
+    path.write_bytes(content)
+    message = refuse(capsys, tmp_path, [*inputs, "--weights", path])
+    assert f"bad.{suffix}" in message
+
+
+def test_pickled_code_is_not_run(inputs, tmp_path, capsys):
+    torch.save({"x": print}, tmp_path / "evil.pt")
+    assert "state dict" in refuse(capsys, tmp_path, [*inputs, "--weights", tmp_path / "evil.pt"])
+
+
+@pytest.mark.parametrize("density", ["0", "-0.1", "1.01", "nan", "inf"])
+def test_density_outside_its_range(density, inputs, tmp_path, capsys):
+    message = refuse(capsys, tmp_path, [*inputs, "--density", density])
+    assert message.startswith("density must be in (0, 1], not ")
+
+
+def test_empty_data(inputs, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert "no images" in refuse(capsys, tmp_path, [*inputs, "--data", tmp_path / "empty"])
+
+
+def test_images_of_the_wrong_shape(inputs, tmp_path, capsys):
+    np.savez(tmp_path / "x.npz", x=np.zeros((8, 8, 8, 3), np.uint8), y=np.arange(8) % 3)
+    assert "8x8 images of 3 channels" in refuse(capsys, tmp_path, [*inputs, "--data", tmp_path / "x.npz"])
+
+
+def test_layer_whose_accumulator_could_overflow(model, inputs, tmp_path, capsys):
+    inputs[1] = f"{model}:wide"
+    message = refuse(capsys, tmp_path, [*inputs, "--density", "1", "--scheme", "int8"])
+    assert "accumulator" in message
+    assert "6" in message, "the layer is named"
+
+
+def test_unsupported_operation_is_named(model, inputs, tmp_path, capsys):
+    inputs[1] = f"{model}:sigmoid"
+    assert "Sigmoid" in refuse(capsys, tmp_path, inputs)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("zoo:none", "none"),
+        ("net.py", "the model must be zoo:NAME or path/to/file.py:factory, not 'net.py'"),
+        ("nowhere.py:make", "there is no file nowhere.py"),
+        ("{model}:lost", "has no 'lost'"),
+        ("{model}:list_of_layers", "must return a torch.nn.Module, not list"),
+    ],
+)
+def test_source_that_is_no_model(source, message, model, inputs, tmp_path, capsys):
+    inputs[1] = source.format(model=model)
+    assert message in refuse(capsys, tmp_path, inputs)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "{here}/no/net.ckpt"], "there is no folder"),
+        (["-o", "{here}"], "it is a folder"),
+        (["--json", "{here}/no/x.json"], "there is no folder"),
+        (["--mean", "a,b"], "mean must be numbers between commas such as .5,.5,.5, not 'a,b'"),
+        (["--mean", "0.1,0.2"], "mean must be 1 finite numbers"),
+        (["--std", "0"], "std must be positive"),
+        (["--epochs", "-1"], "epochs must be at least 0, not -1"),
+        (["--bits", "17"], "bits of scheme 'focused' must be in"),
+        (["--scheme", "ternary"], "Invalid value for '--scheme'"),
+        (["--slots", "0"], "slots must be an integer in 1..16, not 0"),
+    ],
+)
+def test_options_that_make_no_sense(options, message, inputs, tmp_path, capsys):
+    options = [option.format(here=tmp_path) for option in options]
+    assert message in refuse(capsys, tmp_path, [*inputs, *options])
