@@ -14,6 +14,7 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def study(workloads: Sequence[Workload], slots: Sequence[int], console: Console)
     names = {f"{lane}, W = {w}": (lane, w) for lane, w in specs}
     with console.status("") as status:
         measured = measure(
-            {name: Engine(specs[key]) for name, key in names.items()},
+            {name: partial(Engine, specs[key]) for name, key in names.items()},
             ruler,
             progress=lambda done, total, what: status.update(f"{done} of {total}: {what}"),
         )

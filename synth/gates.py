@@ -6,8 +6,10 @@ All figures are measured on the Verilog that is simulated, never estimated. ``do
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ ENGINES = {
 """Engines of a report and the presets that they are."""
 
 BASELINE = "int8"
+
+LANE = re.compile(r"(shift|multiply)_lane(_v\d+)?")
+"""Modules that are lanes; the generator numbers those of one class that differ."""
 
 FLAT_LANES = 4
 """Engines of up to this many lanes are also mapped without hierarchy, as a check on the count by module."""
@@ -86,7 +91,7 @@ def gate_report(
     ruler = Ruler(load_weights(table), load_liberty(liberty) if liberty else None)
     specs = {name: engine_spec(ENGINES[name], lanes, slots) for name in engines}
     small = all(spec.lanes <= FLAT_LANES for spec in specs.values())
-    designs = {name: Engine(spec) for name, spec in specs.items()}
+    designs = {name: partial(Engine, spec) for name, spec in specs.items()}
     measured = measure(designs, ruler, flat=small if flat is None else flat, progress=progress)
     described = {name: describe(specs[name], measured[name], ruler) for name in specs}
     return {
@@ -148,7 +153,7 @@ def lane_cost(spec: Spec, top: str, netlist: Netlist, prices: Any) -> float:
         The netlist does not have the spec's lanes, so the figure would mean nothing.
     """
     instances = netlist.instances()
-    kinds = [name for name in instances if short_name(name, top).split("_v")[0] == "lane"]
+    kinds = [name for name in instances if LANE.fullmatch(short_name(name, top))]
     if sum(instances[name] for name in kinds) != spec.lanes:
         raise RuntimeError(f"an engine of {spec.lanes} lanes has lane modules {kinds}")
     return sum(instances[name] * netlist.cost(prices, name) for name in kinds) / spec.lanes

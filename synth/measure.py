@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from amaranth.lib import wiring
 
 from hw.verilog import emit
 from synth.liberty import Liberty
-from synth.mapping import map_once
-from synth.netlist import CellCost, Netlist
+from synth.mapping import map_design
+from synth.netlist import Netlist
 from synth.weights import GateWeights
-from synth.yosys import find_yosys
+from synth.yosys import Yosys, find_yosys
 
 PROCESSES = 2
 """Yosys runs at a time."""
@@ -64,21 +63,23 @@ class Measured:
     flat: Netlist | None = None
 
 
-class Run(NamedTuple):
-    """One run of Yosys; ``kind`` is a netlist of `Measured`."""
-
-    kind: str
-    booth: bool
-
-
 def measure(
-    designs: Mapping[str, wiring.Component],
+    designs: Mapping[str, Callable[[], wiring.Component]],
     ruler: Ruler,
     *,
     flat: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Measured]:
-    """Measure designs by name, each module with the cheaper of Yosys' default multiplier and Booth's.
+    """Measure designs.
+
+    Parameters
+    ----------
+    designs
+        By name, what makes the component; called when its turn comes.
+    flat
+        Also map each design without hierarchy.
+    progress
+        Called after every step.
 
     Raises
     ------
@@ -86,47 +87,35 @@ def measure(
         No Yosys starts here, or a design needs cells that the library lacks.
     """
     kinds = ["gates"] + ["cells"] * (ruler.liberty is not None) + ["flat"] * flat
-    runs = [Run(kind, booth) for kind in kinds for booth in (False, True)]
-    steps = _Steps(len(designs) * (1 + len(runs)), progress)
+    steps = _Steps(len(designs) * (1 + len(kinds)), progress)
     yosys = find_yosys()
     sources: dict[str, tuple[str, str]] = {}
-    jobs: dict[str, dict[Run, Future[Netlist]]] = {}
+    jobs: dict[str, dict[str, Future[Netlist]]] = {}
     with ThreadPoolExecutor(PROCESSES) as pool:
-        for name, component in designs.items():
+        for name, make in designs.items():
+            component = make()
             top = type(component).__name__.lower()
             verilog = emit(component, top)
             steps.done(f"{name}: Verilog")
             sources[name] = top, verilog
-            jobs[name] = {
-                run: pool.submit(
-                    map_once,
-                    verilog,
-                    top,
-                    booth=run.booth,
-                    flat=run.kind == "flat",
-                    liberty=ruler.liberty if run.kind == "cells" else None,
-                    yosys=yosys,
-                )
-                for run in runs
-            }
+            jobs[name] = {kind: pool.submit(_map, kind, verilog, top, ruler, yosys) for kind in kinds}
         measured = {}
         for name, futures in jobs.items():
             netlists = {}
-            for run, future in futures.items():
-                netlists[run] = future.result()
-                steps.done(f"{name}: {run.kind}{', Booth multipliers' * run.booth}")
-            best = _best(netlists, ruler)
-            measured[name] = Measured(*sources[name], best["gates"], best.get("cells"), best.get("flat"))
+            for kind, future in futures.items():
+                netlists[kind] = future.result()
+                steps.done(f"{name}: {kind}")
+            measured[name] = Measured(
+                *sources[name], netlists["gates"], netlists.get("cells"), netlists.get("flat")
+            )
     return measured
 
 
-def _best(netlists: Mapping[Run, Netlist], ruler: Ruler) -> dict[str, Netlist]:
-    """Of every kind the netlist with the cheaper multipliers."""
-    best = {}
-    for kind in dict.fromkeys(run.kind for run in netlists):
-        prices: CellCost = ruler.liberty if kind == "cells" and ruler.liberty else ruler.weights
-        best[kind] = netlists[Run(kind, False)].cheaper_of(netlists[Run(kind, True)], prices)
-    return best
+def _map(kind: str, verilog: str, top: str, ruler: Ruler, yosys: Yosys) -> Netlist:
+    """One of the netlists of `Measured`, by its name there."""
+    if kind == "cells" and ruler.liberty is not None:
+        return map_design(verilog, top, ruler.liberty, liberty=ruler.liberty, yosys=yosys)
+    return map_design(verilog, top, ruler.weights, flat=kind == "flat", yosys=yosys)
 
 
 class _Steps:

@@ -13,7 +13,7 @@ from golden.errors import ShiftbookError
 NAND2_TABLE = Path(__file__).with_name("nand2.toml")
 """The table that is used unless the user loads another."""
 
-MEMORY_CELLS = frozenset({"$mem_v2", "$memrd_v2", "$memwr_v2", "$meminit_v2"})
+MEMORY_CELLS = frozenset({"$mem_v2", "$memrd_v2", "$memwr_v2", "$meminit", "$meminit_v2"})
 """Memories stay memories: they have no gates here and are counted in bits."""
 
 FLIP_FLOP_PARTS = ("plain", "enable", "reset")

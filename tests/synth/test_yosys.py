@@ -17,7 +17,9 @@ def _forget_found_yosys() -> Iterator[None]:
 
 def test_log_is_captured_and_outputs_are_returned(capfd: pytest.CaptureFixture[str]) -> None:
     script = ["read_verilog a.v", "write_verilog names.txt"]
-    files = find_yosys().run(script, {"a.v": "module one(input a, output y); assign y = ~a; endmodule"}, ["names.txt"])
+    files = find_yosys().run(
+        script, {"a.v": "module one(input a, output y); assign y = ~a; endmodule"}, ["names.txt"]
+    )
     assert "one" in files["names.txt"]
     assert capfd.readouterr() == ("", "")
 
