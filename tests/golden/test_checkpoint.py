@@ -22,6 +22,7 @@ from golden.errors import ShiftbookError
 from golden.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights
 from golden.sizes import layer_sizes
 from golden.spec import DEFAULT
+from golden.streams import encode
 
 
 def requantizer(rng, channels: int, residual: bool = False) -> Requantize:
@@ -483,6 +484,17 @@ def test_refuses_tensors_of_another_size(path, good, name, change, message):
     graph, tensors = contents(good)
     tensors[name] = change(tensors[name]).astype(np.uint8)
     assert message in refused(path, signed(graph, tensors))
+
+
+def test_refuses_padding_that_is_not_zero(path, good):
+    graph, tensors = contents(good)
+    coded = encode(network().nodes[1].weights, 4, DEFAULT)
+    slot = next(slot for slot in range(4) if coded.gaps[slot].bits % 8)
+    last = sum(len(stream.data) for stream in coded.gaps[: slot + 1]) - 1
+    tensors["body.0.streams"] = tensors["body.0.streams"].copy()
+    tensors["body.0.streams"][last] |= 1
+    message = "layer body.0: the padding of a stream's last byte is not zero"
+    assert refused(path, signed(graph, tensors)).endswith(message)
 
 
 @given(st.integers(0, 1 << 30))
