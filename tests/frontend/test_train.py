@@ -218,6 +218,8 @@ def test_negative_epochs(model):
 
 def test_batch_norm_is_measured_with_the_quantized_weights(model, data):
     other = copy.deepcopy(model)
+    model.bn1.running_mean.fill_(99)
+    model.bn1.num_batches_tracked.fill_(1000)
     quantize_weights(model, LAYERS, get("shift")(bits=3), data=data, **NORMALIZE)
     quantize_weights(other, LAYERS, get("shift")(bits=3), **NORMALIZE)
     images = torch.from_numpy(data[0]).permute(0, 3, 1, 2) / 255
