@@ -96,7 +96,7 @@ def compress(
     check_writable(output, json_file)
     if not 0 < density <= 1:  # said before torch is imported
         raise ShiftbookError(f"density must be in (0, 1], not {density}")
-    normalization = {"mean": _numbers("mean", mean), "std": _numbers("std", std)}
+    means, deviations = _numbers("mean", mean), _numbers("std", std)
     spec = replace(DEFAULT, slots=slots)
     from frontend.compress import compress as run
 
@@ -112,9 +112,10 @@ def compress(
             weights=weights,
             epochs=epochs,
             seed=seed,
+            mean=means,
+            std=deviations,
             spec=spec,
             progress=progress,
-            **normalization,
         )
     write_json(json_file, report.as_json())
     typer.echo(summary(report))
@@ -122,16 +123,13 @@ def compress(
 
 def summary(report: Report) -> str:
     """The report for people."""
-    lines = [
-        f"{report.path}: ratio {report.sizes.ratio:.2f}x, {report.sizes.bits_per_weight:.3f} bits a weight, "
-        f"{report.seconds:.0f} s"
-    ]
-    if report.accuracy is not None and report.float_accuracy is not None:
-        lines.append(
-            f"accuracy float {100 * report.float_accuracy:.2f} %, compressed {100 * report.accuracy:.2f} % "
-            f"on {report.images:,} held out images"
-        )
-    return "\n".join(lines)
+    sizes = report.sizes
+    size = f"ratio {sizes.ratio:.2f}x, {sizes.bits_per_weight:.3f} bits a weight, {report.seconds:.0f} s"
+    if report.accuracy is None or report.float_accuracy is None:
+        return f"{report.path}: {size}"
+    before, after = 100 * report.float_accuracy, 100 * report.accuracy
+    accuracy = f"accuracy float {before:.2f} %, compressed {after:.2f} % on {report.images:,} held out images"
+    return f"{report.path}: {size}\n{accuracy}"
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:

@@ -128,6 +128,6 @@ def size_table(sizes: Sizes) -> str:
     )
     summary = (
         f"ratio {sizes.ratio:.2f}x: {(sizes.weights + sizes.biases) * 4:,} bytes as 32-bit floats, "
-        f"{-(-sizes.stored_bits // 8):,} bytes of tensors; apart from them {sizes.header_bytes:,} bytes of header"
+        f"{-(-sizes.stored_bits // 8):,} bytes of tensors, {sizes.header_bytes:,} bytes of header apart"
     )
     return f"{table(HEADER, [*rows, total])}\n{summary}"
