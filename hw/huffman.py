@@ -189,8 +189,8 @@ class HuffmanDecoder(wiring.Component):
             chosen = first_below[n - 1]
             code |= window[longest - n :][:width] & chosen.replicate(min(n, width))
             offset |= self.offsets[n - 1] & chosen.replicate(width)
-        return (code + offset)[:width]
+        return Value.cast(code + offset)[:width]
 
 
 def _any(bits: object) -> Value:
-    return Cat(bits).any()  # type: ignore[arg-type]
+    return Cat(bits).any()
