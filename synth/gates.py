@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from amaranth.lib.wiring import Component
+
 from golden.errors import ShiftbookError
 from golden.spec import PRESETS, Spec
 from hw.engine import Engine
+from hw.lane import make_lane
 from synth.liberty import load_liberty
 from synth.measure import Measured, Progress, Ruler, measure
 from synth.netlist import Netlist
@@ -32,6 +35,9 @@ ENGINES = {
 """Engines of a report and the presets that they are."""
 
 BASELINE = "int8"
+
+COMPARED = ("shift", BASELINE)
+"""Whose lanes are also compared at one slot."""
 
 LANE = re.compile(r"(shift|multiply)_lane(_v\d+)?")
 """Modules that are lanes; the generator numbers those of one class that differ."""
@@ -75,7 +81,8 @@ def gate_report(
     -------
     report
         JSON. ``engines``: by name, see `describe`. ``ratios``: by engine, its gates over the dense int8
-        engine's. ``versions``, ``weights``, ``liberty``: what it was measured with.
+        engine's. ``one_slot_lanes``: see there. ``versions``, ``weights``, ``liberty``: what it was measured
+        with.
 
     Raises
     ------
@@ -91,12 +98,14 @@ def gate_report(
     ruler = Ruler(load_weights(table), load_liberty(liberty) if liberty else None)
     specs = {name: engine_spec(ENGINES[name], lanes, slots) for name in engines}
     small = all(spec.lanes <= FLAT_LANES for spec in specs.values())
-    designs = {name: partial(Engine, spec) for name, spec in specs.items()}
+    designs: dict[str, Callable[[], Component]] = {n: partial(Engine, spec) for n, spec in specs.items()}
+    designs |= {f"{n} lane": partial(make_lane, replace(PRESETS[ENGINES[n]], slots=1)) for n in COMPARED}
     measured = measure(designs, ruler, flat=small if flat is None else flat, progress=progress)
     described = {name: describe(specs[name], measured[name], ruler) for name in specs}
     return {
         "engines": described,
         "ratios": ratios(described),
+        "one_slot_lanes": one_slot_lanes(measured, ruler),
         "versions": versions(measured[engines[0]].gates.yosys),
         "weights": table.name,
         "liberty": ruler.liberty.names if ruler.liberty else None,
@@ -128,7 +137,7 @@ def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
     total = measured.gates.cost(prices)
     terms = spec.lanes * spec.slots * (len(spec.terms) if spec.lane == "shift" else 1)
     description: Json = {
-        "lane_ge": _rounded(lane_cost(spec, measured.top, measured.gates, prices)),
+        "lane_ge": _rounded(lane_cost(spec, measured.design.top, measured.gates, prices)),
         "total_ge": _rounded(total),
         "ge_per_lane": _rounded(total / spec.lanes),
         "ge_per_term": _rounded(total / terms),
@@ -136,10 +145,10 @@ def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
         "memory_bits": measured.gates.memory_bits(),
         "modules": _modules(measured, ruler),
         "spec": spec.as_json(),
-        "verilog_sha256": hashlib.sha256(measured.verilog.encode()).hexdigest(),
+        "verilog_sha256": hashlib.sha256(measured.design.verilog.encode()).hexdigest(),
     }
     if library and measured.cells:
-        description["lane_area"] = _rounded(lane_cost(spec, measured.top, measured.cells, library))
+        description["lane_area"] = _rounded(lane_cost(spec, measured.design.top, measured.cells, library))
         description["total_area"] = _rounded(measured.cells.cost(library))
     return description
 
@@ -176,7 +185,7 @@ def _modules(measured: Measured, ruler: Ruler) -> Json:
         if library and measured.cells:
             area = library.total(measured.cells.modules[name].cells)
             entry |= {"area": _rounded(area), "total_area": _rounded(instances * area)}
-        modules[short_name(name, measured.top)] = entry
+        modules[short_name(name, measured.design.top)] = entry
     return dict(sorted(modules.items(), key=lambda item: -item[1]["total_ge"]))
 
 
@@ -197,6 +206,15 @@ def ratios(engines: Mapping[str, Json]) -> Json:
         }
         for name, engine in engines.items()
     }
+
+
+def one_slot_lanes(measured: Mapping[str, Measured], ruler: Ruler) -> Json:
+    """A shift and an int8 lane that take one weight a cycle, with the same accumulator and drain register.
+
+    The organisation apart, this is what a shift saves over a multiplication.
+    """
+    shift, int8 = (measured[f"{name} lane"].gates.cost(ruler.weights) for name in COMPARED)
+    return {"shift_ge": _rounded(shift), "int8_ge": _rounded(int8), "ratio": round(shift / int8, 4)}
 
 
 def versions(yosys: str) -> dict[str, str]:

@@ -1,93 +1,151 @@
-"""From Verilog to a mapped netlist: the one flow that every engine and baseline goes through.
+"""From Verilog to mapped netlists: the one flow that every engine and baseline goes through.
 
 No timing constraint: the figures are gates at relaxed timing. Memories stay memory cells.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
 from golden.errors import ShiftbookError
 from synth.liberty import Liberty
-from synth.netlist import CellCost, Netlist, parse_stat
+from synth.merge import MODULE, Design, merge
+from synth.netlist import CellCost, Module, Netlist, cheaper, parse_stat
 from synth.yosys import Yosys, YosysError, find_yosys
 
 GATES = "AND,NAND,OR,NOR,XOR,XNOR,MUX"
 
+PROCESSES = 2
+"""Yosys runs at a time."""
+
 DESIGN = "design.v"
-PLAIN = "plain.json"
-BOOTH = "booth.json"
+STAT = "stat.json"
+
+Modules = dict[str, Module]
 
 
-def map_design(
-    verilog: str,
-    top: str,
+@dataclass(frozen=True)
+class Run:
+    """One run of Yosys.
+
+    Parameters
+    ----------
+    chosen
+        What to map, as Yosys selects it; all other modules become boxes.
+    booth
+        Booth encode multipliers.
+    flat
+        A top module to dissolve the hierarchy below, before anything is chosen.
+    """
+
+    chosen: str
+    booth: bool = False
+    flat: str | None = None
+
+
+def map_designs(
+    designs: Mapping[str, Design],
     prices: CellCost,
     *,
-    flat: bool = False,
     liberty: Liberty | None = None,
     yosys: Yosys | None = None,
-) -> Netlist:
-    """Map ``verilog`` to gates, or to the cells of a Liberty library.
+) -> dict[str, Netlist]:
+    """Map designs, by name, to gates or to the cells of a Liberty library.
 
-    A module that multiplies is mapped twice, with Yosys' default multiplier and with Booth's, and counts as
-    the cheaper one.
+    Every distinct module of all designs is mapped once, and once more with Booth's encoding if it multiplies;
+    the cheaper one counts.
 
     Parameters
     ----------
     prices
         Decides what is cheaper.
-    flat
-        Dissolve the hierarchy first: logic is then also optimized across module borders.
 
     Raises
     ------
     ShiftbookError
-        If the library cannot map the design.
+        If the library cannot map the designs.
     YosysError
         If Yosys refuses the Verilog, which is a bug of the generator.
     """
+    merged = merge(designs)
+    sizes = {match[1]: len(match[0]) for match in MODULE.finditer(merged.verilog)}
+    runs = [Run(" ".join(part), booth=False) for part in _parts(sizes, PROCESSES)]
+    runs.append(Run("t:$mul %m", booth=True))
+    results = _map(merged.verilog, runs, sizes, liberty, yosys)
+    plain = {name: module for modules, _ in results[:-1] for name, module in modules.items()}
+    booth, version = results[-1]
+    best = {name: cheaper(module, booth.get(name), prices) for name, module in plain.items()}
+    return {name: merged.netlist(name, design.top, best, version) for name, design in designs.items()}
+
+
+def map_flat(design: Design, prices: CellCost, *, yosys: Yosys | None = None) -> Netlist:
+    """Map a design to gates without its hierarchy: logic is then also optimized across module borders."""
+    runs = [Run("*", booth, flat=design.top) for booth in (False, True)]
+    (plain, version), (booth, _) = _map(design.verilog, runs, (), None, yosys)
+    return Netlist(design.top, {design.top: cheaper(plain[design.top], booth[design.top], prices)}, version)
+
+
+def _parts(sizes: Mapping[str, int], count: int) -> list[list[str]]:
+    """Modules in parts of about the same amount of text."""
+    parts: list[list[str]] = [[] for _ in range(count)]
+    loads = [0] * count
+    for name in sorted(sizes, key=lambda name: -sizes[name]):
+        lightest = loads.index(min(loads))
+        parts[lightest].append(name)
+        loads[lightest] += sizes[name]
+    return [part for part in parts if part]
+
+
+def _map(
+    verilog: str,
+    runs: Sequence[Run],
+    known: Mapping[str, int] | Sequence[str],
+    liberty: Liberty | None,
+    yosys: Yosys | None,
+) -> list[tuple[Modules, str]]:
+    """Mapped modules of each run, and the version of Yosys."""
     runner = yosys or find_yosys()
     inputs: dict[str, str | bytes] = {DESIGN: verilog}
     if liberty is not None:
         inputs |= liberty.files
     try:
-        result = runner.run(flow(top, flat=flat, liberty=liberty), inputs, [PLAIN, BOOTH])
+        with ThreadPoolExecutor(PROCESSES) as pool:
+            outputs = list(pool.map(lambda run: runner.run(flow(run, liberty), inputs, [STAT]), runs))
     except YosysError as error:
         if liberty is None:
             raise
         raise ShiftbookError(f"the design cannot be mapped to {liberty.names}: {_explain(error)}") from None
-    return parse_stat(result[PLAIN], top).cheaper_of(parse_stat(result[BOOTH], top), prices)
+    return [parse_stat(output[STAT], known) for output in outputs]
 
 
-def flow(top: str, *, flat: bool, liberty: Liberty | None) -> list[str]:
-    """The Yosys script: the whole design, then the modules that multiply once more with Booth's encoding."""
+def flow(run: Run, liberty: Liberty | None = None) -> list[str]:
+    """The Yosys script."""
+    if liberty is None:
+        gates = [f"abc -g {GATES}"]
+    else:
+        files = " ".join(f"-liberty {name}" for name in liberty.files)
+        gates = [f"dfflibmap {files}", f"abc {files}"]
     return [
         f"read_verilog -sv {DESIGN}",
-        f"hierarchy -check -top {top}",
+        "hierarchy -check" + (f" -top {run.flat}" if run.flat else ""),
         # Verilog's "if (enable) memory[address] <= data" reads as don't care values while not enabled. Left
         # alone they turn into an AND gate for each bit of address and data of every memory.
         "proc",
         "opt_expr -mux_undef",
-        *(["flatten -noscopeinfo"] if flat else []),
-        "design -save read",
-        *_gates(f"synth -top {top} -run begin:fine", liberty, PLAIN),
-        "design -load read",
-        # Without a top, or else nothing below an empty one would be kept.
-        "setattr -mod -unset top *",
-        "select -set multiplying t:$mul %m",
-        "blackbox * @multiplying %d",
-        *_gates("synth -run begin:fine -booth", liberty, BOOTH),
+        *(["flatten -noscopeinfo"] if run.flat else []),
+        f"select -set chosen {run.chosen}",
+        "blackbox * @chosen %d",
+        "synth -run begin:fine" + (" -booth" if run.booth else ""),
+        "opt",
+        "techmap",
+        *gates,
+        "opt_clean",
+        # $mem_v2 cells become memories again, so that stat counts their bits.
+        "memory_unpack",
+        f"tee -q -o {STAT} stat -json",
     ]
-
-
-def _gates(synth: str, liberty: Liberty | None, stat: str) -> list[str]:
-    """Script lines from modules as read to a count of their cells."""
-    if liberty is None:
-        mapping = [f"abc -g {GATES}"]
-    else:
-        files = " ".join(f"-liberty {name}" for name in liberty.files)
-        mapping = [f"dfflibmap {files}", f"abc {files}"]
-    # $mem_v2 cells become memories again in the end, so that stat counts their bits.
-    return [synth, "opt", "techmap", *mapping, "opt_clean", "memory_unpack", f"tee -q -o {stat} stat -json"]
 
 
 def _explain(error: YosysError) -> str:

@@ -1,22 +1,19 @@
-"""Measures Amaranth components: Verilog in this process, Yosys beside it, several designs at a time."""
+"""Measures Amaranth components: Verilog in this process, Yosys beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
 from hw.verilog import emit
 from synth.liberty import Liberty
-from synth.mapping import map_design
+from synth.mapping import map_designs, map_flat
+from synth.merge import Design
 from synth.netlist import Netlist
 from synth.weights import GateWeights
-from synth.yosys import Yosys, find_yosys
-
-PROCESSES = 2
-"""Yosys runs at a time."""
+from synth.yosys import find_yosys
 
 Progress = Callable[[int, int, str], None]
 """Called as (steps done, steps in all, what was done last)."""
@@ -44,10 +41,8 @@ class Measured:
 
     Parameters
     ----------
-    top
-        Name of its top module; all others begin with it.
-    verilog
-        What was measured.
+    design
+        What was measured; the names of all modules begin with that of the top.
     gates
         Mapped to gates, module by module.
     cells
@@ -56,8 +51,7 @@ class Measured:
         Mapped to gates without hierarchy; None where it was not asked for.
     """
 
-    top: str
-    verilog: str
+    design: Design
     gates: Netlist
     cells: Netlist | None = None
     flat: Netlist | None = None
@@ -86,36 +80,28 @@ def measure(
     ShiftbookError
         No Yosys starts here, or a design needs cells that the library lacks.
     """
-    kinds = ["gates"] + ["cells"] * (ruler.liberty is not None) + ["flat"] * flat
-    steps = _Steps(len(designs) * (1 + len(kinds)), progress)
+    steps = _Steps(len(designs) + 1 + (ruler.liberty is not None) + flat * len(designs), progress)
     yosys = find_yosys()
-    sources: dict[str, tuple[str, str]] = {}
-    jobs: dict[str, dict[str, Future[Netlist]]] = {}
-    with ThreadPoolExecutor(PROCESSES) as pool:
-        for name, make in designs.items():
-            component = make()
-            top = type(component).__name__.lower()
-            verilog = emit(component, top)
-            steps.done(f"{name}: Verilog")
-            sources[name] = top, verilog
-            jobs[name] = {kind: pool.submit(_map, kind, verilog, top, ruler, yosys) for kind in kinds}
-        measured = {}
-        for name, futures in jobs.items():
-            netlists = {}
-            for kind, future in futures.items():
-                netlists[kind] = future.result()
-                steps.done(f"{name}: {kind}")
-            measured[name] = Measured(
-                *sources[name], netlists["gates"], netlists.get("cells"), netlists.get("flat")
-            )
-    return measured
-
-
-def _map(kind: str, verilog: str, top: str, ruler: Ruler, yosys: Yosys) -> Netlist:
-    """One of the netlists of `Measured`, by its name there."""
-    if kind == "cells" and ruler.liberty is not None:
-        return map_design(verilog, top, ruler.liberty, liberty=ruler.liberty, yosys=yosys)
-    return map_design(verilog, top, ruler.weights, flat=kind == "flat", yosys=yosys)
+    sources = {}
+    for name, make in designs.items():
+        component = make()
+        top = type(component).__name__.lower()
+        sources[name] = Design(top, emit(component, top))
+        steps.done(f"{name}: Verilog")
+    gates = map_designs(sources, ruler.weights, yosys=yosys)
+    steps.done("gates")
+    cells: Mapping[str, Netlist] = {}
+    if ruler.liberty is not None:
+        cells = map_designs(sources, ruler.liberty, liberty=ruler.liberty, yosys=yosys)
+        steps.done("cells")
+    flattened = {}
+    for name, source in sources.items() if flat else ():
+        flattened[name] = map_flat(source, ruler.weights, yosys=yosys)
+        steps.done(f"{name}: without hierarchy")
+    return {
+        name: Measured(source, gates[name], cells.get(name), flattened.get(name))
+        for name, source in sources.items()
+    }
 
 
 class _Steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,28 +66,29 @@ class Netlist:
         """Memory bits of ``root`` with everything below it."""
         return sum(times * self.modules[name].memory_bits for name, times in self.instances(root).items())
 
-    def cheaper_of(self, other: Netlist, prices: CellCost) -> Netlist:
-        """The same hierarchy, each module from the netlist in which it costs less."""
 
-        def better(name: str) -> Module:
-            mine, theirs = self.modules[name], other.modules.get(name)
-            if theirs is None or prices.total(mine.cells) <= prices.total(theirs.cells):
-                return mine
-            return theirs
-
-        return Netlist(self.top, {name: better(name) for name in self.modules}, self.yosys)
+def cheaper(one: Module, other: Module | None, prices: CellCost) -> Module:
+    """The module that costs less; the first if they cost the same or there is no other."""
+    if other is None or prices.total(one.cells) <= prices.total(other.cells):
+        return one
+    return other
 
 
-def parse_stat(text: str, top: str) -> Netlist:
-    """The netlist that ``stat -json`` describes."""
+def parse_stat(text: str, known: Container[str]) -> tuple[dict[str, Module], str]:
+    """The modules that ``stat -json`` describes, and the Yosys that wrote it.
+
+    Parameters
+    ----------
+    known
+        Names of all modules of the design; what is in none of them is a cell.
+    """
     report = json.loads(text)
-    found = {name.removeprefix("\\"): entry for name, entry in report["modules"].items()}
     modules = {}
-    for name, entry in found.items():
+    for name, entry in report["modules"].items():
         kinds = {kind.removeprefix("\\"): count for kind, count in entry["num_cells_by_type"].items()}
-        modules[name] = Module(
-            cells={k: n for k, n in kinds.items() if k not in found and k not in MEMORY_CELLS},
-            children={k: n for k, n in kinds.items() if k in found},
+        modules[name.removeprefix("\\")] = Module(
+            cells={k: n for k, n in kinds.items() if k not in known and k not in MEMORY_CELLS},
+            children={k: n for k, n in kinds.items() if k in known},
             memory_bits=entry["num_memory_bits"],
         )
-    return Netlist(top=top, modules=modules, yosys=report["creator"])
+    return modules, report["creator"]

@@ -20,8 +20,13 @@ def gate_table(report: Json) -> RenderableType:
         What `synth.gates.gate_report` returns.
     """
     made_with = f"{report['versions']['yosys'].split(' (')[0]}, weights {report['weights']}"
-    note = f"GE: NAND2 equivalents ({made_with}); memories apart, in bits; modules add up to the engine."
-    return Group(engine_table(report), module_table(report), Text(note, style="dim"))
+    lanes = report["one_slot_lanes"]
+    notes = (
+        f"One weight a cycle: shift lane {lanes['shift_ge']:,.0f} GE, int8 lane {lanes['int8_ge']:,.0f}, "
+        f"ratio {lanes['ratio']:.2f}.\n"
+        f"GE: NAND2 equivalents ({made_with}). Memories are apart, in bits; modules add up to the engine."
+    )
+    return Group(engine_table(report), module_table(report), Text(notes, style="dim"))
 
 
 def engine_table(report: Json) -> Table:

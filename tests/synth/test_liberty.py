@@ -6,7 +6,8 @@ import pytest
 
 from golden.errors import ShiftbookError
 from synth.liberty import Liberty, load_liberty
-from synth.mapping import map_design
+from synth.mapping import map_designs
+from synth.merge import Design
 from synth.netlist import Netlist
 from tests.synth import designs
 
@@ -19,7 +20,7 @@ def tiny(tmp_path: Path) -> Path:
 
 
 def mapped(verilog: str, top: str, library: Liberty) -> Netlist:
-    return map_design(verilog, top, library, liberty=library)
+    return map_designs({"it": Design(top, verilog)}, library, liberty=library)["it"]
 
 
 def test_areas_are_read(tiny: Path) -> None:

@@ -2,8 +2,10 @@
 
 import pytest
 
-from synth.mapping import map_design
-from synth.netlist import Netlist
+from synth import mapping
+from synth.mapping import map_designs, map_flat
+from synth.merge import Design
+from synth.netlist import CellCost, Module, Netlist
 from synth.weights import load_weights
 from synth.yosys import YosysError, find_yosys
 from tests.synth import designs
@@ -28,7 +30,10 @@ endmodule
 
 
 def mapped(verilog: str, top: str, *, flat: bool = False, yosys: str | None = None) -> Netlist:
-    return map_design(verilog, top, load_weights(), flat=flat, yosys=find_yosys(yosys))
+    design = Design(top, verilog)
+    if flat:
+        return map_flat(design, load_weights(), yosys=find_yosys(yosys))
+    return map_designs({"it": design}, load_weights(), yosys=find_yosys(yosys))["it"]
 
 
 def total(netlist: Netlist, root: str | None = None) -> float:
@@ -84,13 +89,17 @@ def test_memories_are_bits_and_no_gates() -> None:
 
 def test_the_cheaper_multiplier_is_taken_module_by_module(monkeypatch: pytest.MonkeyPatch) -> None:
     best = mapped(MULTIPLIERS, "multipliers")
-    with monkeypatch.context() as patch:
-        patch.setattr(Netlist, "cheaper_of", lambda self, other, prices: self)
-        plain = mapped(MULTIPLIERS, "multipliers")
-    with monkeypatch.context() as patch:
-        patch.setattr(Netlist, "cheaper_of", lambda self, other, prices: other)
-        booth = mapped(MULTIPLIERS, "multipliers")
-    assert sorted(booth.modules) == ["multiplier", "narrow"], "only what multiplies is mapped twice"
+    twice = []
+
+    def plain_one(one: Module, other: Module | None, prices: CellCost) -> Module:
+        twice.append(other is not None)
+        return one
+
+    monkeypatch.setattr(mapping, "cheaper", plain_one)
+    plain = mapped(MULTIPLIERS, "multipliers")
+    monkeypatch.setattr(mapping, "cheaper", lambda one, other, prices: other or one)
+    booth = mapped(MULTIPLIERS, "multipliers")
+    assert sum(twice) == 2, "only what multiplies is mapped twice"
     for name in ("multiplier", "narrow"):
         assert total(best, name) == min(total(plain, name), total(booth, name))
     assert total(booth, "multiplier") < total(plain, "multiplier")
