@@ -90,6 +90,11 @@ def test_a_kernel_that_looks_too_far_is_refused():
     message = r"layer conv: a 3x5 kernel at stride \(1, 1\) looks \(2, 4\) pixels .* at most \(3, 3\)"
     with pytest.raises(ShiftbookError, match=message):
         tiles.geometry(conv, (9, 9, 4), placement_of(conv.weights, 4, spec), spec)
+    tall = conv_of((1, 5, 3, 4))
+    with pytest.raises(ShiftbookError, match=r"a 5x3 kernel .* looks \(4, 2\) pixels"):
+        tiles.geometry(tall, (9, 9, 4), placement_of(tall.weights, 4, spec), spec)
+    largest = conv_of((1, 4, 4, 4))
+    assert tiles.geometry(largest, (9, 9, 4), placement_of(largest.weights, 4, spec), spec).reach == ((3, 3),)
     wide = replace(conv, stride=(1, 2))
     assert tiles.geometry(wide, (9, 9, 4), placement_of(conv.weights, 4, spec), spec).reach == (
         (2, 2),
