@@ -55,8 +55,8 @@ def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
     except ShiftbookError as error:
         raise ShiftbookError(f"layer {conv.name}: {error}") from None
     geometry(conv, source, placement, spec)
-    prove_accumulator(conv, spec)
     _check_widths(conv, spec)
+    prove_accumulator(conv, spec)
 
 
 def _check_codebook(weights: Weights, spec: Spec) -> None:
