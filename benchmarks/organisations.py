@@ -5,7 +5,7 @@ multiplier, each as a complete engine of the real generator: its gates by Yosys,
 for one image of a network whose weights are really pruned, quantized and placed. Memories are apart, in bits;
 the tile's are the same for every W (W times as many banks of 1 / W of the words), the codebooks' are not.
 
-    python benchmarks/organisations.py zoo:resnet20 --weights resnet20.safetensors --json organisations.json
+    python -m benchmarks.organisations zoo:resnet20 --weights resnet20.safetensors --json organisations.json
 """
 
 from __future__ import annotations
