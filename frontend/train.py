@@ -82,8 +82,12 @@ def quantize_weights(
     check_density(density)
     if epochs < 0:
         raise ShiftbookError(f"epochs must be 0 or more, not {epochs}")
-    if epochs and (data is None or not len(data[0])):
-        raise ShiftbookError(f"fine-tuning for {epochs} epochs needs labelled images; give data or 0 epochs")
+    images = 0 if data is None else len(data[0])
+    if epochs and images < 2:
+        raise ShiftbookError(
+            f"fine-tuning for {epochs} epochs needs 2 labelled images or more, not {images}; "
+            f"give data or 0 epochs"
+        )
     recipe = recipe or Recipe()
     states = layer_states(model, layers, scheme, keep_int8)
     if epochs and data is not None:

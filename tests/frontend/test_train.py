@@ -206,9 +206,11 @@ def test_weights_that_are_not_finite(model, bad):
         quantize_weights(model, LAYERS, get("int8")(), **NORMALIZE)
 
 
-def test_training_needs_data(model):
-    with pytest.raises(ShiftbookError, match="fine-tuning for 2 epochs needs labelled images"):
-        quantize_weights(model, LAYERS, get("int8")(), epochs=2, **NORMALIZE)
+@pytest.mark.parametrize("images", [0, 1])
+def test_training_needs_data(model, data, images):
+    few = (data[0][:images], data[1][:images]) if images else None
+    with pytest.raises(ShiftbookError, match=f"for 2 epochs needs 2 labelled images or more, not {images}"):
+        quantize_weights(model, LAYERS, get("int8")(), epochs=2, data=few, **NORMALIZE)
 
 
 def test_negative_epochs(model):
