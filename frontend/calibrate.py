@@ -7,12 +7,15 @@ ReLU need it. Two ways to choose the range that the integers span:
 - ``mse``: the range, of the observed one shrunk by various amounts, with the least mean squared error,
   rounding and clipping together, over a histogram of the values.
 
-CALIBRATION_FIGURES
+Measured on ResNet-20 with int8 weights, CIFAR-10 (JPEG copy), 1,024 calibration images, squared error of the
+class scores of 400 test images over their variance: mse 0.059 %, percentile 99.999 0.076 %, the whole range
+0.083 %, percentile 99.99 0.16 %, 99.9 1.3 %, 99.5 6.4 %. So mse is the default. Scores of 8 bits tie in 0.3
+to 1.5 % of the images (the lower class wins); rounding them costs less than what the layers before them add.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -33,7 +36,7 @@ LEVELS = 255
 BINS = 2048
 """Bins of a histogram, over the whole observed range."""
 
-SHRINKS = np.linspace(0.2, 1.0, 161)
+SHRINKS = np.linspace(0.1, 1.0, 181)
 """Parts of the observed range that ``mse`` tries."""
 
 BATCH = 100
@@ -80,7 +83,7 @@ def calibrate(
     images: Tensor,
     *,
     method: Method = "mse",
-    percentile: float = 99.99,
+    percentile: float = 99.999,
     input_range: tuple[float, float] | None = None,
     progress: Progress = quiet,
 ) -> dict[str, Affine]:
@@ -189,15 +192,17 @@ def _percentiles(histogram: Histogram, percentile: float) -> tuple[float, float]
 
 
 def _least_squares(histogram: Histogram) -> Affine:
-    """The shrunken range with the least squared error; each end shrinks on its own, one after the other."""
+    """The range with the least squared error: both ends shrunk alike, then each on its own, twice."""
     centres = histogram.centres()
+
+    def best(ends: Iterable[tuple[float, float]]) -> tuple[float, float]:
+        return min(ends, key=lambda end: error(Affine.spanning(*end)))
 
     def error(affine: Affine) -> float:
         return float((histogram.counts * (affine.quantize(centres) - centres) ** 2).sum())
 
-    low, high = histogram.low, histogram.high
-    for _ in range(2 if low < 0 else 1):
-        high = min((histogram.high * s for s in SHRINKS), key=lambda end: error(Affine.spanning(low, end)))
-        if low < 0:
-            low = min((histogram.low * s for s in SHRINKS), key=lambda end: error(Affine.spanning(end, high)))
+    low, high = best((histogram.low * s, histogram.high * s) for s in SHRINKS)
+    for _ in range(2 if low < 0 < high else 0):
+        low, high = best((low, histogram.high * s) for s in SHRINKS)
+        low, high = best((histogram.low * s, high) for s in SHRINKS)
     return Affine.spanning(low, high)

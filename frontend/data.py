@@ -26,11 +26,13 @@ TEST_FOLDERS = ("test", "val", "valid", "validation")
 TRAIN_FOLDER = "train"
 TEST_SHARE = 0.2
 """Share of the images that is held out where the source has no split of its own."""
+SPLIT_SEED = 0
+"""Never the user's: test images of one seed would be training images of another."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """``images`` uint8 [N, H, W, C]; ``labels`` int64 [N] or None; ``classes``: names by label, may be empty."""
+    """``images`` uint8 [N, H, W, C]; ``labels`` int64 [N] or None; ``classes``: their names, perhaps none."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
@@ -69,8 +71,8 @@ def load(
         class's number is the leading number of its folder's name where all folders have one, else its rank
         among the sorted names.
     part
-        ``"train"`` or ``"test"``: the source's own split, or else a seeded one, 80 to 20. ``"all"``:
-        everything where the source has no split of its own, else its test part.
+        ``"train"`` or ``"test"``: the source's own split, or else one of our own, 80 to 20, always the
+        same. ``"all"``: everything where the source has no split of its own, else its test part.
     limit
         At most so many images, drawn with ``seed``.
 
@@ -82,12 +84,12 @@ def load(
     if limit is not None and limit < 1:
         raise ShiftbookError(f"the number of images must be at least 1, not {limit}")
     if str(source) == DIGITS:
-        return _limit(_split(_digits(), "test" if part == "all" else part, seed), limit, seed)
+        return _limit(_split(_digits(), "test" if part == "all" else part), limit, seed)
     path = Path(source)
     if path.is_dir():
         return _folder(path, part, limit, seed, progress)
     if path.suffix == ".npz" and path.is_file():
-        return _limit(_split(_npz(path), part, seed), limit, seed)
+        return _limit(_split(_npz(path), part), limit, seed)
     raise ShiftbookError(
         f"no data at {source}: it must be a folder of class folders, an .npz file or '{DIGITS}'"
     )
@@ -140,11 +142,11 @@ def _npz(path: Path) -> Dataset:
     return Dataset(images, labels.astype(np.int64))
 
 
-def _split(dataset: Dataset, part: Part, seed: int) -> Dataset:
-    return dataset if part == "all" else dataset.take(split_indices(len(dataset), part, seed))
+def _split(dataset: Dataset, part: Part) -> Dataset:
+    return dataset if part == "all" else dataset.take(split_indices(len(dataset), part))
 
 
-def split_indices(count: int, part: Part, seed: int) -> NDArray[np.int64]:
+def split_indices(count: int, part: Part) -> NDArray[np.int64]:
     """Ascending indices of the train or test part of ``count`` images; together they are all of them.
 
     Raises
@@ -155,7 +157,7 @@ def split_indices(count: int, part: Part, seed: int) -> NDArray[np.int64]:
     if count < 2:
         raise ShiftbookError(f"{count} image cannot be split into training and test images")
     held_out = min(max(1, round(TEST_SHARE * count)), count - 1)
-    order = np.random.default_rng(seed).permutation(count)
+    order = np.random.default_rng(SPLIT_SEED).permutation(count)
     return np.sort(order[:held_out] if part == "test" else order[held_out:])
 
 
@@ -173,9 +175,8 @@ def _drawn(count: int, limit: int | None, seed: int) -> NDArray[np.int64] | None
 
 def _folder(path: Path, part: Part, limit: int | None, seed: int, progress: Progress) -> Dataset:
     """A folder of class folders, with or without a split of its own; files are chosen before any is read."""
-    train = path / TRAIN_FOLDER
-    test = next((path / name for name in TEST_FOLDERS if (path / name).is_dir()), None)
-    if train.is_dir() and test is not None:
+    train, test = _own_split(path)
+    if train is not None and test is not None:
         # One numbering for both parts, even where one of them lacks a class.
         names = sorted({folder.name for part_path in (train, test) for folder in _subfolders(part_path)})
         files, labels = _list_files(train if part == "train" else test, names)
@@ -183,18 +184,28 @@ def _folder(path: Path, part: Part, limit: int | None, seed: int, progress: Prog
         names = [folder.name for folder in _subfolders(path)]
         files, labels = _list_files(path, names)
         if files and part != "all":
-            chosen = split_indices(len(files), part, seed)
+            chosen = split_indices(len(files), part)
             files = [files[i] for i in chosen]
             labels = labels[chosen]
     if not files:
-        raise ShiftbookError(
-            f"there are no images in {path}: it must hold class folders of .jpg or .png files"
-        )
+        raise ShiftbookError(f"there are no images in {path}: it must hold folders of .jpg or .png files")
     drawn = _drawn(len(files), limit, seed)
     if drawn is not None:
         files, labels = [files[i] for i in drawn], labels[drawn]
     images = decode(files, progress)
     return Dataset(images, labels if names else None, _class_names(names))
+
+
+def has_own_split(source: str | Path) -> bool:
+    """Whether a source says itself which images are for training."""
+    return str(source) == DIGITS or None not in _own_split(Path(source))
+
+
+def _own_split(path: Path) -> tuple[Path | None, Path | None]:
+    """The training and the test folder in a folder; both or none."""
+    train = path / TRAIN_FOLDER
+    test = next((path / name for name in TEST_FOLDERS if (path / name).is_dir()), None)
+    return (train, test) if train.is_dir() and test is not None else (None, None)
 
 
 def _subfolders(path: Path) -> list[Path]:

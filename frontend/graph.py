@@ -154,6 +154,11 @@ class Graph:
         """Module paths of the layers that have weights, in order, each once."""
         return list(dict.fromkeys(layer.path for layer in self.convs()))
 
+    @property
+    def classes(self) -> int:
+        """Channels of the result."""
+        return next(len(layer.module.weight) for layer in reversed(list(self.convs())))
+
     @torch.no_grad()
     def run(self, x: Tensor, observe: Observer | None = None) -> Tensor:
         """Run all layers in floating point.

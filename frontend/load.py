@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import pickle
 import sys
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -20,6 +22,9 @@ from frontend.progress import Progress, quiet
 from golden.errors import ShiftbookError
 
 ZOO = "zoo:"
+UNREADABLE = (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError)
+"""What the two readers raise on files that are not theirs."""
+
 NOT_NEEDED = "num_batches_tracked"
 """Batch norm's counter: only training reads it, and many weight files leave it out."""
 
@@ -79,7 +84,8 @@ def _from_file(source: str) -> nn.Module:
     if not path.is_file():
         raise ShiftbookError(f"there is no file {path} to take {factory!r} from")
     spec = importlib.util.spec_from_file_location(f"shiftbook_model_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and pickles of the user's file look for it there
     sys.path.insert(0, str(path.parent.resolve()))
@@ -110,19 +116,15 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if not path.is_file():
         raise ShiftbookError(f"there is no weights file {path}")
+    state: Any
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        zipfile.BadZipFile,
-        OSError,
-    ) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about pickles of a newer kind, which it then refuses
+                state = torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
         raise ShiftbookError(
             f"{path} is neither a .safetensors file nor a state dict of tensors alone: {_first_line(error)}"
         ) from error
@@ -164,9 +166,7 @@ def check_finite(model: nn.Module) -> None:
     for key, value in model.state_dict().items():
         bad = ~torch.isfinite(value)
         if bad.any():
-            raise ShiftbookError(
-                f"{key} has {int(bad.sum())} NaN or infinite values of {value.numel()}: weights must be finite"
-            )
+            raise ShiftbookError(f"{key} has {int(bad.sum())} NaN or infinite values: weights must be finite")
 
 
 def _some(keys: list[str]) -> str:

@@ -24,7 +24,7 @@ from frontend.progress import Progress, quiet
 from frontend.schemes import QuantizedLayer
 from golden import streams, terms
 from golden.errors import ShiftbookError
-from golden.integer import LARGEST_ACTIVATION, MAX_MULTIPLIER, prove_accumulator
+from golden.integer import LARGEST_ACTIVATION, MAX_RESIDUAL_MULTIPLIER, prove_accumulator
 from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
 from golden.placement import balance
 from golden.spec import DEFAULT, Spec
@@ -32,8 +32,11 @@ from golden.spec import DEFAULT, Spec
 Reals = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-CONSTANT_SHIFT = 10
-"""Shift of a channel whose output does not depend on its input: its bias is in units of 2^-10 steps."""
+CONSTANT_BITS = 10
+"""A channel whose output does not depend on its input has its bias in units of 2^-10 steps, where it can."""
+
+ENOUGH = 64
+"""Multipliers from here on are within 1 % of the gain; below, a layer does not share one shift."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def fixed_point(gain: Reals, spec: Spec, companion: float = 0.0) -> tuple[Ints, 
     gain
         [O], not negative.
     companion
-        Another gain that must be representable at the same shift (the residual's), in 16 bits.
+        Another gain that must be representable at the same shift (the residual's), in 24 bits.
 
     Raises
     ------
@@ -130,7 +133,7 @@ def fixed_point(gain: Reals, spec: Spec, companion: float = 0.0) -> tuple[Ints, 
     """
     largest = (1 << spec.multiplier_width) - 1
     shift = np.full(gain.shape, (1 << spec.shift_width) - 1, np.int64)
-    for limit, value in ((largest, gain), (MAX_MULTIPLIER, np.full(gain.shape, companion))):
+    for limit, value in ((largest, gain), (MAX_RESIDUAL_MULTIPLIER, np.full(gain.shape, companion))):
         # The largest shift at which the rounded multiplier still fits.
         room = np.floor(np.log2((limit + 0.499) / np.maximum(value, 1e-300)))
         shift = np.minimum(shift, room.astype(np.int64))
@@ -187,7 +190,8 @@ def fold_norm(layer: ConvLayer) -> tuple[Reals, Reals]:
     norm = layer.norm
     if norm is None:
         return np.ones(outputs), offset
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     gain = 1 / np.sqrt(norm.running_var.numpy().astype(np.float64) + norm.eps)
     if norm.affine:
         gain = gain * norm.weight.detach().numpy().astype(np.float64)
@@ -230,38 +234,54 @@ def requantizer(
     ShiftbookError
         A bias exceeds the accumulator's width and the channel is not constant.
     """
-    multiplier, shift = _named(name, gain, spec, residual_gain)
     total = weights.sum(axis=1)
     reach = gain * np.abs(weights).sum(axis=1) * LARGEST_ACTIVATION
+    multiplier, shift = _named(name, gain, spec, residual_gain)
+    if residual_gain:
+        multiplier, shift = _one_shift(gain, multiplier, shift, reach > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         # By the multiplier that is there, not by the one wished for: the offset is then met exactly.
         wanted = np.where(multiplier > 0, offset / (multiplier / np.exp2(shift)), np.inf)
     most = (1 << (spec.accumulator_width - 1)) - 1
-    limit = most - source_zero_point * np.abs(total)
+    too_large = np.abs(wanted) > most - source_zero_point * np.abs(total)
     saturated = (np.abs(offset) - reach > 2 * LARGEST_ACTIVATION) & (residual_gain == 0)
-    constant = (multiplier == 0) | (reach == 0) | ((np.abs(wanted) > limit) & ((reach < 0.5) | saturated))
-    bad = ~constant & (np.abs(wanted) > limit)
-    if bad.any():
-        channel = int(np.argmax(bad))
+    constant = (multiplier == 0) | (reach == 0) | (too_large & ((reach < 0.5) | saturated))
+    if (too_large & ~constant).any():
+        channel = int(np.argmax(too_large & ~constant))
         raise ShiftbookError(
-            f"layer {name}: the bias of output channel {channel} would be {wanted[channel]:.4g} accumulator steps, "
-            f"more than {spec.accumulator_width} bits hold; its batch norm scales the channel by almost nothing"
+            f"layer {name}: the bias of output channel {channel} would be {wanted[channel]:.4g} steps of the "
+            f"accumulator, more than {spec.accumulator_width} bits hold: its gain is almost nothing"
         )
-    fixed = np.clip(np.rint(np.ldexp(offset, CONSTANT_SHIFT)), -most, most)
-    bias = np.where(constant, fixed, np.rint(np.where(constant, 0, wanted)) - source_zero_point * total)
-    shift = np.where(constant, CONSTANT_SHIFT, shift)
-    return (
-        Requantize(
-            bias=bias.astype(np.int64),
-            multiplier=np.where(constant, 1, multiplier),
-            shift=shift,
-            zero_point=target.zero_point,
-            residual_multiplier=np.rint(residual_gain * np.exp2(shift)).astype(np.int64)
-            if residual_gain
-            else None,
-        ),
-        constant,
+    bias = np.rint(np.where(constant, 0, wanted)) - source_zero_point * total
+    # A constant channel keeps a shared shift, and a power of two makes its bias coarse enough to fit.
+    largest = spec.multiplier_width - 1
+    shift = np.where(constant, np.minimum(shift, CONSTANT_BITS + largest), shift)
+    power = np.clip(shift - CONSTANT_BITS, 0, largest)
+    fixed = np.clip(np.rint(offset * np.exp2(shift - power)), -most, most)
+    requantize = Requantize(
+        bias=np.where(constant, fixed, bias).astype(np.int64),
+        multiplier=np.where(constant, np.exp2(power).astype(np.int64), multiplier),
+        shift=shift,
+        zero_point=target.zero_point,
+        residual_multiplier=np.rint(residual_gain * np.exp2(shift)).astype(np.int64)
+        if residual_gain
+        else None,
     )
+    return requantize, constant
+
+
+def _one_shift(gain: Reals, multiplier: Ints, shift: Ints, alive: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """The same shift for all channels of a layer with a residual, where every multiplier stays precise.
+
+    The residual's multiplier is then one number, which costs no bits in a checkpoint.
+    """
+    if not alive.any():
+        return multiplier, shift
+    common = shift[alive].min()
+    together = np.rint(gain * np.exp2(common)).astype(np.int64)
+    if together[alive].min() < ENOUGH:
+        return multiplier, shift
+    return np.where(alive, together, 0), np.full_like(shift, common)
 
 
 def _named(name: str, gain: Reals, spec: Spec, companion: float) -> tuple[Ints, Ints]:

@@ -83,6 +83,31 @@ def trace(model: nn.Module, input_shape: tuple[int, int, int]) -> Graph:
     return graph
 
 
+def any_layout(model: nn.Module, input_shape: tuple[int, int, int]) -> nn.Module:
+    """A model that also runs on channels-last tensors: this one, or the same modules with ``reshape``.
+
+    ``view`` insists on one memory layout, and code that runs on many images wants the faster other one.
+
+    Parameters
+    ----------
+    model
+        One that :func:`trace` accepts.
+    input_shape
+        (C, H, W).
+    """
+    example = torch.zeros(BATCH, *input_shape).contiguous(memory_format=torch.channels_last)
+    try:
+        with torch.no_grad():
+            model(example)
+    except RuntimeError:
+        graph = _Tracer().trace(model)
+        for node in graph.nodes:
+            if node.op == "call_method" and node.target == "view":
+                node.target = "reshape"
+        return fx.GraphModule(model, graph)
+    return model
+
+
 def _check(got: Tensor, expected: Tensor) -> None:
     """The fused graph against the module itself; float rounding is all that may differ."""
     got, expected = got.flatten(), expected.flatten()

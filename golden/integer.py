@@ -20,8 +20,9 @@ Activations = NDArray[np.uint8]
 LARGEST_ACTIVATION = (1 << ACTIVATION_WIDTH) - 1
 MAX_ACCUMULATOR_WIDTH = 32
 MAX_MULTIPLIER = (1 << 16) - 1
+MAX_RESIDUAL_MULTIPLIER = (1 << 24) - 1
 MAX_SHIFT = 40
-"""Within these three bounds float64 requantizes exactly: see `requantize`."""
+"""Within these four bounds float64 requantizes exactly: see `requantize`."""
 
 _BLOCK = 1 << 15
 """Numbers worked on at a time, so that intermediate results stay in the cache."""
@@ -37,14 +38,15 @@ def requantize(
 
     Computed in float64 as ``floor(acc * (m / 2^s) + (bias * m / 2^s + zero_point + 1/2) + r / 2^s)``. Each
     term is an integer below 2^52 over 2^max(s, 1), so that no step rounds: ``(acc + bias) * m`` stays below
-    2^49, ``r`` below 2^24 and ``zero_point * 2^s`` below 2^48.
+    2^49, ``r`` below 2^32 and ``zero_point * 2^s`` below 2^48.
 
     Parameters
     ----------
     accumulator : [..., O]
         Integers of at most 32 bits, in any dtype.
     parameters
-        One entry an output channel, or a single one for all. ``multiplier <= 65535``, ``shift <= 40``.
+        One entry an output channel, or a single one for all. ``multiplier <= 65535``,
+        ``residual_multiplier < 2^24``, ``shift <= 40``.
     residual : uint8 [..., O], optional
         The tensor that is added, with its zero point.
 
@@ -219,8 +221,8 @@ def prove_accumulator(conv: Conv, spec: Spec) -> None:
     """Refuse a layer whose accumulator could overflow for some image.
 
     Partial sums in any order lie between the sums of the negative and of the positive weights times 255, so
-    both must fit. (Within one weight of several terms the sum may leave that range and return: the
-    accumulator wraps both ways.)
+    both must fit, without the bias and with it: the requantizer adds it in as many bits. (Within one weight
+    of several terms the sum may leave that range and return: the accumulator wraps both ways.)
 
     Raises
     ------
@@ -230,7 +232,8 @@ def prove_accumulator(conv: Conv, spec: Spec) -> None:
     weights = conv.weights.integers.astype(np.int64).reshape(len(conv.weights.integers), -1)
     high = np.maximum(weights, 0).sum(1) * LARGEST_ACTIVATION
     low = np.minimum(weights, 0).sum(1) * LARGEST_ACTIVATION
-    extreme = np.maximum(high, -low)
+    bias = conv.requantize.bias
+    extreme = np.maximum(high + np.maximum(bias, 0), -(low + np.minimum(bias, 0)))
     if not extreme.size or extreme.max() < 1 << spec.accumulator_width - 1:
         return
     channel = int(extreme.argmax())

@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.errors import ShiftbookError
-from golden.integer import LARGEST_ACTIVATION, MAX_ACCUMULATOR_WIDTH, MAX_MULTIPLIER, MAX_SHIFT, output_size
+from golden.integer import (
+    LARGEST_ACTIVATION,
+    MAX_ACCUMULATOR_WIDTH,
+    MAX_MULTIPLIER,
+    MAX_RESIDUAL_MULTIPLIER,
+    MAX_SHIFT,
+    output_size,
+)
 from golden.network import Conv, Network, Node, Pool, Requantize, Subsample, Weights
 
 Shape = tuple[int, int, int]
@@ -122,7 +129,7 @@ def _check_requantize(name: str, parameters: Requantize, channels: int, residual
         ("bias", parameters.bias, -limit, limit - 1),
         ("multiplier", parameters.multiplier, 0, MAX_MULTIPLIER),
         ("shift", parameters.shift, 0, MAX_SHIFT),
-        ("residual multiplier", parameters.residual_multiplier, 0, MAX_MULTIPLIER),
+        ("residual multiplier", parameters.residual_multiplier, 0, MAX_RESIDUAL_MULTIPLIER),
     ):
         if values is None:
             continue

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from golden.errors import ShiftbookError
 from golden.integer import (
     MAX_MULTIPLIER,
+    MAX_RESIDUAL_MULTIPLIER,
     MAX_SHIFT,
     accumulate,
     pool,
@@ -60,7 +61,7 @@ def test_requantize_equals_python_integers(acc, bias, m, s, zero, clamp):
     st.integers(1, MAX_MULTIPLIER),
     st.integers(0, MAX_SHIFT),
     byte,
-    st.integers(0, MAX_MULTIPLIER),
+    st.integers(0, MAX_RESIDUAL_MULTIPLIER),
     byte,
     byte,
 )

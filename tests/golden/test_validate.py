@@ -127,7 +127,7 @@ FAULTS = [
     ),
     (
         lambda: with_requantize("joined", residual_multiplier=np.full(12, -1)),
-        r"layer joined: residual multiplier must be in 0\.\.65535, not -1",
+        r"layer joined: residual multiplier must be in 0\.\.16777215, not -1",
     ),
     (
         lambda: with_requantize("stem", bias=np.zeros(7, np.int64)),

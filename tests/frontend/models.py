@@ -1,0 +1,82 @@
+"""Small networks for the tests, with batch norms that do something."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from frontend.subsample import Subsample
+
+
+def lively(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Give batch norms statistics and gains that matter, some gains negative; the model is in eval mode."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(like: torch.Tensor) -> torch.Tensor:
+        return torch.randn(like.shape, generator=generator)
+
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                fan_in = module.weight[0].numel()
+                module.weight.copy_(draw(module.weight) / fan_in**0.5)
+                if module.bias is not None:
+                    module.bias.copy_(0.2 * draw(module.bias))
+            if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
+                module.running_mean.copy_(0.3 * draw(module.running_mean))
+                module.running_var.copy_(0.5 + draw(module.running_var).abs())
+                module.weight.copy_(draw(module.weight) + 0.5)
+                module.bias.copy_(0.3 * draw(module.bias))
+    return model.eval()
+
+
+class Residual(nn.Module):
+    """Stem, three kinds of shortcuts, a depthwise convolution, both pools; takes [N, 3, 16, 16]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding="same", bias=False)
+        self.stem_norm = nn.BatchNorm2d(8)
+        self.same = nn.Conv2d(8, 8, (3, 5), padding=(1, 2))
+        self.main = nn.Conv2d(8, 16, 3, stride=2, padding=1, bias=False)
+        self.main_norm = nn.BatchNorm2d(16)
+        self.side = nn.Conv2d(8, 16, 1, stride=2, bias=False)
+        self.side_norm = nn.BatchNorm2d(16)
+        self.deep = nn.Conv2d(16, 16, 3, padding=1, groups=16)
+        self.deep_norm = nn.BatchNorm2d(16)
+        self.down = nn.Conv2d(16, 32, 2, stride=2)
+        self.shortcut = Subsample(2, 8, 8)
+        self.pool = nn.MaxPool2d(2)
+        self.relu6 = nn.ReLU6(inplace=True)
+        self.drop = nn.Dropout(0.5)
+        self.head = nn.Linear(32 * 4, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.stem_norm(self.stem(x)))
+        x = functional.relu(self.same(x) + x)
+        y = self.main_norm(self.main(x))
+        y += self.side_norm(self.side(x))
+        y = functional.relu(y)
+        z = self.relu6(self.deep_norm(self.deep(y)))
+        z = torch.add(self.down(z), self.shortcut(y))
+        z = self.pool(z).relu()
+        return self.head(self.drop(z.view(z.size(0), -1)))
+
+
+def small() -> nn.Sequential:
+    """Convolutions with and without batch norm, and a hidden fully connected layer; takes [N, 2, 8, 8]."""
+    return nn.Sequential(
+        nn.Conv2d(2, 6, 3, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.AvgPool2d(2),
+        nn.ZeroPad2d((1, 0, 2, 1)),
+        nn.Conv2d(6, 8, 3, stride=2, groups=2),
+        nn.ReLU6(),
+        nn.Flatten(),
+        nn.Linear(8 * 3 * 2, 12),
+        nn.BatchNorm1d(12),
+        nn.ReLU(),
+        nn.Linear(12, 5),
+    )

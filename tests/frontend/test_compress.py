@@ -1,0 +1,136 @@
+"""The whole way, on a digits network whose weights are drawn and not trained, so that it takes seconds."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from frontend import zoo
+from frontend.compress import compress, normalization_for
+from frontend.load import Source
+from frontend.zoo.digits import Digits
+from golden import checkpoint
+from golden.errors import ShiftbookError
+from golden.spec import DEFAULT
+from tests.frontend.models import lively
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "digits.pt"
+    torch.save(lively(Digits()).state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize(("scheme", "density"), [("int8", 1.0), ("focused", 0.2)])
+def test_a_checkpoint_comes_out_that_holds_what_the_report_says(tmp_path, weights, scheme, density):
+    path = tmp_path / "a.ckpt"
+    report = compress("zoo:digits", path, weights=weights, scheme=scheme, density=density)
+    network = checkpoint.load(path)
+    assert network.facts == report.network.facts
+    assert network.facts["int8_layers"] == ["conv1", "linear"]
+    assert network.classes == tuple("0123456789")
+    schemes = {node.name: node.weights.scheme for node in network.nodes}
+    assert schemes["conv1"] == schemes["linear"] == "int8"
+    kept = np.concatenate(
+        [n.weights.integers.ravel() for n in network.nodes if n.name not in ("conv1", "linear")]
+    )
+    assert np.count_nonzero(kept) / kept.size == pytest.approx(density, abs=0.01)
+    assert report.images == 359
+    assert 0 <= report.accuracy <= 1
+    assert report.as_json()["ratio"] == report.sizes.ratio > (3.9 if scheme == "int8" else 12)
+
+
+def test_int8_answers_as_the_float_model_does(tmp_path):
+    """Trained for one epoch, so that there is something to agree on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo.digits, "EPOCHS", 2)
+        report = compress("zoo:digits", tmp_path / "a.ckpt", scheme="int8", density=1.0)
+    assert report.float_accuracy > 0.5
+    assert abs(report.accuracy - report.float_accuracy) < 0.02
+
+
+def test_same_arguments_same_file(tmp_path, weights):
+    for name in ("a", "b"):
+        compress("zoo:digits", tmp_path / name, weights=weights, seed=3)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_slots_of_the_spec_reach_the_checkpoint(tmp_path, weights):
+    spec = replace(DEFAULT, slots=2)
+    assert compress("zoo:digits", tmp_path / "a", weights=weights, spec=spec).network.slots == 2
+
+
+def test_layers_to_keep_are_the_users_choice(tmp_path, weights):
+    report = compress("zoo:digits", tmp_path / "a", weights=weights, scheme="shift", keep_int8=["conv3"])
+    assert [n.name for n in report.network.nodes if n.weights.scheme == "int8"] == ["conv3"]
+
+
+def test_calibration_images_alone_are_enough(tmp_path, weights):
+    for i in range(5):
+        pixels = np.random.default_rng(i).integers(0, 256, (8, 8), dtype=np.uint8)
+        (tmp_path / "images").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{i}.png")
+    file = tmp_path / "model.py"
+    file.write_text("from frontend.zoo.digits import Digits as digits\n")
+    source = f"{file}:digits"
+    report = compress(source, tmp_path / "a", weights=weights, calibration=tmp_path / "images")
+    assert (report.images, report.accuracy, report.float_accuracy) == (0, None, None)
+    with pytest.raises(ShiftbookError, match="there are no images to calibrate on: give --data or"):
+        compress(source, tmp_path / "b", weights=weights)
+    with pytest.raises(ShiftbookError, match="fine-tuning for 2 epochs needs labelled images"):
+        compress(source, tmp_path / "b", weights=weights, calibration=tmp_path / "images", epochs=2)
+    with pytest.raises(ShiftbookError, match="fine-tuning for 2 epochs needs labels"):
+        compress(source, tmp_path / "b", weights=weights, data=tmp_path / "images", epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"density": 0.0}, "density must be above 0 and at most 1, not 0.0"),
+        ({"density": 1.5}, "not 1.5"),
+        ({"density": float("nan")}, "not nan"),
+        ({"epochs": -1}, "epochs must be at least 0, not -1"),
+        ({"scheme": "magic"}, "scheme must be one of"),
+        ({"bits": 40}, "bits of scheme 'focused' must be in"),
+        ({"mean": (0.1, 0.2)}, "mean must be 1 finite numbers, one for each channel, not [0.1, 0.2]"),
+        ({"std": (0.0,)}, "std must be positive, not [0.0]"),
+        ({"keep_int8": ["nowhere"]}, "there is no layer 'nowhere' to keep"),
+        ({"data": "nowhere"}, "no data at nowhere"),
+    ],
+)
+def test_bad_arguments_leave_nothing_behind(tmp_path, weights, options, message):
+    with pytest.raises(ShiftbookError, match=re.escape(message)) as caught:
+        compress("zoo:digits", tmp_path / "a.ckpt", weights=weights, **options)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_images_of_another_shape_are_refused(tmp_path, weights):
+    np.savez(tmp_path / "colour.npz", x=np.zeros((9, 8, 8, 3), np.uint8), y=np.zeros(9, int))
+    with pytest.raises(ShiftbookError, match="does not run on 8x8 images of 3 channels"):
+        compress(
+            "zoo:digits",
+            tmp_path / "a",
+            weights=weights,
+            data=tmp_path / "colour.npz",
+            mean=(0, 0, 0),
+            std=(1, 1, 1),
+        )
+
+
+def test_labels_beyond_the_classes_are_refused(tmp_path, weights):
+    np.savez(tmp_path / "many.npz", x=np.zeros((9, 8, 8, 1), np.uint8), y=np.full(9, 12))
+    with pytest.raises(ShiftbookError, match="the data has a label 12, but the network has 10 outputs"):
+        compress("zoo:digits", tmp_path / "a", weights=weights, data=tmp_path / "many.npz")
+
+
+def test_normalization_is_the_users_then_the_zoos_then_the_usual():
+    model = Digits()
+    assert normalization_for(Source(model), 3, None, None).mean == (0.485, 0.456, 0.406)
+    assert normalization_for(Source(model), 1, None, None).std == (1.0,)
+    assert normalization_for(Source(model, None, (0.5,), (0.1,)), 1, None, None).std == (0.1,)
+    assert normalization_for(Source(model, None, (0.5,), (0.1,)), 1, [0.2], None).mean == (0.2,)

@@ -1,0 +1,136 @@
+import re
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from frontend.load import load_model
+from frontend.zoo.digits import Digits
+from golden.errors import ShiftbookError
+
+MODEL = """
+from torch import nn
+
+def small():
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+
+def fails():
+    raise RuntimeError("no\\nluck")
+
+number = 3
+
+def not_a_model():
+    return 3
+"""
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    (tmp_path / "model.py").write_text(MODEL)
+    return tmp_path / "model.py"
+
+
+def state():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).state_dict()
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "plain", "wrapped", "parallel", "without counters"])
+def test_weights_from_every_kind_of_file(model_file, tmp_path, kind):
+    wanted, path = state(), tmp_path / ("w.safetensors" if kind == "safetensors" else "w.pt")
+    if kind == "safetensors":
+        save_file(wanted, path)
+    elif kind == "plain":
+        torch.save(wanted, path)
+    elif kind == "wrapped":
+        torch.save({"epoch": 3, "state_dict": wanted}, path)
+    elif kind == "parallel":
+        torch.save({f"module.{key}": value for key, value in wanted.items()}, path)
+    else:
+        torch.save({key: value for key, value in wanted.items() if "num_batches" not in key}, path)
+    found = load_model(f"{model_file}:small", path)
+    assert not found.model.training
+    for key, value in found.model.state_dict().items():
+        assert torch.equal(value, wanted[key]), key
+
+
+def test_a_factory_without_weights_keeps_its_own(model_file):
+    assert isinstance(load_model(f"{model_file}:small").model, nn.Sequential)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("resnet20", "the model must be zoo:NAME or path/to/file.py:factory, not 'resnet20'"),
+        ("{}", "the model must be zoo:NAME or path/to/file.py:factory"),
+        ("zoo:nothing", "the zoo has digits, resnet20, not 'nothing'"),
+        ("zoo:resnet20", "zoo:resnet20 needs its trained weights: give --weights FILE"),
+        ("missing.py:f", "there is no file missing.py to take 'f' from"),
+        ("{}:other", "has no 'other': name the function that returns the model"),
+        ("{}:fails", "fails: RuntimeError: no"),
+        ("{}:number", "fails: TypeError"),
+        ("{}:not_a_model", "must return a torch.nn.Module, not int"),
+    ],
+)
+def test_sources_that_give_no_model(model_file, source, message):
+    with pytest.raises(ShiftbookError, match=re.escape(message)) as caught:
+        load_model(source.format(model_file))
+    assert "\n" not in str(caught.value)
+
+
+class Evil:
+    """Unpickling it would run code."""
+
+    def __reduce__(self):
+        return (print, ("pwned",))
+
+
+def test_files_that_are_no_weights(model_file, tmp_path, capsys):
+    source = f"{model_file}:small"
+    with pytest.raises(ShiftbookError, match=r"there is no weights file .*missing\.pt"):
+        load_model(source, tmp_path / "missing.pt")
+    for name in ("bad.pt", "bad.safetensors"):
+        (tmp_path / name).write_bytes(b"\x08\0\0\0\0\0\0\0garbage")
+        with pytest.raises(ShiftbookError, match=r"is neither a \.safetensors file nor a state"):
+            load_model(source, tmp_path / name)
+    torch.save({"weights": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(ShiftbookError, match=r"evil\.pt is neither") as caught:
+        load_model(source, tmp_path / "evil.pt")
+    assert "\n" not in str(caught.value)
+    assert "pwned" not in capsys.readouterr().out
+    torch.save([1, 2], tmp_path / "list.pt")
+    with pytest.raises(ShiftbookError, match="does not hold a state dict"):
+        load_model(source, tmp_path / "list.pt")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("0.bias"), "does not fit the model: it lacks 0.bias"),
+        (lambda s: s.update(extra=torch.zeros(1)), "does not fit the model: it has unknown extra"),
+        (
+            lambda s: [s.pop(k) for k in list(s)] and s.update(a=torch.zeros(1)),
+            "it lacks 0.weight, 0.bias, 1.weight and 3 more and has unknown a",
+        ),
+        (lambda s: s.update({"0.bias": torch.zeros(3)}), "0.bias is [3], not [2]"),
+        (lambda s: s["0.weight"].fill_(torch.nan), "0.weight has 18 NaN or infinite values"),
+        (lambda s: s["1.running_var"].copy_(torch.tensor([1, torch.inf])), "1.running_var has 1 NaN or inf"),
+    ],
+)
+def test_weights_that_do_not_fit(model_file, tmp_path, change, message):
+    wrong = state()
+    change(wrong)
+    torch.save(wrong, tmp_path / "w.pt")
+    with pytest.raises(ShiftbookError, match=re.escape(message)) as caught:
+        load_model(f"{model_file}:small", tmp_path / "w.pt")
+    assert "\n" not in str(caught.value)
+
+
+def test_zoo_model_with_weights_is_not_trained_again(tmp_path):
+    torch.manual_seed(0)
+    wanted = Digits().state_dict()
+    save_file(wanted, tmp_path / "w.safetensors")
+    found = load_model("zoo:digits", tmp_path / "w.safetensors")
+    assert torch.equal(found.model.state_dict()["linear.weight"], wanted["linear.weight"])
+    assert (found.data, found.mean, found.std) == ("digits", (0.0,), (1.0,))
