@@ -156,8 +156,13 @@ def _run_rtl(
     from sim.driver import Mismatch, run_rtl
     from sim.simulator import SimulationError
 
+    building = True
+
     def show(done: int, total: int, layer: str) -> None:
-        progress(BUILDING, 1, 1)
+        nonlocal building
+        if building:
+            progress(BUILDING, 1, 1)
+            building = False
         progress("simulated cycles", done, total)
 
     progress(BUILDING, 0, 1)

@@ -32,7 +32,14 @@ def test_json_and_table_say_what_is_stored(checkpoint, network, tmp_path, capsys
     assert sum(layer["stored_bits"] for layer in found["layers"]) + found["other_bits"] == sizes.stored_bits
     out = capsys.readouterr().out
     assert f"ratio {sizes.ratio:.2f}x" in out
-    assert [line.split()[0] for line in out.splitlines()] == ["layer", "-----", "conv1", "head", "total", "ratio"]
+    assert [line.split()[0] for line in out.splitlines()] == [
+        "layer",
+        "-----",
+        "conv1",
+        "head",
+        "total",
+        "ratio",
+    ]
 
 
 def test_missing_checkpoint(tmp_path, capsys):
@@ -52,7 +59,9 @@ def test_flipped_bits(checkpoint, capsys):
         flipped = bytearray(data)
         flipped[index // 8] ^= 1 << index % 8
         checkpoint.write_bytes(flipped)
-        assert re.search("damaged|no shiftbook checkpoint|newer", refused(capsys, ["inspect", str(checkpoint)]))
+        assert re.search(
+            "damaged|no shiftbook checkpoint|newer", refused(capsys, ["inspect", str(checkpoint)])
+        )
 
 
 def test_foreign_safetensors(tmp_path, capsys):

@@ -1,0 +1,84 @@
+"""`shiftbook gates`, `verilog` and `demo`."""
+
+import json
+import re
+
+import pytest
+
+from golden.spec import PRESETS
+from shiftbook import cli
+from tests.shiftbook.test_inspect import refused
+
+
+def test_gates(tmp_path, capsys):
+    report = tmp_path / "gates.json"
+    assert cli.main(["gates", "--lanes", "2x2", "--json", str(report)]) == 0
+    found, out = json.loads(report.read_text()), capsys.readouterr().out
+    assert {"shift", "focused", "int8", "int8_sparse"} <= set(found["engines"])
+    for name, engine in found["engines"].items():
+        assert 0 < engine["lane_ge"] < engine["total_ge"]
+        assert engine["memory_bits"] > 0
+        assert engine["modules"]
+        assert name in out
+    assert {"yosys", "amaranth", "shiftbook"} <= set(found["versions"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--lanes", "3x3"], "rows must be a power of two, not 3"),
+        (["--weights", "missing.toml"], "missing.toml"),
+        (["--liberty", "missing.lib"], "missing.lib"),
+        (["--json", "no/folder/x.json"], "there is no folder"),
+    ],
+)
+def test_gates_of_nothing(options, message, capsys):
+    assert message in refused(capsys, ["gates", *options])
+
+
+def test_verilog(tmp_path, capsys):
+    path, report = tmp_path / "engine.v", tmp_path / "engine.json"
+    arguments = ["verilog", "--lanes", "2x2", "--preset", "focused", "-o", str(path), "--json", str(report)]
+    assert cli.main(arguments) == 0
+    text, found = path.read_text(), json.loads(report.read_text())
+    modules = re.findall(r"^module (\w+)", text, re.MULTILINE)
+    assert modules.count("engine") == 1
+    assert len(modules) == len(set(modules)) == found["modules"]
+    assert found["spec"]["terms"] == [list(span) for span in PRESETS["focused"].terms]
+    assert "top module engine" in capsys.readouterr().out
+    assert cli.main(arguments) == 0
+    assert path.read_text() == text, "same options, same text"
+
+
+def test_verilog_to_nowhere(tmp_path, capsys):
+    message = refused(capsys, ["verilog", "-o", str(tmp_path / "no" / "engine.v")])
+    assert "there is no folder" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--images", "0"], "the number of images must be at least 1, not 0"),
+        (["--lanes", "1x8"], "rows must be an integer in 2..32, not 1"),
+        (["--output", "/dev/null/demo"], "cannot make the folder /dev/null/demo"),
+    ],
+)
+def test_demo_that_cannot_be(options, message, capsys):
+    assert message in refused(capsys, ["demo", *options])
+
+
+@pytest.mark.slow
+def test_demo(tmp_path, capsys):
+    folder, report = tmp_path / "out", tmp_path / "demo.json"
+    assert cli.main(["demo", "--output", str(folder), "--images", "64", "--json", str(report)]) == 0
+    found = json.loads(report.read_text())
+    assert found["float_accuracy"] - found["accuracy"] <= 0.01
+    assert found["ratio"] >= 10
+    assert (found["images"], found["mismatches"]) == (64, 0)
+    engines = {engine["engine"]: engine for engine in found["engines"]}
+    assert engines["shift"]["cycles"] == found["cycles"]
+    assert {"shift", "focused", "int8", "int8_sparse"} <= set(engines)
+    names = {"digits.ckpt", "compress.json", "inspect.json", "run.json", "gates.json", "demo.json"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert "mismatches 0 in " in capsys.readouterr().out
