@@ -6,7 +6,6 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.errors import ShiftbookError
 from golden.spec import Spec
 
 
@@ -16,7 +15,7 @@ class BitReader(wiring.Component):
     Parameters
     ----------
     spec
-        ``word_width`` and ``code_length``, the width of the window.
+        ``word_width`` and ``code_length``, the width of the window, of which a spec makes the first longer.
 
     Members
     -------
@@ -37,18 +36,9 @@ class BitReader(wiring.Component):
     -------
     The window is valid two cycles after the first word is taken; from then on a word a cycle sustains
     any ``length`` each cycle.
-
-    Raises
-    ------
-    ShiftbookError
-        The word width is not above the width of the window.
     """
 
     def __init__(self, spec: Spec) -> None:
-        if spec.word_width <= spec.code_length:
-            raise ShiftbookError(
-                f"word_width must be above code_length {spec.code_length}, not {spec.word_width}"
-            )
         self.spec = spec
         super().__init__(
             {

@@ -149,12 +149,12 @@ class Control(wiring.Component):
         ]
 
     def _count(self, m: Module, blocked: Signal) -> None:
+        """Count; while no layer runs nothing issues, waits, is blocked or bad."""
+        m.d.sync += [
+            self.cycles.eq(self.cycles + self.busy),
+            self.terms.eq(self.terms + sum(self.issue)),
+            self.stalls.eq(self.stalls + (blocked | self.waiting.any())),
+            self.error.eq(self.error | self.bad.any()),
+        ]
         with m.If(self.start):
             m.d.sync += [s.eq(0) for s in (self.cycles, self.terms, self.stalls, self.error)]
-        with m.Elif(self.busy):
-            m.d.sync += [
-                self.cycles.eq(self.cycles + 1),
-                self.terms.eq(self.terms + sum(self.issue)),
-                self.stalls.eq(self.stalls + (blocked | self.waiting.any())),
-                self.error.eq(self.error | self.bad.any()),
-            ]

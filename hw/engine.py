@@ -46,7 +46,7 @@ class Engine(wiring.Component):
     channels : In(stream)
         Struct {bias: signed, multiplier, shift} of each output channel, taken at its commit.
     tile : In(stream)
-        Struct {slot_mask, address, plane}, always ready; written to the banks of the masked slots. While idle.
+        Struct {slot_mask, address, plane}, always ready; goes to the banks of the masked slots. While idle.
     output : Out(stream)
         ``requantizers`` bytes a beat; beat j byte q is lane ``q * drain_cycles + j``.
     cycles : Out(32)
@@ -164,9 +164,7 @@ class Engine(wiring.Component):
         for name in ("busy", "done", "cycles", "terms", "stalls", "error"):
             m.d.comb += getattr(self, name).eq(getattr(control, name))
 
-    def _join_drain(
-        self, m: Module, file: RegisterFile, control: Control, grid: Grid, drain: Drain
-    ) -> None:
+    def _join_drain(self, m: Module, file: RegisterFile, control: Control, grid: Grid, drain: Drain) -> None:
         m.d.comb += [
             drain.clear.eq(control.clear),
             drain.reserve.eq(control.drain),

@@ -56,15 +56,11 @@ class Grid(wiring.Component):
         lanes = [make_lane(spec) for _ in range(spec.lanes)]
         for number, lane in enumerate(lanes):
             m.submodules[f"lane_{number // spec.cols}_{number % spec.cols}"] = lane
-            m.d.comb += [
-                lane.pixels[slot].eq(self.pixels[slot][number]) for slot in range(spec.slots)
-            ]
+            m.d.comb += [lane.pixels[slot].eq(self.pixels[slot][number]) for slot in range(spec.slots)]
             m.d.comb += [lane.rows.eq(self.rows), lane.start.eq(self.start)]
             if (number + 1) % spec.drain_cycles:
                 m.d.comb += lane.above.eq(lanes[number + 1].shadow)
-        m.d.comb += [
-            self.heads[q].eq(lanes[q * spec.drain_cycles].shadow) for q in range(spec.requantizers)
-        ]
+        m.d.comb += [self.heads[q].eq(lanes[q * spec.drain_cycles].shadow) for q in range(spec.requantizers)]
         if spec.lane == "shift":
             m.submodules.correction = correction = Correction(spec)
             m.d.comb += [

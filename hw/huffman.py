@@ -163,7 +163,9 @@ class HuffmanDecoder(wiring.Component):
             read.addr.eq(self._rank(reader.window, first_below)),
             self.symbols.payload.eq(Cat(read.data, bad)),
         ]
-        m.d.sync += self.symbols.valid.eq(~self.clear & (reader.valid | (self.symbols.valid & ~self.symbols.ready)))
+        m.d.sync += self.symbols.valid.eq(
+            ~self.clear & (reader.valid | (self.symbols.valid & ~self.symbols.ready))
+        )
         with m.If(advance):
             m.d.sync += bad.eq(~below[-1])
         return m

@@ -95,7 +95,10 @@ class Issuer(wiring.Component):
         m.d.sync += target.eq(Mux(self.clear, 0, self.position + step))
         if self.spec.feed == "dense":
             m.d.comb += [last_row.eq(1), self.row.eq(self.codes.payload), step.eq(self.issue)]
-            m.d.comb += [self.issue.eq(active & self.codes.valid), self.waiting.eq(active & ~self.codes.valid)]
+            m.d.comb += [
+                self.issue.eq(active & self.codes.valid),
+                self.waiting.eq(active & ~self.codes.valid),
+            ]
         else:
             self._items(m, active, last_row, step)
             self._rows(m, last_row)
@@ -116,12 +119,11 @@ class Issuer(wiring.Component):
             load.eq(~has_item | retire),
             self.gaps.ready.eq(load & ~self.gapless),
             # a bad gap counts 0: it is seen where the next code should be, and not at all at the end
-            step.eq(
-                (retire & has_code)
-                + Mux(load & self.gaps.valid & ~self.gapless & ~gap.bad, gap.gap, 0)
-            ),
+            step.eq((retire & has_code) + Mux(load & self.gaps.valid & ~self.gapless & ~gap.bad, gap.gap, 0)),
             self.waiting.eq(active & ~(has_item & (~has_code | self.codes.valid))),
-            self.bad.eq(active & has_item & (has_bad | (has_code & self.codes.valid & self.codes.payload.bad))),
+            self.bad.eq(
+                active & has_item & (has_bad | (has_code & self.codes.valid & self.codes.payload.bad))
+            ),
         ]
         with m.If(load):
             m.d.sync += [

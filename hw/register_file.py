@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from golden.spec import Spec
 from hw import registers
 from hw.layouts import config_word, memory_write
-from hw.registers import Region, Register
+from hw.registers import Region
 
 
 class RegisterFile(wiring.Component):

@@ -1,0 +1,323 @@
+"""Components that put streams around blocks without any, so that `sim.bench` can play them."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Const, ShapeLike, ValueCastable
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import Spec
+from hw import registers
+from hw.bit_reader import BitReader
+from hw.drain import Drain
+from hw.grid import Grid
+from hw.huffman import SYMBOLS, CodeTable, HuffmanDecoder
+from hw.issuer import Issuer
+from hw.layouts import code_symbol, config_word, gap_symbol, plane, row, row_source_width, struct
+from hw.output_buffer import OutputBuffer
+from hw.register_file import RegisterFile
+from hw.registers import Region
+
+DEPTH = 16
+
+
+def ports(block: wiring.Component, flow: wiring.Flow) -> dict[str, tuple[ShapeLike, Value]]:
+    """Shape and value of every input or output, by its Verilog name."""
+    found = {}
+    for path, member, value in block.signature.flatten(block):
+        plain = value.as_value() if isinstance(value, ValueCastable) else value
+        if member.flow == flow and not isinstance(plain, Const):
+            found["__".join(map(str, path))] = (member.shape, plain)
+    return found
+
+
+class Paced(wiring.Component):
+    """A block of fixed latency: one item a cycle in, and what the outputs are for it.
+
+    In cycles without an item all inputs are 0.
+
+    Parameters
+    ----------
+    block
+        The block.
+    latency
+        Cycles from an item to each output.
+    late
+        Inputs that come some cycles after the others.
+    """
+
+    def __init__(
+        self, block: wiring.Component, latency: dict[str, int], late: dict[str, int] | None = None
+    ) -> None:
+        self.block = block
+        self.latency = latency
+        self.late = late or {}
+        inputs = {name: shape for name, (shape, _) in ports(block, In).items()}
+        outputs = {name: ports(block, Out)[name][0] for name in latency}
+        super().__init__(
+            {
+                "input": In(stream.Signature(data.StructLayout(inputs))),
+                "output": Out(stream.Signature(data.StructLayout(outputs))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.block = self.block
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=len(self.output.payload.as_value()), depth=DEPTH)
+        longest = max(self.latency.values())
+        accept = Signal()
+        m.d.comb += [
+            self.input.ready.eq(fifo.level <= DEPTH - longest - 2),
+            accept.eq(self.input.valid & self.input.ready),
+            fifo.w_en.eq(delayed(m, accept, longest)),
+            self.output.payload.eq(fifo.r_data),
+            self.output.valid.eq(fifo.r_rdy),
+            fifo.r_en.eq(self.output.ready),
+        ]
+        for name, (_, port) in ports(self.block, In).items():
+            value = Mux(accept, Value.cast(self.input.payload[name]), 0)
+            m.d.comb += port.eq(delayed(m, value, self.late.get(name, 0)))
+        collected = [
+            delayed(m, ports(self.block, Out)[name][1], longest - latency)
+            for name, latency in self.latency.items()
+        ]
+        m.d.comb += fifo.w_data.eq(Cat(collected))
+        return m
+
+
+def delayed(m: Module, value: Value, cycles: int) -> Value:
+    """``value`` some cycles later."""
+    for _ in range(cycles):
+        later = Signal(len(value))
+        m.d.sync += later.eq(value)
+        value = later
+    return value
+
+
+class ReaderBench(wiring.Component):
+    """A bit reader that moves by each length of a stream and gives the window before it."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "words": In(stream.Signature(spec.word_width)),
+                "lengths": In(stream.Signature(range(spec.code_length + 1))),
+                "windows": Out(stream.Signature(spec.code_length)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.reader = reader = BitReader(self.spec)
+        wiring.connect(m, wiring.flipped(self.words), reader.words)
+        m.d.comb += [
+            self.windows.payload.eq(reader.window),
+            self.windows.valid.eq(reader.valid & self.lengths.valid),
+            self.lengths.ready.eq(reader.valid & self.windows.ready),
+            reader.take.eq(self.windows.valid & self.windows.ready),
+            reader.length.eq(self.lengths.payload),
+        ]
+        return m
+
+
+class DecoderBench(wiring.Component):
+    """Code table and decoder, written through the register file; decodes after ``writes`` writes."""
+
+    def __init__(self, spec: Spec, code: Region, writes: int) -> None:
+        self.spec = spec
+        self.code = code
+        self.writes = writes
+        self.decoder = HuffmanDecoder(spec, code)
+        super().__init__(
+            {
+                "config": In(stream.Signature(config_word(), always_ready=True)),
+                "words": In(stream.Signature(spec.word_width)),
+                "symbols": Out(self.decoder.symbols.signature),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.file = file = RegisterFile(self.spec)
+        m.submodules.table = table = CodeTable(self.spec, self.code)
+        m.submodules.decoder = decoder = self.decoder
+        left = Signal(range(self.writes + 1), init=self.writes)
+        m.d.sync += left.eq(left - self.config.valid)
+        m.d.comb += [
+            file.config.payload.eq(self.config.payload),
+            file.config.valid.eq(self.config.valid),
+            decoder.clear.eq(left != 0),
+            decoder.limits.eq(table.limits),
+            decoder.offsets.eq(table.offsets),
+        ]
+        wiring.connect(m, getattr(file, f"write_{self.code.name.lower()}"), table.write)
+        wiring.connect(m, getattr(file, f"write_{SYMBOLS[self.code].name.lower()}"), decoder.write)
+        wiring.connect(m, wiring.flipped(self.words), decoder.words)
+        wiring.connect(m, decoder.symbols, wiring.flipped(self.symbols))
+        return m
+
+
+class IssuerBench(wiring.Component):
+    """An issuer that advances as soon as it is over, and lists what it issues with its output channel."""
+
+    def __init__(self, spec: Spec, outputs: int) -> None:
+        self.spec = spec
+        self.outputs = outputs
+        self.issuer = Issuer(spec)
+        members = {
+            "positions": In(spec.position_width),
+            "codes": In(stream.Signature(code_symbol(spec))),
+            "issued": Out(
+                stream.Signature(
+                    data.StructLayout(
+                        {"channel": 8, "position": spec.position_width, "row": row_source_width(spec)}
+                    )
+                )
+            ),
+        }
+        if spec.feed == "coded":
+            members |= {"gapless": In(1), "gaps": In(stream.Signature(gap_symbol(spec)))}
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.issuer = issuer = self.issuer
+        width = len(self.issued.payload.as_value())
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=width, depth=1024)
+        begun = Signal(8)
+        m.d.sync += begun.eq(begun + issuer.advance)
+        m.d.comb += [
+            issuer.positions.eq(self.positions),
+            issuer.span.eq(Mux(begun == 0, 0, self.positions)),
+            issuer.advance.eq(issuer.over & (begun != self.outputs)),
+            fifo.w_en.eq(issuer.issue),
+            fifo.w_data.eq(Cat((begun + issuer.advance)[:8], issuer.position, issuer.row)),
+            self.issued.payload.eq(fifo.r_data),
+            self.issued.valid.eq(fifo.r_rdy),
+            fifo.r_en.eq(self.issued.ready),
+        ]
+        wiring.connect(m, wiring.flipped(self.codes), issuer.codes)
+        if self.spec.feed == "coded":
+            m.d.comb += issuer.gapless.eq(self.gapless)
+            wiring.connect(m, wiring.flipped(self.gaps), issuer.gaps)
+        return m
+
+
+class GridBench(wiring.Component):
+    """A grid whose heads are taken in the ``drain_cycles`` cycles after each start, corrected."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        item = {
+            "pixels": data.ArrayLayout(plane(spec), spec.slots),
+            "rows": data.ArrayLayout(row(spec), spec.slots),
+            "start": 1,
+        }
+        self.beat = data.ArrayLayout(spec.accumulator_width, spec.requantizers)
+        super().__init__(
+            {
+                "input": In(stream.Signature(data.StructLayout(item))),
+                "beats": Out(stream.Signature(self.beat)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.grid = grid = Grid(self.spec)
+        width = len(self.beats.payload.as_value())
+        cycles = self.spec.drain_cycles
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=width, depth=4 * cycles)
+        left = Signal(range(cycles + 1))
+        correction = Signal(self.spec.accumulator_width)
+        item = self.input.payload
+        accept = Signal()
+        m.d.comb += [
+            self.input.ready.eq(~item.start | (left <= 1) & (fifo.level <= 2 * cycles)),
+            accept.eq(self.input.valid & self.input.ready),
+            grid.start.eq(accept & item.start),
+            grid.pixels.eq(item.pixels),
+            grid.rows.eq(Mux(accept, item.rows.as_value(), 0)),
+            fifo.w_en.eq(left != 0),
+            fifo.w_data.eq(Cat((head + correction)[: len(head)] for head in grid.heads)),
+            self.beats.payload.eq(fifo.r_data),
+            self.beats.valid.eq(fifo.r_rdy),
+            fifo.r_en.eq(self.beats.ready),
+        ]
+        with m.If(grid.start):
+            m.d.sync += [left.eq(cycles), correction.eq(grid.correction)]
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        return m
+
+
+class DrainBench(wiring.Component):
+    """A drain that gets one channel after another: parameters, correction and all beats of heads."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.drain = Drain(spec)
+        heads = data.ArrayLayout(spec.accumulator_width, spec.requantizers)
+        item = {
+            "parameters": struct(registers.channel_parameters(spec)),
+            "correction": spec.accumulator_width,
+            "beats": data.ArrayLayout(heads, spec.drain_cycles),
+        }
+        super().__init__(
+            {
+                "channels": In(stream.Signature(data.StructLayout(item))),
+                "zero_point": In(8),
+                "low": In(8),
+                "high": In(8),
+                "output": Out(stream.Signature(8 * spec.requantizers)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.drain = drain = self.drain
+        wiring.connect(m, drain.output, wiring.flipped(self.output))
+        step = Signal(range(self.spec.drain_cycles + 4))
+        item = self.channels.payload
+        m.d.comb += [
+            drain.zero_point.eq(self.zero_point),
+            drain.low.eq(self.low),
+            drain.high.eq(self.high),
+            drain.reserve.eq(self.channels.valid & drain.room & (step == 0)),
+            drain.parameters.eq(item.parameters),
+            drain.begin.eq(step == 2),
+            drain.correction.eq(item.correction),
+            self.channels.ready.eq(step == self.spec.drain_cycles + 2),
+        ]
+        with m.If(step > 2):
+            m.d.comb += drain.heads.eq(item.beats[(step - 3)[: (self.spec.drain_cycles - 1).bit_length()]])
+        with m.If((step != 0) | drain.reserve):
+            m.d.sync += step.eq(Mux(self.channels.ready, 0, step + 1))
+        return m
+
+
+class BufferBench(wiring.Component):
+    """An output buffer whose channels are reserved when there is room and written two cycles later."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.buffer = OutputBuffer(spec)
+        beat = 8 * spec.requantizers
+        super().__init__({"beats": In(stream.Signature(beat)), "output": Out(stream.Signature(beat))})
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.buffer = buffer = self.buffer
+        wiring.connect(m, buffer.output, wiring.flipped(self.output))
+        promised = Signal(range(2 * self.spec.drain_cycles + 1))  # reserved and not yet written
+        m.d.comb += [
+            buffer.reserve.eq(buffer.room & self.beats.valid & (promised == 0)),
+            self.beats.ready.eq(promised != 0),
+            buffer.write.eq(self.beats.valid & self.beats.ready),
+            buffer.data.eq(self.beats.payload),
+        ]
+        m.d.sync += promised.eq(promised + Mux(buffer.reserve, self.spec.drain_cycles, 0) - buffer.write)
+        return m

@@ -1,0 +1,44 @@
+"""Random codebook rows, and what they are worth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from golden.spec import Spec
+
+Row = dict[str, int]
+
+
+def random_row(spec: Spec, rng: np.random.Generator) -> Row:
+    """A row as `hw.lookup.Lookup` gives it: no absent term is negative."""
+    if spec.lane == "multiply":
+        return {"weight": int(rng.integers(-128, 128))}
+    row = {}
+    for number, (low, high) in enumerate(spec.terms):
+        row[f"enable{number}"] = int(rng.random() < 0.8)
+        row[f"negative{number}"] = int(rng.random() < 0.5) & row[f"enable{number}"]
+        if high > low:
+            row[f"exponent{number}"] = int(rng.integers(0, high - low + 1))
+    return row
+
+
+def factor(row: Row, spec: Spec) -> int:
+    """The weight that a row stands for."""
+    if spec.lane == "multiply":
+        return row["weight"]
+    total = 0
+    for number, (low, _) in enumerate(spec.terms):
+        term = row[f"enable{number}"] << low + row.get(f"exponent{number}", 0)
+        total += -term if row[f"negative{number}"] else term
+    return total
+
+
+def correction(rows: list[Row], spec: Spec) -> int:
+    """What must be added to a lane's accumulator after these rows."""
+    if spec.lane == "multiply":
+        return 0
+    return -255 * sum(
+        row[f"negative{number}"] << low + row.get(f"exponent{number}", 0)
+        for row in rows
+        for number, (low, _) in enumerate(spec.terms)
+    )

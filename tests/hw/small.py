@@ -1,0 +1,14 @@
+"""Specs that are quick to build."""
+
+from dataclasses import replace
+
+from golden.spec import DEFAULT, PRESETS, Spec
+
+SHIFT = replace(DEFAULT, rows=4, cols=4, slots=2, requantizers=4, tile_words=64, codebook_rows=64)
+"""Four beats a channel."""
+
+
+def small(preset: str, **changes: object) -> Spec:
+    """A preset with the small sizes of `SHIFT`."""
+    base = PRESETS[preset]
+    return replace(SHIFT, **{"lane": base.lane, "feed": base.feed, "terms": base.terms, **changes})

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from golden.spec import Spec
+from hw.lane import make_lane
+from sim import bench
+from tests.hw.benches import Paced
+from tests.hw.rows import correction, factor, random_row
+from tests.hw.small import small
+
+SPECS = [small("default"), small("pair", slots=3), small("focused", slots=1), small("int8_sparse")]
+
+
+@pytest.mark.parametrize("pauses", bench.PAUSES[::3])
+@pytest.mark.parametrize("spec", SPECS, ids=["shift", "pair", "focused", "multiply"])
+def test_sums(spec: Spec, pauses: bench.Pauses) -> None:
+    rng = np.random.default_rng(0)
+    modulus = 1 << spec.accumulator_width
+    stimulus, expected, total = [], [], None
+    for _ in range(400):
+        pixels = rng.integers(0, 256, spec.slots).tolist()
+        rows = [random_row(spec, rng) for _ in pixels]
+        start, above = int(rng.random() < 0.05), int(rng.integers(0, modulus))
+        stimulus.append({"pixels": pixels, "rows": rows, "start": start, "above": above})
+        expected.append(total if start else above)
+        if start or total is not None:
+            added = sum(x * factor(row, spec) for x, row in zip(pixels, rows, strict=True))
+            total = ((0 if start else total) + added - correction(rows, spec)) % modulus
+    observed = bench.observe(
+        Paced(make_lane(spec), {"shadow": 1}),
+        inputs={"input": stimulus},
+        outputs={"output": len(stimulus)},
+        pauses=pauses,
+    )["output"]
+    pairs = [(got["shadow"], want) for got, want in zip(observed, expected, strict=True) if want is not None]
+    assert [got for got, _ in pairs] == [want for _, want in pairs]

@@ -1,0 +1,87 @@
+"""What a component's docstring says of its members must be its signature."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+import hw
+from golden.spec import PRESETS
+from hw.registers import Region
+
+SECTIONS = ("Parameters", "Members", "Latency", "Numeric range", "Raises", "Source")
+VARIANTS = ("default", "int8", "int8_sparse")
+
+
+def components() -> list[type[wiring.Component]]:
+    found = []
+    for info in pkgutil.iter_modules(hw.__path__):
+        module = importlib.import_module(f"hw.{info.name}")
+        found += [
+            member
+            for _, member in inspect.getmembers(module, inspect.isclass)
+            if issubclass(member, wiring.Component) and member.__module__ == module.__name__
+        ]
+    return found
+
+
+def documented(component: type[wiring.Component]) -> list[tuple[str, str]]:
+    """Name and direction of each member, in order; a subclass without the section has its base's."""
+    for kind in component.__mro__:
+        lines = (inspect.cleandoc(kind.__doc__ or "")).splitlines()
+        if "Members" in lines:
+            break
+    begin = lines.index("Members") + 2
+    ends = [i for i in range(begin, len(lines) - 1) if set(lines[i + 1]) == {"-"} and lines[i] in SECTIONS]
+    section = lines[begin : ends[0] if ends else None]
+    found = [re.fullmatch(r"(\w+) : (In|Out)\((.+)\)(\.array\(\w+\))?", line) for line in section]
+    assert all(found[i] for i, line in enumerate(section) if line and not line.startswith(" ")), section
+    return [(match[1], match[2]) for match in found if match]
+
+
+def construct(component: type[wiring.Component], preset: str) -> list[wiring.Component]:
+    spec = PRESETS[preset]
+    needs_code = "code" in inspect.signature(component).parameters
+    if needs_code:
+        return (
+            []
+            if spec.feed == "dense"
+            else [component(spec, code) for code in (Region.GAP_CODE, Region.CODE_CODE)]
+        )
+    return [component(spec)]
+
+
+def test_components_are_found() -> None:
+    assert {c.__name__ for c in components()} >= {"Engine", "Slot", "ShiftLane", "HuffmanDecoder", "Drain"}
+
+
+@pytest.mark.parametrize("component", components(), ids=lambda c: c.__name__)
+def test_members(component: type[wiring.Component]) -> None:
+    listed = documented(component)
+    assert len(dict(listed)) == len(listed)
+    seen = set()
+    for preset in VARIANTS:
+        for block in construct(component, preset):
+            actual = {
+                name: "In" if member.flow == In else "Out" for name, member in block.signature.members.items()
+            }
+            missing = set(dict(listed)) - set(actual)
+            if missing:  # some members are there with one feed only, and the docstring says so
+                assert "ot there with a dense feed" in inspect.getdoc(component)
+                assert PRESETS[preset].feed == "dense"
+            assert actual == {name: flow for name, flow in listed if name in actual}
+            seen |= set(actual)
+    assert seen == set(dict(listed))
+
+
+@pytest.mark.parametrize("component", components(), ids=lambda c: c.__name__)
+def test_sections(component: type[wiring.Component]) -> None:
+    text = "\n".join(inspect.cleandoc(kind.__doc__ or "") for kind in component.__mro__[:-1])
+    assert "Parameters\n---" in text
+    assert "Members\n---" in text
