@@ -235,8 +235,7 @@ def _run_layer(
             for tile, grid in zip(np.ndindex(job.layout.tiles), image_grids, strict=True):
                 tiles.place_grid(output[image], grid, tile)
             _check_image(name, image, output[image], want[image])
-        if session.pauses == NEVER:
-            _check_cycles(job, counters, first)
+        _check_counters(job, counters, first, session.pauses)
         meter.done += len(part) * cost.tiles * each
         meter.show(0, name)
     return output, _layer_run(job, counters, want.size, spec)
@@ -273,13 +272,13 @@ def _check_image(name: str, image: int, got: Activations, want: Activations) -> 
         )
 
 
-def _check_cycles(job: _Job, counters: Counters, first: int) -> None:
+def _check_counters(job: _Job, counters: Counters, first: int, pauses: Pauses) -> None:
     """Raise at the first tile whose counters are not those of the cycle model."""
-    for what, got, want in (
-        ("cycles", counters.cycles, job.cost.tile_cycles),
-        ("terms", counters.terms, job.cost.tile_rows),
-        ("stalls", counters.stalls, 0),
-    ):
+    model = {"terms": job.cost.tile_rows}
+    if pauses == NEVER:
+        model |= {"cycles": job.cost.tile_cycles, "stalls": 0}
+    for what, want in model.items():
+        got = getattr(counters, what)
         different = np.flatnonzero(got != want)
         if len(different):
             where = _where(job, int(different[0]), first)

@@ -64,13 +64,16 @@ class Session:
         self._folder = Path(self._scratch.name)
         self._failure: SimulationError | None = None
         self._thread = threading.Thread(target=self._simulate, daemon=True)
-        listener = socket.socket(socket.AF_UNIX)
-        with listener:
-            listener.bind(str(self._folder / SOCKET))
-            listener.listen(1)
-            listener.settimeout(0.2)
-            self._thread.start()
-            self._socket = self._accept(listener)
+        try:
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(str(self._folder / SOCKET))
+                listener.listen(1)
+                listener.settimeout(0.2)
+                self._thread.start()
+                self._socket = self._accept(listener)
+        except BaseException:
+            self._scratch.cleanup()  # the simulator ends when it finds no socket
+            raise
         self._stream = self._socket.makefile("rw", encoding="utf-8")
         return self
 
@@ -81,7 +84,7 @@ class Session:
         self._socket.close()  # the simulator sees it and ends
         self._thread.join()
         self._scratch.cleanup()
-        if self._failure is not None and error is None:
+        if self._failure is not None and kind is None:
             raise self._failure
 
     def play(

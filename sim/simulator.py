@@ -26,6 +26,10 @@ STANDARD = "-std=gnu++17"
 COMPILE = "-O2"
 
 
+WAVE = Path(__file__).with_name("wave")
+"""Headers in the place of liblz4 and zlib, which Verilator's FST writer wants."""
+
+
 class SimulationError(RuntimeError):
     """A simulator that could not be built, or a cocotb test that failed; carries the end of its log."""
 
@@ -117,7 +121,7 @@ def build(
     started = time.perf_counter()
     design = _Design(verilog, top, wave, tuple(public), tuple((parameters or {}).items()))
     tools = _tools()
-    name = cache.key(repr(astuple(tools)), *VERILATE, STANDARD, COMPILE, repr(astuple(design)))
+    name = cache.key(repr(astuple(tools)), Path(__file__).read_bytes(), repr(astuple(design)))
     folder, made = cache.entry(f"sim-{name}", lambda work: _compile(work, design, tools))
     return Build(folder, top, wave, time.perf_counter() - started if made else 0.0)
 
@@ -237,6 +241,9 @@ def _output(command: Sequence[str]) -> str:
 
 def _compile(work: Path, design: _Design, tools: _Tools) -> None:
     """Leave the executable and the log of its build in ``work``."""
+    import cocotb_tools.config
+
+    libraries = cocotb_tools.config.libs_dir
     scratch, log = work / "obj", work / "log"
     scratch.mkdir()
     (scratch / "top.v").write_text(design.verilog)
@@ -252,6 +259,8 @@ def _compile(work: Path, design: _Design, tools: _Tools) -> None:
         "PYTHON3": sys.executable,
         "OPT_FAST": COMPILE,
         "CFG_CXXFLAGS_PCH_I": "-include",  # the wheel was not configured for any compiler
+        # without the libraries that `WAVE` stands in for
+        "LDLIBS": f"-pthread -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
     }
     command = [tools.make, "-j", str(os.cpu_count() or 1), "-f", "Vtop.mk"]
     _execute([*command, *(f"{key}={value}" for key, value in settings.items())], scratch, log, tools)
@@ -267,10 +276,8 @@ def _verilate(design: _Design, tools: _Tools) -> list[str]:
     """
     import cocotb_tools.config
 
-    libraries = cocotb_tools.config.libs_dir
     command = [tools.verilator, "--cc", "--exe", "--vpi", *VERILATE, "-Wno-fatal", "-Wno-lint"]
     command += ["--top-module", design.top, "--prefix", "Vtop", "-o", design.top, "-Mdir", "."]
-    command += ["-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"]
     command += ["-CFLAGS", STANDARD]
     command += ["--trace-fst"] if design.wave else []
     command += [f"-G{name}={value}" for name, value in design.parameters]
@@ -288,14 +295,15 @@ def _runtime(wave: bool, tools: _Tools) -> Path:
     defines = {"VERILATOR": 1, "VM_TRACE": wave, "VM_TRACE_FST": wave, "VM_TRACE_VCD": 0, "VM_TRACE_SAIF": 0}
     defines |= {"VM_COVERAGE": 0, "VM_SC": 0, "VM_TIMING": 0}
     command = [*shlex.split(tools.compiler), COMPILE, STANDARD, f"-I{include}", f"-I{include / 'vltstd'}"]
-    command += [f"-D{name}={int(value)}" for name, value in defines.items()]
+    command += [f"-I{WAVE}", *(f"-D{name}={int(value)}" for name, value in defines.items())]
+    headers = [file.read_text() for file in sorted(WAVE.iterdir())] if wave else []
 
     def make(work: Path) -> None:
         for name in _runtime_sources(wave):
             source = str(include / f"{name}.cpp")
             _execute([*command, "-c", "-o", f"{name}.o", source], work, work / "log", tools)
 
-    return cache.entry("runtime-" + cache.key(repr(astuple(tools)), *command), make)[0]
+    return cache.entry("runtime-" + cache.key(repr(astuple(tools)), *command, *headers), make)[0]
 
 
 def _execute(command: Sequence[str], work: Path, log: Path, tools: _Tools) -> None:
@@ -305,7 +313,7 @@ def _execute(command: Sequence[str], work: Path, log: Path, tools: _Tools) -> No
         done = subprocess.run(command, cwd=work, env=env, stdout=stream, stderr=stream, check=False)
     if done.returncode:
         lines = log.read_text(errors="replace").splitlines()
-        shown = [line for line in lines if "rror" in line][:10] or lines[-10:]
+        shown = [line for line in lines if "rror" in line][:10] + lines[-10:]
         raise SimulationError(
             "\n".join([f"{Path(command[0]).name} failed with exit code {done.returncode}", *shown])
         )

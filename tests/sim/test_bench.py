@@ -77,7 +77,7 @@ def test_hang() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape, value, bits",
+    ("shape", "value", "bits"),
     [
         (4, 9, 9),
         (signed(4), -1, 15),

@@ -1,0 +1,105 @@
+"""The build cache: hits, damage, races, and a folder that cannot be made."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from golden.errors import ShiftbookError
+from sim import cache
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SHIFTBOOK_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def write(text: str):
+    def make(folder: Path) -> None:
+        (folder / "sub").mkdir()
+        (folder / "sub" / "file").write_text(text)
+
+    return make
+
+
+def test_made_once() -> None:
+    path, made = cache.entry("a", write("first"))
+    again, made_again = cache.entry("a", write("second"))
+    assert (made, made_again) == (True, False)
+    assert path == again
+    assert (path / "sub" / "file").read_text() == "first"
+
+
+@pytest.mark.parametrize("damage", ["change", "remove", "add", "manifest"])
+def test_damaged_entry_is_made_again(damage: str) -> None:
+    path, _ = cache.entry("a", write("first"))
+    if damage == "change":
+        (path / "sub" / "file").write_text("broken")
+    elif damage == "remove":
+        (path / "sub" / "file").unlink()
+    elif damage == "add":
+        (path / "other").write_text("")
+    else:
+        (path / cache.MANIFEST).write_text("{")
+    path, made = cache.entry("a", write("second"))
+    assert made
+    assert (path / "sub" / "file").read_text() == "second"
+
+
+def test_a_failed_maker_leaves_nothing(own_cache: Path) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half").write_text("")
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        cache.entry("a", fail)
+    assert list(own_cache.iterdir()) == []
+
+
+def test_concurrent_makers_agree(own_cache: Path) -> None:
+    gate = threading.Barrier(4)
+    seen = []
+
+    def make(folder: Path) -> None:
+        gate.wait()
+        write(str(threading.get_ident()))(folder)
+
+    def work() -> None:
+        path, _ = cache.entry("a", make)
+        seen.append((path / "sub" / "file").read_text())
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 4
+    assert len(set(seen)) == 1
+    assert [path.name for path in own_cache.iterdir()] == ["a"]
+
+
+def test_oldest_entries_go(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:
+    monkeypatch.setattr(cache, "KEEP", 2)
+    for name in "abc":
+        cache.entry(name, write(name))
+        time.sleep(0.02)
+    assert sorted(path.name for path in own_cache.iterdir()) == ["b", "c"]
+
+
+def test_parts_of_a_key_stay_apart() -> None:
+    assert cache.key("ab", "c") != cache.key("a", "bc")
+    assert cache.key("a", b"b") == cache.key(b"a", "b")
+
+
+def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SHIFTBOOK_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.folder() == tmp_path / "shiftbook"
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SHIFTBOOK_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(ShiftbookError, match="set SHIFTBOOK_CACHE to a writable folder"):
+        cache.folder()

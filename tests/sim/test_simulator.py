@@ -1,0 +1,126 @@
+"""Missing tools, broken sources, failing tests and waveforms: what is said about them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+import pytest
+
+from golden.errors import ShiftbookError
+from sim import simulator
+from sim.simulator import SimulationError
+
+COUNTER = """
+module counter #(parameter STEP = 1) (input wire clk, output reg [7:0] value);
+    initial value = 0;
+    always @(posedge clk) value <= value + STEP[7:0];
+endmodule
+"""
+
+
+def one_line(error: pytest.ExceptionInfo[ShiftbookError]) -> str:
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ShiftbookError) as error:
+        simulator.build(COUNTER, "counter")
+    assert one_line(error).startswith("the simulation needs a C++ compiler (g++ is not on PATH): ")
+    monkeypatch.setenv("CXX", "no-such-compiler -O1")
+    with pytest.raises(ShiftbookError, match="CXX names, 'no-such-compiler -O1', is not on PATH"):
+        simulator.build(COUNTER, "counter")
+
+
+def test_no_make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+    (tmp_path / "g++").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ShiftbookError) as error:
+        simulator.build(COUNTER, "counter")
+    assert one_line(error).startswith("the simulation needs make (make is not on PATH): ")
+
+
+def test_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    with pytest.raises(ShiftbookError) as error:
+        simulator.build(COUNTER, "counter")
+    assert one_line(error) == "the simulation needs the package cocotb: pip install cocotb"
+
+
+def test_broken_source() -> None:
+    with pytest.raises(SimulationError, match=r"verilator_bin failed with exit code 1\n.*syntax error"):
+        simulator.build("module broken(;", "broken")
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A cocotb module that steps the counter twice and expects what WANT says."""
+    (tmp_path / "step_twice.py").write_text(
+        "import os, cocotb\n"
+        "from cocotb.triggers import Timer\n"
+        "@cocotb.test()\n"
+        "async def steps(dut):\n"
+        "    for edge in (0, 1, 0, 1, 0):\n"
+        "        dut.clk.value = edge\n"
+        "        await Timer(1, 'step')\n"
+        "    assert int(dut.value.value) == int(os.environ['WANT']), 'not what was wanted'\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "step_twice"
+
+
+def test_passing_and_failing_test(module: str) -> None:
+    build = simulator.build(COUNTER, "counter", parameters={"STEP": 3})
+    simulator.run(build, module, env={"WANT": "6"})
+    with pytest.raises(SimulationError, match=r"steps: .*not what was wanted"):
+        simulator.run(build, module, env={"WANT": "7"})
+    assert simulator.build(COUNTER, "counter", parameters={"STEP": 3}).seconds == 0.0
+    assert simulator.build(COUNTER, "counter", parameters={"STEP": 4}).folder != build.folder
+
+
+def test_module_that_cannot_be_imported() -> None:
+    with pytest.raises(SimulationError, match="no_such_module"):
+        simulator.run(simulator.build(COUNTER, "counter", parameters={"STEP": 3}), "no_such_module")
+
+
+def test_wave(module: str, tmp_path: Path) -> None:
+    plain = simulator.build(COUNTER, "counter", parameters={"STEP": 3})
+    wave = tmp_path / "out.fst"
+    with pytest.raises(ShiftbookError, match="was built without them"):
+        simulator.run(plain, module, env={"WANT": "6"}, wave=wave)
+    traced = simulator.build(COUNTER, "counter", wave=True, parameters={"STEP": 3})
+    simulator.run(traced, module, env={"WANT": "6"}, wave=wave)
+    assert b"counter" in hierarchy(wave.read_bytes())
+
+
+def hierarchy(fst: bytes) -> bytes:
+    """Scopes and signals of an FST file: its LZ4 block, by the format's own description."""
+    while fst[0] != 6:
+        fst = fst[1 + int.from_bytes(fst[1:9]) :]
+    size = int.from_bytes(fst[9:17])
+    packed = iter(fst[17 : 1 + int.from_bytes(fst[1:9])])
+    text = bytearray()
+
+    def count(start: int) -> int:
+        while start % 255 == 15 and (more := next(packed)) is not None:
+            start += more
+            if more < 255:
+                break
+        return start
+
+    while len(text) < size:
+        token = next(packed)
+        text += bytes(next(packed) for _ in range(count(token >> 4)))
+        if len(text) < size:
+            offset = next(packed) | next(packed) << 8
+            for _ in range(4 + count(token & 15)):
+                text.append(text[-offset])
+    return bytes(text)
