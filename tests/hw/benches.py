@@ -187,7 +187,7 @@ class IssuerBench(wiring.Component):
         m = Module()
         m.submodules.issuer = issuer = self.issuer
         width = len(self.issued.payload.as_value())
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=width, depth=1024)
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=width, depth=4096)  # all of it
         begun = Signal(8)
         m.d.sync += begun.eq(begun + issuer.advance)
         m.d.comb += [

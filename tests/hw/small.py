@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from golden.spec import DEFAULT, PRESETS, Spec
 
-SHIFT = replace(DEFAULT, rows=4, cols=4, slots=2, requantizers=4, tile_words=64, codebook_rows=64)
+SHIFT = replace(DEFAULT, rows=4, cols=4, slots=2, requantizers=4, tile_words=256, codebook_rows=256)
 """Four beats a channel."""
 
 

@@ -21,7 +21,7 @@ from tests.hw.small import small
 
 SPECS = {
     "shift": small("default"),
-    "eight": small("default", rows=8, cols=8, requantizers=8, slots=1, tile_words=128),
+    "eight": small("default", rows=8, cols=8, requantizers=8, slots=1),
     "pair": small("pair", slots=4),
     "focused": small("focused", slots=1, word_width=24),
     "int8_sparse": small("int8_sparse", requantizers=16),

@@ -76,7 +76,7 @@ def test_codes(pauses: bench.Pauses) -> None:
 
 def test_words_that_are_no_code_are_marked_and_passed() -> None:
     code = HuffmanCode.from_lengths([0, 0, 0, 1] + [0] * 60)  # a lone symbol, 0
-    observed = observe(Region.GAP_CODE, code, list(range(64)), [0xFFF0, 0x0000, 0, 0], 4, bench.PAUSES[0])
+    observed = observe(Region.GAP_CODE, code, list(range(64)), [0xFFF0, 0x0000], 4, bench.PAUSES[0])
     # twelve ones, then zeros
     assert [symbol["bad"] for symbol in observed] == [1, 0, 0, 0]
     assert [symbol["gap"] for symbol in observed[1:]] == [3, 3, 3]

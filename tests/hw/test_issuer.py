@@ -32,15 +32,17 @@ def test_sparse(density: float, pauses: bench.Pauses) -> None:
     targets = np.flatnonzero(rng.random(OUTPUTS * P) < density).tolist()
     codes = random_codes(len(targets), rng)
     gaps, following = [], 0
-    for target in [*targets, OUTPUTS * P + 200]:
-        while target - following >= DEFAULT.escape_gap:
+    for target in [*targets, None]:
+        end = OUTPUTS * P if target is None else target
+        while end - following >= (1 if target is None else DEFAULT.escape_gap):
             gaps.append(DEFAULT.escape_gap)
             following += DEFAULT.escape_gap
-        gaps.append(target - following)
-        following = target + 1
+        if target is not None:
+            gaps.append(target - following)
+            following = target + 1
     observed = bench.observe(
         IssuerBench(DEFAULT, OUTPUTS),
-        inputs={"gaps": [{"gap": gap, "bad": 0} for gap in gaps[:-1]], "codes": codes},
+        inputs={"gaps": [{"gap": gap, "bad": 0} for gap in gaps], "codes": codes},
         outputs={"issued": len(rows(targets, codes))},
         constants={"positions": P, "gapless": 0},
         pauses=pauses,

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """What a component's docstring says of its members must be its signature."""
 
 from __future__ import annotations
