@@ -30,8 +30,9 @@ def gates(
     ] = None,
     json_file: Json = None,
 ) -> None:
-    """Synthesize the shift-add engine and the multiplier engines it competes with; count their gates.
+    """Count the gates of the engine and of its rivals.
 
+    Synthesizes the shift-add engine and the multiplier engines that it competes with.
     All engines come from one generator and differ only in their lane and its feed. Figures are NAND2
     equivalents (GE) of the netlist that Yosys maps, of two multiplier architectures the better one, by
     module and per lane. Memories are not gates: their bits stand apart. docs/gates.md says how it is counted.

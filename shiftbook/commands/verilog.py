@@ -21,7 +21,7 @@ def verilog(
     preset: Preset = "default",
     json_file: Json = None,
 ) -> None:
-    """Write the engine as Verilog, to simulate or synthesize with tools of your own.
+    """Write the engine as Verilog, for tools of your own.
 
     The file is what `shiftbook run --backend rtl` simulates and what `shiftbook gates` measures: one
     module for each distinct component, the top module is called engine. Same options, same text.

@@ -38,7 +38,7 @@ def test_help_without_arguments(capsys):
     assert cli.main([]) == 0
     overview = capsys.readouterr().out
     assert all(f"\n  {command} " in overview for command in COMMANDS)
-    assert "..." not in overview, "a summary is too long for its line"
+    assert not any(line.endswith("...") for line in overview.splitlines()[1:]), "a summary was cut off"
 
 
 @pytest.mark.parametrize(
