@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from frontend.calibrate import BINS, Affine, Histogram, calibrate, choose
+from frontend.calibrate import (
+    BINS,
+    Affine,
+    Histogram,
+    calibrate,
+    choose,
+    observe_histograms,
+    observe_ranges,
+)
 from frontend.graph import INPUT
 from frontend.trace import trace
 from golden.errors import ShiftbookError
@@ -83,6 +91,15 @@ def test_scales_are_those_of_all_images_and_not_of_the_last():
     x[0] *= 10
     whole = calibrate(graph, x, method="percentile", percentile=100)
     assert whole["0"].scale > 3 * calibrate(graph, x[1:], method="percentile", percentile=100)["0"].scale
+
+
+def test_histograms_count_every_value_once():
+    graph = trace(lively(small()), (2, 8, 8))
+    x = images(250, 2, 8, 8)
+    found = observe_histograms(graph, x, observe_ranges(graph, x))
+    assert found[INPUT].counts.sum() == x.numel()
+    assert found["5"].counts.sum() == 250 * 8 * 3 * 2
+    assert np.array_equal(found[INPUT].counts, np.histogram(x, BINS, (x.min(), x.max()))[0])
 
 
 def test_progress_runs_from_start_to_end():

@@ -12,7 +12,7 @@ from torch import nn
 from frontend.batches import normalize
 from frontend.calibrate import Affine, calibrate
 from frontend.graph import INPUT, ConvLayer, PoolLayer, activate
-from frontend.lower import Normalization, fixed_point, fold_norm, input_requantizer, lower
+from frontend.lower import Normalization, clamps, fixed_point, fold_norm, input_requantizer, lower
 from frontend.schemes import QuantizedLayer, get
 from frontend.trace import trace
 from frontend.train import quantize_weights
@@ -240,10 +240,13 @@ def test_input_normalization_of_every_pixel_value(channels):
     normalization = Normalization((0.485, 0.456, 0.406)[:channels], (0.229, 0.224, 0.225)[:channels])
     target = Affine.spanning(*normalization.range())
     pixels = np.repeat(np.arange(256), channels).reshape(256, channels)
-    got = requantize(pixels, input_requantizer(normalization, target, DEFAULT)).astype(float)
+    requantizer = input_requantizer(normalization, target, DEFAULT)
+    got = requantize(pixels, requantizer).astype(float)
     exact = (pixels / 255 - normalization.mean) / normalization.std / target.scale + target.zero_point
-    # Half a step for rounding, half a pixel for the integer bias, and the multiplier's 2^-10 of 255.
-    assert np.abs(got - exact).max() <= 0.5 + 0.5 + 0.25
+    # Half a step for rounding, half a pixel for the integer bias, half a unit of the multiplier.
+    unit = np.exp2(-requantizer.shift.astype(float))
+    bound = 0.501 + requantizer.multiplier * unit / 2 + np.abs(pixels + requantizer.bias) * unit / 2
+    assert (np.abs(got - exact) <= bound).all()
 
 
 def test_pixels_that_are_not_normalized_stay_what_they_are():
@@ -264,17 +267,20 @@ def test_fully_connected_layer_reads_its_input_in_torch_order():
     assert np.array_equal(got, images.transpose(0, 3, 1, 2).reshape(5, 24).astype(np.int64) @ np.arange(24))
 
 
-def test_clamps_follow_the_activation():
-    graph, network, scales, _ = lowered(Residual(), (3, 16, 16))
-    nodes = {node.name: node for node in network.nodes}
-    for layer in graph.convs():
-        requantizer, affine = nodes[layer.name].requantize, scales[layer.name]
-        if layer.activation is None:
-            assert (requantizer.low, requantizer.high) == (0, 255)
-        else:
-            assert requantizer.low == affine.zero_point == 0
-        if layer.activation == "relu6":
-            assert abs(requantizer.high * affine.scale - 6) <= affine.scale / 2 or requantizer.high == 255
+@pytest.mark.parametrize(
+    ("activation", "affine", "expected"),
+    [
+        (None, Affine(0.05, 30), (0, 255)),
+        ("relu", Affine(0.05, 0), (0, 255)),
+        ("relu6", Affine(0.05, 0), (0, 120)),
+        ("relu6", Affine(0.0499, 30), (30, 150)),
+        ("relu6", Affine(0.01, 0), (0, 255)),
+    ],
+)
+def test_clamps_follow_the_activation(activation, affine, expected):
+    layer = one_by_one(1.0, 0.0)
+    layer.activation = activation
+    assert clamps(layer, affine) == expected
 
 
 def test_average_pooling_divides_by_the_whole_window():
