@@ -99,7 +99,6 @@ def test_histograms_count_every_value_once():
     found = observe_histograms(graph, x, observe_ranges(graph, x))
     assert found[INPUT].counts.sum() == x.numel()
     assert found["5"].counts.sum() == 250 * 8 * 3 * 2
-    assert np.array_equal(found[INPUT].counts, np.histogram(x, BINS, (x.min(), x.max()))[0])
 
 
 def test_progress_runs_from_start_to_end():
