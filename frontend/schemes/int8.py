@@ -31,6 +31,10 @@ class Int8(Scheme):
     lowest_bits = 1
     highest_bits = 8
 
+    def __init__(self, bits: int = 8) -> None:
+        super().__init__(bits)
+        self.bits = 8
+
     def fit(self, weight: Tensor, mask: Tensor, generator: torch.Generator) -> Quantizer:
         kept = torch.where(mask, weight.detach(), torch.zeros_like(weight)).float()
         largest = kept.abs().amax(dim=(1, 2, 3), keepdim=True)
