@@ -33,7 +33,7 @@ WORD_DEPTH = 1 << 18
 
 BIG = ">u4"
 
-ZERO = re.compile(r"^ *\\S+\[\d+\] = \d+'h0+;\n", re.MULTILINE)
+ZERO = re.compile(r"^ *\S+\[\d+\] = \d+'h0+;\n", re.MULTILINE)
 """An initial value of a memory word that is 0."""
 
 
