@@ -7,6 +7,11 @@ from tests.hw.benches import IssuerBench
 
 P = 50
 OUTPUTS = 20
+TARGETS = {
+    str(density): np.flatnonzero(np.random.default_rng(3).random(OUTPUTS * P) < density).tolist()
+    for density in (0.005, 0.3, 1.0)
+} | {"first and last positions": [0, P - 1, P, 3 * P, 5 * P, 7 * P - 1, 9 * P - 1, 12 * P, OUTPUTS * P - 1]}
+"""Positions that have codes, counted from the first output channel on."""
 
 
 def rows(targets: list[int], codes: list[dict[str, int]]) -> list[dict[str, int]]:
@@ -26,10 +31,10 @@ def random_codes(count: int, rng: np.random.Generator) -> list[dict[str, int]]:
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES)
-@pytest.mark.parametrize("density", [0.005, 0.3, 1.0])
-def test_sparse(density: float, pauses: bench.Pauses) -> None:
+@pytest.mark.parametrize("name", TARGETS)
+def test_sparse(name: str, pauses: bench.Pauses) -> None:
     rng = np.random.default_rng(3)
-    targets = np.flatnonzero(rng.random(OUTPUTS * P) < density).tolist()
+    targets = TARGETS[name]
     codes = random_codes(len(targets), rng)
     gaps, following = [], 0
     for target in [*targets, None]:
