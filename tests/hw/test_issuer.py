@@ -10,7 +10,21 @@ OUTPUTS = 20
 TARGETS = {
     str(density): np.flatnonzero(np.random.default_rng(3).random(OUTPUTS * P) < density).tolist()
     for density in (0.005, 0.3, 1.0)
-} | {"first and last positions": [0, P - 1, P, 3 * P, 5 * P, 7 * P - 1, 9 * P - 1, 12 * P, OUTPUTS * P - 1]}
+} | {
+    "first and last positions": [
+        0,
+        P - 1,
+        P,
+        3 * P,
+        5 * P,
+        7 * P - 1,
+        9 * P - 1,
+        12 * P,
+        14 * P - 1,
+        15 * P,
+        OUTPUTS * P - 1,
+    ]
+}
 """Positions that have codes, counted from the first output channel on."""
 
 
