@@ -12,7 +12,7 @@ demo: $(STAMP) check-compiler
 	@$(BIN)/shiftbook demo
 
 test: $(STAMP) check-compiler
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses auto --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -97,7 +97,7 @@ def compress(
     keep_int8: Collection[str] | None = None,
     spec: Spec = DEFAULT,
     recipe: train.Recipe | None = None,
-    training_state: Path | None = None,
+    state: Path | None = None,
     log: Path | None = None,
     progress: Progress = quiet,
 ) -> Report:
@@ -127,8 +127,13 @@ def compress(
         Paths of layers that are neither pruned nor coarser than 8 bits; None means the first and the last.
     spec
         Widths, and the weight slots that the streams are coded for.
-    recipe, training_state, log
-        How to fine-tune; a file from which it goes on after an interruption; a file for a line an epoch.
+    recipe
+        How to fine-tune.
+    state
+        File that holds the state after each epoch of fine-tuning. If it is there, fine-tuning goes on from
+        it; it is removed once the checkpoint is written.
+    log
+        File that gets one line of JSON for each epoch.
 
     Raises
     ------
@@ -168,8 +173,7 @@ def compress(
         seed=seed,
         progress=progress,
         recipe=recipe,
-        checkpoint=training_state,
-        resume=training_state is not None,
+        state=state,
         log=log,
     )
     if epochs == 0:
@@ -199,6 +203,8 @@ def compress(
     network = replace(network, facts={**network.facts, "accuracy": accuracy})
     path = Path(output)
     checkpoint.save(network, path, spec)
+    if state is not None:
+        state.unlink(missing_ok=True)
     return Report(
         network=network,
         path=path,

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,6 +72,10 @@ class Recipe:
         return images.shape[3] == 3 if self.flip is None else self.flip
 
 
+class Diverged(ShiftbookError):
+    """The loss is no longer finite; more epochs cannot help."""
+
+
 class FineTuning:
     """One run of pruning and incremental quantization; the arguments are those of `quantize_weights`."""
 
@@ -93,6 +98,7 @@ class FineTuning:
         self.flip = recipe.mirrors(data[0])
         self.bfloat16 = has_fast_bfloat16() if recipe.bfloat16 is None else recipe.bfloat16
         self.steps_per_epoch = batch_count(len(data[0]), recipe.batch)
+        self.digest = _digest(model, data)
         self.epoch = 0
         self.quantized = 0.0
         self.next_refresh = 0
@@ -115,24 +121,28 @@ class FineTuning:
     def go(
         self,
         progress: Progress,
-        checkpoint: Path | None,
-        resume: bool,
+        state: Path | None,
         log: Path | None,
         validation: Data | None,
     ) -> None:
-        """Run all epochs that are left."""
-        if resume and checkpoint is not None and checkpoint.exists():
-            self.restore(checkpoint)
-        elif checkpoint is not None:
-            self.save(checkpoint)  # A place that cannot be written shows before the work, not after it.
+        """Run all epochs that are left; those that ``state`` holds are done."""
+        if state is not None and state.exists():
+            self.restore(state)
+        elif state is not None:
+            self.save(state)  # A place that cannot be written shows before the work, not after it.
         while self.epoch < self.epochs:
-            record = self.run_epoch(progress)
+            try:
+                record = self.run_epoch(progress)
+            except Diverged:
+                if state is not None:
+                    state.unlink(missing_ok=True)
+                raise
             if validation is not None:
                 record["validation_accuracy"] = self.accuracy(validation)
             if log is not None:
                 _append(log, record)
-            if checkpoint is not None:
-                self.save(checkpoint)
+            if state is not None:
+                self.save(state)
         if self.quantized < 1:  # there were too few steps for every part of the schedule
             self.prepare(
                 stage_at(1.0, self.density, self.recipe.prune_share), self.steps_per_epoch * self.epochs
@@ -154,14 +164,13 @@ class FineTuning:
                 images = augment(images, self.mean, self.flip, random)
                 loss, right = self.train_step(images, labels, stage.rate)
                 if not np.isfinite(loss):
-                    raise ShiftbookError(
-                        f"training diverged: the loss is {loss} in epoch {self.epoch + 1}, step {index + 1}; "
-                        f"use a learning rate below {self.recipe.rate}"
-                    )
+                    raise self.diverged(f"the loss is {loss} in epoch {self.epoch + 1}, step {index + 1}")
                 loss_sum, hits = loss_sum + loss, hits + right
                 what = f"epoch {self.epoch + 1}/{self.epochs}, loss {loss_sum / (index + 1):.3f}"
                 progress(what, step + 1, total)
         assert stage is not None
+        if not all(bool(value.isfinite().all()) for value in self.model.state_dict().values()):
+            raise self.diverged(f"weights are not finite after epoch {self.epoch + 1}")
         self.epoch += 1
         return {
             "epoch": self.epoch,
@@ -172,6 +181,10 @@ class FineTuning:
             "rate": stage.rate * self.recipe.rate,
             "seconds": round(time.monotonic() - began, 1),
         }
+
+    def diverged(self, what: str) -> Diverged:
+        """Return the error that says ``what`` went wrong and what would help."""
+        return Diverged(f"training diverged: {what}; use a learning rate below {self.recipe.rate}")
 
     def prepare(self, stage: Stage, step: int) -> None:
         """Bring masks, chosen weights and grids to where ``stage`` wants them before ``step``."""
@@ -234,14 +247,14 @@ class FineTuning:
         return share_right(self.model, call, data, self.mean, self.std, self.bfloat16)
 
     def _identity(self) -> dict[str, Any]:
-        """What must be the same for a checkpoint to be this run's."""
+        """What must be the same for a state to be this run's."""
         scheme = {name: f"{s.scheme.name}, {s.scheme.bits} bits" for name, s in self.states.items()}
         return {
             "schemes": scheme,
             "density": self.density,
             "epochs": self.epochs,
             "seed": self.seed,
-            "images": len(self.data[0]),
+            "data": self.digest,
             "recipe": asdict(self.recipe),
         }
 
@@ -264,7 +277,7 @@ class FineTuning:
             os.replace(partial, path)
         except (OSError, RuntimeError) as error:
             partial.unlink(missing_ok=True)
-            raise ShiftbookError(f"cannot write the training checkpoint {path}: {error}") from error
+            raise ShiftbookError(f"cannot write the training state {path}: {error}") from error
 
     def restore(self, path: Path) -> None:
         """Go on from the state in ``path``."""
@@ -272,11 +285,14 @@ class FineTuning:
             saved = torch.load(path, weights_only=True)
             identity = saved["identity"]
         except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise ShiftbookError(f"{path} is not a training checkpoint that can be read") from error
+            raise ShiftbookError(
+                f"{path} is not a training state that can be read; remove it to start anew"
+            ) from error
         for key, value in self._identity().items():
             if identity.get(key) != value:
                 raise ShiftbookError(
-                    f"{path} belongs to another run: its {key} is {identity.get(key)}, not {value}"
+                    f"{path} belongs to another run: its {key} is {identity.get(key)}, not {value}; "
+                    f"remove it to start anew"
                 )
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
@@ -287,6 +303,15 @@ class FineTuning:
                 state.alpha.copy_(alpha)
             if fitted_on is not None:
                 state.fit(self.seed, fitted_on)
+
+
+def _digest(model: nn.Module, data: Data) -> str:
+    """A checksum of the float model, the images and the labels."""
+    tensors = [value.to("cpu", torch.float32).numpy() for value in model.state_dict().values()]
+    checksum = 0
+    for array in (*tensors, *data):
+        checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
+    return f"{len(data[0])} images, checksum {checksum:08x}"
 
 
 def _append(log: Path, record: dict[str, Any]) -> None:

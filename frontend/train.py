@@ -37,8 +37,7 @@ def quantize_weights(
     seed: int = 0,
     progress: Progress = quiet,
     recipe: Recipe | None = None,
-    checkpoint: Path | None = None,
-    resume: bool = False,
+    state: Path | None = None,
     log: Path | None = None,
     validation: Data | None = None,
 ) -> dict[str, QuantizedLayer]:
@@ -63,9 +62,9 @@ def quantize_weights(
         Input normalization, one value a channel.
     seed
         Together with the arguments it decides everything, on one machine with one number of threads.
-    checkpoint, resume
-        File that holds the state after each epoch, and whether to go on from it if it is there. Pass the
-        same float model again.
+    state
+        File that holds the state after each epoch; if it is there, training goes on from it. It stays
+        when training is done.
     log
         File that gets one line of JSON for each epoch.
 
@@ -76,7 +75,7 @@ def quantize_weights(
     Raises
     ------
     ShiftbookError
-        Weights that are not finite, a bad density, training without data or that diverges, a checkpoint
+        Weights that are not finite, a bad density, training without data or that diverges, a state
         of another run.
     """
     check_density(density)
@@ -92,12 +91,12 @@ def quantize_weights(
     states = layer_states(model, layers, scheme, keep_int8)
     if epochs and data is not None:
         run = FineTuning(model, states, data, mean, std, density, epochs, seed, recipe)
-        run.go(progress, checkpoint, resume, log, validation)
+        run.go(progress, state, log, validation)
     else:
         prune_layers(states, density, recipe.slots, hysteresis=0.0)
-        for state in states.values():
-            state.refresh(seed)
-    results = {name: state.result() for name, state in states.items()}
+        for layer in states.values():
+            layer.refresh(seed)
+    results = {name: layer.result() for name, layer in states.items()}
     if not epochs and data is not None and len(data[0]):
         remeasure_batch_norm(model, data[0], mean, std, seed, recipe.mirrors(data[0]))
     return results

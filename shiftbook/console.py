@@ -61,12 +61,15 @@ def progress_bar() -> Iterator[Progress]:
     from rich.progress import Progress as RichProgress
 
     with RichProgress(console=Console(stderr=True), transient=True) as bar:
-        tasks = {}
+        task = bar.add_task("", visible=False)
+        before = (0.0, 0.0)
 
         def show(what: str, done: float, total: float) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total, visible=done < total)
+            nonlocal before
+            if total != before[1] or done < before[0]:  # other work: its speed is not known yet
+                bar.reset(task, total=total)
+            before = (done, total)
+            bar.update(task, description=what, completed=done, visible=done < total)
 
         yield show
 

@@ -1,6 +1,11 @@
 """Settings for all tests."""
 
+import os
+
 from hypothesis import settings
+
+# One worker a core: threads of their own would only get in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine is no reason to fail: examples are bounded in number, not in time.
 settings.register_profile("shiftbook", deadline=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -58,6 +60,9 @@ def compress(
     epochs: Annotated[
         int, typer.Option(metavar="N", help="Epochs of fine-tuning; 0 compresses the weights as they are.")
     ] = 0,
+    rate: Annotated[
+        float, typer.Option(metavar="R", help="Highest learning rate; it follows half a cosine to 0.")
+    ] = 0.05,
     seed: Annotated[int, typer.Option(metavar="S", help="Of everything random; same seed, same file.")] = 0,
     mean: Annotated[
         str | None,
@@ -74,6 +79,10 @@ def compress(
     slots: Annotated[
         int, typer.Option(metavar="W", help="Weight slots of the engine that the streams are coded for.")
     ] = DEFAULT.slots,
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Append a line of JSON for each epoch: loss, density and so on."),
+    ] = None,
     json_file: Json = None,
 ) -> None:
     """Compress a trained network into a checkpoint.
@@ -86,6 +95,9 @@ def compress(
     The first and the last layer stay 8-bit and dense. Pruning to a low density needs epochs: without any,
     what is pruned is simply lost.
 
+    While it trains, CKPT.training holds the state after each epoch: after an interruption the same command
+    goes on from there. It is gone once CKPT is written.
+
     \b
     Examples:
       shiftbook compress zoo:digits -o digits.ckpt --epochs 20
@@ -93,14 +105,18 @@ def compress(
           --scheme int8 --density 1
       shiftbook compress net.py:make --weights net.pt --data images -o net.ckpt --epochs 3
     """
-    check_writable(output, json_file)
+    check_writable(output, log, json_file)
     if not 0 < density <= 1:  # said before torch is imported
         raise ShiftbookError(f"density must be in (0, 1], not {density}")
+    if not 0 < rate < float("inf"):
+        raise ShiftbookError(f"rate must be positive, not {rate}")
     means, deviations = _numbers("mean", mean), _numbers("std", std)
     spec = replace(DEFAULT, slots=slots)
+    state = output.with_name(output.name + ".training") if epochs > 0 else None
     from frontend.compress import compress as run
+    from frontend.train import Recipe
 
-    with progress_bar() as progress:
+    with _resumable(state), progress_bar() as progress:
         report = run(
             source,
             output,
@@ -115,10 +131,24 @@ def compress(
             mean=means,
             std=deviations,
             spec=spec,
+            recipe=Recipe(rate=rate),
+            state=state,
+            log=log,
             progress=progress,
         )
     write_json(json_file, report.as_json())
     typer.echo(summary(report))
+
+
+@contextmanager
+def _resumable(state: Path | None) -> Iterator[None]:
+    """Say after an interruption how fine-tuning goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if state is not None and state.exists():
+            typer.echo(f"interrupted: the same command goes on from {state}", err=True)
+        raise
 
 
 def summary(report: Report) -> str:

@@ -160,9 +160,9 @@ def test_going_on_gives_what_an_uninterrupted_run_gives(model, data, tmp_path, s
     whole, broken, resumed = (copy.deepcopy(model) for _ in range(3))
     expected = quantize_weights(whole, LAYERS, scheme, **arguments)
     with pytest.raises(Stop):
-        quantize_weights(broken, LAYERS, scheme, checkpoint=path, progress=interrupt, **arguments)
+        quantize_weights(broken, LAYERS, scheme, state=path, progress=interrupt, **arguments)
     assert list(tmp_path.iterdir()) == [path]
-    got = quantize_weights(resumed, LAYERS, scheme, checkpoint=path, resume=True, **arguments)
+    got = quantize_weights(resumed, LAYERS, scheme, state=path, **arguments)
     pairs = zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     for name in LAYERS:
@@ -170,27 +170,27 @@ def test_going_on_gives_what_an_uninterrupted_run_gives(model, data, tmp_path, s
         assert expected[name].step == got[name].step
 
 
-def test_a_checkpoint_of_another_run_is_refused(model, data, tmp_path):
+def test_a_state_of_another_run_is_refused(model, data, tmp_path):
     path = tmp_path / "train.pt"
-    compress(copy.deepcopy(model), data, epochs=1, checkpoint=path)
+    compress(copy.deepcopy(model), data, epochs=1, state=path)
     with pytest.raises(ShiftbookError, match=r"belongs to another run: its density is 0\.4, not 0\.5"):
-        compress(model, data, epochs=1, density=0.5, checkpoint=path, resume=True)
+        compress(model, data, epochs=1, density=0.5, state=path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut short"])
-def test_a_damaged_checkpoint_is_refused(model, data, tmp_path, content):
+def test_a_damaged_state_is_refused(model, data, tmp_path, content):
     path = tmp_path / "train.pt"
     path.write_bytes(content)
-    with pytest.raises(ShiftbookError, match="is not a training checkpoint that can be read"):
-        compress(model, data, checkpoint=path, resume=True)
+    with pytest.raises(ShiftbookError, match="is not a training state that can be read"):
+        compress(model, data, state=path)
 
 
-def test_a_checkpoint_that_cannot_be_written(model, data, tmp_path):
+def test_a_state_that_cannot_be_written(model, data, tmp_path):
     def fail(what, done, total):
         raise AssertionError("it must show before the first step")
 
-    with pytest.raises(ShiftbookError, match="cannot write the training checkpoint"):
-        compress(model, data, checkpoint=tmp_path / "missing" / "train.pt", progress=fail)
+    with pytest.raises(ShiftbookError, match="cannot write the training state"):
+        compress(model, data, state=tmp_path / "missing" / "train.pt", progress=fail)
 
 
 def test_divergence_is_one_line(model, data):

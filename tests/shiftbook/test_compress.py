@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from frontend.finetune import FineTuning
 from shiftbook import cli
 from tests.shiftbook.test_inspect import refused
 
@@ -82,6 +83,47 @@ def test_same_seed_gives_the_same_file(inputs, tmp_path):
     first = (tmp_path / "net.ckpt").read_bytes()
     assert cli.main([*inputs, *options]) == 0
     assert (tmp_path / "net.ckpt").read_bytes() == first
+
+
+def test_interrupted_training_goes_on_to_the_same_file(inputs, tmp_path, capsys, monkeypatch):
+    log = tmp_path / "log.jsonl"
+    options = ["--epochs", "3", "--density", "0.5", "--log", str(log)]
+    assert cli.main([*inputs, *options]) == 0
+    expected = (tmp_path / "net.ckpt").read_bytes()
+    lines = [without_seconds(line) for line in log.read_text().splitlines()]
+    for path in (tmp_path / "net.ckpt", log):
+        path.unlink()
+
+    run_epoch = FineTuning.run_epoch
+
+    def interrupt(self, progress):
+        if self.epoch == 2:
+            raise KeyboardInterrupt
+        return run_epoch(self, progress)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FineTuning, "run_epoch", interrupt)
+        assert cli.main([*inputs, *options]) == cli.INTERRUPTED
+    state = tmp_path / "net.ckpt.training"
+    assert capsys.readouterr().err.endswith(f"interrupted: the same command goes on from {state}\n")
+    assert state.exists()
+    assert not (tmp_path / "net.ckpt").exists()
+
+    message = refuse(capsys, tmp_path, [*inputs, *options, "--seed", "1"])
+    assert message == f"{state} belongs to another run: its seed is 0, not 1; remove it to start anew"
+    assert cli.main([*inputs, *options]) == 0
+    assert (tmp_path / "net.ckpt").read_bytes() == expected
+    assert [without_seconds(line) for line in log.read_text().splitlines()] == lines
+    assert not state.exists()
+
+
+def without_seconds(line: str) -> dict[str, object]:
+    return {name: value for name, value in json.loads(line).items() if name != "seconds"}
+
+
+def test_diverged_training_leaves_nothing(inputs, tmp_path, capsys):
+    message = refuse(capsys, tmp_path, [*inputs, "--epochs", "9", "--rate", "1e30"])
+    assert "training diverged" in message
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -164,6 +206,8 @@ def test_source_that_is_no_model(source, message, model, inputs, tmp_path, capsy
         (["--epochs", "-1"], "epochs must be at least 0, not -1"),
         (["--bits", "17"], "bits of scheme 'focused' must be in"),
         (["--scheme", "ternary"], "Invalid value for '--scheme'"),
+        (["--rate", "0"], "rate must be positive, not 0.0"),
+        (["--rate", "nan"], "rate must be positive, not nan"),
         (["--slots", "0"], "slots must be an integer in 1..16, not 0"),
     ],
 )
