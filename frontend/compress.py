@@ -14,6 +14,7 @@ from frontend import train
 from frontend.batches import Images, normalize
 from frontend.calibrate import calibrate
 from frontend.data import Dataset, Part, check_labels, check_shape, has_own_split, load
+from frontend.finetune import Data
 from frontend.graph import Graph
 from frontend.load import Source, load_model
 from frontend.lower import Normalization, lower
@@ -148,25 +149,18 @@ def compress(
     found = load_model(source, weights, seed=seed, progress=progress)
     material = gather(found, data, calibration, epochs, seed, progress)
     normalization = normalization_for(found, material.train.shape[2], mean, std)
-    height, width, channels = material.train.shape
-    graph = trace(found.model, (channels, height, width))
-    model = any_layout(found.model, (channels, height, width))
-    classes = graph.classes
-    material.check(classes)
-
+    graph, model = _traced(found.model, material)
     float_accuracy = _float_accuracy(model, material.test, normalization, progress)
     kept = default_int8(graph) if keep_int8 is None else _checked_paths(graph, keep_int8)
-    calibration_images = material.calibration(seed).images
-    inputs = normalize(calibration_images, normalization.mean, normalization.std)
+    inputs = normalize(material.calibration(seed).images, normalization.mean, normalization.std)
     wanted = graph.run(inputs)
-    labels = material.train.labels
     quantized = train.quantize_weights(
         model,
         graph.paths,
         chosen,
         density=density,
         epochs=epochs,
-        data=None if epochs == 0 or labels is None else (material.train.images, labels),
+        data=material.labelled() if epochs else None,
         mean=normalization.mean,
         std=normalization.std,
         keep_int8=set(kept),
@@ -178,15 +172,14 @@ def compress(
     )
     if epochs == 0:
         refresh_statistics(model, graph, material.train.images, normalization, inputs, wanted, seed)
-    scales = calibrate(graph, inputs, input_range=normalization.range(), progress=progress)
     network = lower(
         graph,
         quantized,
-        scales,
+        calibrate(graph, inputs, input_range=normalization.range(), progress=progress),
         normalization,
         spec=spec,
         seed=seed,
-        classes=material.train.classes if len(material.train.classes) == classes else (),
+        classes=material.class_names(graph.classes),
         facts={
             "source": source,
             "scheme": scheme,
@@ -201,19 +194,26 @@ def compress(
     )
     accuracy = _golden_accuracy(network, material.test, progress)
     network = replace(network, facts={**network.facts, "accuracy": accuracy})
-    path = Path(output)
-    checkpoint.save(network, path, spec)
+    checkpoint.save(network, Path(output), spec)
     if state is not None:
         state.unlink(missing_ok=True)
     return Report(
         network=network,
-        path=path,
+        path=Path(output),
         images=0 if material.test is None else len(material.test),
         float_accuracy=float_accuracy,
         accuracy=accuracy,
         sizes=layer_sizes(network, spec),
         seconds=time.monotonic() - started,
     )
+
+
+def _traced(model: nn.Module, material: Material) -> tuple[Graph, nn.Module]:
+    """The model's layers, and the model itself for tensors of any layout; its images and labels must fit."""
+    height, width, channels = material.train.shape
+    graph = trace(model, (channels, height, width))
+    material.check(graph.classes)
+    return graph, any_layout(model, (channels, height, width))
 
 
 def refresh_statistics(
@@ -266,6 +266,14 @@ class Material:
         images = self.train if self.other is None else self.other
         order = np.random.default_rng(seed).permutation(len(images))
         return images.take(np.sort(order[:CALIBRATION_IMAGES]))
+
+    def labelled(self) -> Data | None:
+        """What to fine-tune on; None where there are no labels."""
+        return None if self.train.labels is None else (self.train.images, self.train.labels)
+
+    def class_names(self, classes: int) -> tuple[str, ...]:
+        """Names of the classes, where the data has one for each of the network's."""
+        return self.train.classes if len(self.train.classes) == classes else ()
 
     def check(self, classes: int) -> None:
         """Refuse images and labels that do not belong together."""
