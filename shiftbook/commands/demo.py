@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -20,6 +20,9 @@ from shiftbook.commands.run import modelled_layers, run_report, run_table
 from shiftbook.console import Progress, progress_bar, table
 from shiftbook.files import check_writable, write_json
 from shiftbook.options import Json, Lanes, make_spec
+
+if TYPE_CHECKING:
+    from frontend.compress import Report
 
 SOURCE = "zoo:digits"
 DATA = "digits"
@@ -61,23 +64,8 @@ def demo(
     _make_folder(output)
     started = time.perf_counter()
 
-    with _step(
-        f"1/5 train {SOURCE}, compress it to {BITS}-bit {SCHEME} at {100 * DENSITY:.0f} %"
-    ) as progress:
-        from frontend.compress import compress
-
-        compressed = compress(
-            SOURCE,
-            output / "digits.ckpt",
-            scheme=SCHEME,
-            bits=BITS,
-            density=DENSITY,
-            epochs=EPOCHS,
-            seed=seed,
-            spec=spec,
-            progress=progress,
-        )
-        write_json(output / "compress.json", compressed.as_json())
+    compressed = _compress(output / "digits.ckpt", seed, spec)
+    write_json(output / "compress.json", compressed.as_json())
     typer.echo(summary(compressed))
 
     with _step("2/5 what the checkpoint stores"):
@@ -94,14 +82,8 @@ def demo(
         write_json(output / "run.json", rtl)
     typer.echo(run_table(rtl))
 
-    with _step("4/5 gates of this engine and of its rivals") as progress:
-        from synth.gates import gate_report
-
-        gates = gate_report(
-            (spec.rows, spec.cols),
-            progress=lambda done, total, what: progress("synthesis", done, total),
-        )
-        write_json(output / "gates.json", gates)
+    gates = _count_gates(spec)
+    write_json(output / "gates.json", gates)
 
     with _step("5/5 this network on each of them"):
         engines = [_engine(name, network, gates, lanes) for name in gates["engines"]]
@@ -139,6 +121,35 @@ def _make_folder(path: Path) -> None:
             f"cannot make the folder {path}: {error.strerror}; choose another place"
         ) from error
     check_writable(path / "demo.json")
+
+
+def _compress(path: Path, seed: int, spec: Spec) -> Report:
+    with _step(
+        f"1/5 train {SOURCE}, compress it to {BITS}-bit {SCHEME} at {100 * DENSITY:.0f} %"
+    ) as progress:
+        from frontend.compress import compress
+
+        return compress(
+            SOURCE,
+            path,
+            scheme=SCHEME,
+            bits=BITS,
+            density=DENSITY,
+            epochs=EPOCHS,
+            seed=seed,
+            spec=spec,
+            progress=progress,
+        )
+
+
+def _count_gates(spec: Spec) -> dict[str, Any]:
+    with _step("4/5 gates of this engine and of its rivals") as progress:
+        from synth.gates import gate_report
+
+        return gate_report(
+            (spec.rows, spec.cols),
+            progress=lambda done, total, what: progress("synthesis", done, total),
+        )
 
 
 def _simulate(network: Network, images: int, spec: Spec, progress: Progress) -> dict[str, Any]:
