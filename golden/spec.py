@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from math import gcd
 from typing import Literal, get_args
 
 from golden.errors import ShiftbookError
@@ -150,6 +151,18 @@ class Spec:
     def escape_gap(self) -> int:
         """The last gap symbol: skip this many positions and issue nothing."""
         return self.gap_symbols - 1
+
+    def on_grid(self, rows: int, cols: int) -> Spec:
+        """This spec on another lane grid, which keeps the requantizers that it has lanes for.
+
+        Raises
+        ------
+        ShiftbookError
+            There is no such grid.
+        """
+        # All three are powers of two, so this is the smaller number, and it divides the lanes.
+        requantizers = gcd(self.requantizers, rows * cols)
+        return replace(self, rows=rows, cols=cols, requantizers=requantizers)
 
     def as_json(self) -> dict[str, object]:
         """The fields as JSON values."""

@@ -56,8 +56,5 @@ def make_spec(preset: str, lanes: str, slots: int | None = None) -> Spec:
     grid = re.fullmatch(r"(\d+)x(\d+)", lanes)
     if grid is None:
         raise ShiftbookError(f"lanes must be ROWSxCOLUMNS such as 8x8, not {lanes!r}")
-    rows, cols = int(grid[1]), int(grid[2])
-    base = PRESETS[preset]
-    # a grid smaller than the preset's drains with as many requantizers as it has lanes
-    requantizers = max(1, min(base.requantizers, rows * cols))
-    return replace(base, rows=rows, cols=cols, requantizers=requantizers, slots=slots or base.slots)
+    spec = PRESETS[preset].on_grid(int(grid[1]), int(grid[2]))
+    return replace(spec, slots=slots or spec.slots)

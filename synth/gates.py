@@ -113,14 +113,9 @@ def gate_report(
 
 
 def engine_spec(preset: str, lanes: tuple[int, int] | None = None, slots: int | None = None) -> Spec:
-    """A preset on another grid or with another number of slots.
-
-    A grid of fewer lanes than requantizers gets one requantizer a lane.
-    """
-    spec = PRESETS[preset]
-    rows, cols = lanes or (spec.rows, spec.cols)
-    requantizers = max(1, min(spec.requantizers, rows * cols))
-    return replace(spec, rows=rows, cols=cols, slots=slots or spec.slots, requantizers=requantizers)
+    """A preset on another grid or with another number of slots."""
+    spec = PRESETS[preset].on_grid(*lanes) if lanes else PRESETS[preset]
+    return replace(spec, slots=slots or spec.slots)
 
 
 def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
@@ -56,6 +56,31 @@ def test_derived_widths():
     spec = Spec(rows=4, cols=8, requantizers=4, tile_words=300, codebook_rows=16, gap_symbols=32)
     assert (spec.lanes, spec.drain_cycles, spec.address_width) == (32, 8, 9)
     assert (spec.row_address_width, spec.escape_gap) == (4, 31)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (2, 4), (4, 2), (8, 8), (4, 16), (32, 32)])
+@pytest.mark.parametrize("requantizers", [1, 2, 8, 64])
+def test_another_grid_keeps_the_requantizers_that_it_has_lanes_for(size, requantizers):
+    spec = replace(PRESETS["focused"], requantizers=requantizers)
+    other = spec.on_grid(*size)
+    assert other.requantizers == min(requantizers, other.lanes)
+    assert other.lanes % other.requantizers == 0
+    assert replace(other, rows=spec.rows, cols=spec.cols, requantizers=requantizers) == spec
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((6, 8), "rows must be a power of two, not 6"),
+        ((3, 3), "rows must be a power of two, not 3"),
+        ((8, 0), "cols must be an integer in 2..32, not 0"),
+        ((1, 1), "rows must be an integer in 2..32, not 1"),
+    ],
+)
+def test_another_grid_must_be_one(size, message):
+    with pytest.raises(ShiftbookError) as caught:
+        DEFAULT.on_grid(*size)
+    assert str(caught.value) == message
 
 
 def test_as_json_gives_every_field_and_builds_the_same_spec():
