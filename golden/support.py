@@ -10,7 +10,7 @@ from golden import streams
 from golden.errors import ShiftbookError
 from golden.integer import prove_accumulator
 from golden.network import Conv, Network, Weights
-from golden.placement import balance
+from golden.placement import Placement, balance
 from golden.spec import Spec
 from golden.terms import work
 from golden.tiles import geometry
@@ -51,7 +51,7 @@ def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
     try:
         placement = streams.placement_of(conv.weights, spec.slots, spec)
         if spec.feed == "coded":
-            _check_codebook(conv.weights, spec)
+            _check_codebook(conv.weights, placement, spec)
     except ShiftbookError as error:
         raise ShiftbookError(f"layer {conv.name}: {error}") from None
     geometry(conv, source, placement, spec)
@@ -59,7 +59,7 @@ def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
     prove_accumulator(conv, spec)
 
 
-def _check_codebook(weights: Weights, spec: Spec) -> None:
+def _check_codebook(weights: Weights, placement: Placement, spec: Spec) -> None:
     if len(weights.codebook) > spec.code_symbols:
         raise ShiftbookError(
             f"its codebook has {len(weights.codebook)} entries and the spec has room for {spec.code_symbols}"
@@ -69,7 +69,7 @@ def _check_codebook(weights: Weights, spec: Spec) -> None:
         raise ShiftbookError(
             f"its codebook takes {rows} rows and the spec has {spec.codebook_rows}: raise codebook_rows"
         )
-    if weights.gapless and 0 not in weights.codebook:
+    if weights.gapless and 0 not in weights.codebook and (placement.source < 0).any():
         raise ShiftbookError("a layer without gaps needs 0 in its codebook for positions that do not exist")
 
 
@@ -92,17 +92,29 @@ def _check_widths(conv: Conv, spec: Spec) -> None:
 
 
 def recode(network: Network, spec: Spec, seed: int = 0) -> Network:
-    """The same network for the slots of another spec; balanced layers are balanced again."""
-    nodes = []
-    for node in network.nodes:
-        if isinstance(node, Conv) and node.weights.slot_of_channel is not None:
-            node = replace(node, weights=_rebalance(node.weights, spec, seed))
-        nodes.append(node)
+    """The same integers coded for the slots of another spec.
+
+    Each layer is coded with or without gaps anew, because the positions that its slots do not fill need a
+    code where there are no gaps. Balanced layers are balanced again.
+
+    Raises
+    ------
+    ShiftbookError
+        Names the first layer that cannot be coded for this spec.
+    """
+    nodes = [_recode(node, spec, seed) if isinstance(node, Conv) else node for node in network.nodes]
     return replace(network, nodes=tuple(nodes), slots=spec.slots)
 
 
-def _rebalance(weights: Weights, spec: Spec, seed: int) -> Weights:
-    if weights.integers.shape[3] % spec.slots:
-        return replace(weights, slot_of_channel=None)
-    owner = balance(weights.integers, weights.codebook, work(weights.codebook, spec), spec.slots, seed=seed)
-    return replace(weights, slot_of_channel=owner)
+def _recode(conv: Conv, spec: Spec, seed: int) -> Conv:
+    balanced = conv.weights.slot_of_channel is not None
+    try:
+        weights = replace(conv.weights, slot_of_channel=None)
+        weights = streams.choose_gapless(weights, spec.slots, spec)
+        if balanced and weights.integers.shape[3] % spec.slots == 0:
+            cycles = work(weights.codebook, spec)
+            owner = balance(weights.integers, weights.codebook, cycles, spec.slots, seed=seed)
+            weights = replace(weights, slot_of_channel=owner)
+    except ShiftbookError as error:
+        raise ShiftbookError(f"layer {conv.name}: {error}") from None
+    return replace(conv, weights=weights)

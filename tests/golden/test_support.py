@@ -130,14 +130,19 @@ def test_what_the_engine_cannot_run(build, spec, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_gapless_layer_needs_a_zero():
-    network = network_of(gapless=True, density=1.0, values=[1, 2])
+def without_zeros(inputs, values=(1, 2)) -> Network:
+    """A 3x3 layer without gaps on 4 slots, and no 0 in it."""
+    network = network_of((4, 3, 3, inputs), gapless=True, density=1.0, values=list(values))
     conv = network.nodes[0]
-    weights = replace(conv.weights, codebook=np.array([1, 2], np.int16))
-    weights.integers[weights.integers == 0] = 1
-    network = replace(network, nodes=(replace(conv, weights=weights),))
+    integers = np.random.default_rng(0).choice(np.array(values, np.int16), conv.weights.integers.shape)
+    weights = replace(conv.weights, integers=integers, codebook=np.array(values, np.int16))
+    return replace(network, nodes=(replace(conv, weights=weights),))
+
+
+def test_a_gapless_layer_needs_a_zero_only_for_padding():
+    assert check_runnable(without_zeros(8), DEFAULT) == []
     with pytest.raises(ShiftbookError, match="layer conv: a layer without gaps needs 0 in its codebook"):
-        check_runnable(network, DEFAULT)
+        check_runnable(without_zeros(3), DEFAULT)  # 27 weights on 4 slots
 
 
 def test_a_dense_feed_takes_any_codebook():
@@ -160,3 +165,32 @@ def test_recoding_for_other_slots(slots):
         assert np.array_equal(other.nodes[0].weights.integers, conv.weights.integers)
     assert (recode(network, spec).nodes[0].weights.slot_of_channel) is None
     assert (recode(balanced, spec).nodes[0].weights.slot_of_channel is None) == (slots == 3)
+
+
+def test_recoding_adds_the_zero_of_padding_and_takes_it_away():
+    network = without_zeros(8)
+    conv = network.nodes[0]
+    five = replace(DEFAULT, slots=5)  # 72 weights on 5 slots
+    padded = recode(network, five)
+    assert check_runnable(padded, five) == []
+    weights = padded.nodes[0].weights
+    assert weights.gapless
+    assert weights.codebook.tolist() == [0, 1, 2]
+    assert np.array_equal(weights.integers, conv.weights.integers)
+    again = recode(padded, DEFAULT).nodes[0].weights
+    assert again.gapless
+    assert again.codebook.tolist() == [1, 2]
+
+
+def test_recoding_takes_gaps_where_the_codebook_has_no_room_for_the_zero():
+    spec = replace(DEFAULT, slots=5, code_symbols=4)
+    other = recode(without_zeros(8, values=(-2, -1, 1, 2)), spec)
+    assert check_runnable(other, spec) == []
+    weights = other.nodes[0].weights
+    assert not weights.gapless
+    assert weights.codebook.tolist() == [-2, -1, 1, 2]
+
+
+def test_recoding_names_a_layer_that_no_slot_can_hold():
+    with pytest.raises(ShiftbookError, match="layer conv: a 9x9 kernel needs 81 tap table entries"):
+        recode(network_of((4, 9, 9, 8)), replace(DEFAULT, slots=2))
