@@ -200,9 +200,9 @@ def test_subsample_takes_every_nth_pixel(height, width, stride, before, after, z
         assert got[n, y, x, c] == (images[n, y * stride, x * stride, c - before] if inside else zero)
 
 
-def conv_of(weights) -> Conv:
+def conv_of(weights, bias=0) -> Conv:
     integers = np.array(weights, np.int16).reshape(1, 1, 1, -1)
-    return Conv("block.conv1", "x", Weights(integers, np.unique(integers), "int8", True), parameters())
+    return Conv("block.conv1", "x", Weights(integers, np.unique(integers), "int8", True), parameters(bias))
 
 
 def test_an_accumulator_that_just_fits_is_accepted():
@@ -218,3 +218,19 @@ def test_an_accumulator_that_could_overflow_is_refused(weights, bits):
     )
     with pytest.raises(ShiftbookError, match=message):
         prove_accumulator(conv_of(weights), replace(DEFAULT, accumulator_width=16))
+
+
+@pytest.mark.parametrize(("weights", "bias"), [([127, -1], 382), ([1, -127], -382)])
+def test_an_accumulator_must_fit_with_its_bias_too(weights, bias):
+    """127 * 255 + 382 is 32767: one more would come out of the requantizer's sum as -32768."""
+    spec = replace(DEFAULT, accumulator_width=16)
+    prove_accumulator(conv_of(weights, bias), spec)
+    with pytest.raises(ShiftbookError, match="channel 0 needs 17 bits and the spec has 16"):
+        prove_accumulator(conv_of(weights, bias + np.sign(bias)), spec)
+
+
+@pytest.mark.parametrize(("weights", "bias"), [([127, 2, -1], -200), ([-127, -2, 5], 200)])
+def test_a_bias_does_not_make_room(weights, bias):
+    """129 * 255 is 32895, too much alone, though not together with the bias."""
+    with pytest.raises(ShiftbookError, match="channel 0 needs 17 bits and the spec has 16"):
+        prove_accumulator(conv_of(weights, bias), replace(DEFAULT, accumulator_width=16))
