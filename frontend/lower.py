@@ -22,11 +22,10 @@ from frontend.calibrate import Affine
 from frontend.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer
 from frontend.progress import Progress, quiet
 from frontend.schemes import QuantizedLayer
-from golden import streams, terms
+from golden.coding import code_weights
 from golden.errors import ShiftbookError
 from golden.integer import LARGEST_ACTIVATION, MAX_RESIDUAL_MULTIPLIER, prove_accumulator
-from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
-from golden.placement import balance
+from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
 from golden.spec import DEFAULT, Spec
 
 Reals = NDArray[np.float64]
@@ -167,11 +166,15 @@ def _conv(
         0.0 if residual is None else residual.scale / target.scale,
     )
     integers[constant] = 0  # such a channel has no work to do
+    if integers.min() < -128 or integers.max() > 127:
+        raise ShiftbookError(
+            f"layer {layer.name}: weights must be in -128..127 after batch norm's sign is applied"
+        )
     low, high = clamps(layer, target)
     conv = Conv(
         name=layer.name,
         source=layer.source,
-        weights=code_weights(layer.name, integers, quantized.scheme, spec, seed),
+        weights=code_weights(integers, quantized.scheme, spec, seed),
         requantize=replace(requantize, low=low, high=high),
         stride=layer.stride,
         padding=layer.padding,
@@ -308,20 +311,6 @@ def _as_kernel(layer: ConvLayer, integers: NDArray[np.int16]) -> NDArray[np.int1
     if layer.kernel == integers.shape[1:3]:
         return integers
     return integers.reshape(outputs, channels, height, width).transpose(0, 2, 3, 1)
-
-
-def code_weights(name: str, integers: Ints, scheme: str, spec: Spec, seed: int) -> Weights:
-    """The coded form that takes the fewest bits, with channels spread so that the slots finish together."""
-    if integers.min() < -128 or integers.max() > 127:
-        raise ShiftbookError(f"layer {name}: weights must be in -128..127 after batch norm's sign is applied")
-    weights = Weights(np.ascontiguousarray(integers, np.int16), np.zeros(1, np.int16), scheme, gapless=False)
-    weights = streams.choose_gapless(weights, spec.slots, spec)
-    channels = integers.shape[3]
-    if channels >= 2 * spec.slots and channels % spec.slots == 0 and not weights.gapless:
-        work = terms.work(weights.codebook, spec)
-        slot_of = balance(weights.integers, weights.codebook, work, spec.slots, seed=seed)
-        weights = replace(weights, slot_of_channel=slot_of)
-    return weights
 
 
 def _without_weights(layer: Layer, calibration: Mapping[str, Affine], spec: Spec) -> Node:

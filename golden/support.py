@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from golden import streams
+from golden.coding import code_weights
 from golden.errors import ShiftbookError
 from golden.integer import prove_accumulator
 from golden.network import Conv, Network, Weights
-from golden.placement import Placement, balance
+from golden.placement import Placement
 from golden.spec import Spec
 from golden.terms import work
 from golden.tiles import geometry
@@ -92,10 +93,7 @@ def _check_widths(conv: Conv, spec: Spec) -> None:
 
 
 def recode(network: Network, spec: Spec, seed: int = 0) -> Network:
-    """The same integers coded for the slots of another spec.
-
-    Each layer is coded with or without gaps anew, because the positions that its slots do not fill need a
-    code where there are no gaps. Balanced layers are balanced again.
+    """The same integers coded for the slots of another spec, as if they had been compressed for it.
 
     Raises
     ------
@@ -107,14 +105,7 @@ def recode(network: Network, spec: Spec, seed: int = 0) -> Network:
 
 
 def _recode(conv: Conv, spec: Spec, seed: int) -> Conv:
-    balanced = conv.weights.slot_of_channel is not None
     try:
-        weights = replace(conv.weights, slot_of_channel=None)
-        weights = streams.choose_gapless(weights, spec.slots, spec)
-        if balanced and weights.integers.shape[3] % spec.slots == 0:
-            cycles = work(weights.codebook, spec)
-            owner = balance(weights.integers, weights.codebook, cycles, spec.slots, seed=seed)
-            weights = replace(weights, slot_of_channel=owner)
+        return replace(conv, weights=code_weights(conv.weights.integers, conv.weights.scheme, spec, seed))
     except ShiftbookError as error:
         raise ShiftbookError(f"layer {conv.name}: {error}") from None
-    return replace(conv, weights=weights)

@@ -16,7 +16,7 @@ def cases(width: int, shift_width: int) -> list[dict[str, int]]:
     rng = np.random.default_rng(0)
     result = []
     for number in range(1500):
-        bound = 1 << int(rng.integers(1, width - 1))
+        bound = 1 << int(rng.integers(1, width))
         low, high = sorted(rng.integers(0, 256, 2).tolist())
         multiplier, shift = int(rng.integers(0, 1024)), int(rng.integers(0, 1 << shift_width))
         total = int(rng.integers(-bound, bound))

@@ -88,6 +88,14 @@ def test_named_shapes_on_every_preset(preset, gapless, inputs, kernel, stride, p
     check(Layer(conv, image, 9, replace(PRESETS[preset], table_entries=100, tile_words=512)))
 
 
+def test_a_layer_without_gaps_and_without_zeros():
+    rng = np.random.default_rng(4)
+    conv = make_conv(rng, (5, 3, 3, 8), density=1.0, gapless=True)
+    integers = np.where(conv.weights.integers == 0, 7, conv.weights.integers)
+    weights = replace(conv.weights, integers=integers, codebook=np.unique(integers))
+    check(Layer(replace(conv, weights=weights), rng.integers(0, 256, (9, 9, 8), np.uint8), 5, DEFAULT))
+
+
 def test_a_long_silence_spans_output_channels():
     """Escapes across channels without any weight, at the start, between and at the end."""
     conv = make_conv(np.random.default_rng(0), (9, 3, 3, 8), density=0.0)
