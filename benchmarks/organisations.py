@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -44,10 +45,11 @@ from synth.weights import load_weights
 SLOTS = (1, 2, 4, 8)
 DENSITIES = (0.1, 0.2, 1.0)
 TERMS = {
-    "one term": ((0, 7),),
-    "two terms": ((0, 7), (0, 7)),
-    "two terms, one to 3": ((0, 7), (0, 3)),
-    "focused's own": ((4, 4), (0, 3)),
+    "0..7": ((0, 7),),
+    "0..7 and 0..7": ((0, 7), (0, 7)),
+    "0..7 and 0..3": ((0, 7), (0, 3)),
+    "4..7 and 0..3": ((4, 7), (0, 3)),
+    "4 and 0..3": ((4, 4), (0, 3)),
 }
 """Lanes, by the exponent ranges of the terms that they add in a cycle."""
 
@@ -57,6 +59,9 @@ TILE_WORDS = DEFAULT.slots * DEFAULT.tile_words
 """Words of all slots' banks together."""
 
 IMAGE = (3, 32, 32)
+
+PLAIN_WIDTH = 120
+"""Columns of the table where stdout is not a terminal."""
 
 Source = tuple[int, int, int]
 Json = dict[str, Any]
@@ -246,7 +251,7 @@ def main() -> None:
         workloads = list(pruned(options.source, options.weights, options.density))
     else:
         workloads = [stored(Path(options.source))]
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     result = study(workloads, options.slots, console)
     console.print(table(result["rows"]))
     if options.json:

@@ -174,7 +174,7 @@ DEFAULT = Spec()
 
 PRESETS: dict[str, Spec] = {
     "default": DEFAULT,
-    "pair": replace(DEFAULT, terms=((0, 7), (0, 3))),
+    "pair": replace(DEFAULT, terms=((4, 7), (0, 3))),
     "focused": replace(DEFAULT, terms=((4, 4), (0, 3))),
     "int8": replace(DEFAULT, lane="multiply", feed="dense"),
     "int8_sparse": replace(DEFAULT, lane="multiply"),

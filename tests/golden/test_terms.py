@@ -119,7 +119,7 @@ def test_multiplier_lanes_take_the_integer():
 def test_work_is_rows():
     codebook = np.array([-128, 3, 85], dtype=np.int16)
     assert work(codebook, DEFAULT).tolist() == [1, 2, 4]
-    assert work(codebook[:2], PRESETS["pair"]).tolist() == [1, 1]
+    assert work(codebook, PRESETS["pair"]).tolist() == [1, 2, 2]
     assert work(np.array([-128, 85], dtype=np.int16), PRESETS["int8"]).tolist() == [1, 1]
 
 
