@@ -1,5 +1,5 @@
 """Additive codebooks: vectors as sums of codewords, one from each codebook."""
 
-from frontend.codebooks.fit import Codebooks, fit
+from frontend.codebooks.alternation import Codebooks, fit
 
 __all__ = ["Codebooks", "fit"]

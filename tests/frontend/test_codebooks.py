@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from frontend.codebooks import Codebooks, fit
+from frontend.codebooks import Codebooks, alternation, fit
 from frontend.codebooks import update as update_module
 from frontend.codebooks.encode import decode, encode
 from frontend.codebooks.grid import allowed, nearest, project
+from frontend.codebooks.start import residual_kmeans
 from frontend.codebooks.update import normal_equations
 from frontend.codebooks.vectors import as_vectors, workers
 from golden.errors import ShiftbookError
@@ -209,8 +210,12 @@ def test_chunks_make_no_difference(kind):
 
 def test_torch_keeps_its_threads():
     before = torch.get_num_threads()
-    fit(draw(64, 2), codebooks=1, codewords=4, iterations=1)
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(2)
+    with pytest.raises(ZeroDivisionError), workers():
+        assert torch.get_num_threads() == 1
+        raise ZeroDivisionError
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("kind", ["by vector", "by element"])
@@ -231,12 +236,40 @@ def test_importance_moves_the_error():
     assert first[1] < first[0] / 5
 
 
-def test_rare_vectors_get_codewords():
-    """All but three of the vectors are alike, so that nearly all codewords start alike and unused."""
+def rare_vectors():
+    """All but three of the vectors are alike."""
     vectors = torch.zeros(1000, 2)
     vectors[:3] = torch.tensor([[3.0, 0.0], [0.0, 4.0], [-2.0, -2.0]])
-    found = fit(vectors, codebooks=1, codewords=4, iterations=10)
-    assert error_of(found, vectors) < 1e-3
+    return vectors
+
+
+def test_kmeans_gives_unused_centres_to_rare_vectors():
+    data = as_vectors(rare_vectors(), None)
+    with workers() as each:
+        codes = residual_kmeans(data, 1, 4, torch.Generator().manual_seed(0), each)
+    assert len(codes[:4].unique()) == 4
+
+
+def test_iterations_give_unused_codewords_to_rare_vectors():
+    start = start_of(1000, 1, 4, 2)
+    found = fit(rare_vectors(), codebooks=1, codewords=4, iterations=10, start=start)
+    assert error_of(found, rare_vectors()) < 1e-3
+
+
+def test_kmeans_goes_on_with_what_is_left():
+    coarse, fine = 10 * draw(4, 3), draw(4, 3, seed=1)
+    codes = drawn_codes(500, 2, 4)
+    vectors = coarse[codes[:, 0].int()] + fine[codes[:, 1].int()]
+    with workers() as each:
+        found = residual_kmeans(as_vectors(vectors, None), 2, 4, torch.Generator().manual_seed(0), each)
+    assert len(torch.cat((codes, found), 1).unique(dim=0)) == 16
+
+
+def test_rounds_of_an_iteration_follow_those_before(monkeypatch):
+    seen = []
+    monkeypatch.setattr(alternation, "encode", lambda data, real, codes, rounds, each: seen.extend(rounds))
+    fit(draw(64, 2), codebooks=2, codewords=4, iterations=3)
+    assert seen == list(range(3 * 2 * alternation.ROUNDS))
 
 
 def test_vectors_on_a_grid_are_found_exactly():
