@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from frontend.codebooks.encode import decode, encode
-from frontend.codebooks.grid import allowed, nearest, project
+from frontend.codebooks.grid import allowed, nearest, project, refine
 from frontend.codebooks.start import residual_kmeans
 from frontend.codebooks.update import normal_equations
 from frontend.codebooks.vectors import CHUNK, Each, Vectors, as_vectors, workers
@@ -121,10 +121,12 @@ def _iterate(data: Vectors, before: Codebooks, levels: Tensor, each: Each) -> Co
     """One update of codebooks and codes; neither lets the error grow."""
     books, codewords, _ = before.integers.shape
     normal = normal_equations(data, before.codes, codewords)
-    integers, step = project(normal, normal.solve(books), levels)
+    choices = (
+        project(normal, normal.solve(books), levels),
+        refine(normal, before.integers.double(), before.step, levels),
+    )
+    integers, step = min(choices, key=lambda choice: normal.error(choice[0] * choice[1]))
     now = replace(before, integers=integers.short(), step=step, iterations=before.iterations + 1)
-    if normal.error(now.real) > normal.error(before.real):
-        now = replace(now, integers=before.integers, step=before.step)
     _reseed(data, now, normal.mass.reshape(books, codewords) > 0, levels)
     first = before.iterations * ROUNDS * books
     encode(data, now.real, now.codes, range(first, first + ROUNDS * books), each)

@@ -67,7 +67,11 @@ def project(normal: Normal, codebooks: Tensor, levels: Tensor) -> tuple[Tensor, 
     if not codebooks.any():
         return torch.zeros_like(codebooks), 1.0
     step = _rounding_step(codebooks, levels, normal.mass.reshape(codebooks.shape[:2]))
-    integers = nearest(codebooks / step, levels)
+    return refine(normal, nearest(codebooks / step, levels), step, levels)
+
+
+def refine(normal: Normal, integers: Tensor, step: float, levels: Tensor) -> tuple[Tensor, float]:
+    """Improve integers float64 [M, K, d] of the levels, and their step; the error does not grow."""
     for _ in range(SWEEPS):
         step = _best_step(normal, integers) or step
         before = integers
