@@ -135,7 +135,7 @@ def _iterate(data: Vectors, before: Codebooks, levels: Tensor, each: Each) -> Co
 
 def _reseed(data: Vectors, found: Codebooks, used: Tensor, levels: Tensor) -> None:
     """Give codewords that nothing uses to the worst vectors: what these lack, on top of their other codes."""
-    unused = (~used).nonzero()
+    unused = (~used).nonzero()[: len(data)]
     if len(unused) == 0:
         return
     real = found.real

@@ -255,6 +255,12 @@ def test_iterations_give_unused_codewords_to_rare_vectors():
     assert error_of(found, rare_vectors()) < 1e-3
 
 
+def test_there_may_be_more_codewords_than_vectors():
+    vectors = draw(32, 2)
+    found = fit(vectors, codebooks=4, codewords=32, iterations=3)
+    assert error_of(found, vectors) < 0.1
+
+
 def test_kmeans_goes_on_with_what_is_left():
     coarse, fine = 10 * draw(4, 3), draw(4, 3, seed=1)
     codes = drawn_codes(500, 2, 4)
