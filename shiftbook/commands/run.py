@@ -20,6 +20,7 @@ from shiftbook.options import Checkpoint, Data, Json, Lanes, Preset, make_spec
 if TYPE_CHECKING:
     from frontend.data import Dataset
 
+UTILIZATION = "a lane owns an output pixel: where a layer has fewer pixels than lanes, utilization stays low"
 SHOWN_PREDICTIONS = 10
 Backend = Literal["golden", "rtl"]
 Images = NDArray[np.uint8]
@@ -229,6 +230,7 @@ def run_table(report: dict[str, Any]) -> str:
         (layer["name"], layer["cycles"], layer["terms"], layer["utilization"]) for layer in report["layers"]
     ]
     lines = [table(("layer", "cycles/image", "terms/image", "utilization"), rows)]
+    lines.append(UTILIZATION)
     for layer in report["layers"]:
         if "note" in layer:
             lines.append(f"no cycles of {layer['name']}: {layer['note']}")
