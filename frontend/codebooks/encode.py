@@ -2,9 +2,9 @@
 
 One step chooses the best codeword of one codebook for the residual that the others leave: a small matrix
 product (see ``_cost_table``) and the least of each row. For dimensions as small as a weight vector's that is
-cheaper than to gather rows of the codewords' Gram matrix and add them, and it can weigh each element. Measured
-for 256 codewords, d = 8, ns a vector on one core: product 51 (d = 15: 80); gather 47 and add 62; argmin by
-NumPy 61, by torch 724.
+cheaper than to gather rows of the codewords' Gram matrix and add them, and it can weigh each element.
+Measured for 256 codewords, d = 8, ns a vector on one core: product 51 (d = 15: 80); gather 47 and add 62;
+argmin by NumPy 61, by torch 724.
 """
 
 from __future__ import annotations
