@@ -181,6 +181,7 @@ def test_what_the_engine_cannot_run_yet() -> None:
         run_rtl(replace(net, nodes=(net.nodes[0], conv)), IMAGES, SMALL)
 
 
+@pytest.mark.slow  # builds an engine of its own; a small design's waveform is among the fast tests
 def test_wave(tmp_path: Path) -> None:
     wave = tmp_path / "out.fst"
     run_rtl(network(SMALL), IMAGES, SMALL, limit=1, wave=wave)

