@@ -58,7 +58,7 @@ class Lane(wiring.Component):
         shadow = Signal(self.spec.accumulator_width, reset_less=True)
         kept = accumulator & ~self.start.replicate(len(accumulator))
         m.d.sync += [
-            accumulator.eq(_tree(self.addends()) + kept),
+            accumulator.eq(add_up(self.addends()) + kept),
             shadow.eq(Mux(self.start, accumulator, self.above)),
         ]
         m.d.comb += self.shadow.eq(shadow)
@@ -79,7 +79,7 @@ class ShiftLane(Lane):
 
     def addends(self) -> list[Value]:
         return [
-            _shift(self.pixels[slot], self.rows[slot], number, *limits)
+            shifted(self.pixels[slot], self.rows[slot], number, *limits)
             for slot in range(self.spec.slots)
             for number, limits in enumerate(self.spec.terms)
         ]
@@ -97,7 +97,7 @@ def make_lane(spec: Spec) -> Lane:
     return ShiftLane(spec) if spec.lane == "shift" else MultiplyLane(spec)
 
 
-def _tree(addends: list[Value]) -> Value:
+def add_up(addends: list[Value]) -> Value:
     """Their sum, added pairwise: cheaper than a chain where they are products."""
     while len(addends) > 1:
         odd = addends[len(addends) & ~1 :]
@@ -105,7 +105,8 @@ def _tree(addends: list[Value]) -> Value:
     return addends[0]
 
 
-def _shift(pixel: Value, terms: data.View, number: int, low: int, high: int) -> Value:
+def shifted(pixel: Value, terms: data.View, number: int, low: int, high: int) -> Value:
+    """Return what term ``number`` of a row, of exponents ``low`` to ``high``, adds to a shift lane."""
     enable = terms[f"enable{number}"].replicate(ACTIVATION_WIDTH)
     negative = terms[f"negative{number}"].replicate(ACTIVATION_WIDTH)
     value = (pixel & enable) ^ negative

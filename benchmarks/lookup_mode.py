@@ -1,0 +1,223 @@
+"""Additive codes: issuing terms against looking dot products up, in gates x cycles.
+
+Every output channel names codewords of the same input vectors, so that a vector's dot product with a codeword
+can be computed once and looked up by all channels that name it. What that takes is weighed here against
+issuing each codeword's terms: a lane with tables is synthesized in the place of the engine's lane, and cycles
+are counted from codes. Codebooks are fitted to the weights of ResNet-20, whose codes are real; those of
+ResNet-18 are drawn uniformly, as only its shapes are at hand. The first and the last layer are left out.
+
+The count favours the look-up: its vectors' rows split evenly among the slots, only codewords that some
+channel names are computed, and its control and its drain are free.
+
+    python -m benchmarks.lookup_mode --weights resnet20.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.additive import cut, sizes_of
+from benchmarks.lookup_lane import LookupLane
+from frontend.codebooks import Codebooks, fit
+from frontend.load import load_model
+from frontend.trace import trace
+from golden.spec import PRESETS, Spec
+from golden.terms import rows_of
+from hw.engine import Engine
+from synth.gates import lane_cost
+from synth.measure import Ruler, measure
+from synth.weights import load_weights
+
+SETTINGS = ((8, 2, 256), (8, 2, 64), (8, 2, 16), (4, 1, 256), (4, 2, 256))
+"""d, M, K."""
+
+TERMS = 2
+"""Signed powers of two an element of a codeword."""
+
+RESNET18 = (
+    (64, 64, 3, 56, 4),
+    (128, 64, 3, 28, 1),
+    (128, 128, 3, 28, 3),
+    (128, 64, 1, 28, 1),
+    (256, 128, 3, 14, 1),
+    (256, 256, 3, 14, 3),
+    (256, 128, 1, 14, 1),
+    (512, 256, 3, 7, 1),
+    (512, 512, 3, 7, 3),
+    (512, 256, 1, 7, 1),
+)
+"""Output channels, input channels, kernel, output pixels a side, how often; arXiv 1512.03385, table 1."""
+
+Ints = NDArray[np.int64]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution of ``count`` equal ones: its codes [O, V, M], and output pixels a side."""
+
+    codes: Ints
+    pixels: int
+    count: int
+
+
+def resnet20(weights: Path, sizes: tuple[int, int, int]) -> tuple[list[Layer], Codebooks]:
+    """ResNet-20's inner layers with their codes, and the codebooks that all of them share."""
+    dim, books, codewords = sizes
+    convs = list(trace(load_model("zoo:resnet20", weights).model, (3, 32, 32)).convs())[1:-1]
+    vectors = [cut([conv.weight().detach()], dim) for conv in convs]
+    found = fit(torch.cat(vectors), codebooks=books, codewords=codewords, terms=TERMS)
+    codes = np.split(found.codes.numpy().astype(np.int64), np.cumsum([len(part) for part in vectors])[:-1])
+    layers = []
+    for conv, own in zip(convs, codes, strict=True):
+        pixels = conv.input_shape[1] // conv.stride[0]
+        layers.append(Layer(own.reshape(conv.weight().shape[0], -1, books), pixels, 1))
+    return layers, found
+
+
+def resnet18(sizes: tuple[int, int, int]) -> Iterator[Layer]:
+    """ResNet-18's inner layers with random codes."""
+    dim, books, codewords = sizes
+    rng = np.random.default_rng(0)
+    for outputs, inputs, kernel, pixels, count in RESNET18:
+        vectors = -(-kernel * kernel * inputs // dim)
+        yield Layer(rng.integers(0, codewords, (outputs, vectors, books)), pixels, count)
+
+
+def rows_of_codewords(found: Codebooks, spec: Spec) -> Ints:
+    """[M, K] rows that issuing a codeword takes; elements that are 0 take none."""
+    values, place = np.unique(found.integers.numpy(), return_inverse=True)
+    rows = np.array([len(rows_of(int(value), spec)) if value else 0 for value in values])
+    total: Ints = rows[place].reshape(found.integers.shape).sum(axis=2)
+    return total
+
+
+def direct_cycles(layer: Layer, rows: Ints, spec: Spec) -> int:
+    """Issue the terms of every code; vectors are dealt to the slots, which wait for each other."""
+    outputs, vectors, books = layer.codes.shape
+    cost = rows[np.arange(books), layer.codes].sum(axis=2)
+    slots = np.zeros((outputs, spec.slots), np.int64)
+    np.add.at(slots, (slice(None), np.arange(vectors) % spec.slots), cost)
+    durations = np.maximum(slots.max(axis=1), spec.drain_cycles)
+    return tiles(layer, spec) * (spec.start_cycles + int(durations.sum()) + spec.tail_cycles)
+
+
+def lookup_cycles(layer: Layer, rows: Ints, spec: Spec) -> int:
+    """Compute what is named of W vectors; then every output channel looks up one word a table and cycle."""
+    outputs, vectors, books = layer.codes.shape
+    fill = 0
+    for book in range(books):
+        named = np.zeros((vectors, rows.shape[1]), bool)
+        named[np.arange(vectors), layer.codes[:, :, book]] = True
+        fill += int((named * np.maximum(1, -(-rows[book] // spec.slots))).sum())
+    groups = -(-vectors // spec.slots)
+    return tiles(layer, spec) * (fill + groups * outputs * books)
+
+
+def tiles(layer: Layer, spec: Spec) -> int:
+    """Tiles of a layer."""
+    return -(-layer.pixels // spec.rows) * -(-layer.pixels // spec.cols)
+
+
+def study(
+    weights: Path, settings: Sequence[tuple[int, int, int]], spec: Spec, console: Console
+) -> list[Json]:
+    """One row for each setting, network and number of output channels, and one for each whole network."""
+    rows: list[Json] = []
+    with console.status("") as status:
+        for sizes in settings:
+            status.update(f"d, M, K = {sizes}: gates")
+            gates = engines(sizes, spec)
+            status.update(f"d, M, K = {sizes}: codes")
+            small, found = resnet20(weights, sizes)
+            each = rows_of_codewords(found, spec)
+            for network, layers in (("ResNet-20", small), ("ResNet-18", list(resnet18(sizes)))):
+                widths = sorted({len(layer.codes) for layer in layers})
+                for width in (*widths, None):
+                    part = [layer for layer in layers if width in (None, len(layer.codes))]
+                    rows.append({"network": network, "sizes": sizes, "outputs": width}
+                                | weigh(part, each, spec) | gates)  # fmt: skip
+    for row in rows:
+        row["gain"] = row["direct_ge"] * row["direct_cycles"] / (row["lookup_ge"] * row["lookup_cycles"])
+    return rows
+
+
+def weigh(layers: Sequence[Layer], rows: Ints, spec: Spec) -> Json:
+    """Cycles of some layers in both ways."""
+    return {
+        "direct_cycles": sum(layer.count * direct_cycles(layer, rows, spec) for layer in layers),
+        "lookup_cycles": sum(layer.count * lookup_cycles(layer, rows, spec) for layer in layers),
+    }
+
+
+def engines(sizes: tuple[int, int, int], spec: Spec) -> Json:
+    """Gates of the engine as it is, and with lanes that have tables; bits of these lanes' memories."""
+    ruler = Ruler(load_weights())
+    channels = max(outputs for outputs, *_ in RESNET18)
+    lane = partial(LookupLane, spec, sizes[1] * sizes[2], channels)
+    measured = measure({"engine": partial(Engine, spec), "lookup": lane}, ruler)
+    engine, lookup = measured["engine"], measured["lookup"]
+    total = engine.gates.cost(ruler.weights)
+    present = lane_cost(spec, engine.design.top, engine.gates, ruler.weights)
+    return {
+        "direct_ge": total,
+        "lookup_ge": total + spec.lanes * (lookup.gates.cost(ruler.weights) - present),
+        "direct_memory_bits": engine.gates.memory_bits(),
+        "lookup_memory_bits": engine.gates.memory_bits() + spec.lanes * lookup.gates.memory_bits(),
+    }
+
+
+def table(rows: Sequence[Json]) -> Table:
+    """Gain above 1: look-up is better."""
+    shown = Table(title="Issuing terms against looking dot products up")
+    for head in ("d, M, K", "network", "outputs"):
+        shown.add_column(head, no_wrap=True)
+    for head in ("cycles", "with tables", "GE", "with tables", "Mbit", "with tables", "gain, GE x cycles"):
+        shown.add_column(head, justify="right")
+    sizes = None
+    for row in rows:
+        if row["sizes"] != sizes:
+            sizes = row["sizes"]
+            shown.add_section()
+        shown.add_row(
+            ", ".join(map(str, row["sizes"])),
+            row["network"],
+            "all" if row["outputs"] is None else str(row["outputs"]),
+            *(f"{row[f'{way}_cycles']:,}" for way in ("direct", "lookup")),
+            *(f"{row[f'{way}_ge']:,.0f}" for way in ("direct", "lookup")),
+            *(f"{row[f'{way}_memory_bits'] / 1e6:.2f}" for way in ("direct", "lookup")),
+            f"{row['gain']:.2f}",
+        )
+    return shown
+
+
+def main() -> None:
+    """Parse the command line, weigh, print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--weights", type=Path, required=True, help="weights of ResNet-20")
+    parser.add_argument("--sizes", type=sizes_of, nargs="+", default=SETTINGS, metavar="d,M,K")
+    parser.add_argument("--preset", choices=("default", "pair"), default="default")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    rows = study(options.weights, options.sizes, PRESETS[options.preset], console)
+    console.print(table(rows))
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
