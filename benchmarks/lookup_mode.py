@@ -107,11 +107,9 @@ def rows_of_codewords(found: Codebooks, spec: Spec) -> Ints:
 
 def direct_cycles(layer: Layer, rows: Ints, spec: Spec) -> int:
     """Issue the terms of every code; vectors are dealt to the slots, which wait for each other."""
-    outputs, vectors, books = layer.codes.shape
-    cost = rows[np.arange(books), layer.codes].sum(axis=2)
-    slots = np.zeros((outputs, spec.slots), np.int64)
-    np.add.at(slots, (slice(None), np.arange(vectors) % spec.slots), cost)
-    durations = np.maximum(slots.max(axis=1), spec.drain_cycles)
+    cost = rows[np.arange(layer.codes.shape[2]), layer.codes].sum(axis=2)
+    slowest = np.max([cost[:, slot :: spec.slots].sum(axis=1) for slot in range(spec.slots)], axis=0)
+    durations = np.maximum(slowest, spec.drain_cycles)
     return tiles(layer, spec) * (spec.start_cycles + int(durations.sum()) + spec.tail_cycles)
 
 
