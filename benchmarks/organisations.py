@@ -30,12 +30,11 @@ from frontend.load import load_model
 from frontend.prune import prune
 from frontend.trace import trace
 from golden import checkpoint, streams
+from golden.coding import code_weights
 from golden.cycles import layer_cycles
 from golden.errors import ShiftbookError
 from golden.network import Conv, Requantize, Weights
-from golden.placement import balance
 from golden.spec import DEFAULT, PRESETS, Spec
-from golden.terms import work
 from golden.validate import shapes
 from hw.engine import Engine
 from synth.gates import describe, versions
@@ -147,14 +146,9 @@ def cycles(workload: Workload, spec: Spec, balanced: bool) -> int:
 
 def placed(weights: Weights, spec: Spec, balanced: bool) -> Weights:
     """The weights with gaps or without, whichever is shorter, and channels assigned to slots."""
-    weights = streams.choose_gapless(replace(weights, slot_of_channel=None), spec.slots, spec)
-    channels = weights.integers.shape[3]
-    if not balanced or spec.slots == 1 or weights.gapless or spec.feed == "dense":
-        return weights
-    if channels % spec.slots or streams.placement_of(weights, spec.slots, spec).mode != "channel":
-        return weights
-    rows = work(weights.codebook, spec)
-    return replace(weights, slot_of_channel=balance(weights.integers, weights.codebook, rows, spec.slots))
+    if balanced:
+        return code_weights(weights.integers, weights.scheme, spec)
+    return streams.choose_gapless(replace(weights, slot_of_channel=None), spec.slots, spec)
 
 
 def runs_on(workload: Workload, lane: str) -> bool:

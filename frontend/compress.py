@@ -153,7 +153,7 @@ def compress(
     float_accuracy = _float_accuracy(model, material.test, normalization, progress)
     kept = default_int8(graph) if keep_int8 is None else _checked_paths(graph, keep_int8)
     inputs = normalize(material.calibration(seed).images, normalization.mean, normalization.std)
-    wanted = graph.run(inputs)
+    wanted = graph.run(inputs) if epochs == 0 else None
     quantized = train.quantize_weights(
         model,
         graph.paths,
@@ -170,7 +170,7 @@ def compress(
         state=state,
         log=log,
     )
-    if epochs == 0:
+    if wanted is not None:
         refresh_statistics(model, graph, material.train.images, normalization, inputs, wanted, seed)
     network = lower(
         graph,

@@ -21,7 +21,7 @@ from torch.nn import functional
 from frontend.batches import Images, Labels, augment, batch_count, batches, normalize
 from frontend.layer_state import States, kept_share, prune_layers
 from frontend.progress import Progress
-from frontend.schedule import Stage, stage_at
+from frontend.schedule import PEAK_RATE, Stage, stage_at
 from golden.errors import ShiftbookError
 
 Data = tuple[Images, Labels]
@@ -54,7 +54,7 @@ class Recipe:
         Compute activations in bfloat16; None does so where the processor multiplies it natively.
     """
 
-    rate: float = 0.05
+    rate: float = PEAK_RATE
     momentum: float = 0.9
     decay: float = 1e-4
     batch: int = 128

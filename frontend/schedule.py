@@ -14,6 +14,9 @@ QUANTIZED = ((0, 0.25), (3, 0.5), (6, 0.75), (9, 0.875), (12, 1.0))
 
 QUANTIZED_EPOCHS = 22
 
+PEAK_RATE = 0.05
+"""Learning rate of a rate of 1, unless said otherwise."""
+
 RAMP = 0.6
 """The density falls to its target during this share of the pruning; the rest lets weights return."""
 

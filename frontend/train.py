@@ -46,8 +46,8 @@ def quantize_weights(
     Parameters
     ----------
     model
-        The trained float network. Its weights become the quantized real values, and its batch norm
-        statistics are measured with them, in training or afterwards, if there is data.
+        The trained float network. Its weights become the quantized real values. Batch norm follows them in
+        training; after epochs = 0 see `remeasure_batch_norm`.
     layers
         Module paths of the convolutions and linear layers to compress.
     scheme
@@ -96,10 +96,7 @@ def quantize_weights(
         prune_layers(states, density, recipe.slots, hysteresis=0.0)
         for layer in states.values():
             layer.refresh(seed)
-    results = {name: layer.result() for name, layer in states.items()}
-    if not epochs and data is not None and len(data[0]):
-        remeasure_batch_norm(model, data[0], mean, std, seed, recipe.mirrors(data[0]))
-    return results
+    return {name: layer.result() for name, layer in states.items()}
 
 
 def accuracy(model: nn.Module, data: Data, mean: Sequence[float], std: Sequence[float]) -> float:

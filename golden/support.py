@@ -29,7 +29,8 @@ def check_runnable(network: Network, spec: Spec) -> list[str]:
     validate(network)
     if network.slots != spec.slots:
         raise ShiftbookError(
-            f"the network is coded for {network.slots} slots and the spec has {spec.slots}: recode it"
+            f"the network is coded for {network.slots} slots and the spec has {spec.slots}: "
+            "compress it for these, or pass it through golden.support.recode"
         )
     tensors = shapes(network)
     for node in network.nodes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,7 +12,7 @@ from golden.spec import ACTIVATION_WIDTH, Spec
 from hw.layouts import row
 
 
-class Lane(wiring.Component):
+class Lane(wiring.Component, ABC):
     """Accumulator and shadow register, the same for both kinds of lane.
 
     Parameters
@@ -64,9 +66,9 @@ class Lane(wiring.Component):
         m.d.comb += self.shadow.eq(shadow)
         return m
 
+    @abstractmethod
     def addends(self) -> list[Value]:
         """What this cycle adds to the accumulator."""
-        raise NotImplementedError
 
 
 class ShiftLane(Lane):

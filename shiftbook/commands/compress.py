@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from frontend.schedule import PEAK_RATE
 from golden.errors import ShiftbookError
 from golden.spec import DEFAULT
 from shiftbook.console import progress_bar
@@ -62,7 +63,7 @@ def compress(
     ] = 0,
     rate: Annotated[
         float, typer.Option(metavar="R", help="Highest learning rate; it follows half a cosine to 0.")
-    ] = 0.05,
+    ] = PEAK_RATE,
     seed: Annotated[int, typer.Option(metavar="S", help="Of everything random; same seed, same file.")] = 0,
     mean: Annotated[
         str | None,
@@ -109,7 +110,7 @@ def compress(
     if not 0 < density <= 1:  # said before torch is imported
         raise ShiftbookError(f"density must be in (0, 1], not {density}")
     if not 0 < rate < float("inf"):
-        raise ShiftbookError(f"rate must be positive, not {rate}")
+        raise ShiftbookError(f"rate must be positive and finite, not {rate}")
     means, deviations = _numbers("mean", mean), _numbers("std", std)
     spec = replace(DEFAULT, slots=slots)
     state = output.with_name(output.name + ".training") if epochs > 0 else None

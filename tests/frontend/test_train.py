@@ -12,7 +12,7 @@ from frontend.finetune import FineTuning
 from frontend.layer_state import layer_states
 from frontend.schedule import stage_at
 from frontend.schemes import get
-from frontend.train import Recipe, accuracy, quantize_weights
+from frontend.train import Recipe, accuracy, quantize_weights, remeasure_batch_norm
 from golden.errors import ShiftbookError
 
 NORMALIZE = {"mean": (0.5,), "std": (0.25,)}
@@ -222,7 +222,8 @@ def test_batch_norm_is_measured_with_the_quantized_weights(model, data):
     other = copy.deepcopy(model)
     model.bn1.running_mean.fill_(99)
     model.bn1.num_batches_tracked.fill_(1000)
-    quantize_weights(model, LAYERS, get("shift")(bits=3), data=data, **NORMALIZE)
+    quantize_weights(model, LAYERS, get("shift")(bits=3), **NORMALIZE)
+    remeasure_batch_norm(model, data[0], **NORMALIZE, seed=0, flip=False)
     quantize_weights(other, LAYERS, get("shift")(bits=3), **NORMALIZE)
     images = torch.from_numpy(data[0]).permute(0, 3, 1, 2) / 255
     seen = model.conv1((images - 0.5) / 0.25).mean((0, 2, 3))

@@ -206,8 +206,8 @@ def test_source_that_is_no_model(source, message, model, inputs, tmp_path, capsy
         (["--epochs", "-1"], "epochs must be at least 0, not -1"),
         (["--bits", "17"], "bits of scheme 'focused' must be in"),
         (["--scheme", "ternary"], "Invalid value for '--scheme'"),
-        (["--rate", "0"], "rate must be positive, not 0.0"),
-        (["--rate", "nan"], "rate must be positive, not nan"),
+        (["--rate", "0"], "rate must be positive and finite, not 0.0"),
+        (["--rate", "nan"], "rate must be positive and finite, not nan"),
         (["--slots", "0"], "slots must be an integer in 1..16, not 0"),
     ],
 )
