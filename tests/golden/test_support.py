@@ -54,7 +54,11 @@ FAULTS = [
         DEFAULT,
         "layer conv has 2 groups, which the RTL does not run",
     ),
-    (network_of, replace(DEFAULT, slots=2), "the network is coded for 4 slots and the spec has 2: compress it for these"),
+    (
+        network_of,
+        replace(DEFAULT, slots=2),
+        "the network is coded for 4 slots and the spec has 2: compress it for these",
+    ),
     (
         lambda: network_of((4, 9, 9, 8)),
         DEFAULT,
