@@ -28,6 +28,7 @@ def components() -> list[type[wiring.Component]]:
             member
             for _, member in inspect.getmembers(module, inspect.isclass)
             if issubclass(member, wiring.Component) and member.__module__ == module.__name__
+            if not inspect.isabstract(member)  # its docstring is read for its subclasses
         ]
     return found
 
