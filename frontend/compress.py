@@ -20,7 +20,8 @@ from frontend.load import Source, load_model
 from frontend.lower import Normalization, lower
 from frontend.progress import Progress, quiet
 from frontend.prune import check_density
-from frontend.schemes import get
+from frontend.schemes import Scheme, make
+from frontend.surroundings import surroundings
 from frontend.trace import any_layout, trace
 from golden import checkpoint, executor
 from golden.errors import ShiftbookError
@@ -85,9 +86,9 @@ def compress(
     source: str,
     output: str | Path,
     *,
-    scheme: str = "focused",
+    scheme: str | Scheme = "focused",
     bits: int | None = None,
-    density: float = 0.2,
+    density: float | None = None,
     data: str | Path | None = None,
     calibration: str | Path | None = None,
     weights: str | Path | None = None,
@@ -97,6 +98,7 @@ def compress(
     std: Sequence[float] | None = None,
     keep_int8: Collection[str] | None = None,
     spec: Spec = DEFAULT,
+    importance: bool = False,
     recipe: train.Recipe | None = None,
     state: Path | None = None,
     log: Path | None = None,
@@ -112,8 +114,9 @@ def compress(
         The checkpoint; it appears whole or not at all.
     scheme, bits
         One of ``frontend.schemes.available()``, and the bits of its codes; None takes the scheme's default.
+        Or a scheme with all its options.
     density
-        Share of the weights to keep, in (0, 1].
+        Share of the weights to keep, in (0, 1]; None takes 0.2, and 1 for schemes with vectors.
     data
         See :func:`frontend.data.load`. Fine-tuning and calibration see its training part; both accuracies
         are of its test part.
@@ -128,6 +131,9 @@ def compress(
         Paths of layers that are neither pruned nor coarser than 8 bits; None means the first and the last.
     spec
         Widths, and the weight slots that the streams are coded for.
+    importance
+        Fit codebooks to what the weights do to the calibration images: an error counts by the mean square
+        of the input that it meets.
     recipe
         How to fine-tune.
     state
@@ -142,8 +148,8 @@ def compress(
         Anything about the input that the user can mend, before anything is written.
     """
     started = time.monotonic()
-    chosen = get(scheme)() if bits is None else get(scheme)(bits=bits)
-    check_density(density)
+    chosen = make(scheme, spec, bits=bits) if isinstance(scheme, str) else scheme
+    density = chosen.density if density is None else check_density(density)
     if epochs < 0:
         raise ShiftbookError(f"epochs must be at least 0, not {epochs}")
     found = load_model(source, weights, seed=seed, progress=progress)
@@ -164,6 +170,7 @@ def compress(
         mean=normalization.mean,
         std=normalization.std,
         keep_int8=set(kept),
+        surroundings=surroundings(graph, inputs if importance else None),
         seed=seed,
         progress=progress,
         recipe=recipe,
@@ -182,8 +189,8 @@ def compress(
         classes=material.class_names(graph.classes),
         facts={
             "source": source,
-            "scheme": scheme,
-            "bits": chosen.bits,
+            "scheme": chosen.name,
+            **chosen.describe(),
             "density": density,
             "epochs": epochs,
             "seed": seed,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from frontend.batches import Images, Labels, augment, batch_count, batches, normalize
-from frontend.layer_state import States, kept_share, prune_layers
+from frontend.layer_state import States, by_scheme, kept_share, prune_layers, refresh
 from frontend.progress import Progress
 from frontend.schedule import PEAK_RATE, Stage, stage_at
 from golden.errors import ShiftbookError
@@ -45,6 +45,11 @@ class Recipe:
     refresh_first
         The grids are fitted anew when more weights become quantized, and then after this many steps,
         after twice as many, and so on.
+    encode_every, encode_share
+        Vectors get new codes after so many steps, during this share of the quantized steps; then codes are
+        fixed, and codebooks and scales go on learning.
+    noise
+        While codes change, the share of vectors that each step quantizes (Quant-Noise, arXiv 2004.07320).
     slots
         Prune so that each of so many weight slots has equally much to do, at some cost in accuracy (see
         `frontend.prune.balance_slots`); None does not care.
@@ -63,6 +68,9 @@ class Recipe:
     distill: float = 0.5
     temperature: float = 4.0
     refresh_first: int = 64
+    encode_every: int = 32
+    encode_share: float = 0.6
+    noise: float = 1.0
     slots: int | None = None
     flip: bool | None = None
     bfloat16: bool | None = None
@@ -144,9 +152,9 @@ class FineTuning:
             if state is not None:
                 self.save(state)
         if self.quantized < 1:  # there were too few steps for every part of the schedule
-            self.prepare(
-                stage_at(1.0, self.density, self.recipe.prune_share), self.steps_per_epoch * self.epochs
-            )
+            last = stage_at(1.0, self.density, self.recipe.prune_share)
+            self.prepare(last, self.steps_per_epoch * self.epochs)
+            self.encode(last, self.steps_per_epoch * self.epochs)
 
     def run_epoch(self, progress: Progress) -> dict[str, Any]:
         """Train for one epoch and return its log record."""
@@ -161,6 +169,7 @@ class FineTuning:
                 step = self.epoch * self.steps_per_epoch + index
                 stage = stage_at(step / total, self.density, self.recipe.prune_share)
                 self.prepare(stage, step)
+                self.encode(stage, step)
                 images = augment(images, self.mean, self.flip, random)
                 loss, right = self.train_step(images, labels, stage.rate)
                 if not np.isfinite(loss):
@@ -202,10 +211,33 @@ class FineTuning:
             self.refresh_interval = self.recipe.refresh_first
         elif step < self.next_refresh:
             return
-        for state in self.states.values():
-            state.refresh(self.seed)
+        refresh((state for state in self.states.values() if state.scheme.incremental), self.seed)
         self.next_refresh = step + self.refresh_interval
         self.refresh_interval *= 2
+
+    def encode(self, stage: Stage, step: int) -> None:
+        """Bring the codes of vectors to where ``stage`` wants them before ``step``."""
+        vectors = [state for state in self.states.values() if not state.scheme.incremental]
+        if not vectors or stage.pruning:
+            return
+        settled = stage.settled >= self.recipe.encode_share
+        unfit = any(state.quantizer is None for state in vectors)
+        if unfit or (not settled and step % self.recipe.encode_every == 0):
+            refresh(vectors, self.seed)
+            self._learn_codebooks()
+        if self.recipe.noise < 1:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+            for state in vectors:
+                state.draw(1.0 if settled else self.recipe.noise, generator)
+
+    def _learn_codebooks(self) -> None:
+        """Give the optimizer what it does not know of yet."""
+        known = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
+        found = [p for s in self.states.values() if s.quantizer is not None for p in s.quantizer.parameters()]
+        new = {id(p): p for p in found if id(p) not in known}
+        if new:
+            group = {"params": list(new.values()), "weight_decay": 0.0, "peak": self.recipe.rate}
+            self.optimizer.add_param_group(group)
 
     def effective(self) -> dict[str, Tensor]:
         """Return the weights in force by parameter name."""
@@ -248,7 +280,7 @@ class FineTuning:
 
     def _identity(self) -> dict[str, Any]:
         """What must be the same for a state to be this run's."""
-        scheme = {name: f"{s.scheme.name}, {s.scheme.bits} bits" for name, s in self.states.items()}
+        scheme = {name: f"{s.scheme.name}, {s.scheme.describe()}" for name, s in self.states.items()}
         return {
             "schemes": scheme,
             "density": self.density,
@@ -266,7 +298,7 @@ class FineTuning:
             "optimizer": self.optimizer.state_dict(),
             "run": (self.epoch, self.quantized, self.next_refresh, self.refresh_interval),
             "layers": {
-                name: (s.mask, s.chosen, s.alpha.detach(), s.fitted_on, s.fits)
+                name: (s.mask, s.chosen, s.alpha.detach(), s.fitted_on, s.fits, s.saved())
                 for name, s in self.states.items()
             },
         }
@@ -295,14 +327,20 @@ class FineTuning:
                     f"remove it to start anew"
                 )
         self.model.load_state_dict(saved["model"])
-        self.optimizer.load_state_dict(saved["optimizer"])
         self.epoch, self.quantized, self.next_refresh, self.refresh_interval = saved["run"]
         for name, state in self.states.items():
-            state.mask, state.chosen, alpha, fitted_on, state.fits = saved["layers"][name]
+            state.mask, state.chosen, alpha, state.fitted_on, state.fits, _ = saved["layers"][name]
             with torch.no_grad():
                 state.alpha.copy_(alpha)
-            if fitted_on is not None:
-                state.fit(self.seed, fitted_on)
+        names = {id(state): name for name, state in self.states.items()}
+        for scheme, members in by_scheme(self.states.values()):
+            if members[0].fitted_on is not None:
+                tensors = [saved["layers"][names[id(state)]][5] for state in members]
+                parts = [state.part(self.seed) for state in members]
+                for state, quantizer in zip(members, scheme.restore(parts, tensors), strict=True):
+                    state.quantizer = quantizer
+        self._learn_codebooks()
+        self.optimizer.load_state_dict(saved["optimizer"])
 
 
 def _digest(model: nn.Module, data: Data) -> str:

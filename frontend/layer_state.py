@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from frontend.progress import Progress, quiet
 from frontend.prune import HYSTERESIS, balance_slots, density_of, prune
 from frontend.schemes import QuantizedLayer, Quantizer, Scheme, get
+from frontend.schemes.base import Part
+from frontend.surroundings import Surroundings
 from golden.errors import ShiftbookError
 
 
@@ -22,7 +25,8 @@ class LayerState:
     index : rank among the layers, which seeds the grid
     scheme : fits the grid
     prunable : whether pruning may touch it
-    weight : the float weights, as the model owns them, [O, I] or [O, I, kh, kw]
+    weight : the float weights, as the model owns them, [O, features] or [O, I, kh, kw]
+    surroundings : what they meet in the network, where it is known
     mask : bool [O, I, kh, kw], false where pruned
     chosen : bool [O, I, kh, kw], true where quantized by now
     alpha : the learnable layer scale, one element
@@ -36,6 +40,7 @@ class LayerState:
     mask: Tensor
     chosen: Tensor
     alpha: nn.Parameter
+    surroundings: Surroundings | None = None
     quantizer: Quantizer | None = None
     fitted_on: Tensor | None = None
     fits: int = 0
@@ -43,28 +48,44 @@ class LayerState:
     @property
     def kernel(self) -> Tensor:
         """The weights as [O, I, kh, kw], without gradient."""
-        weight = self.weight.detach()
-        return weight if weight.dim() == 4 else weight[:, :, None, None]
+        return self.weight.detach().reshape(self.mask.shape)
 
-    def fit(self, seed: int, on: Tensor | None = None) -> None:
-        """Fit the grid to ``on``, by default the weights of this moment."""
-        self.fitted_on = self.kernel.clone() if on is None else on
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + self.index * 1009 + self.fits)
-        self.quantizer = self.scheme.fit(self.fitted_on, self.mask, generator)
-
-    def refresh(self, seed: int) -> None:
-        """Fit the grid to the weights of this moment, with fresh random numbers."""
-        self.fits += 1
-        self.fit(seed)
+    def part(self, seed: int) -> Part:
+        """What the scheme sees, with the weights of ``fitted_on``."""
+        assert self.fitted_on is not None
+        around = self.surroundings
+        return Part(
+            weight=self.fitted_on,
+            mask=self.mask,
+            generator=torch.Generator().manual_seed(seed * 1_000_003 + self.index * 1009 + self.fits),
+            sign=None if around is None else around.sign,
+            moments=None if around is None else around.moments,
+            previous=self.quantizer,
+        )
 
     def choose(self, share: float) -> None:
-        """Quantize this share of the unpruned weights: those that already are, then the largest."""
+        """Quantize this share of the unpruned weights: those that already are, then the largest.
+
+        A scheme that is not incremental quantizes all.
+        """
+        if not self.scheme.incremental:
+            self.chosen = torch.ones_like(self.mask)
+            return
         size = torch.where(self.chosen, torch.inf, self.kernel.abs())
         size = torch.where(self.mask, size, -1.0).flatten()
         count = round(share * int(self.mask.sum()))
         chosen = torch.zeros_like(size, dtype=torch.bool)
         chosen[size.argsort(descending=True, stable=True)[:count]] = True
         self.chosen = chosen.reshape(self.mask.shape)
+
+    def draw(self, share: float, generator: torch.Generator) -> None:
+        """Quantize a random share of what the grid quantizes as one."""
+        assert self.quantizer is not None
+        self.chosen = self.quantizer.draw(share, generator)
+
+    def saved(self) -> dict[str, Tensor]:
+        """Return what a fit found out, besides the weights that it was given."""
+        return {} if self.quantizer is None else self.quantizer.saved()
 
     def effective(self) -> Tensor:
         """Return the weights in force, shaped like the parameter; their gradient goes straight through.
@@ -91,8 +112,38 @@ States = dict[str, LayerState]
 """Layers by module path, in the network's order."""
 
 
+def by_scheme(states: Iterable[LayerState]) -> Iterator[tuple[Scheme, list[LayerState]]]:
+    """Group layers by the scheme that they share."""
+    groups: dict[int, list[LayerState]] = {}
+    for state in states:
+        groups.setdefault(id(state.scheme), []).append(state)
+    return ((members[0].scheme, members) for members in groups.values())
+
+
+def refresh(states: Iterable[LayerState], seed: int, progress: Progress = quiet) -> None:
+    """Fit all grids to the weights of this moment, with fresh random numbers."""
+    for scheme, members in by_scheme(states):
+        for state in members:
+            state.fits += 1
+            state.fitted_on = state.kernel.clone()
+        quantizers = scheme.fit_all([state.part(seed) for state in members], progress)
+        for state, quantizer in zip(members, quantizers, strict=True):
+            state.quantizer = quantizer
+
+
+def results(states: States) -> dict[str, QuantizedLayer]:
+    """Quantize for good, and put the real values into the model."""
+    for scheme, members in by_scheme(states.values()):
+        scheme.finish([state.quantizer for state in members if state.quantizer is not None])
+    return {name: state.result() for name, state in states.items()}
+
+
 def layer_states(
-    model: nn.Module, layers: Sequence[str], scheme: Scheme, keep_int8: Collection[str]
+    model: nn.Module,
+    layers: Sequence[str],
+    scheme: Scheme,
+    keep_int8: Collection[str],
+    surroundings: Mapping[str, Surroundings] | None = None,
 ) -> States:
     """Return the untouched layers of a float model; ``keep_int8`` are not pruned and get the int8 scheme.
 
@@ -102,20 +153,25 @@ def layer_states(
         Weights that are not finite.
     """
     states = {}
+    int8 = get("int8")()
     for index, name in enumerate(layers):
         weight = model.get_submodule(name).weight
         assert isinstance(weight, nn.Parameter)
         if not bool(torch.isfinite(weight).all()):
             raise ShiftbookError(f"the weights of {name} must be finite, but hold NaN or infinity")
-        shape = weight.shape if weight.dim() == 4 else (*weight.shape, 1, 1)
+        around = None if surroundings is None else surroundings[name]
+        kernel = (1, 1) if around is None else around.kernel
+        shape = weight.shape if weight.dim() == 4 else (len(weight), -1, *kernel)
+        shape = weight.detach().reshape(shape).shape
         states[name] = LayerState(
             index=index,
-            scheme=get("int8")() if name in keep_int8 else scheme,
+            scheme=int8 if name in keep_int8 else scheme,
             prunable=name not in keep_int8,
             weight=weight,
             mask=torch.ones(shape, dtype=torch.bool),
             chosen=torch.zeros(shape, dtype=torch.bool),
             alpha=nn.Parameter(torch.ones(1)),
+            surroundings=around,
         )
     return states
 
@@ -127,7 +183,7 @@ def prune_layers(
     prunable = {name: state for name, state in states.items() if state.prunable}
     if not prunable:
         return
-    weights = {name: state.kernel for name, state in prunable.items()}
+    weights = {name: state.scheme.saliency(state.kernel) for name, state in prunable.items()}
     masks = prune(weights, density, {name: state.mask for name, state in prunable.items()}, hysteresis)
     if slots is not None:
         masks = balance_slots(weights, masks, slots)

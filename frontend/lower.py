@@ -19,17 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frontend.calibrate import Affine
+from frontend.codebooks.negate import negate
 from frontend.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer
 from frontend.progress import Progress, quiet
 from frontend.schemes import QuantizedLayer
 from golden.coding import code_weights
 from golden.errors import ShiftbookError
 from golden.integer import LARGEST_ACTIVATION, MAX_RESIDUAL_MULTIPLIER, prove_accumulator
-from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
+from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
 from golden.spec import DEFAULT, Spec
+from golden.vectors import vector_weights
 
 Reals = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 CONSTANT_BITS = 10
 """A channel whose output does not depend on its input has its bias in units of 2^-10 steps, where it can."""
@@ -152,8 +155,8 @@ def _conv(
     norm_gain, norm_offset = fold_norm(layer)
     step = np.broadcast_to(np.asarray(quantized.step, np.float64), norm_gain.shape)
     gain = norm_gain * source.scale * step / target.scale
-    integers = _as_kernel(layer, quantized.integers).astype(np.int64)
-    integers *= np.where(gain < 0, -1, 1).reshape(-1, 1, 1, 1)
+    quantized = _turned(layer, quantized, gain < 0, spec)
+    integers = quantized.integers.astype(np.int64)
     residual = None if layer.residual is None else calibration[layer.residual]
     requantize, constant = requantizer(
         layer.name,
@@ -165,16 +168,11 @@ def _conv(
         spec,
         0.0 if residual is None else residual.scale / target.scale,
     )
-    integers[constant] = 0  # such a channel has no work to do
-    if integers.min() < -128 or integers.max() > 127:
-        raise ShiftbookError(
-            f"layer {layer.name}: weights must be in -128..127 after batch norm's sign is applied"
-        )
     low, high = clamps(layer, target)
     conv = Conv(
         name=layer.name,
         source=layer.source,
-        weights=code_weights(integers, quantized.scheme, spec, seed),
+        weights=_coded(layer.name, quantized, constant, spec, seed),
         requantize=replace(requantize, low=low, high=high),
         stride=layer.stride,
         padding=layer.padding,
@@ -183,6 +181,31 @@ def _conv(
     )
     prove_accumulator(conv, spec)
     return conv
+
+
+def _turned(layer: ConvLayer, quantized: QuantizedLayer, turned: Flags, spec: Spec) -> QuantizedLayer:
+    """The weights as [O, kh, kw, I], negated in the output channels that are ``turned``."""
+    integers = _as_kernel(layer, quantized.integers)
+    if quantized.vectors is None:
+        signs = np.where(turned, -1, 1).astype(np.int16).reshape(-1, 1, 1, 1)
+        return replace(quantized, integers=integers * signs)
+    if integers is not quantized.integers:
+        raise ShiftbookError(f"layer {layer.name}: its vectors were not cut for a {layer.kernel} kernel")
+    vectors = negate(quantized.vectors, turned)
+    weights = vector_weights(vectors, integers.shape, quantized.scheme, spec.slots, spec)
+    return replace(quantized, integers=weights.integers, vectors=vectors)
+
+
+def _coded(name: str, quantized: QuantizedLayer, constant: Flags, spec: Spec, seed: int) -> Weights:
+    """The weights in the form that is stored; channels whose output is ``constant`` have no work to do."""
+    vectors = quantized.vectors
+    if vectors is not None:
+        vectors = replace(vectors, present=vectors.present & ~constant[:, None, None])
+        return vector_weights(vectors, quantized.integers.shape, quantized.scheme, spec.slots, spec)
+    integers = np.where(constant[:, None, None, None], 0, quantized.integers)
+    if integers.min() < -128 or integers.max() > 127:
+        raise ShiftbookError(f"layer {name}: weights must be in -128..127 after batch norm's sign is applied")
+    return code_weights(integers, quantized.scheme, spec, seed)
 
 
 def fold_norm(layer: ConvLayer) -> tuple[Reals, Reals]:

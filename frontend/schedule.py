@@ -33,12 +33,14 @@ class Stage:
     density : share of weights to keep, if ``pruning``
     pruning : masks may still change
     quantized : share of the kept weights that are quantized
+    settled : share of the steps after pruning that are done
     rate : learning rate as a share of its peak
     """
 
     density: float
     pruning: bool
     quantized: float
+    settled: float
     rate: float
 
 
@@ -58,7 +60,7 @@ def stage_at(progress: float, density: float, prune_share: float) -> Stage:
     share = prune_share if density < 1 else 0.0
     if progress < share:
         left = max(0.0, 1 - progress / (share * RAMP))
-        return Stage(density + (1 - density) * left**3, True, 0.0, rate)
-    epoch = (progress - share) / (1 - share) * QUANTIZED_EPOCHS
-    quantized = max(part for start, part in QUANTIZED if epoch >= start)
-    return Stage(density, False, quantized, rate)
+        return Stage(density + (1 - density) * left**3, True, 0.0, 0.0, rate)
+    settled = (progress - share) / (1 - share)
+    quantized = max(part for start, part in QUANTIZED if settled * QUANTIZED_EPOCHS >= start)
+    return Stage(density, False, quantized, settled, rate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,11 @@ from torch import nn
 
 from frontend.batches import Images, augment, normalize
 from frontend.finetune import Data, FineTuning, Recipe, share_right
-from frontend.layer_state import layer_states, prune_layers
+from frontend.layer_state import layer_states, prune_layers, refresh, results
 from frontend.progress import Progress, quiet
 from frontend.prune import check_density
 from frontend.schemes import QuantizedLayer, Scheme
+from frontend.surroundings import Surroundings
 from golden.errors import ShiftbookError
 
 __all__ = ["Data", "Recipe", "accuracy", "quantize_weights", "remeasure_batch_norm"]
@@ -34,6 +35,7 @@ def quantize_weights(
     mean: Sequence[float] = (0.485, 0.456, 0.406),
     std: Sequence[float] = (0.229, 0.224, 0.225),
     keep_int8: Collection[str] = (),
+    surroundings: Mapping[str, Surroundings] | None = None,
     seed: int = 0,
     progress: Progress = quiet,
     recipe: Recipe | None = None,
@@ -52,6 +54,9 @@ def quantize_weights(
         Module paths of the convolutions and linear layers to compress.
     scheme
         For every layer but those in ``keep_int8``, which are neither pruned nor given this scheme.
+    surroundings
+        What each layer meets in the network; without, fully connected layers are 1x1 convolutions and no
+        sign turns.
     density
         Share of weights to keep in (0, 1], over all layers that are pruned.
     epochs
@@ -88,15 +93,14 @@ def quantize_weights(
             f"give data or 0 epochs"
         )
     recipe = recipe or Recipe()
-    states = layer_states(model, layers, scheme, keep_int8)
+    states = layer_states(model, layers, scheme, keep_int8, surroundings)
     if epochs and data is not None:
         run = FineTuning(model, states, data, mean, std, density, epochs, seed, recipe)
         run.go(progress, state, log, validation)
     else:
         prune_layers(states, density, recipe.slots, hysteresis=0.0)
-        for layer in states.values():
-            layer.refresh(seed)
-    return {name: layer.result() for name, layer in states.items()}
+        refresh(states.values(), seed, progress)
+    return results(states)
 
 
 def accuracy(model: nn.Module, data: Data, mean: Sequence[float], std: Sequence[float]) -> float:

@@ -16,7 +16,7 @@ from golden import streams
 from golden.network import Conv
 from golden.placement import Placement
 from golden.spec import Spec
-from golden.terms import work
+from golden.terms import codeword_work
 from golden.tiles import Geometry, fill_words, geometry, owned_lanes
 
 Ints = NDArray[np.int64]
@@ -76,19 +76,21 @@ class LayerCycles:
 def slot_cycles(conv: Conv, placement: Placement, spec: Spec) -> tuple[Ints, int]:
     """[O, W] cycles in which each slot issues an item, by output channel; and all rows issued.
 
-    An escape takes one cycle, a code as many as its codebook entry has rows. An item belongs to the output
+    An escape takes one cycle, a code as many as its codeword has rows. An item belongs to the output
     channel of its target; escapes beyond the last one are never reached.
     """
     outputs = len(conv.weights.integers)
     if spec.feed == "dense":
         each = np.full((outputs, spec.slots), placement.positions, np.int64)
         return each, int(each.sum())
-    rows_of_code = work(conv.weights.codebook, spec)
+    rows_of_code = codeword_work(conv.weights.codewords, spec)
+    books = np.arange(len(rows_of_code))
+    span = streams.walk_of(conv.weights, placement).span
     result = np.zeros((outputs, spec.slots), np.int64)
     rows = 0
     for slot, item in enumerate(streams.items(conv.weights, spec.slots, spec)):
-        cost = np.where(item.is_escape, 1, rows_of_code[item.code])
-        channel = item.target // placement.positions
+        cost = np.where(item.is_escape, 1, rows_of_code[books, item.code].sum(axis=1))
+        channel = item.target // span
         reached = channel < outputs
         result[:, slot] = np.bincount(channel[reached], cost[reached], outputs)
         rows += int(cost[~item.is_escape].sum())

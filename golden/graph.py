@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from golden.bits import Bytes
 from golden.errors import ShiftbookError
-from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
+from golden.network import Along, Codebooks, Conv, Input, Network, Node, Pool, Requantize, Subsample
 from golden.packing import (
     LayerShape,
     is_balanced,
+    pack_codebooks,
     pack_layer,
     pack_requantize,
+    unpack_codebooks,
     unpack_layer,
     unpack_requantize,
 )
@@ -23,6 +25,7 @@ JSON = dict[str, Any]
 
 MAX_INTEGER = 1 << 20
 MAX_POSITIONS = 1 << 31
+MAX_CODEWORDS = 256
 """Bounds of what a graph may state, far above anything real, so that nothing absurd is computed with it."""
 
 
@@ -32,15 +35,22 @@ def tensor_names(name: str, *, weights: bool) -> tuple[str, ...]:
     return tuple(f"{name}.{part}" for part in parts)
 
 
+def codebook_names(number: int) -> tuple[str, str]:
+    """The tensors of one set of codebooks: its codewords and its tables."""
+    return f"{number}.codewords", f"{number}.codeword_tables"
+
+
 def graph_of(network: Network) -> JSON:
     """The graph, without coding and checksums."""
+    sets = network.codebooks
     return {
+        "codebooks": [list(codebooks.codewords.shape) for codebooks in sets],
         "input": {
             "name": network.input.name,
             "shape": list(network.input.shape),
             "requantize": _shared(network.input.requantize),
         },
-        "nodes": [_node_json(node, network.slots) for node in network.nodes],
+        "nodes": [_node_json(node, network.slots, sets) for node in network.nodes],
         "slots": network.slots,
         "scales": network.scales,
         "classes": list(network.classes),
@@ -53,6 +63,8 @@ def tensors_of(network: Network, spec: Spec) -> dict[str, Bytes]:
     tensors = {}
     (name,) = tensor_names(network.input.name, weights=False)
     tensors[name] = pack_requantize(network.input.requantize)
+    for number, codebooks in enumerate(network.codebooks):
+        tensors.update(zip(codebook_names(number), pack_codebooks(codebooks, spec), strict=True))
     for node in network.nodes:
         if isinstance(node, Conv):
             streams, tables, requantize = tensor_names(node.name, weights=True)
@@ -85,10 +97,11 @@ def network_from(graph: JSON, tensors: Mapping[str, Bytes], spec: Spec) -> Netwo
 
     fields = Fields(graph, "the graph")
     slots = fields.integer("slots", 1, 16)
+    sets = _codebooks(fields, take)
     network = Network(
         input=_input(Fields(fields.take("input", dict), "the input"), take),
         nodes=tuple(
-            _node(Fields(node, f"node {number}"), slots, spec, take)
+            _node(Fields(node, f"node {number}"), slots, sets, spec, take)
             for number, node in enumerate(fields.take("nodes", list))
         ),
         slots=slots,
@@ -155,6 +168,10 @@ class Fields:
         """An object field, or null."""
         return None if name in self.values and self._none(name) else cast(JSON, self.take(name, dict))
 
+    def list_or_none(self, name: str) -> list[Any] | None:
+        """A list field, or null."""
+        return None if name in self.values and self._none(name) else cast(list[Any], self.take(name, list))
+
     def texts(self, name: str) -> tuple[str, ...]:
         """A field with any number of texts."""
         values = self.take(name, list)
@@ -180,9 +197,10 @@ class Fields:
 
 
 Take = Callable[[str], Bytes]
+Sets = tuple[Codebooks, ...]
 
 
-def _node_json(node: Node, slots: int) -> JSON:
+def _node_json(node: Node, slots: int, sets: Sets) -> JSON:
     if isinstance(node, Subsample):
         return {
             "type": "subsample",
@@ -201,13 +219,15 @@ def _node_json(node: Node, slots: int) -> JSON:
     }
     if isinstance(node, Pool):
         return {"type": "pool", "kind": node.kind, "kernel": list(node.kernel), **common}
+    vectors = node.weights.vectors
     return {
         "type": "conv",
         "shape": list(node.weights.integers.shape),
-        "codes": len(node.weights.codebook),
+        "codes": node.weights.codewords.shape[1],
         "scheme": node.weights.scheme,
         "gapless": node.weights.gapless,
         "balanced": is_balanced(node.weights, slots),
+        "vectors": None if vectors is None else [sets.index(vectors.codebooks), vectors.along],
         "groups": node.groups,
         "residual": node.residual,
         **common,
@@ -242,12 +262,41 @@ def _input(fields: Fields, take: Take) -> Input:
     return Input(name, (height, width, channels), requantize)
 
 
-def _node(fields: Fields, slots: int, spec: Spec, take: Take) -> Node:
+def _codebooks(fields: Fields, take: Take) -> Sets:
+    """The sets of codebooks, all of them."""
+    sets = []
+    for number, shape in enumerate(fields.take("codebooks", list)):
+        what = f"set {number} of codebooks"
+        books, codewords, dim = Fields({"shape": shape}, what).integers("shape", 3)
+        if not 0 < books * codewords * dim <= MAX_INTEGER or codewords > MAX_CODEWORDS:
+            raise ShiftbookError(f"{what}: shape {shape} is absurd")
+        streams, tables = (take(name) for name in codebook_names(number))
+        try:
+            sets.append(unpack_codebooks(streams, tables, (books, codewords, dim)))
+        except ShiftbookError as error:
+            raise ShiftbookError(f"{what}: {error}") from error
+    return tuple(sets)
+
+
+def _vectors(fields: Fields, sets: Sets) -> tuple[Codebooks, Along] | None:
+    """The set of codebooks that a layer names, and how its vectors lie."""
+    named = fields.list_or_none("vectors")
+    if named is None:
+        return None
+    if len(named) != 2 or named[0] not in range(len(sets)) or named[1] not in get_args(Along):
+        raise ShiftbookError(
+            f"{fields.what}: vectors must name one of {len(sets)} sets of codebooks and one of "
+            f"{get_args(Along)}, not {named!r:.40}"
+        )
+    return sets[named[0]], named[1]
+
+
+def _node(fields: Fields, slots: int, sets: Sets, spec: Spec, take: Take) -> Node:
     kind = fields.text("type")
     fields.what = f"layer {fields.text('name')}"
     node: Node
     if kind == "conv":
-        node = _conv(fields, slots, spec, take)
+        node = _conv(fields, slots, sets, spec, take)
     elif kind == "pool":
         node = _pool(fields, take)
     elif kind == "subsample":
@@ -264,7 +313,7 @@ def _node(fields: Fields, slots: int, spec: Spec, take: Take) -> Node:
     return node
 
 
-def _conv(fields: Fields, slots: int, spec: Spec, take: Take) -> Conv:
+def _conv(fields: Fields, slots: int, sets: Sets, spec: Spec, take: Take) -> Conv:
     name = fields.text("name")
     outputs, rows, cols, channels = fields.integers("shape", 4)
     layer = LayerShape(
@@ -273,6 +322,7 @@ def _conv(fields: Fields, slots: int, spec: Spec, take: Take) -> Conv:
         scheme=fields.text("scheme"),
         gapless=fields.take("gapless", bool),
         balanced=fields.take("balanced", bool),
+        vectors=_vectors(fields, sets),
     )
     if not 0 < outputs * rows * cols * channels <= MAX_POSITIONS:
         raise ShiftbookError(f"{fields.what}: shape {layer.shape} is absurd")

@@ -7,19 +7,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.bits import Bytes, Reader, Stream, Writer, bytes_for, offsets_bits
+from golden.bits import Bytes, Reader, Stream, Writer, bytes_for, offsets_bits, pack
 from golden.errors import ShiftbookError
 from golden.huffman import HuffmanCode
-from golden.network import Requantize, Weights
+from golden.network import Along, Codebooks, Requantize, Weights
 from golden.placement import default_slots, place
 from golden.spec import Spec
-from golden.streams import LayerStreams, decode, encode
+from golden.streams import LayerStreams, decode, decode_symbols, decode_vectors, encode
+from golden.vectors import vector_weights
 
 LENGTH_BITS = 4
 """Bits of a stored Huffman code length."""
 
 GAP_COUNT_BITS = 8
 """Bits of the number of stored gap code lengths, less one."""
+
+VALUE_COUNT_BITS = 8
+"""Bits of the number of different integers in codewords, less one."""
 
 
 class PackedLayer(NamedTuple):
@@ -33,10 +37,11 @@ class LayerShape(NamedTuple):
     """What the graph says about a layer's weights before its tensors are read."""
 
     shape: tuple[int, int, int, int]  # [O, kh, kw, I]
-    codes: int  # entries of the codebook
+    codes: int  # entries of the codebook, or of each codebook
     scheme: str
     gapless: bool
     balanced: bool  # whether slot_of_channel is stored
+    vectors: tuple[Codebooks, Along] | None = None
 
 
 def is_balanced(weights: Weights, slots: int) -> bool:
@@ -61,18 +66,21 @@ def pack_layer(weights: Weights, slots: int, spec: Spec) -> PackedLayer:
         lengths = _stored_gap_lengths(coded.gap_code)
         writer.put(len(lengths) - 1, GAP_COUNT_BITS)
         writer.put(lengths, LENGTH_BITS)
-    writer.put(coded.code_code.lengths, LENGTH_BITS)
-    writer.put_offsets(weights.codebook)
+    if weights.vectors is None:
+        writer.put(coded.code_code.lengths, LENGTH_BITS)
+        writer.put_offsets(weights.codebook)
     if is_balanced(weights, slots):
         assert weights.slot_of_channel is not None
         writer.put(weights.slot_of_channel, slot_width(slots))
     return PackedLayer(np.concatenate([string.data for string in strings]), writer.data())
 
 
-def table_bits(coded: tuple[HuffmanCode | None, HuffmanCode], codebook: NDArray[np.int16]) -> int:
+def table_bits(coded: tuple[HuffmanCode | None, HuffmanCode], weights: Weights) -> int:
     """Bits of the Huffman code lengths and of the codebook in the tables of a layer."""
     gap_code, code_code = coded
-    bits = LENGTH_BITS * len(code_code.lengths) + offsets_bits(codebook)
+    bits = 0
+    if weights.vectors is None:
+        bits += LENGTH_BITS * len(code_code.lengths) + offsets_bits(weights.codebook)
     if gap_code is not None:
         bits += GAP_COUNT_BITS + LENGTH_BITS * len(_stored_gap_lengths(gap_code))
     return bits
@@ -89,22 +97,70 @@ def unpack_layer(streams: Bytes, tables: Bytes, layer: LayerShape, slots: int, s
     reader = Reader(tables)
     sizes = reader.take_offsets(slots if layer.gapless else 2 * slots)
     gap_code = None if layer.gapless else _take_gap_code(reader, spec)
-    code_code = HuffmanCode.from_lengths(reader.take(layer.codes, LENGTH_BITS))
-    codebook = reader.take_offsets(layer.codes)
+    entries: NDArray[np.int16] = np.zeros(0, np.int16)
+    if layer.vectors is None:
+        code_code = HuffmanCode.from_lengths(reader.take(layer.codes, LENGTH_BITS))
+        entries = _int16(reader.take_offsets(layer.codes))
+    else:
+        code_code = HuffmanCode.from_lengths(layer.vectors[0].lengths)
     owner = None
     if layer.balanced:
         owner = reader.take(layer.shape[3], slot_width(slots)).astype(np.uint8)
     reader.finish()
-    if codebook.min() < -(1 << 15) or codebook.max() >= 1 << 15:
-        raise ShiftbookError(f"the codebook must hold 16-bit integers, not {codebook.tolist()}")
     strings = _split(streams, [int(size) for size in sizes])
     gaps = () if gap_code is None else strings[:slots]
     coded = LayerStreams(gap_code, code_code, gaps, strings[-slots:])
-    entries = codebook.astype(np.int16)
     _, kh, kw, channels = layer.shape
     placement = place((kh, kw), channels, slots, spec, owner)
-    integers = decode(coded, layer.shape, entries, placement, spec)
-    return Weights(integers, entries, layer.scheme, layer.gapless, owner)
+    if layer.vectors is None:
+        integers = decode(coded, layer.shape, entries, placement, spec)
+        return Weights(integers, entries, layer.scheme, layer.gapless, owner)
+    vectors = decode_vectors(coded, layer.shape[0], *layer.vectors, placement, spec)
+    if layer.gapless != bool(vectors.present.all()):
+        raise ShiftbookError("a layer with gaps has every vector")
+    return vector_weights(vectors, layer.shape, layer.scheme, slots, spec)
+
+
+def pack_codebooks(codebooks: Codebooks, spec: Spec) -> PackedLayer:
+    """Pack codewords, Huffman coded integer by integer, and the code lengths of their codes."""
+    values, index = np.unique(codebooks.codewords, return_inverse=True)
+    code = HuffmanCode.from_counts(np.bincount(index.ravel()), spec.code_length)
+    string = pack(code.codes[index.ravel()], code.lengths[index.ravel()])
+    writer = Writer()
+    writer.put_offsets([string.bits])
+    writer.put(codebooks.lengths, LENGTH_BITS)
+    writer.put(len(values) - 1, VALUE_COUNT_BITS)
+    writer.put_offsets(values)
+    writer.put(code.lengths, LENGTH_BITS)
+    return PackedLayer(string.data, writer.data())
+
+
+def unpack_codebooks(streams: Bytes, tables: Bytes, shape: tuple[int, int, int]) -> Codebooks:
+    """The inverse of :func:`pack_codebooks`, for [M, K, d] = ``shape``.
+
+    Raises
+    ------
+    ShiftbookError
+        The tensors contradict the shape, each other or the format.
+    """
+    reader = Reader(tables)
+    sizes = reader.take_offsets(1)
+    lengths = reader.take(shape[1], LENGTH_BITS).astype(np.uint8)
+    HuffmanCode.from_lengths(lengths)
+    count = int(reader.take(1, VALUE_COUNT_BITS)[0]) + 1
+    values = _int16(reader.take_offsets(count))
+    code = HuffmanCode.from_lengths(reader.take(count, LENGTH_BITS))
+    reader.finish()
+    (symbols,) = decode_symbols(_split(streams, [int(size) for size in sizes]), code)
+    if len(symbols) != shape[0] * shape[1] * shape[2]:
+        raise ShiftbookError(f"the codebooks hold {len(symbols)} weights, not those of shape {shape}")
+    return Codebooks(values[symbols].reshape(shape), lengths)
+
+
+def _int16(codebook: NDArray[np.int64]) -> NDArray[np.int16]:
+    if codebook.min() < -(1 << 15) or codebook.max() >= 1 << 15:
+        raise ShiftbookError(f"the codebook must hold 16-bit integers, not {codebook.tolist()}")
+    return codebook.astype(np.int16)
 
 
 def pack_requantize(parameters: Requantize) -> Bytes:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.checkpoint import file_of, finished_graph, load
-from golden.graph import tensor_names, tensors_of
-from golden.network import Conv, Network, Weights
+from golden.graph import codebook_names, tensor_names, tensors_of
+from golden.network import Conv, Network
 from golden.packing import table_bits
 from golden.spec import DEFAULT, Spec
 from golden.streams import statistics
-from golden.terms import rows_of, term_count
+from golden.terms import codeword_terms
 
 FLOAT_BITS = 32
 """Bits of a parameter in the network that a ratio compares with."""
@@ -30,13 +30,13 @@ class LayerSize:
     biases
         One for each output channel: what is left of a batch norm folded into a float network.
     terms
-        Signed powers of two that all weights need, on lanes of the default spec.
+        Signed powers of two that all codes stand for, on lanes of the default spec.
     gap_bits, code_bits
         The two kinds of streams, without the padding of their last bytes.
     gap_entropy, code_entropy
         Order-0 empirical entropy of the streams' symbols, in bits: the bound for ``*_bits``.
     table_bits
-        The layer's codebook and the lengths of its Huffman codes.
+        The layer's own codebook and the lengths of its Huffman codes.
     side_bits
         Everything else in the layer's tensors: requantizer parameters, bit counts of the streams, slots
         of the channels, padding to whole bytes.
@@ -90,6 +90,8 @@ class Sizes:
     ----------
     layers
         In the order in which they run.
+    codebook_bits
+        Codebooks that layers share, and the lengths of their Huffman codes.
     other_bits
         Tensors that belong to no such layer: normalization of the input, average pooling.
     header_bytes
@@ -97,6 +99,7 @@ class Sizes:
     """
 
     layers: tuple[LayerSize, ...]
+    codebook_bits: int
     other_bits: int
     header_bytes: int
 
@@ -123,7 +126,7 @@ class Sizes:
     @property
     def stored_bits(self) -> int:
         """Bits of all tensors of the file."""
-        return sum(layer.stored_bits for layer in self.layers) + self.other_bits
+        return sum(layer.stored_bits for layer in self.layers) + self.codebook_bits + self.other_bits
 
     @property
     def bits_per_weight(self) -> float:
@@ -152,9 +155,11 @@ def layer_sizes(source: Network | str | os.PathLike[str], spec: Spec = DEFAULT) 
         if isinstance(node, Conv):
             stored = sum(bits.pop(name) for name in tensor_names(node.name, weights=True))
             layers.append(_layer_size(node, network.slots, spec, stored))
+    shared = [codebook_names(number) for number in range(len(network.codebooks))]
+    codebook_bits = sum(bits.pop(name) for names in shared for name in names)
     tensor_bytes = sum(len(data) for data in tensors.values())
     header_bytes = len(file_of(finished_graph(network, tensors, spec), tensors)) - tensor_bytes
-    return Sizes(tuple(layers), sum(bits.values()), header_bytes)
+    return Sizes(tuple(layers), codebook_bits, sum(bits.values()), header_bytes)
 
 
 def _layer_size(node: Conv, slots: int, spec: Spec, stored: int) -> LayerSize:
@@ -162,7 +167,7 @@ def _layer_size(node: Conv, slots: int, spec: Spec, stored: int) -> LayerSize:
     found = statistics(weights, slots, spec)
     gap_bits, code_bits = found.stream_bits(spec)
     gap_entropy, code_entropy = found.entropy_bits()
-    tables = table_bits(found.codes(spec), weights.codebook)
+    tables = table_bits(found.codes(spec), weights)
     return LayerSize(
         name=node.name,
         scheme=weights.scheme,
@@ -170,20 +175,11 @@ def _layer_size(node: Conv, slots: int, spec: Spec, stored: int) -> LayerSize:
         weights=weights.integers.size,
         nonzero=int(np.count_nonzero(weights.integers)),
         biases=len(weights.integers),
-        terms=_terms(weights),
+        terms=int((found.code_counts * codeword_terms(weights.codewords)).sum()),
         gap_bits=gap_bits,
         code_bits=code_bits,
         gap_entropy=gap_entropy,
         code_entropy=code_entropy,
         table_bits=tables,
         side_bits=stored - gap_bits - code_bits - tables,
-    )
-
-
-def _terms(weights: Weights) -> int:
-    """Signed digits of all weights."""
-    values, counts = np.unique(weights.integers, return_counts=True)
-    return sum(
-        term_count(rows_of(int(value), DEFAULT)) * int(count)
-        for value, count in zip(values, counts, strict=True)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,9 +13,10 @@ from golden import bits
 from golden.bits import Stream
 from golden.errors import ShiftbookError
 from golden.huffman import HuffmanCode, entropy_bits
-from golden.network import Weights
+from golden.network import Along, Codebooks, Vectors, Weights
 from golden.placement import Placement, place
 from golden.spec import Spec
+from golden.vectors import Walk, walk
 
 Ints = NDArray[np.int64]
 
@@ -23,22 +25,25 @@ CHUNK_BITS = 1 << 14
 
 
 class Items(NamedTuple):
-    """What one slot's decoder yields for a layer, in order. An item is an escape or a weight.
+    """What one slot's decoder yields for a layer, in order. An item is an escape, or a weight or vector.
 
     Attributes
     ----------
     target
-        [n] absolute position after the item's skip: ``output channel * P + local position``. The targets
-        of escapes may lie at or beyond ``O * P``.
+        [n] absolute position after the item's skip: ``output channel * span + local position``. The targets
+        of escapes may lie at or beyond ``O * span``.
     is_escape
         [n] whether the item only skips.
     code
-        [n] index into the codebook; 0 for escapes.
+        [n, M] index into each codebook; 0 for escapes.
+    step
+        Positions that an item with codes takes up.
     """
 
     target: Ints
     is_escape: NDArray[np.bool_]
     code: Ints
+    step: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,23 +83,28 @@ class Statistics:
     gap_counts
         [gap_symbols]; None in gapless layers.
     code_counts
-        [K].
+        [M, K].
+    code_lengths
+        Lengths of the code words where they are given with the codebooks; None lets the counts decide.
     """
 
     gap_counts: Ints | None
     code_counts: Ints
+    code_lengths: NDArray[np.uint8] | None = None
 
     def codes(self, spec: Spec) -> tuple[HuffmanCode | None, HuffmanCode]:
-        """The optimal gap and code Huffman codes."""
+        """The gap code and the code of the codes, each the best unless it is given."""
         gap_code = None
         if self.gap_counts is not None:
             gap_code = HuffmanCode.from_counts(self.gap_counts, spec.code_length)
-        return gap_code, HuffmanCode.from_counts(self.code_counts, spec.code_length)
+        if self.code_lengths is not None:
+            return gap_code, HuffmanCode.from_lengths(self.code_lengths)
+        return gap_code, HuffmanCode.from_counts(self.code_counts.sum(axis=0), spec.code_length)
 
     def stream_bits(self, spec: Spec) -> tuple[int, int]:
         """Bits of all gap streams and of all code streams."""
         gap_code, code_code = self.codes(spec)
-        code_bits = code_code.bits(self.code_counts)
+        code_bits = code_code.bits(self.code_counts.sum(axis=0))
         if gap_code is None or self.gap_counts is None:
             return 0, code_bits
         return gap_code.bits(self.gap_counts), code_bits
@@ -102,13 +112,20 @@ class Statistics:
     def entropy_bits(self) -> tuple[float, float]:
         """The same below which no order-0 code can go."""
         gaps = 0.0 if self.gap_counts is None else entropy_bits(self.gap_counts)
-        return gaps, entropy_bits(self.code_counts)
+        return gaps, entropy_bits(self.code_counts.sum(axis=0))
 
 
 def placement_of(weights: Weights, slots: int, spec: Spec) -> Placement:
     """Where the positions of a layer live."""
     _, kh, kw, channels = weights.integers.shape
     return place((kh, kw), channels, slots, spec, weights.slot_of_channel)
+
+
+def walk_of(weights: Weights, placement: Placement) -> Walk:
+    """How a layer's items step through its positions; plain weights are vectors of one."""
+    if weights.vectors is None:
+        return Walk(placement.positions, 1, 1, 0)
+    return walk(placement, weights.codewords.shape[2], weights.vectors.along)
 
 
 def items(weights: Weights, slots: int, spec: Spec) -> tuple[Items, ...]:
@@ -118,9 +135,11 @@ def items(weights: Weights, slots: int, spec: Spec) -> tuple[Items, ...]:
     ------
     ShiftbookError
         A weight (or, in a gapless layer, the 0 of padding positions) is not in the codebook; the codebook
-        is too large or not ascending; the layer cannot be placed.
+        is too large or not ascending; the layer cannot be placed, or has codes for other slots.
     """
     placement = placement_of(weights, slots, spec)
+    if weights.vectors is not None:
+        return _vector_items(weights.vectors, weights.gapless, walk_of(weights, placement), slots, spec)
     _check_codebook(weights.codebook, spec)
     outputs = len(weights.integers)
     flat = weights.integers.reshape(outputs, -1)
@@ -130,19 +149,46 @@ def items(weights: Weights, slots: int, spec: Spec) -> tuple[Items, ...]:
         values = with_zero[:, placement.source[w]].ravel()  # source -1 picks the zero at the end
         if weights.gapless:
             target = np.arange(len(values))
-            result.append(Items(target, np.zeros(len(values), bool), _indices(values, weights.codebook)))
+            codes = _indices(values, weights.codebook)[:, None]
+            result.append(Items(target, np.zeros(len(values), bool), codes, 1))
         else:
             target = np.flatnonzero(values)
-            codes = _indices(values[target], weights.codebook)
-            result.append(_with_escapes(target, codes, len(values), spec.escape_gap))
+            codes = _indices(values[target], weights.codebook)[:, None]
+            result.append(_with_escapes(target, codes, len(values), spec.escape_gap, 1))
+    return tuple(result)
+
+
+def _vector_items(vectors: Vectors, gapless: bool, way: Walk, slots: int, spec: Spec) -> tuple[Items, ...]:
+    """One item for each vector that is present."""
+    outputs = len(vectors.codes)
+    if vectors.present.shape != (outputs, slots, way.vectors):
+        raise ShiftbookError(
+            f"the codes of vectors have shape {vectors.present.shape} and not "
+            f"{(outputs, slots, way.vectors)}: compress the network for these slots"
+        )
+    first = np.arange(outputs)[:, None] * way.span + np.arange(way.vectors) * way.step
+    result = []
+    for w in range(slots):
+        present = vectors.present[:, w]
+        target, codes = first[present], vectors.codes[:, w][present].astype(np.int64)
+        if gapless:
+            result.append(Items(target, np.zeros(len(target), bool), codes, way.step))
+        else:
+            total = outputs * way.span
+            result.append(_with_escapes(target, codes, total, spec.escape_gap, way.step))
     return tuple(result)
 
 
 def gap_symbols_of(slot_items: Items, spec: Spec) -> Ints:
     """[n] the gap symbols that lead to these items."""
     before = np.zeros(len(slot_items.target), dtype=np.int64)
-    before[1:] = slot_items.target[:-1] + ~slot_items.is_escape[:-1]
+    before[1:] = slot_items.target[:-1] + np.where(slot_items.is_escape[:-1], 0, slot_items.step)
     return np.where(slot_items.is_escape, spec.escape_gap, slot_items.target - before)
+
+
+def code_symbols_of(slot_items: Items) -> Ints:
+    """[n M] the code symbols of these items, those of one item together."""
+    return slot_items.code[~slot_items.is_escape].ravel()
 
 
 def statistics(weights: Weights, slots: int, spec: Spec) -> Statistics:
@@ -153,8 +199,7 @@ def statistics(weights: Weights, slots: int, spec: Spec) -> Statistics:
     ShiftbookError
         See :func:`items`.
     """
-    gaps, codes = _symbols(items(weights, slots, spec), weights.gapless, spec)
-    return _count(gaps, codes, len(weights.codebook), spec)
+    return _count(items(weights, slots, spec), weights, spec)
 
 
 def encode(weights: Weights, slots: int, spec: Spec) -> LayerStreams:
@@ -165,10 +210,13 @@ def encode(weights: Weights, slots: int, spec: Spec) -> LayerStreams:
     ShiftbookError
         See :func:`items`.
     """
-    gaps, codes = _symbols(items(weights, slots, spec), weights.gapless, spec)
-    gap_code, code_code = _count(gaps, codes, len(weights.codebook), spec).codes(spec)
-    packed = () if gap_code is None else tuple(_pack_symbols(symbols, gap_code) for symbols in gaps)
-    return LayerStreams(gap_code, code_code, packed, tuple(_pack_symbols(s, code_code) for s in codes))
+    slot_items = items(weights, slots, spec)
+    gap_code, code_code = _count(slot_items, weights, spec).codes(spec)
+    gaps: tuple[Stream, ...] = ()
+    if gap_code is not None:
+        gaps = tuple(_pack_symbols(gap_symbols_of(item, spec), gap_code) for item in slot_items)
+    codes = tuple(_pack_symbols(code_symbols_of(item), code_code) for item in slot_items)
+    return LayerStreams(gap_code, code_code, gaps, codes)
 
 
 def entropy_bound(weights: Weights, slots: int, spec: Spec) -> float:
@@ -227,26 +275,59 @@ def decode(
     """
     outputs = shape[0]
     total = outputs * placement.positions
-    if streams.gap_code is None:
-        most = min(stream.bits for stream in streams.codes)
-    else:  # a bit skips at most the positions of an escape
-        most = min(stream.bits for stream in streams.gaps) * spec.escape_gap
-    if total > most:  # before memory is taken for them
-        raise ShiftbookError(f"the streams cannot hold {total} positions in a slot, at most {most}")
-    codes = decode_symbols(streams.codes, streams.code_code)
     flat = np.zeros((outputs, shape[1] * shape[2] * shape[3] + 1), dtype=np.int16)
-    gaps = decode_symbols(streams.gaps, streams.gap_code) if streams.gap_code is not None else None
-    for w in range(placement.slots):
+    for w, (target, codes) in enumerate(_decoded(streams, total, 1, 1, spec)):
         values = np.zeros(total, dtype=np.int16)
-        target = np.arange(total) if gaps is None else _targets(gaps[w], total, spec.escape_gap)
-        if len(target) != len(codes[w]):
-            raise ShiftbookError(f"slot {w} has {len(codes[w])} codes for {len(target)} positions")
-        values[target] = codebook[codes[w]]
+        values[target] = codebook[codes[:, 0]]
         by_channel = values.reshape(outputs, placement.positions)
         if by_channel[:, placement.source[w] < 0].any():
             raise ShiftbookError(f"slot {w} has a weight at a position that does not exist")
         flat[:, placement.source[w]] = by_channel
     return flat[:, :-1].reshape(shape)
+
+
+def decode_vectors(
+    streams: LayerStreams, outputs: int, codebooks: Codebooks, along: Along, placement: Placement, spec: Spec
+) -> Vectors:
+    """The codes of vectors that the streams hold; the inverse of :func:`encode`.
+
+    Raises
+    ------
+    ShiftbookError
+        See :func:`decode`.
+    """
+    books, _, dim = codebooks.codewords.shape
+    way = walk(placement, dim, along)
+    present = np.zeros((outputs, placement.slots, way.vectors), np.bool_)
+    codes = np.zeros((*present.shape, books), np.uint8)
+    for w, (target, code) in enumerate(_decoded(streams, outputs * way.span, way.step, books, spec)):
+        channel, position = np.divmod(target, way.span)
+        vector, beside = np.divmod(position, way.step)
+        if beside.any():
+            raise ShiftbookError(f"slot {w} has a vector at position {position[beside > 0][0]}, between two")
+        present[channel, w, vector] = True
+        codes[channel, w, vector] = code
+    return Vectors(codebooks, codes, present, along)
+
+
+def _decoded(
+    streams: LayerStreams, total: int, step: int, books: int, spec: Spec
+) -> Iterator[tuple[Ints, Ints]]:
+    """For each slot the targets [n] and codes [n, M] of its items with codes."""
+    if streams.gap_code is None:
+        most = min(stream.bits for stream in streams.codes) // books * step
+    else:  # a bit is at most the longest gap, and the item after it
+        most = min(stream.bits for stream in streams.gaps) * (spec.escape_gap - 1 + step)
+    if total > most:  # before memory is taken for them
+        raise ShiftbookError(f"the streams cannot hold {total} positions in a slot, at most {most}")
+    codes = decode_symbols(streams.codes, streams.code_code)
+    gaps = decode_symbols(streams.gaps, streams.gap_code) if streams.gap_code is not None else None
+    for w, code in enumerate(codes):
+        every = np.arange(0, total, step)
+        target = every if gaps is None else _targets(gaps[w], total, spec.escape_gap, step)
+        if len(target) * books != len(code):
+            raise ShiftbookError(f"slot {w} has {len(code)} codes for {len(target)} positions")
+        yield target, code.reshape(-1, books)
 
 
 def decode_symbols(streams: tuple[Stream, ...], code: HuffmanCode) -> tuple[Ints, ...]:
@@ -316,29 +397,29 @@ def _indices(values: NDArray[np.int16], codebook: NDArray[np.int16]) -> Ints:
     return index.astype(np.int64)
 
 
-def _with_escapes(target: Ints, code: Ints, total: int, escape: int) -> Items:
+def _with_escapes(target: Ints, code: Ints, total: int, escape: int, step: int) -> Items:
     """Put the escapes between weights at ``target`` and after the last one, up to ``total``."""
-    start = np.concatenate([[0], target + 1])  # the position at which each item's gap begins
+    start = np.concatenate([[0], target + step])  # the position at which each item's gap begins
     gap = np.concatenate([target, [total]]) - start
     escapes = gap // escape
     escapes[-1] = -(-gap[-1] // escape)  # the tail is all escapes, until total is reached or passed
     group = escapes + 1  # every group is its escapes and its weight; the tail has a weight too many
     ends = np.cumsum(group)
-    step = np.arange(1, ends[-1] + 1) - np.repeat(ends - group, group)
+    number = np.arange(1, ends[-1] + 1) - np.repeat(ends - group, group)
     is_escape = np.ones(ends[-1], dtype=bool)
     is_escape[ends - 1] = False
-    position = np.repeat(start, group) + step * escape
+    position = np.repeat(start, group) + number * escape
     position[ends[:-1] - 1] = target
-    index = np.zeros(ends[-1], dtype=np.int64)
+    index = np.zeros((ends[-1], code.shape[1]), dtype=np.int64)
     index[ends[:-1] - 1] = code
-    return Items(position[:-1], is_escape[:-1], index[:-1])
+    return Items(position[:-1], is_escape[:-1], index[:-1], step)
 
 
-def _targets(gap_symbols: Ints, total: int, escape: int) -> Ints:
+def _targets(gap_symbols: Ints, total: int, escape: int, step: int) -> Ints:
     """Absolute positions of the weights that gap symbols lead to."""
     is_weight = gap_symbols != escape
-    after = np.cumsum(gap_symbols + is_weight)
-    target: Ints = after[is_weight] - 1
+    after = np.cumsum(gap_symbols + is_weight * step)
+    target: Ints = after[is_weight] - step
     end = int(after[-1]) if len(after) else 0
     last = int(after[-2]) if len(after) > 1 else 0
     if end < total or (last >= total) or (len(target) and target[-1] >= total):
@@ -346,17 +427,16 @@ def _targets(gap_symbols: Ints, total: int, escape: int) -> Ints:
     return target
 
 
-def _symbols(
-    slot_items: tuple[Items, ...], gapless: bool, spec: Spec
-) -> tuple[tuple[Ints, ...], tuple[Ints, ...]]:
-    """Gap symbols and code symbols of each slot."""
-    codes = tuple(item.code[~item.is_escape] for item in slot_items)
-    return () if gapless else tuple(gap_symbols_of(item, spec) for item in slot_items), codes
-
-
-def _count(gaps: tuple[Ints, ...], codes: tuple[Ints, ...], entries: int, spec: Spec) -> Statistics:
-    gap_counts = np.bincount(np.concatenate(gaps), minlength=spec.gap_symbols) if gaps else None
-    return Statistics(gap_counts, np.bincount(np.concatenate(codes), minlength=entries))
+def _count(slot_items: tuple[Items, ...], weights: Weights, spec: Spec) -> Statistics:
+    gap_counts = None
+    if not weights.gapless:
+        gaps = np.concatenate([gap_symbols_of(item, spec) for item in slot_items])
+        gap_counts = np.bincount(gaps, minlength=spec.gap_symbols)
+    books, entries, _ = weights.codewords.shape
+    codes = np.concatenate([item.code[~item.is_escape] for item in slot_items])
+    counts = np.stack([np.bincount(codes[:, book], minlength=entries) for book in range(books)])
+    lengths = None if weights.vectors is None else weights.vectors.codebooks.lengths
+    return Statistics(gap_counts, counts, lengths)
 
 
 def _pack_symbols(symbols: Ints, code: HuffmanCode) -> Stream:

@@ -13,9 +13,13 @@ from golden.integer import prove_accumulator
 from golden.network import Conv, Network, Weights
 from golden.placement import Placement
 from golden.spec import Spec
-from golden.terms import work
+from golden.terms import codeword_work
 from golden.tiles import geometry
 from golden.validate import Shape, shapes, validate
+from golden.vectors import Walk
+
+MAX_CODE_ROWS = 32
+"""Rows of one code: its number of rows, less one, is a field of five bits."""
 
 
 def check_runnable(network: Network, spec: Spec) -> list[str]:
@@ -62,17 +66,50 @@ def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
 
 
 def _check_codebook(weights: Weights, placement: Placement, spec: Spec) -> None:
-    if len(weights.codebook) > spec.code_symbols:
+    books, entries, dim = weights.codewords.shape
+    if entries > spec.code_symbols:
         raise ShiftbookError(
-            f"its codebook has {len(weights.codebook)} entries and the spec has room for {spec.code_symbols}"
+            f"its codebook has {entries} entries and the spec has room for {spec.code_symbols}"
         )
-    rows = int(work(weights.codebook, spec).sum())
-    if rows > spec.codebook_rows:
+    if books > spec.codebooks or dim > spec.vector_size:
         raise ShiftbookError(
-            f"its codebook takes {rows} rows and the spec has {spec.codebook_rows}: raise codebook_rows"
+            f"it has {books} codebooks for vectors of {dim} weights and the spec has room for "
+            f"{spec.codebooks} and {spec.vector_size}"
         )
-    if weights.gapless and 0 not in weights.codebook and (placement.source < 0).any():
+    rows = codeword_work(weights.codewords, spec)
+    if rows.max() > MAX_CODE_ROWS:
+        raise ShiftbookError(
+            f"a codeword takes {rows.max()} rows, more than {MAX_CODE_ROWS}: take codewords of fewer weights "
+            "or terms"
+        )
+    if rows.sum() > spec.codebook_rows:
+        raise ShiftbookError(
+            f"its codebook takes {rows.sum()} rows and the spec has {spec.codebook_rows}: raise codebook_rows"
+        )
+    _check_walk(streams.walk_of(weights, placement), placement, spec)
+    needs_zero = weights.vectors is None and weights.gapless and bool((placement.source < 0).any())
+    if needs_zero and 0 not in weights.codebook:
         raise ShiftbookError("a layer without gaps needs 0 in its codebook for positions that do not exist")
+
+
+def _check_walk(way: Walk, placement: Placement, spec: Spec) -> None:
+    """Positions, and tap table entries for those beyond the last weight."""
+    beyond = way.span + spec.gap_symbols + int(way.positions.max())
+    if beyond > 1 << spec.position_width:
+        raise ShiftbookError(
+            f"positions up to {beyond} do not fit the spec's position_width of {spec.position_width} bits"
+        )
+    entries = table_entries(way, placement)
+    if entries > spec.table_entries:
+        raise ShiftbookError(
+            f"its vectors reach {entries} tap table entries and the spec has {spec.table_entries}: "
+            "raise table_entries"
+        )
+
+
+def table_entries(way: Walk, placement: Placement) -> int:
+    """Tap table entries that the rows of a layer name, those of positions without a weight included."""
+    return max(placement.entries, (int(way.positions.max()) >> placement.channel_bits) + 1)
 
 
 def _check_widths(conv: Conv, spec: Spec) -> None:
@@ -106,6 +143,14 @@ def recode(network: Network, spec: Spec, seed: int = 0) -> Network:
 
 
 def _recode(conv: Conv, spec: Spec, seed: int) -> Conv:
+    if conv.weights.vectors is not None:
+        slots = conv.weights.vectors.codes.shape[1]
+        if slots != spec.slots:
+            raise ShiftbookError(
+                f"layer {conv.name}: its vectors are cut for {slots} slots and cannot be coded for "
+                f"{spec.slots}: compress the network for these"
+            )
+        return conv
     try:
         return replace(conv, weights=code_weights(conv.weights.integers, conv.weights.scheme, spec, seed))
     except ShiftbookError as error:

@@ -7,7 +7,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from golden.errors import ShiftbookError
 from golden.spec import DEFAULT, WEIGHT_WIDTH, Spec
@@ -68,9 +68,35 @@ def rows_of(value: int, spec: Spec) -> tuple[Row, ...]:
     )
 
 
+def codeword_rows(codeword: ArrayLike, spec: Spec) -> tuple[tuple[int, Row], ...]:
+    """The rows of a codeword [d], each with the place of its weight in the vector.
+
+    A weight of 0 needs none; a codeword of zeros is one row without terms.
+    """
+    values = np.asarray(codeword, np.int64)
+    places = np.flatnonzero(values) if values.any() else np.zeros(1, np.int64)
+    return tuple((int(place), row) for place in places for row in rows_of(int(values[place]), spec))
+
+
 def work(codebook: NDArray[np.int16], spec: Spec) -> NDArray[np.int64]:
     """[K] cycles that each codebook entry takes: its rows."""
     return np.array([len(rows_of(int(value), spec)) for value in codebook], dtype=np.int64)
+
+
+def codeword_work(codewords: NDArray[np.int16], spec: Spec) -> NDArray[np.int64]:
+    """[M, K] cycles that each codeword of [M, K, d] takes."""
+    values, index = np.unique(codewords, return_inverse=True)
+    cycles = np.where(values == 0, 0, work(values, spec))[index.reshape(codewords.shape)]
+    result: NDArray[np.int64] = np.maximum(cycles.sum(axis=2), 1)
+    return result
+
+
+def codeword_terms(codewords: NDArray[np.int16]) -> NDArray[np.int64]:
+    """[M, K] signed powers of two in each codeword of [M, K, d], on lanes of the default spec."""
+    values, index = np.unique(codewords, return_inverse=True)
+    terms = np.array([term_count(rows_of(int(value), DEFAULT)) for value in values], np.int64)
+    result: NDArray[np.int64] = terms[index.reshape(codewords.shape)].sum(axis=2)
+    return result
 
 
 def term_count(rows: tuple[Row, ...]) -> int:

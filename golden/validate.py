@@ -14,9 +14,12 @@ from golden.integer import (
     MAX_SHIFT,
     output_size,
 )
-from golden.network import Conv, Network, Node, Pool, Requantize, Subsample, Weights
+from golden.network import Conv, Network, Node, Pool, Requantize, Subsample, Vectors, Weights
 
 Shape = tuple[int, int, int]
+
+MAX_CODEWORDS = 256
+"""Of one codebook."""
 
 
 def validate(network: Network) -> None:
@@ -144,6 +147,28 @@ def _check_requantize(name: str, parameters: Requantize, channels: int, residual
 
 
 def _check_weights(name: str, weights: Weights, slots: int) -> None:
+    if weights.vectors is None:
+        _check_codebook(name, weights)
+    else:
+        _check_vectors(name, weights, weights.vectors)
+    magnitude = np.abs(weights.integers.astype(np.int64)).reshape(len(weights.integers), -1).sum(1)
+    if magnitude.max() * LARGEST_ACTIVATION >= 1 << MAX_ACCUMULATOR_WIDTH - 1:
+        raise ShiftbookError(
+            f"layer {name}: output channel {int(magnitude.argmax())} can exceed "
+            f"{MAX_ACCUMULATOR_WIDTH} accumulator bits"
+        )
+    slot_of = weights.slot_of_channel
+    if slot_of is not None:
+        if slot_of.shape != weights.integers.shape[3:]:
+            raise ShiftbookError(
+                f"layer {name}: slot_of_channel must have shape {weights.integers.shape[3:]}, "
+                f"not {slot_of.shape}"
+            )
+        _check_range(name, "slot of channel", slot_of, 0, slots - 1)
+
+
+def _check_codebook(name: str, weights: Weights) -> None:
+    """Every weight is in the layer's codebook."""
     codebook = weights.codebook
     if codebook.ndim != 1 or not 1 <= codebook.size <= 256 or np.any(np.diff(codebook.astype(np.int64)) <= 0):
         raise ShiftbookError(f"layer {name}: the codebook must hold 1 to 256 distinct ascending integers")
@@ -162,17 +187,33 @@ def _check_weights(name: str, weights: Weights, slots: int) -> None:
         raise ShiftbookError(
             f"layer {name}: weight {int(weights.integers[unknown][0])} is not in its codebook"
         )
-    magnitude = np.abs(weights.integers.astype(np.int64)).reshape(len(weights.integers), -1).sum(1)
-    if magnitude.max() * LARGEST_ACTIVATION >= 1 << MAX_ACCUMULATOR_WIDTH - 1:
+
+
+def _check_vectors(name: str, weights: Weights, vectors: Vectors) -> None:
+    """Every code names a codeword, and has a code word."""
+    codewords, lengths = vectors.codebooks.codewords, vectors.codebooks.lengths
+    if codewords.ndim != 3 or not 0 < codewords.shape[1] <= MAX_CODEWORDS or 0 in codewords.shape:
         raise ShiftbookError(
-            f"layer {name}: output channel {int(magnitude.argmax())} can exceed "
-            f"{MAX_ACCUMULATOR_WIDTH} accumulator bits"
+            f"layer {name}: codebooks must be [M, K, d] with K up to {MAX_CODEWORDS}, not {codewords.shape}"
         )
-    slot_of = weights.slot_of_channel
-    if slot_of is not None:
-        if slot_of.shape != weights.integers.shape[3:]:
-            raise ShiftbookError(
-                f"layer {name}: slot_of_channel must have shape {weights.integers.shape[3:]}, "
-                f"not {slot_of.shape}"
-            )
-        _check_range(name, "slot of channel", slot_of, 0, slots - 1)
+    _check_range(name, "codewords", codewords, -128, 127)
+    books, entries, _ = codewords.shape
+    if lengths.shape != (entries,):
+        raise ShiftbookError(
+            f"layer {name}: {entries} codewords need as many code lengths, not {lengths.shape}"
+        )
+    codes, present = vectors.codes, vectors.present
+    outputs = len(weights.integers)
+    if codes.shape != (*present.shape, books) or present.ndim != 3 or len(present) != outputs:
+        raise ShiftbookError(
+            f"layer {name}: codes and presence must be [{outputs}, W, V, {books}] and [{outputs}, W, V], "
+            f"not {codes.shape} and {present.shape}"
+        )
+    _check_range(name, "codes", codes, 0, entries - 1)
+    without = lengths[codes[present]] == 0
+    if without.any():
+        raise ShiftbookError(f"layer {name}: code {codes[present][without][0]} has no Huffman code word")
+    if weights.gapless != bool(present.all()):
+        raise ShiftbookError(f"layer {name}: gapless must tell whether all vectors are present")
+    if weights.slot_of_channel is not None:
+        raise ShiftbookError(f"layer {name}: vectors are cut where channels live in their default slots")

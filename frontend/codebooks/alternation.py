@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from frontend.codebooks.encode import decode, encode
-from frontend.codebooks.grid import allowed, nearest, project, refine
+from frontend.codebooks.grid import WIDEST, allowed, nearest, project, refine
 from frontend.codebooks.start import residual_kmeans
 from frontend.codebooks.update import normal_equations
 from frontend.codebooks.vectors import CHUNK, Each, Vectors, as_vectors, workers
@@ -36,7 +36,7 @@ class Codebooks:
 
     Members
     -------
-    integers : int16 [M, K, d], each in -128..127
+    integers : int16 [M, K, d], of 8 bits or fewer
     step : what one unit of the integers is worth, > 0
     codes : uint8 [N, M]
     iterations : how many went into them
@@ -63,6 +63,7 @@ def fit(
     codebooks: int,
     codewords: int,
     terms: int | None = None,
+    bits: int = WIDEST,
     importance: Tensor | None = None,
     iterations: int = 25,
     seed: int = 0,
@@ -81,7 +82,9 @@ def fit(
     codewords
         K, a power of two in 2..256, at most N.
     terms
-        T: each integer is a sum of at most T signed powers of two; None for any int8.
+        T: each integer is a sum of at most T signed powers of two; None for any integer.
+    bits
+        Of the integers, 2..8.
     importance
         None, or [N] or [N, d], >= 0: how much a vector's or an element's squared error counts.
     iterations
@@ -104,7 +107,7 @@ def fit(
         start has another shape.
     """
     data = as_vectors(vectors, importance)
-    levels = allowed(terms)
+    levels = allowed(terms, bits)
     _check(data, codebooks, codewords, start)
     generator = torch.Generator().manual_seed(seed)
     with workers(chunk) as each:
@@ -153,13 +156,24 @@ def _reseed(data: Vectors, found: Codebooks, used: Tensor, levels: Tensor) -> No
     found.integers[books, words] = nearest(lacking.double() / found.step, levels).short()
 
 
-def _check(data: Vectors, books: int, codewords: int, start: Codebooks | None) -> None:
-    """Refuse sizes that make no sense."""
-    count, dim = data.values.shape
+def check_sizes(books: int, codewords: int) -> None:
+    """Refuse numbers of codebooks and codewords that make no sense.
+
+    Raises
+    ------
+    ShiftbookError
+        There is no codebook, or the codewords are not a power of two in 2..256.
+    """
     if books < 1:
         raise ShiftbookError(f"the number of codebooks must be at least 1, not {books}")
     if not 2 <= codewords <= MOST_CODEWORDS or codewords & (codewords - 1):
         raise ShiftbookError(f"codewords must be a power of two in 2..{MOST_CODEWORDS}, not {codewords}")
+
+
+def _check(data: Vectors, books: int, codewords: int, start: Codebooks | None) -> None:
+    """Refuse sizes that do not fit the vectors."""
+    check_sizes(books, codewords)
+    count, dim = data.values.shape
     if count < codewords:
         raise ShiftbookError(
             f"{count} vectors are too few for {codewords} codewords: take at most {count} codewords, "

@@ -11,9 +11,8 @@ from frontend.codebooks.update import Normal
 from golden.errors import ShiftbookError
 from golden.terms import MAX_ROWS
 
-LOWEST, HIGHEST = -128, 127
-EXPONENTS = 8
-"""Exponents of terms are 0..7."""
+WIDEST = 8
+"""Bits of a codeword's integers, at most."""
 
 SWEEPS = 4
 """Times that all codewords are rounded, each with what the others' rounding leaves."""
@@ -23,22 +22,25 @@ STEPS = 2.0 ** torch.arange(-4, 0.01, 0.125, dtype=torch.float64)
 
 
 @lru_cache(maxsize=16)
-def allowed(terms: int | None) -> Tensor:
-    """Return the integers in -128..127 that are sums of at most so many +-2^e, e in 0..7; ascending, float64.
+def allowed(terms: int | None, bits: int = WIDEST) -> Tensor:
+    """Return the integers of so many bits that are sums of at most so many +-2^e; ascending, float64.
 
     Raises
     ------
     ShiftbookError
-        ``terms`` is not None (any int8) or 1..4.
+        ``terms`` is not None (any integer) or 1..4, or ``bits`` not 2..8.
     """
+    if not 2 <= bits <= WIDEST:
+        raise ShiftbookError(f"bits of a codeword's integers must be in 2..{WIDEST}, not {bits}")
+    half = 1 << bits - 1
     if terms is None:
-        return torch.arange(LOWEST, HIGHEST + 1, dtype=torch.float64)
+        return torch.arange(-half, half, dtype=torch.float64)
     if not 1 <= terms <= MAX_ROWS:
-        raise ShiftbookError(f"terms must be in 1..{MAX_ROWS}, or None for any int8, not {terms}")
+        raise ShiftbookError(f"terms must be in 1..{MAX_ROWS}, or None for any integer, not {terms}")
     said = {0}
     for _ in range(terms):
-        said |= {value + sign * 2**e for value in said for e in range(EXPONENTS) for sign in (1, -1)}
-    return torch.tensor(sorted(v for v in said if LOWEST <= v <= HIGHEST), dtype=torch.float64)
+        said |= {value + sign * 2**e for value in said for e in range(bits) for sign in (1, -1)}
+    return torch.tensor(sorted(v for v in said if -half <= v < half), dtype=torch.float64)
 
 
 def nearest(values: Tensor, levels: Tensor) -> Tensor:
@@ -83,7 +85,7 @@ def refine(normal: Normal, integers: Tensor, step: float, levels: Tensor) -> tup
 
 def _rounding_step(codebooks: Tensor, levels: Tensor, mass: Tensor) -> float:
     """The step with the least rounding error, each codeword counted by its mass."""
-    steps = STEPS * float(codebooks.abs().max()) / HIGHEST
+    steps = STEPS * float(codebooks.abs().max()) / (-float(levels[0]) - 1)
 
     def error(step: Tensor) -> float:
         rounded = nearest(codebooks / step, levels) * step

@@ -8,11 +8,13 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Callable
 
 from frontend.schemes.base import QuantizedLayer, Quantizer, Scheme
 from golden.errors import ShiftbookError
+from golden.spec import Spec
 
-__all__ = ["QuantizedLayer", "Quantizer", "Scheme", "available", "get"]
+__all__ = ["QuantizedLayer", "Quantizer", "Scheme", "available", "get", "make"]
 
 
 def available() -> dict[str, type[Scheme]]:
@@ -22,9 +24,31 @@ def available() -> dict[str, type[Scheme]]:
         module = importlib.import_module(f"{__name__}.{info.name}")
         for value in vars(module).values():
             own = isinstance(value, type) and value.__module__ == module.__name__
-            if own and issubclass(value, Scheme) and not inspect.isabstract(value):
+            if own and issubclass(value, Scheme) and hasattr(value, "name"):
                 found[value.name] = value
     return dict(sorted(found.items()))
+
+
+def make(name: str, spec: Spec, **options: object) -> Scheme:
+    """Make the scheme called ``name``; options that are None take its defaults.
+
+    Raises
+    ------
+    ShiftbookError
+        There is no such scheme, it has no such option, or an option's value is out of range.
+    """
+    scheme: Callable[..., Scheme] = get(name)
+    known = set(inspect.signature(scheme).parameters)
+    given = {key: value for key, value in options.items() if value is not None}
+    foreign = [key for key in given if key not in known]
+    if foreign:
+        owners = [
+            other for other, kind in available().items() if foreign[0] in inspect.signature(kind).parameters
+        ]
+        raise ShiftbookError(f"scheme {name!r} has no option {foreign[0]}: it belongs to {', '.join(owners)}")
+    if "spec" in known:
+        given["spec"] = spec
+    return scheme(**given)
 
 
 def get(name: str) -> type[Scheme]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from frontend.progress import Progress, quiet
 from golden.errors import ShiftbookError
+from golden.network import Vectors
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class QuantizedLayer:
         The scheme that the layer ended up with, e.g. "shift" where focused found one cluster.
     facts : mapping
         What the scheme found out, as JSON values, for people.
+    vectors
+        The codes whose codewords add up to the integers, where the scheme has vectors; the codebook is
+        empty then.
     """
 
     integers: NDArray[np.int16]
@@ -38,12 +43,35 @@ class QuantizedLayer:
     codebook: NDArray[np.int16]
     scheme: str
     facts: Mapping[str, object] = field(default_factory=dict)
+    vectors: Vectors | None = None
 
     def real(self) -> Tensor:
         """Return the real weights, float32 [O, I, kh, kw]."""
         integers = torch.from_numpy(self.integers.astype(np.float32)).permute(0, 3, 1, 2)
         step = torch.as_tensor(self.step, dtype=torch.float32).reshape(-1, 1, 1, 1)
         return (integers * step).contiguous()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What a scheme sees of one layer.
+
+    Members
+    -------
+    weight : float [O, I, kh, kw], finite
+    mask : bool [O, I, kh, kw], false where a weight is pruned
+    generator : the only source of randomness, so that a fit can be repeated
+    sign : float [O], -1 where the batch norm that follows turns the channel's sign, else 1; None for all 1
+    moments : float [I, kh, kw], mean squares of the inputs that the weights see; None where unknown
+    previous : what the last fit gave
+    """
+
+    weight: Tensor
+    mask: Tensor
+    generator: torch.Generator
+    sign: Tensor | None = None
+    moments: Tensor | None = None
+    previous: Quantizer | None = None
 
 
 class Quantizer(ABC):
@@ -79,6 +107,18 @@ class Quantizer(ABC):
     def __call__(self, weight: Tensor) -> Tensor:
         """Return the fake-quantized weights: ``integers * step``, float32 [O, I, kh, kw]."""
         return self.integers(weight) * self.step
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return what training can learn besides the weights."""
+        return []
+
+    def draw(self, share: float, generator: torch.Generator) -> Tensor:
+        """Return a mask [O, I, kh, kw] that is true for a random share of what is quantized as one."""
+        return torch.rand(self.mask.shape, generator=generator) < share
+
+    def saved(self) -> dict[str, Tensor]:
+        """Return what ``Scheme.restore`` needs besides the weights that the grid was fitted to."""
+        return {}
 
     def layer(self, weight: Tensor, alpha: float = 1.0) -> QuantizedLayer:
         """Quantize ``weight`` [O, I, kh, kw] for good; the layer scale ``alpha`` goes into the step."""
@@ -125,6 +165,10 @@ class Scheme(ABC):
     name: ClassVar[str]
     lowest_bits: ClassVar[int]
     highest_bits: ClassVar[int]
+    density: ClassVar[float] = 0.2
+    """Share of the weights to keep, unless said otherwise."""
+    incremental: ClassVar[bool] = True
+    """Whether training quantizes more and more of the weights; else all from the start."""
 
     def __init__(self, bits: int = 5) -> None:
         if not self.lowest_bits <= bits <= self.highest_bits:
@@ -145,6 +189,25 @@ class Scheme(ABC):
         generator
             The only source of randomness, so that a fit can be repeated.
         """
+
+    def saliency(self, weight: Tensor) -> Tensor:
+        """Return what pruning ranks weights [O, I, kh, kw] by; those that are equal go together."""
+        return weight
+
+    def describe(self) -> dict[str, object]:
+        """Return the options as JSON values."""
+        return {"bits": self.bits}
+
+    def fit_all(self, parts: Sequence[Part], progress: Progress = quiet) -> list[Quantizer]:
+        """Fit the grids of all layers that have this scheme."""
+        return [self.fit(part.weight, part.mask, part.generator) for part in parts]
+
+    def restore(self, parts: Sequence[Part], saved: Sequence[Mapping[str, Tensor]]) -> list[Quantizer]:
+        """Return the grids that ``fit_all`` gave for these weights, with what their ``saved`` gave."""
+        return self.fit_all(parts)
+
+    def finish(self, quantizers: Sequence[Quantizer]) -> None:  # noqa: B027
+        """Prepare the grids of all layers for ``Quantizer.layer``: nothing changes any more."""
 
 
 def best_scale(weight: Tensor, quantizer: Quantizer, rounds: int = 10) -> Tensor:

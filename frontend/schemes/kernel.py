@@ -1,0 +1,33 @@
+"""Kernel quantization: a codeword is a whole kernel of one input channel. Source: arXiv 2003.05148."""
+
+from __future__ import annotations
+
+import torch
+
+from frontend.codebooks import Layout
+from frontend.schemes.vectors import VectorScheme
+from golden.spec import DEFAULT, Spec
+
+
+class Kernel(VectorScheme):
+    """One codebook of kernels with ``dim`` taps and few bits; layers with other kernels become int8."""
+
+    name = "kernel"
+
+    def __init__(
+        self,
+        *,
+        dim: int = 9,
+        codewords: int = 256,
+        terms: int | None = 1,
+        bits: int = 6,
+        shared: bool = True,
+        spec: Spec = DEFAULT,
+    ) -> None:
+        super().__init__(
+            dim=dim, codebooks=1, codewords=codewords, terms=terms, bits=bits, shared=shared, spec=spec
+        )
+
+    def _fits(self, shape: torch.Size) -> bool:
+        _, channels, height, width = shape
+        return Layout.fits_taps((height, width), channels, self.dim, self.spec)

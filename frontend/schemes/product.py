@@ -1,0 +1,26 @@
+"""Product quantization: a vector is one codeword. Source: arXiv 1907.05686."""
+
+from __future__ import annotations
+
+from frontend.schemes.vectors import VectorScheme
+from golden.spec import DEFAULT, Spec
+
+
+class Product(VectorScheme):
+    """One codebook; see `VectorScheme`."""
+
+    name = "product"
+
+    def __init__(
+        self,
+        *,
+        dim: int = 4,
+        codewords: int = 256,
+        terms: int | None = 1,
+        bits: int = 8,
+        shared: bool = True,
+        spec: Spec = DEFAULT,
+    ) -> None:
+        super().__init__(
+            dim=dim, codebooks=1, codewords=codewords, terms=terms, bits=bits, shared=shared, spec=spec
+        )

@@ -1,0 +1,332 @@
+"""Weights as vectors, each the sum of codewords from codebooks that layers share: the common part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from frontend.codebooks import Codebooks, Layout, SharedCodebooks, check_sizes, fit
+from frontend.codebooks.grid import allowed
+from frontend.progress import Progress, quiet
+from frontend.schemes.base import Part, QuantizedLayer, Quantizer, Scheme
+from frontend.schemes.int8 import Int8
+from golden import network
+from golden.errors import ShiftbookError
+from golden.spec import Spec
+from golden.vectors import vector_weights
+
+FIRST_ITERATIONS = 25
+"""Updates of codebooks and codes in the first fit."""
+
+ITERATIONS = 1
+"""Updates in a fit that goes on from the last one."""
+
+
+@dataclass
+class _Finished:
+    """Codebooks as the checkpoint holds them, and the new code of each old one."""
+
+    codebooks: network.Codebooks
+    renamed: Tensor
+
+
+class VectorQuantizer(Quantizer):
+    """One layer's codes; the weights it returns do not depend on those it is given until the next fit.
+
+    Parameters
+    ----------
+    shared
+        The codebooks, which other layers may name too.
+    layout
+        How the layer's weights make up vectors.
+    codes
+        uint8 [O, W, V, M].
+    present
+        bool [O, W, V]: false where a vector is all zeros.
+    scale
+        float32 [O, 1, 1, 1]: what 1 in a codeword's values is worth in each output channel.
+    spec
+        Its slots.
+    """
+
+    def __init__(
+        self,
+        shared: SharedCodebooks,
+        layout: Layout,
+        codes: Tensor,
+        present: Tensor,
+        scale: Tensor,
+        mask: Tensor,
+        scheme: str,
+        spec: Spec,
+    ) -> None:
+        super().__init__(scale, mask, scheme, {"along": layout.along})
+        self.shared, self.layout, self.codes, self.present = shared, layout, codes, present
+        self.spec = spec
+        self.finished: _Finished | None = None
+
+    def nearest(self, scaled: Tensor) -> Tensor:
+        return self._decoded(self.shared.integers)
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        flat = self.shared.decode(self.codes.flatten(0, 2)).reshape(*self.present.shape, -1)
+        return self.layout.scatter(flat * self.present[..., None]) * self.step
+
+    def parameters(self) -> list[nn.Parameter]:
+        return [self.shared.values]
+
+    def saved(self) -> dict[str, Tensor]:
+        return {
+            "codes": self.codes,
+            "present": self.present,
+            "scale": self.step,
+            "values": self.shared.values.detach(),
+            "step": torch.tensor(self.shared.step, dtype=torch.float64),
+        }
+
+    def draw(self, share: float, generator: torch.Generator) -> Tensor:
+        """Return a mask [O, I, kh, kw] that is true for a random share of the vectors."""
+        drawn = torch.rand(self.present.shape, generator=generator) < share
+        return self.layout.scatter(drawn[..., None].expand(-1, -1, -1, self.layout.shape[2]))
+
+    def layer(self, weight: Tensor, alpha: float = 1.0) -> QuantizedLayer:
+        """Return the codes for good; ``Scheme.finish`` came before."""
+        assert self.finished is not None
+        codes = torch.stack(
+            [self.finished.renamed[m][self.codes[..., m].long()] for m in range(self.codes.shape[3])], dim=3
+        )
+        vectors = network.Vectors(
+            self.finished.codebooks, codes.numpy(), self.present.numpy(), self.layout.along
+        )
+        shape = (len(codes), *self.layout.kernel, self.layout.channels)
+        weights = vector_weights(vectors, shape, self.scheme, self.spec.slots, self.spec)
+        step = (self.step * self.shared.step * alpha).reshape(-1).numpy().astype(np.float32)
+        return QuantizedLayer(
+            weights.integers, step, weights.codebook, self.scheme, self.facts, weights.vectors
+        )
+
+    def _decoded(self, codewords: Tensor) -> Tensor:
+        total = sum(book[self.codes[..., m].long()] for m, book in enumerate(codewords))
+        assert isinstance(total, Tensor)
+        return self.layout.scatter(total * self.present[..., None])
+
+
+class VectorScheme(Scheme):
+    """Codebooks fitted to the vectors of all layers together.
+
+    A layer in which a slot has fewer positions than a vector has weights becomes int8.
+
+    Parameters
+    ----------
+    dim
+        d: weights of a vector.
+    codebooks
+        M: codewords that add up to a vector.
+    codewords
+        K: codewords in each codebook, a power of two in 2..256.
+    terms
+        T: each weight of a codeword is a sum of at most T signed powers of two; None for any integer.
+    bits
+        Of a codeword's integers.
+    shared
+        One set of codebooks for all layers; else one for each layer.
+    spec
+        Its slots are those whose positions the vectors are cut from.
+    """
+
+    lowest_bits = 2
+    highest_bits = 8
+    density = 1.0
+    incremental = False
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        codebooks: int,
+        codewords: int,
+        terms: int | None,
+        bits: int,
+        shared: bool,
+        spec: Spec,
+    ) -> None:
+        super().__init__(bits)
+        check_sizes(codebooks, codewords)
+        allowed(terms, bits)
+        if codebooks > spec.codebooks:
+            raise ShiftbookError(f"codebooks must be in 1..{spec.codebooks}, not {codebooks}")
+        if not 1 <= dim <= spec.vector_size:
+            raise ShiftbookError(f"dim must be in 1..{spec.vector_size}, not {dim}")
+        self.dim, self.codebooks, self.codewords = dim, codebooks, codewords
+        self.terms, self.shared, self.spec = terms, shared, spec
+
+    def describe(self) -> dict[str, object]:
+        return {
+            "dim": self.dim,
+            "codebooks": self.codebooks,
+            "codewords": self.codewords,
+            "terms": self.terms,
+            "bits": self.bits,
+            "shared": self.shared,
+        }
+
+    def saliency(self, weight: Tensor) -> Tensor:
+        """Return the size of the vector that each weight belongs to, so that whole vectors are pruned."""
+        part = weight.detach()
+        if not self._fits(part.shape):
+            return part
+        layout = self._layout(part.shape)
+        count = layout.exists.sum(dim=2).clamp(min=1)
+        size = (layout.gather(part).square().sum(dim=3) / count).sqrt()
+        return layout.scatter(size[..., None].expand(-1, -1, -1, self.dim))
+
+    def fit(self, weight: Tensor, mask: Tensor, generator: torch.Generator) -> Quantizer:
+        return self.fit_all([Part(weight=weight, mask=mask, generator=generator)])[0]
+
+    def fit_all(self, parts: Sequence[Part], progress: Progress = quiet) -> list[Quantizer]:
+        fitting = [number for number, part in enumerate(parts) if self._fits(part.weight.shape)]
+        if not fitting:
+            raise ShiftbookError(
+                f"no layer has room for vectors of {self.dim} weights in a slot: take a smaller dim"
+            )
+        found: dict[int, Quantizer] = {}
+        for group in [fitting] if self.shared else [[number] for number in fitting]:
+            quantizers = self._fit_group([parts[number] for number in group], progress)
+            found |= dict(zip(group, quantizers, strict=True))
+        for number, part in enumerate(parts):
+            if number not in found:
+                found[number] = Int8().fit(part.weight, part.mask, part.generator)
+        return [found[number] for number in range(len(parts))]
+
+    def restore(self, parts: Sequence[Part], saved: Sequence[Mapping[str, Tensor]]) -> list[Quantizer]:
+        shared: SharedCodebooks | None = None
+        found: list[Quantizer] = []
+        for part, tensors in zip(parts, saved, strict=True):
+            if not tensors:
+                found.append(Int8().fit(part.weight, part.mask, part.generator))
+                continue
+            if shared is None or not self.shared:
+                shared = SharedCodebooks(tensors["values"], float(tensors["step"]), self.terms, self.bits)
+            codes, present, scale = (tensors[name] for name in ("codes", "present", "scale"))
+            found.append(
+                self._quantizer(shared, self._layout(part.weight.shape), codes, present, scale, part)
+            )
+        return found
+
+    def finish(self, quantizers: Sequence[Quantizer]) -> None:
+        groups: dict[SharedCodebooks, list[VectorQuantizer]] = {}
+        for quantizer in quantizers:
+            if isinstance(quantizer, VectorQuantizer):
+                groups.setdefault(quantizer.shared, []).append(quantizer)
+        for shared, members in groups.items():
+            finished = _Finished(*shared.finish([q.codes[q.present] for q in members], self.spec))
+            for quantizer in members:
+                quantizer.finished = finished
+
+    def _fits(self, shape: torch.Size) -> bool:
+        """Tell whether a layer of this shape [O, I, kh, kw] can have vectors."""
+        _, channels, height, width = shape
+        return Layout.fits((height, width), channels, self.dim, self.spec)
+
+    def _layout(self, shape: torch.Size) -> Layout:
+        _, channels, height, width = shape
+        return Layout((height, width), channels, self.dim, self.spec)
+
+    def _fit_group(self, parts: Sequence[Part], progress: Progress) -> list[Quantizer]:
+        """Fit one set of codebooks to some layers."""
+        layouts = [self._layout(part.weight.shape) for part in parts]
+        kept = [torch.where(part.mask, part.weight.detach().float(), 0.0) for part in parts]
+        scales = [_channel_scale(part, weight) for part, weight in zip(parts, kept, strict=True)]
+        vectors = [la.gather(w / s) for la, w, s in zip(layouts, kept, scales, strict=True)]
+        present = [v.abs().amax(dim=3) > 0 for v in vectors]
+        if not any(bool(p.any()) for p in present):
+            present[0].view(-1)[0] = True  # A network of zeros has one vector, of zeros.
+        previous = [part.previous for part in parts]
+        shared, start = _previous(previous, present)
+        found = fit(
+            torch.cat([v[p] for v, p in zip(vectors, present, strict=True)]),
+            codebooks=self.codebooks,
+            codewords=self.codewords,
+            terms=self.terms,
+            bits=self.bits,
+            importance=_importance(parts, layouts, present),
+            iterations=FIRST_ITERATIONS if start is None else ITERATIONS,
+            seed=int(torch.randint(1 << 31, (1,), generator=parts[0].generator)),
+            start=start,
+            progress=progress,
+        )
+        if shared is None:
+            shared = SharedCodebooks(found.real, found.step, self.terms, self.bits)
+        else:
+            shared.assign(found)
+        result: list[Quantizer] = []
+        first = 0
+        for part, layout, there, scale, weight in zip(parts, layouts, present, scales, kept, strict=True):
+            codes = torch.zeros(*there.shape, self.codebooks, dtype=torch.uint8)
+            count = int(there.sum())
+            codes[there] = found.codes[first : first + count]
+            first += count
+            quantizer = self._quantizer(shared, layout, codes, there, scale, part)
+            quantizer.step = _least_squares(quantizer, weight)
+            result.append(quantizer)
+        return result
+
+    def _quantizer(
+        self,
+        shared: SharedCodebooks,
+        layout: Layout,
+        codes: Tensor,
+        present: Tensor,
+        scale: Tensor,
+        part: Part,
+    ) -> VectorQuantizer:
+        return VectorQuantizer(shared, layout, codes, present, scale, part.mask, self.name, self.spec)
+
+
+def _channel_scale(part: Part, weight: Tensor) -> Tensor:
+    """Deviation of each output channel's weights [O, 1, 1, 1], with the sign of what follows."""
+    size = weight.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    scale = torch.where(size > 0, size, torch.ones_like(size))
+    return scale if part.sign is None else scale * part.sign.reshape(-1, 1, 1, 1)
+
+
+def _least_squares(quantizer: VectorQuantizer, weight: Tensor) -> Tensor:
+    """The scale of each channel that brings its codes nearest to the weights; never of another sign."""
+    with torch.no_grad():
+        unit = quantizer(weight) / quantizer.step
+    energy = unit.square().sum(dim=(1, 2, 3), keepdim=True)
+    best = (unit * weight).sum(dim=(1, 2, 3), keepdim=True) / energy.clamp(min=1e-30)
+    return torch.where(best * quantizer.step > 0, best, quantizer.step)
+
+
+def _importance(parts: Sequence[Part], layouts: Sequence[Layout], present: Sequence[Tensor]) -> Tensor | None:
+    """How much the error of each element counts, [N, d]; None where all count alike.
+
+    An element's error counts by the mean square of its input, relative to the layer's average; elements
+    without a weight do not count.
+    """
+    if all(part.moments is None for part in parts) and all(bool(la.exists.all()) for la in layouts):
+        return None
+    rows = []
+    for part, layout, there in zip(parts, layouts, present, strict=True):
+        weight = layout.exists.float()
+        if part.moments is not None:
+            weight = weight * layout.gather((part.moments / part.moments.mean().clamp(min=1e-30))[None])[0]
+        rows.append(weight.expand(*there.shape, -1)[there])
+    return torch.cat(rows)
+
+
+def _previous(
+    quantizers: Sequence[Quantizer | None], present: Sequence[Tensor]
+) -> tuple[SharedCodebooks | None, Codebooks | None]:
+    """The codebooks of the last fit, and where this one can go on from it."""
+    last = [q for q in quantizers if isinstance(q, VectorQuantizer)]
+    if len(last) < len(quantizers):
+        return None, None
+    shared = last[0].shared
+    codes = torch.cat([q.codes[p] for q, p in zip(last, present, strict=True)])
+    return shared, Codebooks(shared.integers.short(), shared.step, codes, FIRST_ITERATIONS)
