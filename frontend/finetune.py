@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from frontend.batches import Images, Labels, augment, batch_count, batches, normalize
-from frontend.layer_state import States, by_scheme, kept_share, prune_layers, refresh
+from frontend.layer_state import States, by_scheme, follow, kept_share, prune_layers, refresh
 from frontend.progress import Progress
 from frontend.schedule import PEAK_RATE, Stage, stage_at
 from golden.errors import ShiftbookError
@@ -45,9 +45,9 @@ class Recipe:
     refresh_first
         The grids are fitted anew when more weights become quantized, and then after this many steps,
         after twice as many, and so on.
-    encode_every, encode_share
-        Vectors get new codes after so many steps, during this share of the quantized steps; then codes are
-        fixed, and codebooks and scales go on learning.
+    refit_every, encode_share
+        Vectors get new codes in every step, and newly fitted codebooks after so many steps, during this
+        share of the quantized steps; then codes are fixed, and codebooks and scales go on learning.
     noise
         While codes change, the share of vectors that each step quantizes (Quant-Noise, arXiv 2004.07320).
     slots
@@ -68,7 +68,7 @@ class Recipe:
     distill: float = 0.5
     temperature: float = 4.0
     refresh_first: int = 64
-    encode_every: int = 32
+    refit_every: int = 64
     encode_share: float = 0.6
     noise: float = 1.0
     slots: int | None = None
@@ -222,9 +222,11 @@ class FineTuning:
             return
         settled = stage.settled >= self.recipe.encode_share
         unfit = any(state.quantizer is None for state in vectors)
-        if unfit or (not settled and step % self.recipe.encode_every == 0):
+        if unfit or (not settled and step % self.recipe.refit_every == 0):
             refresh(vectors, self.seed)
             self._learn_codebooks()
+        elif not settled:
+            follow(vectors, self.seed)
         if self.recipe.noise < 1:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
             for state in vectors:

@@ -131,6 +131,14 @@ def refresh(states: Iterable[LayerState], seed: int, progress: Progress = quiet)
             state.quantizer = quantizer
 
 
+def follow(states: Iterable[LayerState], seed: int) -> None:
+    """Bring grids that choose ahead of time up to the weights of this moment."""
+    for scheme, members in by_scheme(states):
+        for state in members:
+            state.fitted_on = state.kernel
+        scheme.follow([state.part(seed) for state in members])
+
+
 def results(states: States) -> dict[str, QuantizedLayer]:
     """Quantize for good, and put the real values into the model."""
     for scheme, members in by_scheme(states.values()):

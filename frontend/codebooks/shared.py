@@ -46,9 +46,14 @@ class SharedCodebooks:
         """The codewords, float32 [M, K, d]."""
         return nearest(self.values.detach() / self.step, self.levels)
 
+    @property
+    def real(self) -> Tensor:
+        """The codewords in units of a layer's scale, float32 [M, K, d]."""
+        return self.integers * self.step
+
     def decode(self, codes: Tensor) -> Tensor:
         """Return the vectors [N, d] of codes [N, M], whose gradient goes straight through to the values."""
-        real = self.values + (self.integers * self.step - self.values).detach()
+        real = self.values + (self.real - self.values).detach()
         return decode(real, codes)
 
     def finish(self, codes: Sequence[Tensor], spec: Spec) -> tuple[network.Codebooks, Tensor]:

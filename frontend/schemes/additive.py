@@ -22,7 +22,7 @@ class Additive(VectorScheme):
         codewords: int = 256,
         terms: int | None = 1,
         bits: int = 8,
-        shared: bool = True,
+        per_layer: bool = False,
         spec: Spec = DEFAULT,
     ) -> None:
         super().__init__(
@@ -31,6 +31,6 @@ class Additive(VectorScheme):
             codewords=codewords,
             terms=terms,
             bits=bits,
-            shared=shared,
+            per_layer=per_layer,
             spec=spec,
         )

@@ -202,12 +202,17 @@ class Scheme(ABC):
         """Fit the grids of all layers that have this scheme."""
         return [self.fit(part.weight, part.mask, part.generator) for part in parts]
 
+    def follow(self, parts: Sequence[Part]) -> None:
+        """Bring grids that choose ahead of time up to the weights of this moment, cheaply."""
+        return None
+
     def restore(self, parts: Sequence[Part], saved: Sequence[Mapping[str, Tensor]]) -> list[Quantizer]:
         """Return the grids that ``fit_all`` gave for these weights, with what their ``saved`` gave."""
         return self.fit_all(parts)
 
-    def finish(self, quantizers: Sequence[Quantizer]) -> None:  # noqa: B027
+    def finish(self, quantizers: Sequence[Quantizer]) -> None:
         """Prepare the grids of all layers for ``Quantizer.layer``: nothing changes any more."""
+        return None
 
 
 def best_scale(weight: Tensor, quantizer: Quantizer, rounds: int = 10) -> Tensor:

@@ -21,11 +21,11 @@ class Kernel(VectorScheme):
         codewords: int = 256,
         terms: int | None = 1,
         bits: int = 6,
-        shared: bool = True,
+        per_layer: bool = False,
         spec: Spec = DEFAULT,
     ) -> None:
         super().__init__(
-            dim=dim, codebooks=1, codewords=codewords, terms=terms, bits=bits, shared=shared, spec=spec
+            dim=dim, codebooks=1, codewords=codewords, terms=terms, bits=bits, per_layer=per_layer, spec=spec
         )
 
     def _fits(self, shape: torch.Size) -> bool:

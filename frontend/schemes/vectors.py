@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from frontend.codebooks import Codebooks, Layout, SharedCodebooks, check_sizes, fit
+from frontend.codebooks.encode import encode
 from frontend.codebooks.grid import allowed
+from frontend.codebooks.vectors import as_vectors, workers
 from frontend.progress import Progress, quiet
 from frontend.schemes.base import Part, QuantizedLayer, Quantizer, Scheme
 from frontend.schemes.int8 import Int8
@@ -132,8 +134,8 @@ class VectorScheme(Scheme):
         T: each weight of a codeword is a sum of at most T signed powers of two; None for any integer.
     bits
         Of a codeword's integers.
-    shared
-        One set of codebooks for all layers; else one for each layer.
+    per_layer
+        One set of codebooks for each layer; else one for all.
     spec
         Its slots are those whose positions the vectors are cut from.
     """
@@ -151,7 +153,7 @@ class VectorScheme(Scheme):
         codewords: int,
         terms: int | None,
         bits: int,
-        shared: bool,
+        per_layer: bool,
         spec: Spec,
     ) -> None:
         super().__init__(bits)
@@ -162,7 +164,7 @@ class VectorScheme(Scheme):
         if not 1 <= dim <= spec.vector_size:
             raise ShiftbookError(f"dim must be in 1..{spec.vector_size}, not {dim}")
         self.dim, self.codebooks, self.codewords = dim, codebooks, codewords
-        self.terms, self.shared, self.spec = terms, shared, spec
+        self.terms, self.per_layer, self.spec = terms, per_layer, spec
 
     def describe(self) -> dict[str, object]:
         return {
@@ -171,7 +173,7 @@ class VectorScheme(Scheme):
             "codewords": self.codewords,
             "terms": self.terms,
             "bits": self.bits,
-            "shared": self.shared,
+            "per_layer": self.per_layer,
         }
 
     def saliency(self, weight: Tensor) -> Tensor:
@@ -194,13 +196,22 @@ class VectorScheme(Scheme):
                 f"no layer has room for vectors of {self.dim} weights in a slot: take a smaller dim"
             )
         found: dict[int, Quantizer] = {}
-        for group in [fitting] if self.shared else [[number] for number in fitting]:
+        for group in [[number] for number in fitting] if self.per_layer else [fitting]:
             quantizers = self._fit_group([parts[number] for number in group], progress)
             found |= dict(zip(group, quantizers, strict=True))
         for number, part in enumerate(parts):
             if number not in found:
                 found[number] = Int8().fit(part.weight, part.mask, part.generator)
         return [found[number] for number in range(len(parts))]
+
+    def follow(self, parts: Sequence[Part]) -> None:
+        """Choose codes anew for the weights of this moment; codebooks and scales stay."""
+        groups: dict[SharedCodebooks, list[tuple[Part, VectorQuantizer]]] = {}
+        for part in parts:
+            if isinstance(part.previous, VectorQuantizer):
+                groups.setdefault(part.previous.shared, []).append((part, part.previous))
+        for shared, members in groups.items():
+            _follow(shared, members)
 
     def restore(self, parts: Sequence[Part], saved: Sequence[Mapping[str, Tensor]]) -> list[Quantizer]:
         shared: SharedCodebooks | None = None
@@ -209,7 +220,7 @@ class VectorScheme(Scheme):
             if not tensors:
                 found.append(Int8().fit(part.weight, part.mask, part.generator))
                 continue
-            if shared is None or not self.shared:
+            if shared is None or self.per_layer:
                 shared = SharedCodebooks(tensors["values"], float(tensors["step"]), self.terms, self.bits)
             codes, present, scale = (tensors[name] for name in ("codes", "present", "scale"))
             found.append(
@@ -285,6 +296,19 @@ class VectorScheme(Scheme):
         part: Part,
     ) -> VectorQuantizer:
         return VectorQuantizer(shared, layout, codes, present, scale, part.mask, self.name, self.spec)
+
+
+def _follow(shared: SharedCodebooks, members: Sequence[tuple[Part, VectorQuantizer]]) -> None:
+    """One step of coordinate descent over the codes of layers that share codebooks."""
+    quantizers = [quantizer for _, quantizer in members]
+    parts = [part for part, _ in members]
+    vectors = [q.layout.gather(p.weight.detach() / q.step)[q.present] for p, q in members]
+    importance = _importance(parts, [q.layout for q in quantizers], [q.present for q in quantizers])
+    codes = torch.cat([q.codes[q.present] for q in quantizers])
+    with workers() as each:
+        encode(as_vectors(torch.cat(vectors), importance), shared.real, codes, range(0), each)
+    for quantizer, part in zip(quantizers, codes.split([len(v) for v in vectors]), strict=True):
+        quantizer.codes[quantizer.present] = part
 
 
 def _channel_scale(part: Part, weight: Tensor) -> Tensor:

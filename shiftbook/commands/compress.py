@@ -20,7 +20,8 @@ from shiftbook.options import Json
 if TYPE_CHECKING:
     from frontend.compress import Report
 
-SchemeName = Literal["focused", "shift", "int8"]
+SchemeName = Literal["focused", "shift", "int8", "additive", "product", "kernel"]
+VECTORS = "Schemes with vectors"
 
 
 def compress(
@@ -31,16 +32,84 @@ def compress(
     scheme: Annotated[
         SchemeName,
         typer.Option(
-            help="focused: powers of two around two means. shift: powers of two. int8: uniform, 8 bits."
+            help="focused: powers of two around two means. shift: powers of two. int8: uniform, 8 bits. "
+            "additive: vectors that are sums of codewords from shared codebooks. product: of one codebook. "
+            "kernel: codewords are whole kernels."
         ),
     ] = "focused",
     bits: Annotated[
         int | None,
-        typer.Option(metavar="B", help="Bits of a weight before entropy coding. Default: 5, of int8: 8."),
+        typer.Option(
+            metavar="B",
+            help="Bits of a weight before entropy coding, or of a codeword's weights. Default: 5; int8, "
+            "additive, product: 8; kernel: 6.",
+        ),
     ] = None,
     density: Annotated[
-        float, typer.Option(metavar="D", help="Share of the weights to keep, in (0, 1]; 1 prunes none.")
-    ] = 0.2,
+        float | None,
+        typer.Option(
+            metavar="D",
+            help="Share of the weights to keep, in (0, 1]; 1 prunes none. Default: 0.2, with vectors 1; "
+            "whole vectors are pruned then.",
+        ),
+    ] = None,
+    dim: Annotated[
+        int | None,
+        typer.Option(
+            metavar="d",
+            help="Weights of a vector. Default: additive 8, product 4, kernel 9 (the taps of 3x3).",
+            rich_help_panel=VECTORS,
+        ),
+    ] = None,
+    codebooks: Annotated[
+        int | None,
+        typer.Option(
+            metavar="M",
+            help="Codewords that add up to a vector, one from each codebook. Default: 2.",
+            rich_help_panel=VECTORS,
+        ),
+    ] = None,
+    codewords: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Codewords in a codebook, a power of two up to 256. Default: 256.",
+            rich_help_panel=VECTORS,
+        ),
+    ] = None,
+    terms: Annotated[
+        int | None,
+        typer.Option(
+            metavar="T",
+            help="Signed powers of two that add up to a codeword's weight, 1 to 4; each takes a cycle on the "
+            "default engine. Default: 1.",
+            rich_help_panel=VECTORS,
+        ),
+    ] = None,
+    per_layer: Annotated[
+        bool,
+        typer.Option(
+            "--per-layer",
+            help="Give each layer codebooks of its own, instead of one set for all.",
+            rich_help_panel=VECTORS,
+        ),
+    ] = False,
+    importance: Annotated[
+        bool,
+        typer.Option(
+            "--importance",
+            help="Weigh a codebook's errors by the inputs that they meet on the calibration images.",
+            rich_help_panel=VECTORS,
+        ),
+    ] = False,
+    noise: Annotated[
+        float,
+        typer.Option(
+            metavar="P",
+            help="Share of the vectors that a training step quantizes while codes change (Quant-Noise).",
+            rich_help_panel=VECTORS,
+        ),
+    ] = 1.0,
     data: Annotated[
         str | None,
         typer.Option(
@@ -94,7 +163,7 @@ def compress(
     the network as it came and of the integer network, on images that were held out.
 
     The first and the last layer stay 8-bit and dense. Pruning to a low density needs epochs: without any,
-    what is pruned is simply lost.
+    what is pruned is simply lost. With vectors, a layer with fewer than d weights in a slot is 8-bit too.
 
     While it trains, CKPT.training holds the state after each epoch: after an interruption the same command
     goes on from there. It is gone once CKPT is written.
@@ -105,24 +174,30 @@ def compress(
       shiftbook compress zoo:resnet20 --weights resnet20.safetensors --data cifar10 -o r20.ckpt \\
           --scheme int8 --density 1
       shiftbook compress net.py:make --weights net.pt --data images -o net.ckpt --epochs 3
+      shiftbook compress zoo:resnet20 --weights resnet20.safetensors --data cifar10 -o r20.ckpt \\
+          --scheme additive --dim 9 --codebooks 2 --codewords 256 --epochs 12
     """
     check_writable(output, log, json_file)
-    if not 0 < density <= 1:  # said before torch is imported
+    if density is not None and not 0 < density <= 1:  # said before torch is imported
         raise ShiftbookError(f"density must be in (0, 1], not {density}")
     if not 0 < rate < float("inf"):
         raise ShiftbookError(f"rate must be positive and finite, not {rate}")
+    if not 0 < noise <= 1:
+        raise ShiftbookError(f"noise must be in (0, 1], not {noise}")
     means, deviations = _numbers("mean", mean), _numbers("std", std)
     spec = replace(DEFAULT, slots=slots)
     state = output.with_name(output.name + ".training") if epochs > 0 else None
     from frontend.compress import compress as run
+    from frontend.schemes import make
     from frontend.train import Recipe
 
+    options = {"dim": dim, "codebooks": codebooks, "codewords": codewords, "terms": terms}
+    chosen = make(scheme, spec, bits=bits, per_layer=per_layer or None, **options)
     with _resumable(state), progress_bar() as progress:
         report = run(
             source,
             output,
-            scheme=scheme,
-            bits=bits,
+            scheme=chosen,
             density=density,
             data=data,
             calibration=calibration,
@@ -132,7 +207,8 @@ def compress(
             mean=means,
             std=deviations,
             spec=spec,
-            recipe=Recipe(rate=rate),
+            importance=importance,
+            recipe=Recipe(rate=rate, noise=noise),
             state=state,
             log=log,
             progress=progress,

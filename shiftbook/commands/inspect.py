@@ -23,7 +23,8 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
       terms/w      signed powers of two that a weight takes, zeros included
       stream b/w   bits of the Huffman coded streams a weight
       entropy b/w  the least that any such code could take
-      tables       bits of the codebook and of the code lengths
+      tables       bits of codebooks and of code lengths; those that layers share have a line of their own,
+                   where bits/w is of all weights
       side         bits of requantizer parameters, slots, bit counts and padding
       bits/w       all stored bits a weight
       ratio        the network in 32-bit floats over all of that
@@ -56,6 +57,7 @@ def size_report(sizes: Sizes) -> dict[str, object]:
         "stored_bits": sizes.stored_bits,
         "stream_bits": sizes.stream_bits,
         "entropy_bits": sizes.entropy_bits,
+        "codebook_bits": sizes.codebook_bits,
         "other_bits": sizes.other_bits,
         "header_bytes": sizes.header_bytes,
         "layers": [_layer_report(layer) for layer in sizes.layers],
@@ -114,6 +116,9 @@ def size_table(sizes: Sizes) -> str:
         for layer in sizes.layers
     ]
     layers, weights = sizes.layers, max(sizes.weights, 1)
+    if sizes.codebook_bits:
+        shared = ("codebooks", *(None,) * 6, sizes.codebook_bits, None, sizes.codebook_bits / weights)
+        rows.append(shared)
     total = (
         "total",
         None,
@@ -122,7 +127,7 @@ def size_table(sizes: Sizes) -> str:
         sum(layer.terms for layer in layers) / weights,
         sizes.stream_bits / weights,
         sizes.entropy_bits / weights,
-        sum(layer.table_bits for layer in layers),
+        sum(layer.table_bits for layer in layers) + sizes.codebook_bits,
         sum(layer.side_bits for layer in layers) + sizes.other_bits,
         sizes.bits_per_weight,
     )

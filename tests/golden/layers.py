@@ -9,10 +9,12 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from golden.errors import ShiftbookError
-from golden.network import Conv, Input, Network, Requantize, Weights
-from golden.placement import default_slots
+from golden.huffman import HuffmanCode
+from golden.network import Along, Codebooks, Conv, Input, Network, Requantize, Vectors, Weights
+from golden.placement import default_slots, place
 from golden.spec import PRESETS, Spec
 from golden.support import check_conv
+from golden.vectors import fits_taps, vector_weights, walk
 
 FOCUSED = [sign * (16 + mean) for sign in (-1, 1) for mean in (-8, -4, -2, -1, 0, 1, 2, 4, 8)]
 
@@ -57,6 +59,36 @@ def make_conv(
     return Conv("conv", "image", Weights(integers, book, "test", gapless), requantizer(rng, shape[0]), **rest)
 
 
+def make_codebooks(
+    rng: np.random.Generator, books: int, codewords: int, dim: int, values: list[int] | None = None
+) -> Codebooks:
+    """Codebooks with many zeros and a code that is not flat."""
+    book = np.array(sorted({*(values or range(-24, 25)), 0}), np.int16)
+    words = rng.choice(book, (books, codewords, dim))
+    words[rng.random(words.shape) < 0.3] = 0
+    uses = 1 + rng.integers(0, 50, codewords) ** 2
+    return Codebooks(words, HuffmanCode.from_counts(uses, 8).lengths.astype(np.uint8))
+
+
+def make_vector_conv(
+    rng: np.random.Generator,
+    shape: tuple[int, int, int, int],
+    codebooks: Codebooks,
+    spec: Spec,
+    *,
+    density: float = 1.0,
+    along: Along = "run",
+    **rest: object,
+) -> Conv:
+    """A layer whose vectors have random codes; a share ``density`` of them is not all zeros."""
+    books, codewords, dim = codebooks.codewords.shape
+    way = walk(place(shape[1:3], shape[3], spec.slots, spec), dim, along)
+    present = rng.random((shape[0], spec.slots, way.vectors)) < density
+    codes = rng.integers(0, codewords, (*present.shape, books)).astype(np.uint8)
+    weights = vector_weights(Vectors(codebooks, codes, present, along), shape, "test", spec.slots, spec)
+    return Conv("conv", "image", weights, requantizer(rng, shape[0]), **rest)
+
+
 def one_layer_network(layer: Layer) -> Network:
     """The layer behind an input that changes nothing."""
     channels = layer.image.shape[2]
@@ -95,21 +127,22 @@ def layers(draw) -> Layer:
     height = draw(st.integers(max(1, kernel[0] - padding[0] - padding[1]), 12))
     width = draw(st.integers(max(1, kernel[1] - padding[2] - padding[3]), 12))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    gapless = draw(st.booleans())
+    vectors = spec.feed == "coded" and draw(st.booleans())
     narrow = PRESETS["focused"].terms == spec.terms
     values = (
         [v for v in FOCUSED if v] if narrow else draw(st.sampled_from([None, [1], [-128, 127, 85, -107]]))
     )
-    conv = make_conv(
-        rng,
-        (outputs, *kernel, inputs),
-        density=draw(st.sampled_from([0.0, 0.02, 0.2, 1.0])),
-        gapless=gapless,
-        values=values,
-        stride=stride,
-        padding=padding,
-    )
-    if inputs >= spec.slots and inputs % spec.slots == 0 and draw(st.booleans()):
+    shape = (outputs, *kernel, inputs)
+    density = draw(st.sampled_from([0.0, 0.02, 0.2, 1.0]))
+    rest = {"density": density, "stride": stride, "padding": padding}
+    if vectors:
+        sizes = draw(st.tuples(st.integers(1, 4), st.sampled_from([2, 8, 64]), st.integers(1, 9)))
+        taps = fits_taps(kernel, inputs, sizes[2], spec.slots, spec)
+        along = draw(st.sampled_from(["run", "taps"] if taps else ["run"]))
+        conv = make_vector_conv(rng, shape, make_codebooks(rng, *sizes, values), spec, along=along, **rest)
+    else:
+        conv = make_conv(rng, shape, gapless=draw(st.booleans()), values=values, **rest)
+    if not vectors and inputs >= spec.slots and inputs % spec.slots == 0 and draw(st.booleans()):
         owner = rng.permutation(default_slots(inputs, spec.slots)).astype(np.uint8)
         conv = replace(conv, weights=replace(conv.weights, slot_of_channel=owner))
     image = rng.integers(0, 256, (height, width, inputs), np.uint8)

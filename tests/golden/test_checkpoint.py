@@ -271,23 +271,28 @@ def with_metadata(text: str) -> bytes:
     return safetensors_bytes({name: np.frombuffer(b"", np.uint8) for name in ()}, metadata={KEY: text})
 
 
-@pytest.mark.parametrize("version", ["2", "10", "999999999"])
+@pytest.mark.parametrize("version", ["3", "10", "999999999"])
 def test_refuses_newer_versions(path, version):
     assert (
         refused(path, with_metadata(f"{version} whatever"))
-        == f"{path} has checkpoint format {version}, newer than 1: update shiftbook"
+        == f"{path} has checkpoint format {version}, newer than 2: update shiftbook"
     )
 
 
+def test_refuses_the_older_version(path):
+    message = f"{path} has checkpoint format 1, older than 2: compress it again"
+    assert refused(path, with_metadata("1 abc {}")) == message
+
+
 @pytest.mark.parametrize(
-    "text", ["", "1", "0 a b", "-1 a b", "x a b", "1 abc {}", "²  {}", "9" * 5000 + " a b"]
+    "text", ["", "2", "0 a b", "-1 a b", "x a b", "2 abc {}", "²  {}", "9" * 5000 + " a b"]
 )
 def test_refuses_a_graph_without_its_checksum(path, text):
     assert refused(path, with_metadata(text)) == f"{path} is damaged: the checksum of its graph is wrong"
 
 
 def text_with_checksum(text: str) -> bytes:
-    return with_metadata(f"1 {checkpoint._sha256(text.encode())} {text}")
+    return with_metadata(f"2 {checkpoint._sha256(text.encode())} {text}")
 
 
 @pytest.mark.parametrize(
@@ -565,5 +570,5 @@ def test_the_graph_is_plain_json(path):
     data = path.read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     version, checksum, text = header["__metadata__"][KEY].split(" ", 2)
-    assert (version, checksum) == ("1", checkpoint._sha256(text.encode()))
+    assert (version, checksum) == ("2", checkpoint._sha256(text.encode()))
     assert json.loads(text)["classes"] == ["cat", "dög", "\u2603"]

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from golden import streams
 from golden.cycles import channel_durations, layer_cycles, slot_cycles
 from golden.spec import DEFAULT, PRESETS
 from golden.terms import rows_of
 from golden.tiles import geometry
-from tests.golden.layers import layers, make_conv
+from tests.golden.layers import layers, make_codebooks, make_conv, make_vector_conv
 
 
 @given(layers())
@@ -21,6 +21,7 @@ from tests.golden.layers import layers, make_conv
 def test_slots_take_their_rows_and_escapes(layer):
     """Weight by weight: every code its rows, every full skip a cycle in the channel that it reaches."""
     conv, spec = layer.conv, layer.spec
+    assume(conv.weights.vectors is None)
     placement = streams.placement_of(conv.weights, spec.slots, spec)
     outputs, positions = len(conv.weights.integers), placement.positions
     got, rows = slot_cycles(conv, placement, spec)
@@ -50,6 +51,45 @@ def test_slots_take_their_rows_and_escapes(layer):
             if following >= outputs * positions:
                 break
             want[following // positions, w] += 1
+    assert np.array_equal(got, want)
+    assert rows == issued
+
+
+@pytest.mark.parametrize("along", ["run", "taps"])
+@pytest.mark.parametrize("density", [1.0, 0.3])
+def test_slots_take_the_rows_of_all_codes_of_a_vector(along, density):
+    """Vector by vector: each codeword its weights' rows, or one; full skips as between weights."""
+    spec = replace(DEFAULT, gap_symbols=8)
+    rng = np.random.default_rng(1)
+    codebooks = make_codebooks(rng, 3, 16, 9)
+    codebooks.codewords[0, :4] = 0
+    conv = make_vector_conv(rng, (7, 3, 3, 12), codebooks, spec, density=density, along=along)
+    placement = streams.placement_of(conv.weights, 4, spec)
+    got, rows = slot_cycles(conv, placement, spec)
+    want = np.zeros_like(got)
+    issued = 0
+    count, step = (3, 1) if along == "taps" else (4, 9)
+    vectors = conv.weights.vectors
+    for w in range(4):
+        following = 0
+        for o, v in np.ndindex(7, count):
+            if not vectors.present[o, w, v]:
+                continue
+            here = (o * count + v) * step
+            while here - following >= spec.escape_gap and not conv.weights.gapless:
+                following += spec.escape_gap
+                want[following // (count * step), w] += 1
+            for book, code in enumerate(vectors.codes[o, w, v]):
+                weights = [value for value in codebooks.codewords[book, code].tolist() if value]
+                cost = max(sum(len(rows_of(value, spec)) for value in weights), 1)
+                want[o, w] += cost
+                issued += cost
+            following = here + step
+        while not conv.weights.gapless:
+            following += spec.escape_gap
+            if following >= 7 * count * step:
+                break
+            want[following // (count * step), w] += 1
     assert np.array_equal(got, want)
     assert rows == issued
 

@@ -79,7 +79,7 @@ def slow_decode(coded, shape, codebook, slots, table_entries, escape, owner=None
     return integers
 
 
-def slow_targets(gaps: SlowDecoder, end: int, escape: int):
+def slow_targets(gaps: SlowDecoder, end: int, escape: int, step: int = 1):
     position = 0
     while position < end:
         symbol = gaps.next()
@@ -87,7 +87,7 @@ def slow_targets(gaps: SlowDecoder, end: int, escape: int):
             position += escape
         else:
             yield position + symbol
-            position += symbol + 1
+            position += symbol + step
     assert gaps.text == ""
 
 
