@@ -14,6 +14,9 @@ Feed = Literal["coded", "dense"]
 ACTIVATION_WIDTH = 8
 """Bits of an activation: unsigned, with a zero point for each tensor."""
 
+DATA_WIDTH = 32
+"""Bits of a word of the engine's address map."""
+
 WEIGHT_WIDTH = 8
 """Bits of the signed weight that a multiplier lane takes."""
 
@@ -46,14 +49,19 @@ class Spec:
         Requantizers; each drains ``rows * cols / requantizers`` lanes, one a cycle.
     tile_words
         Words of each activation bank. A bank holds 8-bit pixels; there are ``rows * cols`` banks a slot.
+        A tap table entry (``tap_width``) bounds them too.
     table_entries
         Entries of each slot's tap table.
     codebook_rows, code_symbols, gap_symbols, code_length
         Codebook memory, alphabets of the two canonical Huffman codes, and their longest code word.
+    codebooks, vector_size
+        Of a coded feed, the most codebooks M whose codes one item may have, and the most weights of a
+        codeword; these lie at offsets of 0 to ``vector_size - 1`` from their item.
     word_width
         Bits of a word of a weight stream.
     position_width
-        Bits of a position counter; positions of one output channel in one slot, plus one gap, fit in it.
+        Bits of a position counter; positions of one output channel in one slot, plus one gap, fit in it,
+        and so does every position with its offset in a codeword.
     """
 
     rows: int = 8
@@ -68,7 +76,9 @@ class Spec:
     requantizers: int = 8
     tile_words: int = 256
     table_entries: int = 64
-    codebook_rows: int = 1024
+    codebook_rows: int = 8192
+    codebooks: int = 4
+    vector_size: int = 16
     code_symbols: int = 256
     gap_symbols: int = 64
     code_length: int = 12
@@ -87,7 +97,9 @@ class Spec:
             ("requantizers", 1, self.rows * self.cols),
             ("tile_words", 16, 1 << 14),
             ("table_entries", 4, 256),
-            ("codebook_rows", 16, 4096),
+            ("codebook_rows", 16, 8192),
+            ("codebooks", 1, 4),
+            ("vector_size", 1, 32),
             ("code_symbols", 4, 256),
             ("gap_symbols", 4, 256),
             ("code_length", 8, 15),
@@ -101,6 +113,11 @@ class Spec:
         for name in ("rows", "cols"):
             if getattr(self, name) & (getattr(self, name) - 1):
                 raise ShiftbookError(f"{name} must be a power of two, not {getattr(self, name)}")
+        if self.tap_width > DATA_WIDTH:
+            raise ShiftbookError(
+                f"tile_words must be smaller on {self.rows}x{self.cols} lanes, not {self.tile_words}: a tap "
+                f"table entry would take {self.tap_width} bits of {DATA_WIDTH}"
+            )
         if self.lanes % self.requantizers:
             raise ShiftbookError(f"requantizers must divide the {self.lanes} lanes, not {self.requantizers}")
         if self.lane not in get_args(Lane):
@@ -135,7 +152,12 @@ class Spec:
     @property
     def tail_cycles(self) -> int:
         """Busy cycles of a layer after its last output channel has ended: the pipeline and the last drain."""
-        return self.drain_cycles + 7
+        return self.drain_cycles + 5 + self.lookup_cycles
+
+    @property
+    def lookup_cycles(self) -> int:
+        """Cycles from an issued row to the lanes; a codebook row says where its tap is, a weight does not."""
+        return 2 if self.feed == "dense" else 3
 
     @property
     def address_width(self) -> int:
@@ -143,9 +165,25 @@ class Spec:
         return (self.tile_words - 1).bit_length()
 
     @property
+    def channel_count_width(self) -> int:
+        """Bits of the number of local channels in a tap table entry; a dense feed counts none."""
+        return 0 if self.feed == "dense" else self.tile_words.bit_length()
+
+    @property
+    def tap_width(self) -> int:
+        """Bits of a tap table entry."""
+        offset = (self.rows - 1).bit_length() + (self.cols - 1).bit_length()
+        return self.address_width + offset + self.channel_count_width
+
+    @property
     def row_address_width(self) -> int:
         """Bits of the address of a codebook row."""
         return (self.codebook_rows - 1).bit_length()
+
+    @property
+    def offset_width(self) -> int:
+        """Bits of a weight's offset in its codeword."""
+        return (self.vector_size - 1).bit_length()
 
     @property
     def escape_gap(self) -> int:
