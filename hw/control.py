@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Elaboratable, Module, Mux, Signal
+from amaranth import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -48,9 +48,9 @@ class Control(wiring.Component):
     drain : Out(1)
         Strobe: a channel ends and will be drained.
     accumulate_start : Out(1)
-        Strobe, two cycles after ``advance`` or ``drain``: the lanes begin anew.
+        Strobe, ``spec.lookup_cycles`` cycles after ``advance`` or ``drain``: the lanes begin anew.
     drain_begin : Out(1)
-        Strobe, two cycles after ``drain``.
+        Strobe, ``spec.lookup_cycles`` cycles after ``drain``.
     busy : Out(1)
         A layer runs.
     done : Out(1)
@@ -138,15 +138,12 @@ class Control(wiring.Component):
         return m
 
     def _follow(self, m: Module, commit: Signal) -> None:
-        """Strobes for the lanes, which are two cycles behind."""
-        commit_later = Signal()
-        drain_later = Signal()
-        m.d.sync += [
-            commit_later.eq(commit & ~self.clear),
-            drain_later.eq(self.drain & ~self.clear),
-            self.accumulate_start.eq(commit_later & ~self.clear),
-            self.drain_begin.eq(drain_later & ~self.clear),
-        ]
+        """Strobes for the lanes, which are ``spec.lookup_cycles`` behind."""
+        cycles = self.spec.lookup_cycles
+        for now, later in ((commit, self.accumulate_start), (self.drain, self.drain_begin)):
+            passed = Signal(cycles)
+            m.d.sync += passed.eq(Cat(now, passed)[:cycles] & ~self.clear.replicate(cycles))
+            m.d.comb += later.eq(passed[-1])
 
     def _count(self, m: Module, blocked: Signal) -> None:
         """Count; while no layer runs nothing issues, waits, is blocked or bad."""

@@ -32,7 +32,7 @@ class Drain(wiring.Component):
     parameters : In(StructLayout)
         {bias, multiplier, shift} of the channel; while ``reserve``.
     begin : In(1)
-        Strobe, two cycles after ``reserve``: the beats come from the next cycle on.
+        Strobe, ``spec.lookup_cycles`` cycles after ``reserve``: the beats come from the next cycle on.
     correction : In(accumulator_width)
         To be added to the bias; while ``begin``.
     heads : In(ArrayLayout)
@@ -121,14 +121,17 @@ class Drain(wiring.Component):
     def _parameters(self, m: Module) -> tuple[Signal, Signal, Signal]:
         """Parameters of the draining channel, each when the requantizers need it.
 
-        Two cycles pass from the commit to ``begin``; the next commit can come in the cycle after the first.
+        ``lookup_cycles`` pass from a commit to its ``begin``; each of these can bring another commit.
         """
         shape = self.parameters.shape()
-        committed = Signal(shape, reset_less=True)
-        waiting = Signal(shape, reset_less=True)
+        waiting = self.parameters
+        for cycle in range(self.spec.lookup_cycles):
+            later = Signal(shape, name=f"waiting_{cycle}", reset_less=True)
+            m.d.sync += later.eq(waiting)
+            waiting = later
         current = Signal(shape, reset_less=True)
         shift = Signal(self.spec.shift_width, reset_less=True)
-        m.d.sync += [committed.eq(self.parameters), waiting.eq(committed), shift.eq(current.shift)]
+        m.d.sync += shift.eq(current.shift)
         with m.If(self.begin):
             m.d.sync += [current.eq(waiting), current.bias.eq(waiting.bias + self.correction)]
         return current.bias, current.multiplier, shift

@@ -139,7 +139,8 @@ class Engine(wiring.Component):
                     getattr(slot, f"{name}_offsets").eq(table.offsets),
                 ]
         for slot in slots:
-            m.d.comb += slot.gapless.eq(file.gapless)
+            for name in ("gapless", "step", "books", "offset_shift"):
+                m.d.comb += getattr(slot, name).eq(getattr(file, name))
             for name in ("write_gap_symbols", "write_code_symbols", "write_rows"):
                 source, port = getattr(file, name), getattr(slot, name)
                 m.d.comb += [

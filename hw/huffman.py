@@ -11,7 +11,7 @@ from golden.spec import Spec
 from hw import registers
 from hw.bit_reader import BitReader
 from hw.layouts import code_symbol, gap_symbol, memory_write
-from hw.registers import Region
+from hw.registers import Region, Register
 
 SYMBOLS = {Region.GAP_CODE: Region.GAP_SYMBOLS, Region.CODE_CODE: Region.CODE_SYMBOLS}
 """The symbol memory that belongs to a code."""
@@ -28,7 +28,7 @@ def offsets_layout(spec: Spec, code: Region) -> data.ArrayLayout:
 
 
 def _rank_width(spec: Spec, code: Region) -> int:
-    return registers.rank_width(registers.depths(spec)[SYMBOLS[code]])
+    return registers.rank_width(spec.gap_symbols if code == Region.GAP_CODE else spec.code_symbols)
 
 
 class CodeTable(wiring.Component):
@@ -86,6 +86,9 @@ class HuffmanDecoder(wiring.Component):
     the smallest for which the code is below ``limit[L]``. Where there is none the symbol is marked bad
     and the longest length is taken, so that a damaged stream moves on.
 
+    Codes come in items of ``books + 1``, each from the next codebook. All codebooks share one Huffman
+    code; each has symbols of its own.
+
     Parameters
     ----------
     spec
@@ -102,11 +105,13 @@ class HuffmanDecoder(wiring.Component):
     offsets : In(ArrayLayout)
         From the `CodeTable`.
     write : In(Signature)
-        Symbol memory: the symbol of each rank.
+        Symbol memory: the symbol of each rank, of codes those of one codebook after another.
     words : In(stream)
         The bit stream, see `BitReader`.
     symbols : Out(stream)
         Decoded symbols, see `hw.layouts.gap_symbol` and `hw.layouts.code_symbol`.
+    books : In(2)
+        Codes of an item, minus 1. Not there with ``Region.GAP_CODE``.
 
     Latency
     -------
@@ -121,16 +126,17 @@ class HuffmanDecoder(wiring.Component):
         self.spec = spec
         self.code = code
         symbol = gap_symbol(spec) if code == Region.GAP_CODE else code_symbol(spec)
-        super().__init__(
-            {
-                "clear": In(1),
-                "limits": In(limits_layout(spec)),
-                "offsets": In(offsets_layout(spec, code)),
-                "write": In(memory_write(spec, SYMBOLS[code])),
-                "words": In(stream.Signature(spec.word_width)),
-                "symbols": Out(stream.Signature(symbol)),
-            }
-        )
+        members = {
+            "clear": In(1),
+            "limits": In(limits_layout(spec)),
+            "offsets": In(offsets_layout(spec, code)),
+            "write": In(memory_write(spec, SYMBOLS[code])),
+            "words": In(stream.Signature(spec.word_width)),
+            "symbols": Out(stream.Signature(symbol)),
+        }
+        if code == Region.CODE_CODE:
+            members["books"] = In(registers.register_fields(spec)[Register.BOOKS].width)
+        super().__init__(members)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -160,15 +166,32 @@ class HuffmanDecoder(wiring.Component):
             write.addr.eq(self.write.index),
             write.data.eq(self.write.data),
             read.en.eq(advance),
-            read.addr.eq(self._rank(reader.window, first_below)),
-            self.symbols.payload.eq(Cat(read.data, bad)),
         ]
+        rank = self._rank(reader.window, first_below)
+        if self.code == Region.GAP_CODE:
+            m.d.comb += [read.addr.eq(rank), self.symbols.payload.eq(Cat(read.data, bad))]
+        else:
+            book, last = self._books(m, advance)
+            m.d.comb += [read.addr.eq(Cat(rank, book)), self.symbols.payload.eq(Cat(read.data, last, bad))]
         m.d.sync += self.symbols.valid.eq(
             ~self.clear & (reader.valid | (self.symbols.valid & ~self.symbols.ready))
         )
         with m.If(advance):
             m.d.sync += bad.eq(~below[-1])
         return m
+
+    def _books(self, m: Module, advance: Signal) -> tuple[Signal, Signal]:
+        """Codebook of the code that is read next; whether the one read before was the last of its item."""
+        book = Signal(len(self.books))
+        last = Signal(reset_less=True)
+        ends = book == self.books
+        with m.If(self.clear):
+            m.d.sync += book.eq(0)
+        with m.Elif(advance):
+            m.d.sync += book.eq(Mux(ends, 0, book + 1))
+        with m.If(advance):
+            m.d.sync += last.eq(ends)
+        return book, last
 
     def _lengths(self, m: Module, window: Value) -> tuple[Value, Value]:
         """For each length whether the code is below its limit, and whether that length is the first."""

@@ -7,14 +7,16 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec import Spec
+from hw import registers
 from hw.layouts import code_symbol, gap_symbol, row_source_width
-from hw.registers import ROW_COUNT_WIDTH
+from hw.registers import ROW_COUNT_WIDTH, Register
 
 
 class Issuer(wiring.Component):
     """Knows where the next item of the slot lies and issues it once its output channel runs.
 
-    An item is a code at a target position, or an escape, which only moves on. The target is counted from
+    An item is one or more codes at a target position, or an escape, which only moves on. After the last row
+    of an item's last code the target is ``step`` positions further. The target is counted from
     the first position of the running output channel; at or beyond ``positions`` the slot is over and
     waits. When all slots are over, ``advance`` takes the length of a channel off the target and an item
     that then lies in the channel issues in that same cycle.
@@ -33,7 +35,10 @@ class Issuer(wiring.Component):
     span : In(position_width)
         What ``advance`` takes off the target: 0 before the first channel, else ``positions``.
     gapless : In(1)
-        Every position has a code. Not there with a dense feed.
+        There are no gaps: items follow one another. Not there with a dense feed.
+    step : In(5)
+        Positions from an item to the one that follows without a gap. Not there with a dense feed, which
+        steps by 1.
     advance : In(1)
         Strobe: the next output channel runs, from this cycle on. Only while ``over``.
     gaps : In(stream)
@@ -64,9 +69,7 @@ class Issuer(wiring.Component):
             "clear": In(1),
             "positions": In(spec.position_width),
             "span": In(spec.position_width),
-            "gapless": In(1),
             "advance": In(1),
-            "gaps": In(stream.Signature(gap_symbol(spec))),
             "codes": In(stream.Signature(code_symbol(spec))),
             "over": Out(1),
             "issue": Out(1),
@@ -75,8 +78,12 @@ class Issuer(wiring.Component):
             "waiting": Out(1),
             "bad": Out(1),
         }
-        if spec.feed == "dense":
-            del members["gapless"], members["gaps"]
+        if spec.feed == "coded":
+            members |= {
+                "gapless": In(1),
+                "step": In(registers.register_fields(spec)[Register.STEP].width),
+                "gaps": In(stream.Signature(gap_symbol(spec))),
+            }
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -91,21 +98,21 @@ class Issuer(wiring.Component):
             self.position.eq(Mux(self.advance, ahead, target)),
             active.eq(~self.over | (self.advance & (ahead[:-1] < self.positions))),
         ]
-        step: Signal = Signal(range(self.spec.gap_symbols + 1))
-        m.d.sync += target.eq(Mux(self.clear, 0, self.position + step))
+        move: Signal = Signal(range(self.spec.gap_symbols + self.spec.vector_size))
+        m.d.sync += target.eq(Mux(self.clear, 0, self.position + move))
         if self.spec.feed == "dense":
-            m.d.comb += [last_row.eq(1), self.row.eq(self.codes.payload), step.eq(self.issue)]
+            m.d.comb += [last_row.eq(1), self.row.eq(self.codes.payload), move.eq(self.issue)]
             m.d.comb += [
                 self.issue.eq(active & self.codes.valid),
                 self.waiting.eq(active & ~self.codes.valid),
             ]
         else:
-            self._items(m, active, last_row, step)
+            self._items(m, active, last_row, move)
             self._rows(m, last_row)
         m.d.comb += self.codes.ready.eq(self.issue & last_row)
         return m
 
-    def _items(self, m: Module, active: Signal, last_row: Signal, step: Signal) -> None:
+    def _items(self, m: Module, active: Signal, last_row: Signal, move: Signal) -> None:
         """The item at the target; the next one comes in the cycle in which it retires."""
         gap = self.gaps.payload
         has_item = Signal()
@@ -115,11 +122,16 @@ class Issuer(wiring.Component):
         load = Signal()
         m.d.comb += [
             self.issue.eq(has_item & active & has_code & self.codes.valid),
-            retire.eq(has_item & active & Mux(has_code, self.codes.valid & last_row, 1)),
+            retire.eq(
+                has_item & active & Mux(has_code, self.codes.valid & last_row & self.codes.payload.last, 1)
+            ),
             load.eq(~has_item | retire),
             self.gaps.ready.eq(load & ~self.gapless),
             # a bad gap counts 0: it is seen where the next code should be, and not at all at the end
-            step.eq((retire & has_code) + Mux(load & self.gaps.valid & ~self.gapless & ~gap.bad, gap.gap, 0)),
+            move.eq(
+                Mux(retire & has_code, self.step, 0)
+                + Mux(load & self.gaps.valid & ~self.gapless & ~gap.bad, gap.gap, 0)
+            ),
             self.waiting.eq(active & ~(has_item & (~has_code | self.codes.valid))),
             self.bad.eq(
                 active & has_item & (has_bad | (has_code & self.codes.valid & self.codes.payload.bad))

@@ -50,8 +50,13 @@ def plane(spec: Spec) -> data.ArrayLayout:
 
 
 def row(spec: Spec) -> data.StructLayout:
-    """One codebook row: what a slot tells all lanes to do with their pixels."""
+    """What a slot tells all lanes to do with their pixels."""
     return struct(registers.row(spec))
+
+
+def tap_offset(spec: Spec) -> data.StructLayout:
+    """Rows and columns by which a tap looks further than its lane."""
+    return struct(registers.tap_offset(spec))
 
 
 def gap_symbol(spec: Spec) -> data.StructLayout:
@@ -60,10 +65,13 @@ def gap_symbol(spec: Spec) -> data.StructLayout:
 
 
 def code_symbol(spec: Spec) -> data.StructLayout:
-    """A decoded code (coded feed) or the weight itself (dense feed)."""
+    """A decoded code, or with a dense feed the weight itself.
+
+    A code is ``last`` where its item has no other after it, and ``bad`` where no code word matched.
+    """
     if spec.feed == "dense":
         return data.StructLayout({"weight": WEIGHT_WIDTH})
-    return data.StructLayout({**_widths(registers.code_symbol(spec)), "bad": 1})
+    return data.StructLayout({**_widths(registers.code_symbol(spec)), "last": 1, "bad": 1})
 
 
 def row_source_width(spec: Spec) -> int:

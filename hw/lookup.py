@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Elaboratable, Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from golden.spec import Spec
 from hw import registers
-from hw.layouts import memory_write, row, row_source_width, struct
-from hw.registers import Region
+from hw.layouts import memory_write, row, row_source_width, struct, tap_offset
+from hw.registers import Region, Register
 
 
 class Lookup(wiring.Component):
@@ -28,7 +28,10 @@ class Lookup(wiring.Component):
     source : In(row_source_width)
         Address of the row, or with a dense feed the weight.
     position : In(position_width)
-        Local position of its activation.
+        Local position of its activation, or with a coded feed that of its codeword's first weight.
+    offset_shift : In(4)
+        Left shift of the row's offset, which is then added to the position; the sum must be below
+        ``2**position_width``. Not there with a dense feed.
     channel_bits : In(4)
         Low bits of a position that count local channels; the bits above are the tap table entry.
     channel_mask : In(address_width)
@@ -40,23 +43,28 @@ class Lookup(wiring.Component):
     write_taps : In(Signature)
         Tap table.
     address : Out(address_width)
-        Tile address of sub-block (0, 0), one cycle after ``issue``.
+        Tile address of sub-block (0, 0), one cycle before ``row``.
     offset : Out(StructLayout)
-        Tap offset {oy, ox}, one cycle after ``issue``.
+        Tap offset {oy, ox}, one cycle before ``row``.
     rotation : Out(StructLayout)
-        The same, two cycles after ``issue``.
+        The same, with ``row``.
     row : Out(StructLayout)
-        The row, two cycles after ``issue``; it adds nothing where nothing was issued.
+        What the lanes do; nothing where nothing was issued or, with a coded feed, where the tap table entry
+        has no such local channel.
+
+    Latency
+    -------
+    ``spec.lookup_cycles`` from ``issue`` to ``row``. A coded feed has the row before it looks up the tap.
     """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.offset_layout = struct(registers.tap(spec)[1:])
+        self.offset_layout = tap_offset(spec)
         members = {
             "issue": In(1),
             "source": In(row_source_width(spec)),
             "position": In(spec.position_width),
-            "channel_bits": In(registers.register_fields(spec)[registers.Register.CHANNEL_BITS].width),
+            "channel_bits": In(registers.register_fields(spec)[Register.CHANNEL_BITS].width),
             "channel_mask": In(spec.address_width),
             "sub_blocks": In(1),
             "write_taps": In(memory_write(spec, Region.TAPS)),
@@ -67,32 +75,42 @@ class Lookup(wiring.Component):
         }
         if spec.feed == "coded":
             members["write_rows"] = In(memory_write(spec, Region.ROWS))
+            members["offset_shift"] = In(registers.register_fields(spec)[Register.OFFSET_SHIFT].width)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        found = Signal(row(self.spec))
-        issued = Signal()
-        m.d.sync += issued.eq(self.issue)
         if self.spec.feed == "dense":
-            weight = Signal(len(self.source), reset_less=True)
-            m.d.sync += weight.eq(self.source)
-            m.d.comb += found.eq(weight)
+            issue, source, position = self.issue, self.source, self.position
         else:
-            m.submodules.rows = rows = Memory(shape=row(self.spec), depth=self.spec.codebook_rows, init=[])
-            m.d.comb += found.eq(_read(m, rows, self.source, self.write_rows))
-        self._taps(m)
-        self._mask_row(m, found, issued)
+            issue, source, position = self._fetch(m)
+        issued = Signal()
+        found = Signal(row(self.spec), reset_less=True)
+        m.d.sync += [issued.eq(issue), found.eq(source)]
+        exists = self._taps(m, position)
+        self._mask_row(m, found, issued & exists)
         return m
 
-    def _taps(self, m: Module) -> None:
-        """Split the position, read the tap and add the local channel to its base."""
+    def _fetch(self, m: Module) -> tuple[Value, Value, Value]:
+        """A cycle after a row was issued: that it was, what the lanes get of it, and its own position."""
+        layout = struct(registers.codebook_row(self.spec))
+        m.submodules.rows = rows = Memory(shape=layout, depth=self.spec.codebook_rows, init=[])
+        fetched = _read(m, rows, self.source, self.write_rows)
+        issued = Signal()
+        position = Signal(self.spec.position_width, reset_less=True)
+        m.d.sync += [issued.eq(self.issue), position.eq(self.position)]
+        word = fetched.as_value()
+        width = registers.width(registers.row(self.spec))
+        return issued, word[:width], (position + (word[width:] << self.offset_shift))[: len(position)]
+
+    def _taps(self, m: Module, position: Value) -> Value:
+        """Split the position, read the tap, add the local channel to its base; return whether it exists."""
         layout = struct(registers.tap(self.spec))
         m.submodules.taps = taps = Memory(shape=layout, depth=self.spec.table_entries, init=[])
-        entry = (self.position >> self.channel_bits)[: self.write_taps.index.shape().width]
+        entry = (position >> self.channel_bits)[: self.write_taps.index.shape().width]
         tap = _read(m, taps, entry, self.write_taps)
         channel = Signal(self.spec.address_width, reset_less=True)
-        m.d.sync += channel.eq(self.position & self.channel_mask)
+        m.d.sync += channel.eq(position & self.channel_mask)
         m.d.comb += [
             self.address.eq(tap.base + Mux(self.sub_blocks, channel << 2, channel)),
             self.offset.oy.eq(tap.oy),
@@ -101,17 +119,18 @@ class Lookup(wiring.Component):
         rotation = Signal(self.offset_layout, reset_less=True)
         m.d.sync += rotation.eq(self.offset)
         m.d.comb += self.rotation.eq(rotation)
+        return Const(1) if self.spec.feed == "dense" else channel < tap.channels
 
-    def _mask_row(self, m: Module, found: Signal, issued: Signal) -> None:
+    def _mask_row(self, m: Module, found: data.View, adds: Value) -> None:
         """A row that adds nothing has no weight, or no enabled and no negative term."""
         masked = Signal(row(self.spec), reset_less=True)
         if self.spec.lane == "multiply":
-            m.d.sync += masked.eq(Cat(found.as_value() & issued.replicate(len(found.as_value()))))
+            m.d.sync += masked.eq(Cat(found.as_value() & adds.replicate(len(found.as_value()))))
         else:
             for field in registers.row(self.spec):
                 kind = field.name.rstrip("0123456789")
                 number = field.name.removeprefix(kind)
-                enable = issued & found[f"enable{number}"]
+                enable = adds & found[f"enable{number}"]
                 gate = {"enable": enable, "negative": enable & found[field.name]}
                 m.d.sync += masked[field.name].eq(gate.get(kind, found[field.name]))
         m.d.comb += self.row.eq(masked)

@@ -40,6 +40,12 @@ class RegisterFile(wiring.Component):
         Register.
     clamp_high : Out(8)
         Register.
+    step : Out(5)
+        Register. Not there with a dense feed.
+    books : Out(2)
+        Register. Not there with a dense feed.
+    offset_shift : Out(4)
+        Register. Not there with a dense feed.
     write_taps : Out(Signature).array(slots)
         Tap table of each slot.
     write_gap_code : Out(Signature)

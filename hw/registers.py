@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from golden.errors import ShiftbookError
 from golden.spec import ACTIVATION_WIDTH, WEIGHT_WIDTH, Spec
+from golden.spec import DATA_WIDTH as DATA_WIDTH
 
 ADDRESS_WIDTH = 16
-DATA_WIDTH = 32
-INDEX_WIDTH = 12
+INDEX_WIDTH = 13
 
-ROW_COUNT_WIDTH = 2
-"""Bits of "rows - 1" of a code: a code has one to four rows."""
+ROW_COUNT_WIDTH = 5
+"""Bits of "rows - 1" of a code: a code has one to 32 rows."""
 
 
 class Region(IntEnum):
@@ -30,7 +30,7 @@ class Region(IntEnum):
     GAP_CODE = 1  # index: length - 1
     CODE_CODE = 2  # index: length - 1
     GAP_SYMBOLS = 3  # index: rank of the code word
-    CODE_SYMBOLS = 4  # index: rank of the code word
+    CODE_SYMBOLS = 4  # index: codebook << rank_width(code_symbols) | rank of the code word
     ROWS = 5  # index: row
     TAPS = 6  # index: slot * table_entries + entry
 
@@ -46,6 +46,9 @@ class Register(IntEnum):
     ZERO_POINT = 5
     CLAMP_LOW = 6
     CLAMP_HIGH = 7
+    STEP = 8  # this and all below: not there with a dense feed
+    BOOKS = 9
+    OFFSET_SHIFT = 10
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,13 @@ Layout = tuple[Field, ...]
 
 
 def register_fields(spec: Spec) -> dict[Register, Field]:
-    """Width and meaning of every register."""
-    return {
+    """Width and meaning of every register that an engine of this spec has."""
+    channel_bits_width = spec.address_width.bit_length()
+    fields = {
         Register.POSITIONS: Field("positions", spec.position_width, "local positions P of an output channel"),
         Register.CHANNEL_BITS: Field(
             "channel_bits",
-            spec.address_width.bit_length(),
+            channel_bits_width,
             "low bits of a position that count local channels; the rest is the tap table entry",
         ),
         Register.CHANNEL_SHIFT: Field(
@@ -80,6 +84,23 @@ def register_fields(spec: Spec) -> dict[Register, Field]:
         Register.CLAMP_LOW: Field("clamp_low", ACTIVATION_WIDTH, "smallest output"),
         Register.CLAMP_HIGH: Field("clamp_high", ACTIVATION_WIDTH, "largest output"),
     }
+    if spec.feed == "coded":
+        fields |= {
+            Register.STEP: Field(
+                "step",
+                spec.vector_size.bit_length(),
+                "positions from one item's first weight to the next item's",
+            ),
+            Register.BOOKS: Field(
+                "books", max(1, (spec.codebooks - 1).bit_length()), "codes of an item, minus 1"
+            ),
+            Register.OFFSET_SHIFT: Field(
+                "offset_shift",
+                channel_bits_width,
+                "left shift of a row's offset: 0 along local positions, channel_bits along taps",
+            ),
+        }
+    return fields
 
 
 def rank_width(symbols: int) -> int:
@@ -109,7 +130,7 @@ def code_symbol(spec: Spec) -> Layout:
 
 
 def row(spec: Spec) -> Layout:
-    """One codebook row: the terms that a slot gives to every lane in one cycle."""
+    """What a slot tells every lane in one cycle: the terms of a codebook row."""
     if spec.lane == "multiply":
         return (Field("weight", WEIGHT_WIDTH, "the weight", signed=True),)
     fields: list[Field] = []
@@ -121,13 +142,28 @@ def row(spec: Spec) -> Layout:
     return tuple(fields)
 
 
-def tap(spec: Spec) -> Layout:
-    """One tap table entry."""
+def codebook_row(spec: Spec) -> Layout:
+    """One codebook row: what the lanes get of it, and for which weight of the codeword."""
+    if not spec.offset_width:
+        return row(spec)
+    return (*row(spec), Field("offset", spec.offset_width, "position of the weight within its vector"))
+
+
+def tap_offset(spec: Spec) -> Layout:
+    """Where a tap looks."""
     return (
-        Field("base", spec.address_width, "tile address of the entry's first local channel"),
         Field("oy", (spec.rows - 1).bit_length(), "rows by which the tap looks down"),
         Field("ox", (spec.cols - 1).bit_length(), "columns by which the tap looks right"),
     )
+
+
+def tap(spec: Spec) -> Layout:
+    """One tap table entry."""
+    base = Field("base", spec.address_width, "tile address of the entry's first local channel")
+    if not spec.channel_count_width:
+        return (base, *tap_offset(spec))
+    channels = Field("channels", spec.channel_count_width, "local channels that exist in this entry")
+    return (base, *tap_offset(spec), channels)
 
 
 def channel_parameters(spec: Spec) -> Layout:
@@ -148,7 +184,7 @@ def layouts(spec: Spec) -> dict[Region, Layout]:
             Region.CODE_CODE: huffman_length(spec, spec.code_symbols),
             Region.GAP_SYMBOLS: gap_symbol(spec),
             Region.CODE_SYMBOLS: code_symbol(spec),
-            Region.ROWS: row(spec),
+            Region.ROWS: codebook_row(spec),
         }
     return dict(sorted(memories.items()))
 
@@ -159,7 +195,7 @@ def depths(spec: Spec) -> dict[Region, int]:
         Region.GAP_CODE: spec.code_length,
         Region.CODE_CODE: spec.code_length,
         Region.GAP_SYMBOLS: spec.gap_symbols,
-        Region.CODE_SYMBOLS: spec.code_symbols,
+        Region.CODE_SYMBOLS: spec.codebooks << rank_width(spec.code_symbols),
         Region.ROWS: spec.codebook_rows,
         Region.TAPS: spec.slots * spec.table_entries,
     }

@@ -7,8 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec import Spec
-from hw import registers
-from hw.layouts import plane, struct
+from hw.layouts import plane, tap_offset
 
 
 class Rotator(wiring.Component):
@@ -38,7 +37,7 @@ class Rotator(wiring.Component):
         super().__init__(
             {
                 "banks": In(plane(spec)),
-                "offset": In(struct(registers.tap(spec)[1:])),
+                "offset": In(tap_offset(spec)),
                 "lanes": Out(plane(spec)),
             }
         )

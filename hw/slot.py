@@ -12,7 +12,7 @@ from hw.huffman import HuffmanDecoder, limits_layout, offsets_layout
 from hw.issuer import Issuer
 from hw.layouts import memory_write, plane, row
 from hw.lookup import Lookup
-from hw.registers import Region
+from hw.registers import Region, Register
 from hw.rotator import Rotator
 from hw.tile import Tile
 from hw.unpacker import Unpacker
@@ -61,13 +61,19 @@ class Slot(wiring.Component):
     bad : Out(1)
         See `Issuer`.
     pixels : Out(ArrayLayout)
-        One activation for each lane, two cycles after ``issue``.
+        One activation for each lane, ``spec.lookup_cycles`` after ``issue``.
     row : Out(StructLayout)
         What the lanes do with it, at the same time.
     gaps : In(stream)
         Words of the gap stream. This and all below are not there with a dense feed.
     gapless : In(1)
         See `Issuer`.
+    step : In(5)
+        See `Issuer`.
+    books : In(2)
+        See `HuffmanDecoder`.
+    offset_shift : In(4)
+        See `Lookup`.
     gap_limits : In(StructLayout)
         Gap code table.
     gap_offsets : In(ArrayLayout)
@@ -85,18 +91,19 @@ class Slot(wiring.Component):
 
     Latency
     -------
-    Two cycles from ``issue`` to ``pixels`` and ``row``.
+    ``spec.lookup_cycles`` from ``issue`` to ``pixels`` and ``row``.
     """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         word = stream.Signature(spec.word_width)
+        fields = registers.register_fields(spec)
         members = {
             "clear": In(1),
             "positions": In(spec.position_width),
             "span": In(spec.position_width),
             "advance": In(1),
-            "channel_bits": In(registers.register_fields(spec)[registers.Register.CHANNEL_BITS].width),
+            "channel_bits": In(fields[Register.CHANNEL_BITS].width),
             "channel_mask": In(spec.address_width),
             "sub_blocks": In(1),
             "write_taps": In(memory_write(spec, Region.TAPS)),
@@ -115,6 +122,9 @@ class Slot(wiring.Component):
             members |= {
                 "gaps": In(word),
                 "gapless": In(1),
+                "step": In(fields[Register.STEP].width),
+                "books": In(fields[Register.BOOKS].width),
+                "offset_shift": In(fields[Register.OFFSET_SHIFT].width),
                 "gap_limits": In(limits_layout(spec)),
                 "gap_offsets": In(offsets_layout(spec, Region.GAP_CODE)),
                 "code_limits": In(limits_layout(spec)),
@@ -131,12 +141,15 @@ class Slot(wiring.Component):
         names = ["clear", "positions", "span", "advance", "over", "issue", "waiting", "bad"]
         self._feed(m, issuer)
         if self.spec.feed == "coded":
-            names.append("gapless")
+            names += ["gapless", "step"]
         self._pass(m, issuer, names)
 
         m.submodules.lookup = lookup = Lookup(self.spec)
         names = ["channel_bits", "channel_mask", "sub_blocks", "row"]
-        writes = ["write_taps"] + (["write_rows"] if self.spec.feed == "coded" else [])
+        writes = ["write_taps"]
+        if self.spec.feed == "coded":
+            names.append("offset_shift")
+            writes.append("write_rows")
         self._pass(m, lookup, names)
         for name in writes:
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(lookup, name))
@@ -172,6 +185,8 @@ class Slot(wiring.Component):
                 decoder.limits.eq(getattr(self, f"{name}_limits")),
                 decoder.offsets.eq(getattr(self, f"{name}_offsets")),
             ]
+            if code == Region.CODE_CODE:
+                m.d.comb += decoder.books.eq(self.books)
             wiring.connect(m, wiring.flipped(getattr(self, f"{name}s")), decoder.words)
             wiring.connect(m, wiring.flipped(getattr(self, f"write_{name}_symbols")), decoder.write)
             wiring.connect(m, decoder.symbols, getattr(issuer, f"{name}s"))

@@ -8,8 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from golden.spec import ACTIVATION_WIDTH, Spec
-from hw import registers
-from hw.layouts import plane, struct
+from hw.layouts import plane, tap_offset
 
 
 class Tile(wiring.Component):
@@ -52,7 +51,7 @@ class Tile(wiring.Component):
                 "write_address": In(spec.address_width),
                 "data": In(plane(spec)),
                 "address": In(spec.address_width),
-                "offset": In(struct(registers.tap(spec)[1:])),
+                "offset": In(tap_offset(spec)),
                 "pixels": Out(plane(spec)),
             }
         )

@@ -15,7 +15,7 @@ from golden.placement import Placement
 from golden.spec import Spec
 from golden.streams import LayerStreams
 from golden.terms import row_bits, rows_of
-from golden.tiles import Geometry, tap_table
+from golden.tiles import Geometry, Tap, tap_table
 from hw import registers
 from hw.registers import Region, Register
 
@@ -121,6 +121,8 @@ def _registers(
         Register.CLAMP_LOW: conv.requantize.low,
         Register.CLAMP_HIGH: conv.requantize.high,
     }
+    if spec.feed == "coded":
+        values |= {Register.STEP: 1, Register.BOOKS: 0, Register.OFFSET_SHIFT: 0}
     fields = registers.register_fields(spec)
     for register, value in values.items():
         writes.add(
@@ -131,8 +133,11 @@ def _registers(
 def _taps(writes: _Writes, conv: Conv, layout: Geometry, placement: Placement, spec: Spec) -> None:
     table = tap_table(conv, layout, placement)
     index = np.arange(spec.slots)[:, None] * spec.table_entries + np.arange(placement.entries)
-    base, oy, ox = (table[..., column].ravel() for column in range(3))
-    writes.add(Region.TAPS, index.ravel(), registers.pack(registers.tap(spec), base=base, oy=oy, ox=ox))
+    values = {name: table[..., column] for column, name in enumerate(Tap._fields)}
+    if spec.feed == "coded":
+        exists = placement.source >= 0
+        values["channels"] = exists.reshape(spec.slots, placement.entries, -1).sum(axis=2)
+    writes.add(Region.TAPS, index.ravel(), registers.pack(registers.tap(spec), **values).ravel())
 
 
 def _huffman(writes: _Writes, region: Region, code: HuffmanCode, symbols: int, spec: Spec) -> None:

@@ -129,6 +129,7 @@ class EngineReference:
     def _items(self, gaps: Bits, codes: Bits) -> Iterator[Item]:
         """Everything that a slot decodes; positions count on from output channel to output channel."""
         following = 0
+        step = self._register(Register.STEP) if self.spec.feed == "coded" else 1
         end = self._register(Register.OUTPUT_CHANNELS) * self._register(Register.POSITIONS)
         while following < end:
             gap = 0 if self._register(Register.GAPLESS) else self._gap(gaps)
@@ -137,7 +138,7 @@ class EngineReference:
                 yield Item(following, None)
             else:
                 yield Item(following, self._code(codes))
-                following += 1
+                following += step
         while True:
             yield Item(end, None)
 
@@ -148,10 +149,16 @@ class EngineReference:
     def _code(self, bits: Bits) -> list[int]:
         if self.spec.feed == "dense":
             return [bits.take_signed_byte()]
-        rank = self._rank(bits, Region.CODE_CODE, self.spec.code_symbols)
-        symbol = registers.unpack(registers.code_symbol(self.spec), self.memory[Region.CODE_SYMBOLS][rank])
-        first = symbol["first_row"]
-        return [self.memory[Region.ROWS][row] for row in range(first, first + symbol["more_rows"] + 1)]
+        rows = []
+        for book in range(self._register(Register.BOOKS) + 1):
+            rank = self._rank(bits, Region.CODE_CODE, self.spec.code_symbols)
+            word = self.memory[Region.CODE_SYMBOLS][
+                book << registers.rank_width(self.spec.code_symbols) | rank
+            ]
+            symbol = registers.unpack(registers.code_symbol(self.spec), word)
+            first = symbol["first_row"]
+            rows += [self.memory[Region.ROWS][row] for row in range(first, first + symbol["more_rows"] + 1)]
+        return rows
 
     def _rank(self, bits: Bits, region: Region, symbols: int) -> int:
         window = bits.peek(self.spec.code_length)
@@ -165,11 +172,16 @@ class EngineReference:
         raise AssertionError("no code word starts here")
 
     def _issue(self, slot: int, position: int, row: int) -> np.ndarray:
-        """What one row adds to every lane."""
+        """What one row of the item at ``position`` adds to every lane."""
+        if self.spec.feed == "coded":
+            offset = registers.unpack(registers.codebook_row(self.spec), row).get("offset", 0)
+            position += offset << self._register(Register.OFFSET_SHIFT)
         bits = self._register(Register.CHANNEL_BITS)
         index = slot * self.spec.table_entries + (position >> bits)
         tap = registers.unpack(registers.tap(self.spec), self.memory[Region.TAPS][index])
         local = position & (1 << bits) - 1
+        if local >= tap.get("channels", local + 1):
+            return np.zeros((self.spec.rows, self.spec.cols), np.int64)
         address = tap["base"] + (local << self._register(Register.CHANNEL_SHIFT))
         pixels = np.empty((self.spec.rows, self.spec.cols), np.int64)
         for r, c in np.ndindex(pixels.shape):

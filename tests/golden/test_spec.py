@@ -27,7 +27,13 @@ from golden.spec import DEFAULT, PRESETS, Spec
         ({"requantizers": 7}, "requantizers must divide the 64 lanes, not 7"),
         ({"tile_words": 8}, "tile_words must be an integer in 16..16384, not 8"),
         ({"table_entries": 512}, "table_entries must be an integer in 4..256, not 512"),
-        ({"codebook_rows": 8192}, "codebook_rows must be an integer in 16..4096, not 8192"),
+        ({"codebook_rows": 8193}, "codebook_rows must be an integer in 16..8192, not 8193"),
+        ({"codebooks": 0}, "codebooks must be an integer in 1..4, not 0"),
+        ({"vector_size": 33}, "vector_size must be an integer in 1..32, not 33"),
+        (
+            {"tile_words": 8192},
+            "tile_words must be smaller on 8x8 lanes, not 8192: a tap table entry would take 33 bits of 32",
+        ),
         ({"code_symbols": 257}, "code_symbols must be an integer in 4..256, not 257"),
         ({"gap_symbols": 2}, "gap_symbols must be an integer in 4..256, not 2"),
         ({"code_length": 16}, "code_length must be an integer in 8..15, not 16"),
@@ -56,6 +62,19 @@ def test_derived_widths():
     spec = Spec(rows=4, cols=8, requantizers=4, tile_words=300, codebook_rows=16, gap_symbols=32)
     assert (spec.lanes, spec.drain_cycles, spec.address_width) == (32, 8, 9)
     assert (spec.row_address_width, spec.escape_gap) == (4, 31)
+    assert (spec.channel_count_width, spec.tap_width) == (9, 9 + 2 + 3 + 9)
+
+
+@pytest.mark.parametrize(("size", "width"), [(1, 0), (2, 1), (9, 4), (16, 4), (32, 5)])
+def test_an_offset_is_below_the_vector_size(size, width):
+    assert Spec(vector_size=size).offset_width == width
+
+
+def test_a_coded_feed_takes_a_cycle_longer_to_the_lanes():
+    dense, coded = PRESETS["int8"], PRESETS["int8_sparse"]
+    assert (dense.lookup_cycles, coded.lookup_cycles) == (2, 3)
+    assert (dense.tail_cycles, coded.tail_cycles) == (15, 16)
+    assert dense.channel_count_width == 0
 
 
 @pytest.mark.parametrize("size", [(2, 2), (2, 4), (4, 2), (8, 8), (4, 16), (32, 32)])

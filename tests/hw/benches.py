@@ -125,12 +125,16 @@ class ReaderBench(wiring.Component):
 
 
 class DecoderBench(wiring.Component):
-    """Code table and decoder, written through the register file; decodes after ``writes`` writes."""
+    """Code table and decoder, written through the register file; decodes after ``writes`` writes.
 
-    def __init__(self, spec: Spec, code: Region, writes: int) -> None:
+    It is cleared for a cycle after ``clear_after`` symbols were taken, unless that is None.
+    """
+
+    def __init__(self, spec: Spec, code: Region, writes: int, clear_after: int | None = None) -> None:
         self.spec = spec
         self.code = code
         self.writes = writes
+        self.clear_after = clear_after
         self.decoder = HuffmanDecoder(spec, code)
         super().__init__(
             {
@@ -154,10 +158,19 @@ class DecoderBench(wiring.Component):
             decoder.limits.eq(table.limits),
             decoder.offsets.eq(table.offsets),
         ]
+        if self.code == Region.CODE_CODE:
+            m.d.comb += decoder.books.eq(file.books)
         wiring.connect(m, getattr(file, f"write_{self.code.name.lower()}"), table.write)
         wiring.connect(m, getattr(file, f"write_{SYMBOLS[self.code].name.lower()}"), decoder.write)
         wiring.connect(m, wiring.flipped(self.words), decoder.words)
         wiring.connect(m, decoder.symbols, wiring.flipped(self.symbols))
+        if self.clear_after is not None:
+            taken = Signal(range(self.clear_after + 2))
+            with m.If(taken == self.clear_after):
+                m.d.comb += [decoder.clear.eq(1), self.symbols.valid.eq(0)]
+                m.d.sync += taken.eq(self.clear_after + 1)
+            with m.Elif(taken < self.clear_after):
+                m.d.sync += taken.eq(taken + (self.symbols.valid & self.symbols.ready))
         return m
 
 
@@ -180,7 +193,11 @@ class IssuerBench(wiring.Component):
             ),
         }
         if spec.feed == "coded":
-            members |= {"gapless": In(1), "gaps": In(stream.Signature(gap_symbol(spec)))}
+            members |= {
+                "gapless": In(1),
+                "step": In(registers.register_fields(spec)[registers.Register.STEP].width),
+                "gaps": In(stream.Signature(gap_symbol(spec))),
+            }
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -202,7 +219,7 @@ class IssuerBench(wiring.Component):
         ]
         wiring.connect(m, wiring.flipped(self.codes), issuer.codes)
         if self.spec.feed == "coded":
-            m.d.comb += issuer.gapless.eq(self.gapless)
+            m.d.comb += [issuer.gapless.eq(self.gapless), issuer.step.eq(self.step)]
             wiring.connect(m, wiring.flipped(self.gaps), issuer.gaps)
         return m
 
@@ -280,20 +297,22 @@ class DrainBench(wiring.Component):
         m = Module()
         m.submodules.drain = drain = self.drain
         wiring.connect(m, drain.output, wiring.flipped(self.output))
-        step = Signal(range(self.spec.drain_cycles + 4))
+        lookup = self.spec.lookup_cycles
+        step = Signal(range(self.spec.drain_cycles + lookup + 2))
         item = self.channels.payload
         m.d.comb += [
             drain.zero_point.eq(self.zero_point),
             drain.low.eq(self.low),
             drain.high.eq(self.high),
             drain.reserve.eq(self.channels.valid & drain.room & (step == 0)),
-            drain.parameters.eq(item.parameters),
-            drain.begin.eq(step == 2),
+            drain.parameters.eq(Mux(drain.reserve, item.parameters.as_value(), 0)),
+            drain.begin.eq(step == lookup),
             drain.correction.eq(item.correction),
-            self.channels.ready.eq(step == self.spec.drain_cycles + 2),
+            self.channels.ready.eq(step == self.spec.drain_cycles + lookup),
         ]
-        with m.If(step > 2):
-            m.d.comb += drain.heads.eq(item.beats[(step - 3)[: (self.spec.drain_cycles - 1).bit_length()]])
+        with m.If(step > lookup):
+            beat = (step - lookup - 1)[: (self.spec.drain_cycles - 1).bit_length()]
+            m.d.comb += drain.heads.eq(item.beats[beat])
         with m.If((step != 0) | drain.reserve):
             m.d.sync += step.eq(Mux(self.channels.ready, 0, step + 1))
         return m

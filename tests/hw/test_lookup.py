@@ -10,8 +10,14 @@ from sim import bench
 from tests.hw.benches import Paced, ports
 from tests.hw.small import small
 
-LATENCY = {"address": 1, "offset": 1, "rotation": 2, "row": 2}
 CHANNEL_BITS = 3
+TAPS = 24
+SPECS = {
+    "pair": small("pair"),
+    "no offsets": small("pair", vector_size=1),
+    "int8_sparse": small("int8_sparse"),
+    "int8": small("int8"),
+}
 
 
 def item(block: Lookup, **values: object) -> dict[str, object]:
@@ -28,7 +34,7 @@ def fill(block: Lookup, region: Region, words: list[int]) -> list[dict[str, obje
 
 
 def masked(spec: Spec, word: int, issue: int) -> dict[str, int]:
-    """The row as the lanes see it: nothing is added unless something was issued."""
+    """The row as the lanes see it: nothing is added unless something that exists was issued."""
     fields = registers.unpack(registers.row(spec), word)
     for name in fields:
         kind, number = name.rstrip("0123456789"), name[-1]
@@ -39,47 +45,72 @@ def masked(spec: Spec, word: int, issue: int) -> dict[str, int]:
     return fields
 
 
+def random_taps(spec: Spec, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    taps = {
+        "base": rng.integers(0, 16, TAPS) * 4,
+        "oy": rng.integers(0, 4, TAPS),
+        "ox": rng.integers(0, 4, TAPS),
+    }
+    if spec.feed == "coded":
+        taps["channels"] = rng.integers(0, (1 << CHANNEL_BITS) + 1, TAPS)
+    return taps
+
+
+def golden(
+    spec: Spec, taps: dict[str, np.ndarray], words: list[int] | None, inputs: dict[str, int]
+) -> dict[str, object]:
+    """What comes out for one cycle's inputs; ``words`` is the codebook, None with a dense feed."""
+    word, position, adds = inputs["source"], inputs["position"], inputs["issue"]
+    if words is not None:
+        word = words[word]
+        offset = registers.unpack(registers.codebook_row(spec), word).get("offset", 0)
+        position += offset << inputs["offset_shift"]
+    entry, channel = divmod(position, 1 << CHANNEL_BITS)
+    tap = {name: int(column[entry]) for name, column in taps.items()}
+    if words is not None:
+        adds &= channel < tap["channels"]
+    look = {"oy": tap["oy"], "ox": tap["ox"]}
+    return {
+        "address": (tap["base"] + (channel << 2 * inputs["sub_blocks"])) % spec.tile_words,
+        "offset": look,
+        "rotation": look,
+        "row": masked(spec, word, adds),
+    }
+
+
 @pytest.mark.parametrize("pauses", bench.PAUSES[::3])
-@pytest.mark.parametrize("preset", ["pair", "int8_sparse", "int8"])
-def test_lookup(preset: str, pauses: bench.Pauses) -> None:
-    spec = small(preset)
+@pytest.mark.parametrize("name", SPECS)
+def test_lookup(name: str, pauses: bench.Pauses) -> None:
+    spec = SPECS[name]
     rng = np.random.default_rng(1)
     block = Lookup(spec)
-    taps = {"base": rng.integers(0, 16, 8) * 4, "oy": rng.integers(0, 4, 8), "ox": rng.integers(0, 4, 8)}
+    taps = random_taps(spec, rng)
     stimulus = fill(block, Region.TAPS, registers.pack(registers.tap(spec), **taps).tolist())
-    width = registers.width(registers.row(spec))
-    words = rng.integers(0, 1 << width, 64).tolist()
+    words = None
     if spec.feed == "coded":
+        words = rng.integers(0, 1 << registers.width(registers.codebook_row(spec)), 64).tolist()
         stimulus += fill(block, Region.ROWS, words)
-    expected = []
     quiet = len(stimulus)
-    for _ in range(200):
-        issue, position, sub = (int(rng.integers(0, n)) for n in (2, 8 << CHANNEL_BITS, 2))
-        source = int(rng.integers(0, 1 << 8 if preset == "int8" else 64))
-        stimulus.append(
-            item(
-                block,
-                issue=issue,
-                source=source,
-                position=position,
-                channel_bits=CHANNEL_BITS,
-                channel_mask=(1 << CHANNEL_BITS) - 1,
-                sub_blocks=sub,
-            )
-        )
-        entry, channel = position >> CHANNEL_BITS, position % (1 << CHANNEL_BITS)
-        offset = {"oy": int(taps["oy"][entry]), "ox": int(taps["ox"][entry])}
-        row = masked(spec, source if preset == "int8" else words[source], issue)
-        expected.append(
-            {
-                "address": (int(taps["base"][entry]) + (channel << 2 * sub)) % spec.tile_words,
-                "offset": offset,
-                "rotation": offset,
-                "row": row,
-            }
-        )
+    expected = []
+    for _ in range(300):
+        inputs = {
+            "issue": int(rng.random() < 0.7),
+            "source": int(rng.integers(0, 1 << 8 if words is None else len(words))),
+            "position": int(rng.integers(0, 8 << CHANNEL_BITS)),
+            "sub_blocks": int(rng.integers(0, 2)),
+            "channel_bits": CHANNEL_BITS,
+            "channel_mask": (1 << CHANNEL_BITS) - 1,
+        }
+        if words is not None:
+            inputs["offset_shift"] = int(rng.choice([0, CHANNEL_BITS]))
+        stimulus.append(item(block, **inputs))
+        expected.append(golden(spec, taps, words, inputs))
+    row = spec.lookup_cycles
+    split = row - 2  # cycle in which the position is split
+    latency = {"address": row - 1, "offset": row - 1, "rotation": row, "row": row}
+    late = {"channel_bits": split, "channel_mask": split, "offset_shift": split, "sub_blocks": split + 1}
     observed = bench.observe(
-        Paced(block, LATENCY, late={"sub_blocks": 1}),
+        Paced(block, latency, late),
         inputs={"input": stimulus},
         outputs={"output": len(stimulus)},
         pauses=pauses,

@@ -13,14 +13,14 @@ from tests.hw.small import small
 
 def golden(spec: Spec, writes: list[tuple[int, int]]) -> list[dict[str, int]]:
     """After each write: the registers one cycle later, and the enables and indices of all memories."""
-    values = {register.name.lower(): 0 for register in Register}
+    fields = registers.register_fields(spec)
+    values = {register.name.lower(): 0 for register in fields}
     result = []
     for address, word in writes:
         region, index = divmod(address, 1 << registers.INDEX_WIDTH)
-        if region == Region.REGISTERS and index in list(Register):
+        if region == Region.REGISTERS and index in fields:
             register = Register(index)
-            width = registers.register_fields(spec)[register].width
-            values[register.name.lower()] = word % (1 << width)
+            values[register.name.lower()] = word % (1 << fields[register].width)
         seen = dict(values)
         for memory in registers.layouts(spec):
             if memory == Region.TAPS:

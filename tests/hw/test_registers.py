@@ -13,23 +13,34 @@ from golden import terms
 from golden.errors import ShiftbookError
 from golden.spec import DEFAULT, PRESETS
 from hw import registers
-from hw.registers import Field, Region
+from hw.registers import Field, Region, Register
 
 
 def test_literal_words_of_the_default_engine():
     spec = DEFAULT
     assert registers.pack(registers.huffman_length(spec, 64), limit=0x1000, offset=63) == 0x1000 | 63 << 13
-    assert registers.pack(registers.code_symbol(spec), more_rows=3, first_row=5) == 0b101_11
+    assert registers.pack(registers.code_symbol(spec), more_rows=3, first_row=5) == 0b101_00011
     assert registers.pack(registers.row(spec), enable0=1, negative0=1, exponent0=5) == 0b101_1_1
-    assert registers.pack(registers.tap(spec), base=9, oy=2, ox=7) == 9 | 2 << 8 | 7 << 11
+    fields = registers.codebook_row(spec)
+    assert registers.pack(fields, enable0=1, negative0=0, exponent0=5, offset=9) == 0b1001_101_0_1
+    assert (
+        registers.pack(registers.tap(spec), base=9, oy=2, ox=7, channels=256)
+        == 9 | 2 << 8 | 7 << 11 | 1 << 22
+    )
     channel = registers.pack(registers.channel_parameters(spec), bias=-1, multiplier=3, shift=17)
     assert channel == 0xFFFFFF | 3 << 24 | 17 << 34
-    assert registers.address(Region.TAPS, 65) == 0x6041
+    assert registers.address(Region.TAPS, 65) == 0xC041
+    assert registers.address(Region.REGISTERS, Register.OFFSET_SHIFT) == 10
+    widths = {register: field.width for register, field in registers.register_fields(spec).items()}
+    assert (widths[Register.STEP], widths[Register.BOOKS], widths[Register.OFFSET_SHIFT]) == (5, 2, 4)
+    assert registers.depths(spec)[Region.CODE_SYMBOLS] == 4 * 256
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_everything_fits_the_bus(preset):
-    for spec in (PRESETS[preset], replace(PRESETS[preset], slots=16, table_entries=256, codebook_rows=4096)):
+    largest = {"slots": 16, "table_entries": 256, "vector_size": 32, "tile_words": 4096}
+    for spec in (PRESETS[preset], replace(PRESETS[preset], **largest)):
+        assert registers.width(registers.tap(spec)) == spec.tap_width
         for layout in registers.layouts(spec).values():
             assert registers.width(layout) <= registers.DATA_WIDTH
         for depth in registers.depths(spec).values():
@@ -39,7 +50,18 @@ def test_everything_fits_the_bus(preset):
 
 
 def test_a_dense_engine_has_no_decoder_memories():
-    assert list(registers.layouts(PRESETS["int8"])) == [Region.TAPS]
+    spec = PRESETS["int8"]
+    assert list(registers.layouts(spec)) == [Region.TAPS]
+    assert list(registers.register_fields(spec)) == list(Register)[:8]
+    assert registers.pack(registers.tap(spec), base=9, oy=2, ox=7) == 9 | 2 << 8 | 7 << 11
+
+
+def test_what_an_engine_of_scalars_leaves_out():
+    spec = replace(DEFAULT, codebooks=1, vector_size=1)
+    assert registers.codebook_row(spec) == registers.row(spec)
+    assert registers.depths(spec)[Region.CODE_SYMBOLS] == 256
+    widths = {register: field.width for register, field in registers.register_fields(spec).items()}
+    assert (widths[Register.STEP], widths[Register.BOOKS]) == (1, 1)
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
@@ -72,7 +94,7 @@ def test_unpack_reverses_pack(parts):
 
 def test_a_value_that_does_not_fit_is_refused():
     with pytest.raises(ShiftbookError, match=r"oy must be in 0\.\.7 \(3 bits\), not 8"):
-        registers.pack(registers.tap(DEFAULT), base=0, oy=np.array([1, 8]), ox=0)
+        registers.pack(registers.tap(DEFAULT), base=0, oy=np.array([1, 8]), ox=0, channels=1)
     with pytest.raises(
         ShiftbookError, match=r"bias must be in -8388608\.\.8388607 \(24 bits\), not -8388609"
     ):

@@ -13,7 +13,7 @@ from golden.cycles import layer_cycles
 from golden.errors import ShiftbookError
 from golden.integer import accumulate, convolve
 from golden.spec import DEFAULT, PRESETS
-from hw.registers import INDEX_WIDTH, Region, Register
+from hw.registers import INDEX_WIDTH, Region, Register, tap, unpack
 from sim import program
 from tests.golden.engine_reference import EngineReference
 from tests.golden.layers import Layer, layers, make_conv
@@ -121,7 +121,25 @@ def test_registers_hold_the_layer():
     writes = dict(zip(built.address.tolist(), built.data.tolist(), strict=True))
     assert len(writes) == len(built.address)
     assert [writes[register] for register in Register][:5] == [18, 1, 2, 4, 0]
-    assert writes[Region.TAPS << INDEX_WIDTH | 64 + 4] == 0 | 1 << 8 | 1 << 11  # slot 1, tap (1, 1)
+    assert [writes[register] for register in Register][8:] == [1, 0, 0]
+    # slot 1, tap (1, 1), two channels
+    assert writes[Region.TAPS << INDEX_WIDTH | 64 + 4] == 0 | 1 << 8 | 1 << 11 | 2 << 14
+
+
+@pytest.mark.parametrize(
+    ("inputs", "channels"),
+    [(30, [[8] * 9, [8] * 9, [7] * 9, [7] * 9]), (3, [[1] * 7, [1] * 7, [1] * 7, [1] * 6 + [0]])],
+    ids=["channel", "scatter"],
+)
+def test_tap_table_entries_know_the_channels_that_exist(inputs, channels):
+    rng = np.random.default_rng(5)
+    layer = Layer(make_conv(rng, (4, 3, 3, inputs)), np.zeros((9, 9, inputs), np.uint8), 3, DEFAULT)
+    placement, layout = laid_out(layer)
+    built = program.build(layer.conv, layout, placement, DEFAULT)
+    writes = dict(zip(built.address.tolist(), built.data.tolist(), strict=True))
+    for slot, counts in enumerate(channels):
+        words = [writes[Region.TAPS << INDEX_WIDTH | 64 * slot + entry] for entry in range(len(counts))]
+        assert [unpack(tap(DEFAULT), word)["channels"] for word in words] == counts
 
 
 def test_streams_at_hand_are_used_and_checked():
