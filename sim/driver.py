@@ -14,7 +14,7 @@ from golden import executor, streams, tiles
 from golden.cycles import LayerCycles, layer_cycles
 from golden.errors import ShiftbookError
 from golden.integer import Activations
-from golden.network import Conv, Network
+from golden.network import Codebooks, Conv, Network
 from golden.spec import Spec
 from golden.support import check_runnable
 from golden.tiles import Geometry, TileWords
@@ -171,11 +171,12 @@ def run_rtl(
     images = images[:limit]
     golden = executor.run(network, images, keep=True).tensors
     zero = executor.zero_points(network)
-    jobs = {
-        node.name: _prepare(node, golden[node.source].shape, zero[node.source], spec)
-        for node in network.nodes
-        if isinstance(node, Conv)
-    }
+    jobs: dict[str, _Job] = {}
+    loaded: Codebooks | None = None
+    for node in network.nodes:
+        if isinstance(node, Conv):
+            jobs[node.name] = _prepare(node, golden[node.source].shape, zero[node.source], spec, loaded)
+            loaded = None if node.weights.vectors is None else node.weights.vectors.codebooks
     meter = _Meter(progress, len(images) * sum(job.cost.cycles + job.cost.fill for job in jobs.values()))
     tensors = {network.input.name: golden[network.input.name]}
     layers = []
@@ -206,11 +207,13 @@ class _Meter:
             self.progress(self.done + cycles, self.total, layer)
 
 
-def _prepare(conv: Conv, source: tuple[int, ...], zero_point: int, spec: Spec) -> _Job:
+def _prepare(
+    conv: Conv, source: tuple[int, ...], zero_point: int, spec: Spec, loaded: Codebooks | None
+) -> _Job:
     shape = source[1], source[2], source[3]
     placement = streams.placement_of(conv.weights, spec.slots, spec)
     layout = tiles.geometry(conv, shape, placement, spec)
-    built = program.build(conv, layout, placement, spec)
+    built = program.build(conv, layout, placement, spec, loaded=loaded)
     return _Job(conv, layout, built, layer_cycles(conv, shape, spec), zero_point)
 
 

@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from golden import streams
 from golden.errors import ShiftbookError
 from golden.huffman import HuffmanCode
-from golden.network import Conv, Requantize
+from golden.network import Codebooks, Conv, Requantize
 from golden.placement import Placement
 from golden.spec import Spec
 from golden.streams import LayerStreams
-from golden.terms import row_bits, rows_of
+from golden.support import table_entries
+from golden.terms import codeword_rows, row_bits, row_width
 from golden.tiles import Geometry, Tap, tap_table
 from hw import registers
 from hw.registers import Region, Register
@@ -45,7 +46,12 @@ class Program:
 
 
 def build(
-    conv: Conv, layout: Geometry, placement: Placement, spec: Spec, coded: LayerStreams | None = None
+    conv: Conv,
+    layout: Geometry,
+    placement: Placement,
+    spec: Spec,
+    coded: LayerStreams | None = None,
+    loaded: Codebooks | None = None,
 ) -> Program:
     """The program of a layer.
 
@@ -53,6 +59,8 @@ def build(
     ----------
     coded
         The layer's streams where they are at hand, coded for this spec's slots; else they are coded here.
+    loaded
+        Codebooks that the engine holds from the layer before; they are not written again.
 
     Raises
     ------
@@ -73,7 +81,8 @@ def build(
                 f"layer {conv.name}: coded for {len(coded.codes)} slots and the spec has {spec.slots}: "
                 "code it again"
             )
-        _codebook(writes, conv, coded.code_code, spec)
+        if loaded is None or conv.weights.vectors is None or conv.weights.vectors.codebooks is not loaded:
+            _codebooks(writes, conv, coded.code_code, spec)
         gaps = no_words
         if coded.gap_code is not None:
             _gap_code(writes, conv, coded.gap_code, spec)
@@ -111,8 +120,9 @@ class _Writes:
 def _registers(
     writes: _Writes, conv: Conv, layout: Geometry, placement: Placement, gapless: bool, spec: Spec
 ) -> None:
+    way = streams.walk_of(conv.weights, placement)
     values = {
-        Register.POSITIONS: placement.positions,
+        Register.POSITIONS: placement.positions if spec.feed == "dense" else way.span,
         Register.CHANNEL_BITS: placement.channel_bits,
         Register.CHANNEL_SHIFT: layout.channel_shift,
         Register.OUTPUT_CHANNELS: len(conv.weights.integers),
@@ -122,7 +132,8 @@ def _registers(
         Register.CLAMP_HIGH: conv.requantize.high,
     }
     if spec.feed == "coded":
-        values |= {Register.STEP: 1, Register.BOOKS: 0, Register.OFFSET_SHIFT: 0}
+        books = len(conv.weights.codewords)
+        values |= {Register.STEP: way.step, Register.BOOKS: books - 1, Register.OFFSET_SHIFT: way.shift}
     fields = registers.register_fields(spec)
     for register, value in values.items():
         writes.add(
@@ -138,6 +149,11 @@ def _taps(writes: _Writes, conv: Conv, layout: Geometry, placement: Placement, s
         exists = placement.source >= 0
         values["channels"] = exists.reshape(spec.slots, placement.entries, -1).sum(axis=2)
     writes.add(Region.TAPS, index.ravel(), registers.pack(registers.tap(spec), **values).ravel())
+    if spec.feed == "coded":
+        # Vectors may reach beyond the last weight, where a row must find nothing.
+        end = table_entries(streams.walk_of(conv.weights, placement), placement)
+        beyond = np.arange(spec.slots)[:, None] * spec.table_entries + np.arange(placement.entries, end)
+        writes.add(Region.TAPS, beyond.ravel(), np.zeros(beyond.size, np.uint64))
 
 
 def _huffman(writes: _Writes, region: Region, code: HuffmanCode, symbols: int, spec: Spec) -> None:
@@ -158,9 +174,10 @@ def _gap_code(writes: _Writes, conv: Conv, code: HuffmanCode, spec: Spec) -> Non
     writes.add(Region.GAP_SYMBOLS, ranks, registers.pack(registers.gap_symbol(spec), gap=code.sorted_symbols))
 
 
-def _codebook(writes: _Writes, conv: Conv, code: HuffmanCode, spec: Spec) -> None:
-    """Rows one codebook entry after another; each code symbol points to the first of its own."""
-    rows = [rows_of(int(value), spec) for value in conv.weights.codebook]
+def _codebooks(writes: _Writes, conv: Conv, code: HuffmanCode, spec: Spec) -> None:
+    """Rows one codeword after another; each code symbol points to the first of its own."""
+    codewords = conv.weights.codewords
+    rows = [codeword_rows(word, spec) for word in codewords.reshape(-1, codewords.shape[2])]
     counts = np.array([len(entry) for entry in rows])
     if counts.sum() > spec.codebook_rows:
         raise ShiftbookError(
@@ -168,11 +185,12 @@ def _codebook(writes: _Writes, conv: Conv, code: HuffmanCode, spec: Spec) -> Non
             f"{spec.codebook_rows}: raise codebook_rows"
         )
     _huffman(writes, Region.CODE_CODE, code, spec.code_symbols, spec)
-    by_rank = code.sorted_symbols
+    books = np.arange(len(codewords))[:, None]
+    entry = books * codewords.shape[1] + code.sorted_symbols  # [M, ranks]
     first = np.cumsum(counts) - counts
-    symbols = registers.pack(
-        registers.code_symbol(spec), more_rows=counts[by_rank] - 1, first_row=first[by_rank]
-    )
-    writes.add(Region.CODE_SYMBOLS, np.arange(len(by_rank)), symbols)
-    words = np.array([row_bits(row, spec) for entry in rows for row in entry])
+    symbols = registers.pack(registers.code_symbol(spec), more_rows=counts[entry] - 1, first_row=first[entry])
+    index = books << registers.rank_width(spec.code_symbols) | np.arange(entry.shape[1])
+    writes.add(Region.CODE_SYMBOLS, index.ravel(), symbols.ravel())
+    above = row_width(spec)
+    words = np.array([row_bits(row, spec) | place << above for entry in rows for place, row in entry])
     writes.add(Region.ROWS, np.arange(len(words)), words)
