@@ -25,6 +25,8 @@ MAX_CODE_ROWS = 32
 def check_runnable(network: Network, spec: Spec) -> list[str]:
     """Names of the nodes that the host runs (pools, subsampling); the engine can run all others.
 
+    Of a layer that adds a residual the engine runs what `engine_part` says.
+
     Raises
     ------
     ShiftbookError
@@ -39,16 +41,18 @@ def check_runnable(network: Network, spec: Spec) -> list[str]:
     tensors = shapes(network)
     for node in network.nodes:
         if isinstance(node, Conv):
-            check_conv(node, tensors[node.source], spec)
+            check_conv(engine_part(node), tensors[node.source], spec)
     return [node.name for node in network.nodes if not isinstance(node, Conv)]
+
+
+def engine_part(conv: Conv) -> Conv:
+    """The layer without the residual that it adds: the RTL adds none yet, and the host does."""
+    alone = replace(conv.requantize, residual_multiplier=None)
+    return replace(conv, residual=None, requantize=alone)
 
 
 def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
     """Raise a ShiftbookError unless the engine can run this layer on an input of shape ``source``."""
-    if conv.residual is not None:
-        raise ShiftbookError(
-            f"layer {conv.name} adds a residual, which the RTL does not run yet: use the golden backend"
-        )
     if conv.groups > 1:
         raise ShiftbookError(
             f"layer {conv.name} has {conv.groups} groups, which the RTL does not run yet: "
@@ -58,6 +62,8 @@ def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
         placement = streams.placement_of(conv.weights, spec.slots, spec)
         if spec.feed == "coded":
             _check_codebook(conv.weights, placement, spec)
+        elif conv.weights.vectors is not None:
+            raise ShiftbookError("it has vectors, and a dense feed takes plain weights")
     except ShiftbookError as error:
         raise ShiftbookError(f"layer {conv.name}: {error}") from None
     geometry(conv, source, placement, spec)

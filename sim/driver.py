@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import executor, streams, tiles
+from golden import executor, integer, streams, tiles
 from golden.cycles import LayerCycles, layer_cycles
 from golden.errors import ShiftbookError
 from golden.integer import Activations
 from golden.network import Codebooks, Conv, Network
 from golden.spec import Spec
-from golden.support import check_runnable
+from golden.support import check_runnable, engine_part
 from golden.tiles import Geometry, TileWords
 from sim import program
 from sim.harness import Counters
@@ -53,7 +53,8 @@ class LayerRun:
     name
         The node's.
     where
-        ``"rtl"``, or ``"host"`` for what the engine does not run in this version (pools, subsampling).
+        ``"rtl"``; ``"host"`` for what the engine does not run in this version (pools, subsampling);
+        ``"both"`` for a layer that adds a residual: the engine runs it without, and the host adds it.
     cycles
         Cycles in which the engine was busy.
     fill
@@ -67,7 +68,7 @@ class LayerRun:
     """
 
     name: str
-    where: Literal["rtl", "host"]
+    where: Literal["rtl", "host", "both"]
     cycles: int = 0
     fill: int = 0
     terms: int = 0
@@ -110,7 +111,7 @@ class RtlResult:
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One convolution, prepared."""
+    """One convolution, prepared; without the residual that it may add."""
 
     conv: Conv
     layout: Geometry
@@ -184,7 +185,11 @@ def run_rtl(
         for node in network.nodes:
             if node.name in jobs:
                 job = jobs[node.name]
-                output, layer = _run_layer(session, job, tensors[node.source], golden[node.name], meter)
+                source = tensors[node.source]
+                want = integer.convolve(source, job.conv, job.zero_point)
+                output, layer = _run_layer(session, job, source, want, meter)
+                if isinstance(node, Conv) and node.residual is not None:
+                    output, layer = executor.run_node(node, tensors, zero), replace(layer, where="both")
             else:
                 output, layer = executor.run_node(node, tensors, zero), LayerRun(node.name, "host")
             tensors[node.name] = output
@@ -210,6 +215,7 @@ class _Meter:
 def _prepare(
     conv: Conv, source: tuple[int, ...], zero_point: int, spec: Spec, loaded: Codebooks | None
 ) -> _Job:
+    conv = engine_part(conv)
     shape = source[1], source[2], source[3]
     placement = streams.placement_of(conv.weights, spec.slots, spec)
     layout = tiles.geometry(conv, shape, placement, spec)

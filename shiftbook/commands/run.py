@@ -180,9 +180,10 @@ def _run_rtl(
             "utilization": layer.utilization,
             "fill_cycles": layer.fill,
             "compared": layer.integers,
+            "residual_on_host": layer.where == "both",
         }
         for layer in result.layers
-        if layer.where == "rtl"
+        if layer.where != "host"
     ]
     return (
         result.outputs,
@@ -231,6 +232,9 @@ def run_table(report: dict[str, Any]) -> str:
     ]
     lines = [table(("layer", "cycles/image", "terms/image", "utilization"), rows)]
     lines.append(UTILIZATION)
+    added = sum(layer.get("residual_on_host", False) for layer in report["layers"])
+    if added:
+        lines.append(f"the host added the residual of {added} layers; what the RTL gave it was compared")
     for layer in report["layers"]:
         if "note" in layer:
             lines.append(f"no cycles of {layer['name']}: {layer['note']}")

@@ -10,7 +10,7 @@ import pytest
 from golden.errors import ShiftbookError
 from golden.network import Network, Pool
 from golden.spec import DEFAULT, PRESETS
-from golden.support import check_runnable, recode
+from golden.support import check_runnable, engine_part, recode
 from tests.golden.layers import Layer, make_conv, one_layer_network
 
 
@@ -33,11 +33,15 @@ def test_pools_are_left_to_the_host():
     assert check_runnable(replace(network, nodes=(*network.nodes, pool)), DEFAULT) == ["pool"]
 
 
-def residual() -> Network:
+def test_residuals_are_left_to_the_host():
     network = network_of((8, 1, 1, 8))
     conv = network.nodes[0]
     requantize = replace(conv.requantize, residual_multiplier=np.ones(8, np.int64))
-    return replace(network, nodes=(replace(conv, residual="image", requantize=requantize),))
+    adds = replace(conv, residual="image", requantize=requantize)
+    assert check_runnable(replace(network, nodes=(adds,)), DEFAULT) == []
+    alone = engine_part(adds)
+    assert alone.residual is alone.requantize.residual_multiplier is None
+    assert alone.weights is conv.weights
 
 
 def unbalanced() -> Network:
@@ -48,7 +52,6 @@ def unbalanced() -> Network:
 
 
 FAULTS = [
-    (residual, DEFAULT, "layer conv adds a residual, which the RTL does not run yet: use the golden backend"),
     (
         lambda: network_of((4, 3, 3, 2), groups=2),
         DEFAULT,

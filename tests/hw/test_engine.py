@@ -12,11 +12,19 @@ from golden.errors import ShiftbookError
 from golden.network import Conv, Network
 from golden.spec import Spec
 from golden.support import check_conv
+from golden.vectors import fits_taps
 from sim import program
 from sim.driver import run_rtl
 from sim.pauses import NEVER, Pauses
 from sim.session import Session
-from tests.golden.layers import FOCUSED, Layer, make_conv, one_layer_network
+from tests.golden.layers import (
+    FOCUSED,
+    Layer,
+    make_codebooks,
+    make_conv,
+    make_vector_conv,
+    one_layer_network,
+)
 from tests.hw.small import small
 
 SPECS = {
@@ -54,8 +62,47 @@ def network(spec: Spec, height: int, width: int, channels: int) -> Network:
                 except ShiftbookError:
                     continue  # larger than this tile
                 convs.append(conv)
+    convs += vector_layers(spec, height, width, channels)
     image = np.zeros((height, width, channels), np.uint8)
     return replace(one_layer_network(Layer(convs[0], image, 0, spec)), nodes=tuple(convs))
+
+
+def vector_layers(spec: Spec, height: int, width: int, channels: int) -> list[Conv]:
+    """Vectors of one and several codes, over runs and taps, with gaps and without; some share codebooks."""
+    rng = np.random.default_rng(channels)
+    convs: list[Conv] = []
+    for books, codewords, dim, terms in (
+        (1, 8, 9, [1, -4]),
+        (2, 16, 5, None),
+        (4, 4, 9, None),
+        (3, 8, 16, [2]),
+    ):
+        values = [v for v in FOCUSED if v] if spec == SPECS["focused"] else terms
+        codebooks = make_codebooks(rng, books, codewords, dim, values)
+        for density in (1.0, 1.0, 0.4):
+            kernel, padding = (3, 3), (1, 1, 1, 1)
+            along = ["run", "taps"][fits_taps(kernel, channels, dim, spec.slots, spec)]
+            shape = (int(rng.integers(1, 7)), *kernel, channels)
+            conv = make_vector_conv(
+                rng, shape, codebooks, spec, density=density, along=along, padding=padding
+            )
+            conv = replace(conv, name=f"m{books}k{codewords}d{dim}n{len(convs)}")
+            try:
+                check_conv(conv, (height, width, channels), spec)
+            except ShiftbookError:
+                continue  # more than this engine has room for
+            convs.append(conv)
+    return convs
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_vector_layers_are_among_them(name: str) -> None:
+    spec = SPECS[name]
+    found = vector_layers(spec, 9, 11, 8)
+    assert len(found) >= (0 if spec.feed == "dense" else 9)
+    assert {conv.weights.vectors.along for conv in found if conv.weights.vectors} == (
+        set() if spec.feed == "dense" else {"run", "taps"}
+    )
 
 
 @pytest.mark.parametrize("pauses", [NEVER, PAUSED], ids=["steady", "paused"])

@@ -98,8 +98,8 @@ def corrupt(monkeypatch: pytest.MonkeyPatch, region: Region, index: int | None, 
     """Flip a bit of one word of the first layer; without an index that of the commonest code's first row."""
     honest = program.build
 
-    def build(conv: Conv, *arguments: object) -> program.Program:
-        built = honest(conv, *arguments)
+    def build(conv: Conv, *arguments: object, **options: object) -> program.Program:
+        built = honest(conv, *arguments, **options)
         if conv.name == "conv":
             words = {int(address): place for place, address in enumerate(built.address)}
             symbol = int(built.data[words[Region.CODE_SYMBOLS << INDEX_WIDTH]])
@@ -156,8 +156,8 @@ def test_wrong_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_starved_engine_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = program.build
 
-    def build(*arguments: object) -> program.Program:
-        built = honest(*arguments)
+    def build(*arguments: object, **options: object) -> program.Program:
+        built = honest(*arguments, **options)
         return replace(built, codes=tuple(words[:1] for words in built.codes))
 
     monkeypatch.setattr(program, "build", build)
@@ -165,20 +165,26 @@ def test_starved_engine_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
         run_rtl(network(SMALL), IMAGES, SMALL)
 
 
+def test_the_host_adds_residuals() -> None:
+    net = network(SMALL)
+    conv = net.nodes[0]
+    assert isinstance(conv, Conv)
+    rng = np.random.default_rng(3)
+    requantize = replace(conv.requantize, residual_multiplier=rng.integers(0, 99, 6))
+    adds = make_conv(rng, (6, 3, 3, 6), padding=(1, 1, 1, 1))
+    adds = replace(adds, name="again", source="conv", residual="conv", requantize=requantize)
+    whole = replace(net, nodes=(conv, adds))
+    result = run_rtl(whole, IMAGES, SMALL)
+    assert [layer.where for layer in result.layers] == ["rtl", "both"]
+    assert np.array_equal(result.outputs, executor.run(whole, IMAGES).outputs)
+
+
 def test_what_the_engine_cannot_run_yet() -> None:
     net = network(SMALL)
-    conv = replace(net.nodes[0], name="again", residual="conv")
-    assert isinstance(conv, Conv)
-    integers = np.zeros((6, 1, 1, 6), np.int16)
-    conv = replace(
-        conv,
-        source="conv",
-        padding=(0, 0, 0, 0),
-        weights=replace(conv.weights, integers=integers),
-        requantize=replace(conv.requantize, residual_multiplier=np.ones(6, np.int64)),
-    )
-    with pytest.raises(ShiftbookError, match="again adds a residual, which the RTL does not run yet"):
-        run_rtl(replace(net, nodes=(net.nodes[0], conv)), IMAGES, SMALL)
+    grouped = make_conv(np.random.default_rng(0), (6, 1, 1, 3))
+    grouped = replace(grouped, name="again", source="conv", groups=2)
+    with pytest.raises(ShiftbookError, match="again has 2 groups, which the RTL does not run yet"):
+        run_rtl(replace(net, nodes=(net.nodes[0], grouped)), IMAGES, SMALL)
 
 
 @pytest.mark.slow  # builds an engine of its own; a small design's waveform is among the fast tests
