@@ -35,17 +35,14 @@ from frontend.codebooks import Codebooks, fit
 from frontend.load import load_model
 from frontend.trace import trace
 from golden.spec import PRESETS, Spec
-from golden.terms import rows_of
+from golden.terms import codeword_work
 from hw.engine import Engine
 from synth.gates import lane_cost
 from synth.measure import Ruler, measure
 from synth.weights import load_weights
 
-SETTINGS = ((8, 2, 256), (8, 2, 64), (8, 2, 16), (4, 1, 256), (4, 2, 256))
+SETTINGS = ((9, 2, 256), (8, 2, 64), (8, 2, 16), (4, 1, 256), (4, 2, 256), (4, 2, 16))
 """d, M, K."""
-
-TERMS = 2
-"""Signed powers of two an element of a codeword."""
 
 RESNET18 = (
     (64, 64, 3, 56, 4),
@@ -74,18 +71,20 @@ class Layer:
     count: int
 
 
-def resnet20(weights: Path, sizes: tuple[int, int, int]) -> tuple[list[Layer], Codebooks]:
-    """ResNet-20's inner layers with their codes, and the codebooks that all of them share."""
+def resnet20(weights: Path, sizes: tuple[int, int, int], terms: int) -> tuple[list[Layer], Codebooks, float]:
+    """ResNet-20's inner layers with their codes, the codebooks that all share, and the relative error."""
     dim, books, codewords = sizes
     convs = list(trace(load_model("zoo:resnet20", weights).model, (3, 32, 32)).convs())[1:-1]
     vectors = [cut([conv.weight().detach()], dim) for conv in convs]
-    found = fit(torch.cat(vectors), codebooks=books, codewords=codewords, terms=TERMS)
+    found = fit(torch.cat(vectors), codebooks=books, codewords=codewords, terms=terms)
+    wanted = torch.cat(vectors)
+    error = float((found.decode() - wanted).square().sum() / wanted.square().sum())
     codes = np.split(found.codes.numpy().astype(np.int64), np.cumsum([len(part) for part in vectors])[:-1])
     layers = []
     for conv, own in zip(convs, codes, strict=True):
         pixels = conv.input_shape[1] // conv.stride[0]
         layers.append(Layer(own.reshape(conv.weight().shape[0], -1, books), pixels, 1))
-    return layers, found
+    return layers, found, error
 
 
 def resnet18(sizes: tuple[int, int, int]) -> Iterator[Layer]:
@@ -95,14 +94,6 @@ def resnet18(sizes: tuple[int, int, int]) -> Iterator[Layer]:
     for outputs, inputs, kernel, pixels, count in RESNET18:
         vectors = -(-kernel * kernel * inputs // dim)
         yield Layer(rng.integers(0, codewords, (outputs, vectors, books)), pixels, count)
-
-
-def rows_of_codewords(found: Codebooks, spec: Spec) -> Ints:
-    """[M, K] rows that issuing a codeword takes; elements that are 0 take none."""
-    values, place = np.unique(found.integers.numpy(), return_inverse=True)
-    rows = np.array([len(rows_of(int(value), spec)) if value else 0 for value in values])
-    total: Ints = rows[place].reshape(found.integers.shape).sum(axis=2)
-    return total
 
 
 def direct_cycles(layer: Layer, rows: Ints, spec: Spec) -> int:
@@ -131,7 +122,7 @@ def tiles(layer: Layer, spec: Spec) -> int:
 
 
 def study(
-    weights: Path, settings: Sequence[tuple[int, int, int]], spec: Spec, console: Console
+    weights: Path, settings: Sequence[tuple[int, int, int]], terms: int, spec: Spec, console: Console
 ) -> list[Json]:
     """One row for each setting, network and number of output channels, and one for each whole network."""
     rows: list[Json] = []
@@ -140,14 +131,15 @@ def study(
             status.update(f"d, M, K = {sizes}: gates")
             gates = engines(sizes, spec)
             status.update(f"d, M, K = {sizes}: codes")
-            small, found = resnet20(weights, sizes)
-            each = rows_of_codewords(found, spec)
+            small, found, error = resnet20(weights, sizes, terms)
+            each = codeword_work(found.integers.numpy(), spec)
+            facts = gates | {"terms": terms, "error": error}
             for network, layers in (("ResNet-20", small), ("ResNet-18", list(resnet18(sizes)))):
                 widths = sorted({len(layer.codes) for layer in layers})
                 for width in (*widths, None):
                     part = [layer for layer in layers if width in (None, len(layer.codes))]
                     rows.append({"network": network, "sizes": sizes, "outputs": width}
-                                | weigh(part, each, spec) | gates)  # fmt: skip
+                                | weigh(part, each, spec) | facts)  # fmt: skip
     for row in rows:
         row["gain"] = row["direct_ge"] * row["direct_cycles"] / (row["lookup_ge"] * row["lookup_cycles"])
     return rows
@@ -183,7 +175,16 @@ def table(rows: Sequence[Json]) -> Table:
     shown = Table(title="Issuing terms against looking dot products up")
     for head in ("d, M, K", "network", "outputs"):
         shown.add_column(head, no_wrap=True)
-    for head in ("cycles", "with tables", "GE", "with tables", "Mbit", "with tables", "gain, GE x cycles"):
+    for head in (
+        "error",
+        "cycles",
+        "with tables",
+        "GE",
+        "with tables",
+        "Mbit",
+        "with tables",
+        "gain, GE x cycles",
+    ):
         shown.add_column(head, justify="right")
     sizes = None
     for row in rows:
@@ -194,6 +195,7 @@ def table(rows: Sequence[Json]) -> Table:
             ", ".join(map(str, row["sizes"])),
             row["network"],
             "all" if row["outputs"] is None else str(row["outputs"]),
+            f"{row['error']:.3f}",
             *(f"{row[f'{way}_cycles']:,}" for way in ("direct", "lookup")),
             *(f"{row[f'{way}_ge']:,.0f}" for way in ("direct", "lookup")),
             *(f"{row[f'{way}_memory_bits'] / 1e6:.2f}" for way in ("direct", "lookup")),
@@ -207,11 +209,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--weights", type=Path, required=True, help="weights of ResNet-20")
     parser.add_argument("--sizes", type=sizes_of, nargs="+", default=SETTINGS, metavar="d,M,K")
+    parser.add_argument(
+        "--terms", type=int, default=1, metavar="T", help="signed powers of two a weight of a codeword"
+    )
     parser.add_argument("--preset", choices=("default", "pair"), default="default")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 140)
-    rows = study(options.weights, options.sizes, PRESETS[options.preset], console)
+    rows = study(options.weights, options.sizes, options.terms, PRESETS[options.preset], console)
     console.print(table(rows))
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

@@ -31,3 +31,6 @@ class Kernel(VectorScheme):
     def _fits(self, shape: torch.Size) -> bool:
         _, channels, height, width = shape
         return Layout.fits_taps((height, width), channels, self.dim, self.spec)
+
+    def _nothing_fits(self) -> str:
+        return f"no layer has kernels of {self.dim} taps that lie whole in a slot: dim must be kh * kw"

@@ -192,9 +192,7 @@ class VectorScheme(Scheme):
     def fit_all(self, parts: Sequence[Part], progress: Progress = quiet) -> list[Quantizer]:
         fitting = [number for number, part in enumerate(parts) if self._fits(part.weight.shape)]
         if not fitting:
-            raise ShiftbookError(
-                f"no layer has room for vectors of {self.dim} weights in a slot: take a smaller dim"
-            )
+            raise ShiftbookError(self._nothing_fits())
         found: dict[int, Quantizer] = {}
         for group in [[number] for number in fitting] if self.per_layer else [fitting]:
             quantizers = self._fit_group([parts[number] for number in group], progress)
@@ -242,6 +240,10 @@ class VectorScheme(Scheme):
         """Tell whether a layer of this shape [O, I, kh, kw] can have vectors."""
         _, channels, height, width = shape
         return Layout.fits((height, width), channels, self.dim, self.spec)
+
+    def _nothing_fits(self) -> str:
+        """What to say where no layer can have vectors."""
+        return f"no layer has room for vectors of {self.dim} weights in a slot: take a smaller dim"
 
     def _layout(self, shape: torch.Size) -> Layout:
         _, channels, height, width = shape

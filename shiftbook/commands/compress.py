@@ -193,6 +193,9 @@ def compress(
 
     options = {"dim": dim, "codebooks": codebooks, "codewords": codewords, "terms": terms}
     chosen = make(scheme, spec, bits=bits, per_layer=per_layer or None, **options)
+    if chosen.incremental and (importance or noise < 1):
+        named = "--importance" if importance else "--noise"
+        raise ShiftbookError(f"{named} is for schemes with vectors, not for {scheme!r}")
     with _resumable(state), progress_bar() as progress:
         report = run(
             source,

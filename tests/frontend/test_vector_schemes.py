@@ -265,6 +265,8 @@ def test_a_layer_without_room_is_int8():
 def test_kernels_of_other_sizes_are_int8():
     layers, _ = fitted(scheme("kernel"), weights(32, 8, 3, 3), weights(32, 36, 1, 1))
     assert [layer.scheme for layer in layers] == ["kernel", "int8"]
+    with pytest.raises(ShiftbookError, match="no layer has kernels of 8 taps that lie whole in a slot"):
+        scheme("kernel", dim=8).fit_all([part(weights(32, 8, 3, 3))])
 
 
 def test_weights_of_zeros_give_zeros():

@@ -61,10 +61,23 @@ def refuse(capsys, tmp_path, arguments: list) -> str:
     return message
 
 
-@pytest.mark.parametrize("scheme", ["focused", "shift", "int8"])
-def test_checkpoint_does_what_compress_said(scheme, inputs, data, tmp_path, capsys):
+FEW = ["--dim", "3", "--codewords", "8"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "more"),
+    [
+        ("focused", []),
+        ("shift", []),
+        ("int8", []),
+        ("additive", [*FEW, "--terms", "2", "--importance", "--noise", "0.5"]),
+        ("product", [*FEW, "--per-layer"]),
+        ("kernel", ["--codewords", "8", "--bits", "4"]),
+    ],
+)
+def test_checkpoint_does_what_compress_said(scheme, more, inputs, data, tmp_path, capsys):
     report = tmp_path / "compress.json"
-    options = ["--scheme", scheme, "--density", "0.5", "--epochs", "1", "--json", str(report)]
+    options = ["--scheme", scheme, "--density", "0.5", "--epochs", "1", *more, "--json", str(report)]
     assert cli.main([*inputs, *options]) == 0
     said = json.loads(report.read_text())
     assert (said["scheme"], said["density"]) == (scheme, 0.5)
@@ -119,6 +132,40 @@ def test_interrupted_training_goes_on_to_the_same_file(inputs, tmp_path, capsys,
 
 def without_seconds(line: str) -> dict[str, object]:
     return {name: value for name, value in json.loads(line).items() if name != "seconds"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--scheme", "additive", "--dim", "40"], "dim must be in 1..16, not 40"),
+        (["--scheme", "additive", "--dim", "16"], "no layer has room for vectors of 16 weights in a slot"),
+        (["--scheme", "additive", "--dim", "3"], "48 vectors are too few for 256 codewords: take at most 48"),
+        (
+            ["--scheme", "additive", "--codewords", "100"],
+            "codewords must be a power of two in 2..256, not 100",
+        ),
+        (["--scheme", "shift", "--dim", "4"], "scheme 'shift' has no option dim: it belongs to additive,"),
+        (["--noise", "0.5"], "--noise is for schemes with vectors, not for 'focused'"),
+        (["--importance"], "--importance is for schemes with vectors, not for 'focused'"),
+        (["--scheme", "additive", "--noise", "0"], "noise must be in (0, 1], not 0.0"),
+    ],
+)
+def test_options_of_vectors_that_do_not_fit(options, message, inputs, tmp_path, capsys):
+    assert refuse(capsys, tmp_path, [*inputs, *options]).startswith(message)
+
+
+def test_weights_of_zeros_become_zeros(model, inputs, data, tmp_path):
+    namespace: dict = {}
+    exec(MODEL, namespace)
+    state = {
+        name: value * ("3.weight" not in name) for name, value in namespace["make"]().state_dict().items()
+    }
+    save_file(state, tmp_path / "zeros.safetensors")
+    options = ["--scheme", "additive", *FEW, "--weights", str(tmp_path / "zeros.safetensors")]
+    assert cli.main([*inputs, *options]) == 0
+    sizes = tmp_path / "sizes.json"
+    assert cli.main(["inspect", str(tmp_path / "net.ckpt"), "--json", str(sizes)]) == 0
+    assert [layer["nonzero"] > 0 for layer in json.loads(sizes.read_text())["layers"]] == [True, False, True]
 
 
 def test_diverged_training_leaves_nothing(inputs, tmp_path, capsys):
