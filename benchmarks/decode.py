@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from golden import streams
+from golden import items, streams
 from golden.network import Weights
 from golden.spec import DEFAULT
 
@@ -46,7 +46,7 @@ def layer(scheme: str, shape: tuple[int, int, int, int], density: float) -> Weig
 def seconds(weights: Weights) -> float:
     """Least processor time of several decodings, each checked; other work on the machine does not count."""
     coded = streams.encode(weights, SLOTS, DEFAULT)
-    placement = streams.placement_of(weights, SLOTS, DEFAULT)
+    placement = items.placement_of(weights, SLOTS, DEFAULT)
     times = []
     for _ in range(REPEATS):
         start = time.process_time()

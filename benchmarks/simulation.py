@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from golden import streams, tiles
+from golden import items, tiles
 from golden.network import Conv, Requantize, Weights
 from golden.spec import DEFAULT, Spec
 from golden.tiles import TileWords
@@ -39,7 +39,7 @@ def workload(spec: Spec, images: int) -> tuple[program.Program, list[TileWords],
     ones = np.ones(32, np.int64)
     weights = Weights(integers, np.unique(integers[integers != 0]), "focused", False)
     conv = Conv("conv", "image", weights, Requantize(0 * ones, 700 * ones, 18 * ones), padding=(1, 1, 1, 1))
-    placement = streams.placement_of(weights, spec.slots, spec)
+    placement = items.placement_of(weights, spec.slots, spec)
     layout = tiles.geometry(conv, (16, 16, 32), placement, spec)
     words = [
         tiles.tile_words(conv, layout, placement, image, tile, 0, spec)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import streams
+from golden import items
 from golden.network import Conv
 from golden.placement import Placement
 from golden.spec import Spec
@@ -85,10 +85,10 @@ def slot_cycles(conv: Conv, placement: Placement, spec: Spec) -> tuple[Ints, int
         return each, int(each.sum())
     rows_of_code = codeword_work(conv.weights.codewords, spec)
     books = np.arange(len(rows_of_code))
-    span = streams.walk_of(conv.weights, placement).span
+    span = items.walk_of(conv.weights, placement).span
     result = np.zeros((outputs, spec.slots), np.int64)
     rows = 0
-    for slot, item in enumerate(streams.items(conv.weights, spec.slots, spec)):
+    for slot, item in enumerate(items.items_of(conv.weights, spec.slots, spec)):
         cost = np.where(item.is_escape, 1, rows_of_code[books, item.code].sum(axis=1))
         channel = item.target // span
         reached = channel < outputs
@@ -110,7 +110,7 @@ def layer_cycles(conv: Conv, source: tuple[int, int, int], spec: Spec) -> LayerC
     ShiftbookError
         The layer does not fit the spec.
     """
-    placement = streams.placement_of(conv.weights, spec.slots, spec)
+    placement = items.placement_of(conv.weights, spec.slots, spec)
     layout = geometry(conv, source, placement, spec)
     each, rows = slot_cycles(conv, placement, spec)
     durations = channel_durations(each, spec)

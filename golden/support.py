@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from golden import streams
+from golden import items
 from golden.coding import code_weights
 from golden.errors import ShiftbookError
 from golden.integer import prove_accumulator
@@ -59,7 +59,7 @@ def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
             "use the golden backend"
         )
     try:
-        placement = streams.placement_of(conv.weights, spec.slots, spec)
+        placement = items.placement_of(conv.weights, spec.slots, spec)
         if spec.feed == "coded":
             _check_codebook(conv.weights, placement, spec)
         elif conv.weights.vectors is not None:
@@ -92,7 +92,7 @@ def _check_codebook(weights: Weights, placement: Placement, spec: Spec) -> None:
         raise ShiftbookError(
             f"its codebook takes {rows.sum()} rows and the spec has {spec.codebook_rows}: raise codebook_rows"
         )
-    _check_walk(streams.walk_of(weights, placement), placement, spec)
+    _check_walk(items.walk_of(weights, placement), placement, spec)
     needs_zero = weights.vectors is None and weights.gapless and bool((placement.source < 0).any())
     if needs_zero and 0 not in weights.codebook:
         raise ShiftbookError("a layer without gaps needs 0 in its codebook for positions that do not exist")

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import executor, integer, streams, tiles
+from golden import executor, integer, items, tiles
 from golden.cycles import LayerCycles, layer_cycles
 from golden.errors import ShiftbookError
 from golden.integer import Activations
@@ -120,7 +120,7 @@ class _Job:
     zero_point: int
 
     def tile_words(self, image: Activations, spec: Spec) -> Iterator[TileWords]:
-        placement = streams.placement_of(self.conv.weights, spec.slots, spec)
+        placement = items.placement_of(self.conv.weights, spec.slots, spec)
         for tile in np.ndindex(self.layout.tiles):
             yield tiles.tile_words(self.conv, self.layout, placement, image, tile, self.zero_point, spec)
 
@@ -217,7 +217,7 @@ def _prepare(
 ) -> _Job:
     conv = engine_part(conv)
     shape = source[1], source[2], source[3]
-    placement = streams.placement_of(conv.weights, spec.slots, spec)
+    placement = items.placement_of(conv.weights, spec.slots, spec)
     layout = tiles.geometry(conv, shape, placement, spec)
     built = program.build(conv, layout, placement, spec, loaded=loaded)
     return _Job(conv, layout, built, layer_cycles(conv, shape, spec), zero_point)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden import streams
+from golden import items, streams
 from golden.errors import ShiftbookError
 from golden.huffman import HuffmanCode
 from golden.network import Codebooks, Conv, Requantize
@@ -120,7 +120,7 @@ class _Writes:
 def _registers(
     writes: _Writes, conv: Conv, layout: Geometry, placement: Placement, gapless: bool, spec: Spec
 ) -> None:
-    way = streams.walk_of(conv.weights, placement)
+    way = items.walk_of(conv.weights, placement)
     values = {
         Register.POSITIONS: placement.positions if spec.feed == "dense" else way.span,
         Register.CHANNEL_BITS: placement.channel_bits,
@@ -151,7 +151,7 @@ def _taps(writes: _Writes, conv: Conv, layout: Geometry, placement: Placement, s
     writes.add(Region.TAPS, index.ravel(), registers.pack(registers.tap(spec), **values).ravel())
     if spec.feed == "coded":
         # Vectors may reach beyond the last weight, where a row must find nothing.
-        end = table_entries(streams.walk_of(conv.weights, placement), placement)
+        end = table_entries(items.walk_of(conv.weights, placement), placement)
         beyond = np.arange(spec.slots)[:, None] * spec.table_entries + np.arange(placement.entries, end)
         writes.add(Region.TAPS, beyond.ravel(), np.zeros(beyond.size, np.uint64))
 

@@ -3,118 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from frontend.codebooks import Codebooks, Layout, SharedCodebooks, check_sizes, fit
 from frontend.codebooks.encode import encode
 from frontend.codebooks.grid import allowed
 from frontend.codebooks.vectors import as_vectors, workers
 from frontend.progress import Progress, quiet
-from frontend.schemes.base import Part, QuantizedLayer, Quantizer, Scheme
+from frontend.schemes.base import Part, Quantizer, Scheme
 from frontend.schemes.int8 import Int8
-from golden import network
+from frontend.schemes.vector_quantizer import Finished, VectorQuantizer
 from golden.errors import ShiftbookError
 from golden.spec import Spec
-from golden.vectors import vector_weights
 
 FIRST_ITERATIONS = 25
 """Updates of codebooks and codes in the first fit."""
 
 ITERATIONS = 1
 """Updates in a fit that goes on from the last one."""
-
-
-@dataclass
-class _Finished:
-    """Codebooks as the checkpoint holds them, and the new code of each old one."""
-
-    codebooks: network.Codebooks
-    renamed: Tensor
-
-
-class VectorQuantizer(Quantizer):
-    """One layer's codes; the weights it returns do not depend on those it is given until the next fit.
-
-    Parameters
-    ----------
-    shared
-        The codebooks, which other layers may name too.
-    layout
-        How the layer's weights make up vectors.
-    codes
-        uint8 [O, W, V, M].
-    present
-        bool [O, W, V]: false where a vector is all zeros.
-    scale
-        float32 [O, 1, 1, 1]: what 1 in a codeword's values is worth in each output channel.
-    spec
-        Its slots.
-    """
-
-    def __init__(
-        self,
-        shared: SharedCodebooks,
-        layout: Layout,
-        codes: Tensor,
-        present: Tensor,
-        scale: Tensor,
-        mask: Tensor,
-        scheme: str,
-        spec: Spec,
-    ) -> None:
-        super().__init__(scale, mask, scheme, {"along": layout.along})
-        self.shared, self.layout, self.codes, self.present = shared, layout, codes, present
-        self.spec = spec
-        self.finished: _Finished | None = None
-
-    def nearest(self, scaled: Tensor) -> Tensor:
-        return self._decoded(self.shared.integers)
-
-    def __call__(self, weight: Tensor) -> Tensor:
-        flat = self.shared.decode(self.codes.flatten(0, 2)).reshape(*self.present.shape, -1)
-        return self.layout.scatter(flat * self.present[..., None]) * self.step
-
-    def parameters(self) -> list[nn.Parameter]:
-        return [self.shared.values]
-
-    def saved(self) -> dict[str, Tensor]:
-        return {
-            "codes": self.codes,
-            "present": self.present,
-            "scale": self.step,
-            "values": self.shared.values.detach(),
-            "step": torch.tensor(self.shared.step, dtype=torch.float64),
-        }
-
-    def draw(self, share: float, generator: torch.Generator) -> Tensor:
-        """Return a mask [O, I, kh, kw] that is true for a random share of the vectors."""
-        drawn = torch.rand(self.present.shape, generator=generator) < share
-        return self.layout.scatter(drawn[..., None].expand(-1, -1, -1, self.layout.shape[2]))
-
-    def layer(self, weight: Tensor, alpha: float = 1.0) -> QuantizedLayer:
-        """Return the codes for good; ``Scheme.finish`` came before."""
-        assert self.finished is not None
-        codes = torch.stack(
-            [self.finished.renamed[m][self.codes[..., m].long()] for m in range(self.codes.shape[3])], dim=3
-        )
-        vectors = network.Vectors(
-            self.finished.codebooks, codes.numpy(), self.present.numpy(), self.layout.along
-        )
-        shape = (len(codes), *self.layout.kernel, self.layout.channels)
-        weights = vector_weights(vectors, shape, self.scheme, self.spec.slots, self.spec)
-        step = (self.step * self.shared.step * alpha).reshape(-1).numpy().astype(np.float32)
-        return QuantizedLayer(
-            weights.integers, step, weights.codebook, self.scheme, self.facts, weights.vectors
-        )
-
-    def _decoded(self, codewords: Tensor) -> Tensor:
-        total = sum(book[self.codes[..., m].long()] for m, book in enumerate(codewords))
-        assert isinstance(total, Tensor)
-        return self.layout.scatter(total * self.present[..., None])
 
 
 class VectorScheme(Scheme):
@@ -232,7 +140,7 @@ class VectorScheme(Scheme):
             if isinstance(quantizer, VectorQuantizer):
                 groups.setdefault(quantizer.shared, []).append(quantizer)
         for shared, members in groups.items():
-            finished = _Finished(*shared.finish([q.codes[q.present] for q in members], self.spec))
+            finished = Finished(*shared.finish([q.codes[q.present] for q in members], self.spec))
             for quantizer in members:
                 quantizer.finished = finished
 
@@ -276,7 +184,7 @@ class VectorScheme(Scheme):
             codes[there] = found.codes[first : first + count]
             first += count
             quantizer = self._quantizer(shared, layout, codes, there, scale, part)
-            quantizer.step = _least_squares(quantizer, weight)
+            quantizer.refine_scale(weight)
             result.append(quantizer)
         return result
 
@@ -335,15 +243,6 @@ def _channel_scale(part: Part, weight: Tensor) -> Tensor:
     size = weight.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     scale = torch.where(size > 0, size, torch.ones_like(size))
     return scale if part.sign is None else scale * part.sign.reshape(-1, 1, 1, 1)
-
-
-def _least_squares(quantizer: VectorQuantizer, weight: Tensor) -> Tensor:
-    """The scale of each channel that brings its codes nearest to the weights; never of another sign."""
-    with torch.no_grad():
-        unit = quantizer(weight) / quantizer.step
-    energy = unit.square().sum(dim=(1, 2, 3), keepdim=True)
-    best = (unit * weight).sum(dim=(1, 2, 3), keepdim=True) / energy.clamp(min=1e-30)
-    return torch.where(best * quantizer.step > 0, best, quantizer.step)
 
 
 def _importance(parts: Sequence[Part], layouts: Sequence[Layout], present: Sequence[Tensor]) -> Tensor | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from golden import streams
+from golden import items
 from golden.cycles import channel_durations, layer_cycles, slot_cycles
 from golden.spec import DEFAULT, PRESETS
 from golden.terms import rows_of
@@ -22,7 +22,7 @@ def test_slots_take_their_rows_and_escapes(layer):
     """Weight by weight: every code its rows, every full skip a cycle in the channel that it reaches."""
     conv, spec = layer.conv, layer.spec
     assume(conv.weights.vectors is None)
-    placement = streams.placement_of(conv.weights, spec.slots, spec)
+    placement = items.placement_of(conv.weights, spec.slots, spec)
     outputs, positions = len(conv.weights.integers), placement.positions
     got, rows = slot_cycles(conv, placement, spec)
     want = np.zeros_like(got)
@@ -64,7 +64,7 @@ def test_slots_take_the_rows_of_all_codes_of_a_vector(along, density):
     codebooks = make_codebooks(rng, 3, 16, 9)
     codebooks.codewords[0, :4] = 0
     conv = make_vector_conv(rng, (7, 3, 3, 12), codebooks, spec, density=density, along=along)
-    placement = streams.placement_of(conv.weights, 4, spec)
+    placement = items.placement_of(conv.weights, 4, spec)
     got, rows = slot_cycles(conv, placement, spec)
     want = np.zeros_like(got)
     issued = 0
@@ -116,7 +116,7 @@ def test_a_layer_counts_tiles_fill_and_utilization():
 def test_a_dense_feed_takes_every_position():
     spec = PRESETS["int8"]
     conv = make_conv(np.random.default_rng(0), (2, 3, 3, 10), density=0.1)
-    placement = streams.placement_of(conv.weights, spec.slots, spec)
+    placement = items.placement_of(conv.weights, spec.slots, spec)
     geometry(conv, (8, 8, 10), placement, spec)
     each, rows = slot_cycles(conv, placement, spec)
     assert set(each.ravel().tolist()) == {placement.positions}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden import streams
+from golden import items, streams
 from golden.bits import Stream
 from golden.errors import ShiftbookError
 from golden.huffman import HuffmanCode, entropy_bits
@@ -121,7 +121,7 @@ def layers(draw):
 
 
 def decode(coded, weights, slots, spec):
-    placement = streams.placement_of(weights, slots, spec)
+    placement = items.placement_of(weights, slots, spec)
     return streams.decode(coded, weights.integers.shape, weights.codebook, placement, spec)
 
 
@@ -155,9 +155,9 @@ def test_slow_decoder_reads_the_same_weights(layer):
 def test_items_are_what_the_streams_say(layer):
     weights, slots, spec = layer
     coded = streams.encode(weights, slots, spec)
-    placement = streams.placement_of(weights, slots, spec)
+    placement = items.placement_of(weights, slots, spec)
     end = len(weights.integers) * placement.positions
-    for w, item in enumerate(streams.items(weights, slots, spec)):
+    for w, item in enumerate(items.items_of(weights, slots, spec)):
         codes = SlowDecoder(coded.codes[w], coded.code_code.lengths.tolist())
         if weights.gapless:
             expected = [(a, False, codes.next()) for a in range(end)]
@@ -257,7 +257,7 @@ def test_a_stream_by_hand():
     assert (coded.gaps[0].data.tolist(), coded.gaps[0].bits) == ([0b0101_0000], 4)
     assert (coded.codes[0].data.tolist(), coded.codes[0].bits) == ([0b1000_0000], 2)
     assert entropy_bits([2, 2]) == coded.gap_bits
-    (item,) = streams.items(weights, 1, Spec(gap_symbols=4))
+    (item,) = items.items_of(weights, 1, Spec(gap_symbols=4))
     assert item.target.tolist() == [2, 6, 8, 12]
     assert item.is_escape.tolist() == [False, True, False, True]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden import streams
+from golden import items, streams
 from golden.checkpoint import load, save, serialize
 from golden.errors import ShiftbookError
 from golden.huffman import HuffmanCode, entropy_bits
@@ -99,7 +99,7 @@ def test_decode_inverts_encode(layer):
     weights, spec = layer
     vectors = weights.vectors
     coded = streams.encode(weights, spec.slots, spec)
-    placement = streams.placement_of(weights, spec.slots, spec)
+    placement = items.placement_of(weights, spec.slots, spec)
     found = streams.decode_vectors(
         coded, len(weights.integers), vectors.codebooks, vectors.along, placement, spec
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden import executor, streams, tiles
+from golden import executor, items, tiles
 from golden.errors import ShiftbookError
 from golden.network import Conv, Network
 from golden.spec import Spec
@@ -125,7 +125,7 @@ def test_a_damaged_layer_leaves_nothing_behind(name: str, damage: str) -> None:
     rng = np.random.default_rng(7)
     conv = make_conv(rng, (6, 3, 3, 8), padding=(1, 1, 1, 1))
     image = rng.integers(0, 256, (6, 7, 8), np.uint8)
-    placement = streams.placement_of(conv.weights, spec.slots, spec)
+    placement = items.placement_of(conv.weights, spec.slots, spec)
     layout = tiles.geometry(conv, image.shape, placement, spec)
     good = program.build(conv, layout, placement, spec)
     words = [
@@ -160,7 +160,7 @@ def spoil(words: tuple[np.ndarray, ...], damage: str, rng: np.random.Generator) 
 def test_a_word_that_is_no_code_sets_the_error() -> None:
     spec = SPECS["shift"]
     conv = make_conv(np.random.default_rng(7), (6, 3, 3, 8), padding=(1, 1, 1, 1), values=[3], density=0.5)
-    placement = streams.placement_of(conv.weights, spec.slots, spec)
+    placement = items.placement_of(conv.weights, spec.slots, spec)
     layout = tiles.geometry(conv, (4, 4, 8), placement, spec)
     good = program.build(conv, layout, placement, spec)
     image = np.zeros((4, 4, 8), np.uint8)

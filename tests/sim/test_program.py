@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from golden import streams, tiles
+from golden import items, streams, tiles
 from golden.cycles import layer_cycles
 from golden.errors import ShiftbookError
 from golden.integer import accumulate, convolve
@@ -20,7 +20,7 @@ from tests.golden.layers import Layer, layers, make_conv
 
 
 def laid_out(layer: Layer):
-    placement = streams.placement_of(layer.conv.weights, layer.spec.slots, layer.spec)
+    placement = items.placement_of(layer.conv.weights, layer.spec.slots, layer.spec)
     return placement, tiles.geometry(layer.conv, layer.image.shape, placement, layer.spec)
 
 
@@ -164,7 +164,7 @@ def test_streams_at_hand_are_used_and_checked():
 def test_a_codebook_of_too_many_rows_is_refused():
     spec = replace(DEFAULT, codebook_rows=16)
     conv = make_conv(np.random.default_rng(0), (4, 3, 3, 8), values=[85, -85, 107, 91, 43])
-    placement = streams.placement_of(conv.weights, 4, spec)
+    placement = items.placement_of(conv.weights, 4, spec)
     layout = tiles.geometry(conv, (10, 10, 8), placement, spec)
     with pytest.raises(ShiftbookError, match="layer conv: its codebook takes 20 rows and the spec has 16"):
         program.build(conv, layout, placement, spec)
