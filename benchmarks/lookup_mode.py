@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,8 +41,17 @@ from synth.gates import lane_cost
 from synth.measure import Ruler, measure
 from synth.weights import load_weights
 
-SETTINGS = ((9, 2, 256), (8, 2, 64), (8, 2, 16), (4, 1, 256), (4, 2, 256), (4, 2, 16))
-"""d, M, K."""
+SETTINGS = (
+    (8, 1, 256),
+    (8, 2, 16),
+    (8, 2, 64),
+    (4, 1, 256),
+    (8, 2, 256),
+    (4, 2, 16),
+    (2, 1, 256),
+    (4, 2, 256),
+)
+"""d, M, K; a product code, M = 1 and K = 256, before the others of its size."""
 
 RESNET18 = (
     (64, 64, 3, 56, 4),
@@ -127,13 +136,13 @@ def study(
     """One row for each setting, network and number of output channels, and one for each whole network."""
     rows: list[Json] = []
     with console.status("") as status:
+        status.update("gates")
+        gates = engines({books * codewords for _, books, codewords in settings}, spec)
         for sizes in settings:
-            status.update(f"d, M, K = {sizes}: gates")
-            gates = engines(sizes, spec)
             status.update(f"d, M, K = {sizes}: codes")
             small, found, error = resnet20(weights, sizes, terms)
             each = codeword_work(found.integers.numpy(), spec)
-            facts = gates | {"terms": terms, "error": error}
+            facts = gates[sizes[1] * sizes[2]] | {"terms": terms, "error": error, "bits": bits(sizes)}
             for network, layers in (("ResNet-20", small), ("ResNet-18", list(resnet18(sizes)))):
                 widths = sorted({len(layer.codes) for layer in layers})
                 for width in (*widths, None):
@@ -142,7 +151,26 @@ def study(
                                 | weigh(part, each, spec) | facts)  # fmt: skip
     for row in rows:
         row["gain"] = row["direct_ge"] * row["direct_cycles"] / (row["lookup_ge"] * row["lookup_cycles"])
+        product = product_of(row, rows)
+        if product is not None:
+            saved = product["direct_cycles"] / row["direct_cycles"]
+            row["gain_over_product"] = row["gain"] * saved
     return rows
+
+
+def bits(sizes: tuple[int, int, int]) -> float:
+    """Bits of a weight, codebooks and entropy apart."""
+    dim, books, codewords = sizes
+    return books * (codewords.bit_length() - 1) / dim
+
+
+def product_of(row: Json, rows: Sequence[Json]) -> Json | None:
+    """The same layers with one code of 8 bits a vector and as many bits a weight, if it was weighed."""
+    for other in rows:
+        same = all(other[key] == row[key] for key in ("network", "outputs", "bits"))
+        if same and tuple(other["sizes"][1:]) == (1, 256):
+            return other
+    return None
 
 
 def weigh(layers: Sequence[Layer], rows: Ints, spec: Spec) -> Json:
@@ -153,25 +181,29 @@ def weigh(layers: Sequence[Layer], rows: Ints, spec: Spec) -> Json:
     }
 
 
-def engines(sizes: tuple[int, int, int], spec: Spec) -> Json:
-    """Gates of the engine as it is, and with lanes that have tables; bits of these lanes' memories."""
+def engines(words: Collection[int], spec: Spec) -> dict[int, Json]:
+    """Gates and memory bits of the engine as it is, and with lanes whose tables have so many words."""
     ruler = Ruler(load_weights())
     channels = max(outputs for outputs, *_ in RESNET18)
-    lane = partial(LookupLane, spec, sizes[1] * sizes[2], channels)
-    measured = measure({"engine": partial(Engine, spec), "lookup": lane}, ruler)
-    engine, lookup = measured["engine"], measured["lookup"]
-    total = engine.gates.cost(ruler.weights)
+    lanes = {f"lookup {count}": partial(LookupLane, spec, count, channels) for count in sorted(words)}
+    measured = measure({"engine": partial(Engine, spec), **lanes}, ruler)
+    engine = measured["engine"]
+    total, memory = engine.gates.cost(ruler.weights), engine.gates.memory_bits()
     present = lane_cost(spec, engine.design.top, engine.gates, ruler.weights)
-    return {
-        "direct_ge": total,
-        "lookup_ge": total + spec.lanes * (lookup.gates.cost(ruler.weights) - present),
-        "direct_memory_bits": engine.gates.memory_bits(),
-        "lookup_memory_bits": engine.gates.memory_bits() + spec.lanes * lookup.gates.memory_bits(),
-    }
+    found = {}
+    for count in words:
+        lookup = measured[f"lookup {count}"].gates
+        found[count] = {
+            "direct_ge": total,
+            "lookup_ge": total + spec.lanes * (lookup.cost(ruler.weights) - present),
+            "direct_memory_bits": memory,
+            "lookup_memory_bits": memory + spec.lanes * lookup.memory_bits(),
+        }
+    return found
 
 
 def table(rows: Sequence[Json]) -> Table:
-    """Gain above 1: look-up is better."""
+    """Gain above 1: look-up is better, than issuing the same code and than issuing the product code."""
     shown = Table(title="Issuing terms against looking dot products up")
     for head in ("d, M, K", "network", "outputs"):
         shown.add_column(head, no_wrap=True)
@@ -183,9 +215,10 @@ def table(rows: Sequence[Json]) -> Table:
         "with tables",
         "Mbit",
         "with tables",
-        "gain, GE x cycles",
     ):
         shown.add_column(head, justify="right")
+    for head in ("gain, GE x cycles", "over product"):
+        shown.add_column(head, justify="right", no_wrap=True)
     sizes = None
     for row in rows:
         if row["sizes"] != sizes:
@@ -200,6 +233,7 @@ def table(rows: Sequence[Json]) -> Table:
             *(f"{row[f'{way}_ge']:,.0f}" for way in ("direct", "lookup")),
             *(f"{row[f'{way}_memory_bits'] / 1e6:.2f}" for way in ("direct", "lookup")),
             f"{row['gain']:.2f}",
+            f"{row['gain_over_product']:.2f}" if "gain_over_product" in row else "-",
         )
     return shown
 
@@ -215,7 +249,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=("default", "pair"), default="default")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     rows = study(options.weights, options.sizes, options.terms, PRESETS[options.preset], console)
     console.print(table(rows))
     if options.json:
