@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000, help="test images")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     torch.manual_seed(0)
     train = load(options.data, "train", limit=MEASURED)
     test = load(options.data, "test", limit=options.images)
