@@ -336,9 +336,9 @@ class FineTuning:
                 state.alpha.copy_(alpha)
         names = {id(state): name for name, state in self.states.items()}
         for scheme, members in by_scheme(self.states.values()):
-            if members[0].fitted_on is not None:
+            parts = [s.part(self.seed, s.fitted_on) for s in members if s.fitted_on is not None]
+            if parts:
                 tensors = [saved["layers"][names[id(state)]][5] for state in members]
-                parts = [state.part(self.seed) for state in members]
                 for state, quantizer in zip(members, scheme.restore(parts, tensors), strict=True):
                     state.quantizer = quantizer
         self._learn_codebooks()

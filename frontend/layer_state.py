@@ -50,12 +50,11 @@ class LayerState:
         """The weights as [O, I, kh, kw], without gradient."""
         return self.weight.detach().reshape(self.mask.shape)
 
-    def part(self, seed: int) -> Part:
-        """What the scheme sees, with the weights of ``fitted_on``."""
-        assert self.fitted_on is not None
+    def part(self, seed: int, weight: Tensor) -> Part:
+        """What the scheme sees, with these weights."""
         around = self.surroundings
         return Part(
-            weight=self.fitted_on,
+            weight=weight,
             mask=self.mask,
             generator=torch.Generator().manual_seed(seed * 1_000_003 + self.index * 1009 + self.fits),
             sign=None if around is None else around.sign,
@@ -123,20 +122,19 @@ def by_scheme(states: Iterable[LayerState]) -> Iterator[tuple[Scheme, list[Layer
 def refresh(states: Iterable[LayerState], seed: int, progress: Progress = quiet) -> None:
     """Fit all grids to the weights of this moment, with fresh random numbers."""
     for scheme, members in by_scheme(states):
+        parts = []
         for state in members:
             state.fits += 1
             state.fitted_on = state.kernel.clone()
-        quantizers = scheme.fit_all([state.part(seed) for state in members], progress)
-        for state, quantizer in zip(members, quantizers, strict=True):
+            parts.append(state.part(seed, state.fitted_on))
+        for state, quantizer in zip(members, scheme.fit_all(parts, progress), strict=True):
             state.quantizer = quantizer
 
 
 def follow(states: Iterable[LayerState], seed: int) -> None:
     """Bring grids that choose ahead of time up to the weights of this moment."""
     for scheme, members in by_scheme(states):
-        for state in members:
-            state.fitted_on = state.kernel
-        scheme.follow([state.part(seed) for state in members])
+        scheme.follow([state.part(seed, state.kernel) for state in members])
 
 
 def results(states: States) -> dict[str, QuantizedLayer]:

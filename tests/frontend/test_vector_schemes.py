@@ -166,8 +166,8 @@ def test_training_learns_and_goes_on_after_an_interruption(model, data, tmp_path
         "density": 0.8,
         "epochs": 4,
         "data": data,
-        "recipe": recipe(refit_every=3, noise=0.5),
-        "keep_int8": ["conv1", "linear"],
+        "recipe": recipe(refit_every=5, noise=0.5),
+        "keep_int8": ["linear"],  # conv1 has too few weights for vectors
         **NORMALIZE,
     }
     path = tmp_path / "train.pt"

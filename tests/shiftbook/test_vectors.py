@@ -1,0 +1,46 @@
+"""Codebook networks through all commands: every convolution on the RTL, on the engine of plain schemes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from frontend.zoo.digits import Digits
+from frontend.zoo.resnet20 import ResNet20
+from shiftbook import cli
+from tests.frontend.models import lively
+
+
+def run_on_rtl(source, model, images, scheme, tmp_path) -> dict:
+    """Compress a network with drawn weights and run it; the report of `shiftbook run`."""
+    weights, data = tmp_path / "weights.pt", tmp_path / "images.npz"
+    torch.save(lively(model).state_dict(), weights)
+    np.savez(data, x=images)
+    path, report = tmp_path / "net.ckpt", tmp_path / "run.json"
+    common = ["--weights", str(weights), "--calibration", str(data), "--scheme", scheme]
+    assert cli.main(["compress", source, "-o", str(path), *common]) == 0
+    arguments = ["--data", str(data), "--backend", "rtl", "--limit", "1", "--json", str(report)]
+    assert cli.main(["run", str(path), *arguments]) == 0
+    return json.loads(report.read_text())
+
+
+@pytest.mark.parametrize("scheme", ["additive", "product", "kernel"])
+def test_digits(scheme, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
+    report = run_on_rtl("zoo:digits", Digits(), images, scheme, tmp_path)
+    assert report["mismatches"] == 0
+    assert len(report["layers"]) == 6
+    assert not any(layer["residual_on_host"] for layer in report["layers"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["additive", "product", "kernel"])
+def test_every_convolution_of_resnet20(scheme, tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), np.uint8)
+    report = run_on_rtl("zoo:resnet20", ResNet20(), images, scheme, tmp_path)
+    assert report["mismatches"] == 0
+    assert report["compared"] == 188_426  # outputs of all convolutions and of the last layer
+    assert len(report["layers"]) == 20
+    assert sum(layer["residual_on_host"] for layer in report["layers"]) == 9
+    assert "the host added the residual of 9 layers" in capsys.readouterr().out
