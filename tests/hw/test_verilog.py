@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.engine import Engine
-from hw.verilog import emit, rtlil_text
+from hw.verilog import ZERO, emit, rtlil_text
 from tests.hw.small import small
 
 
@@ -86,3 +86,16 @@ def test_memories_stay_memories() -> None:
     assert (
         len(re.findall(r"^  memory width", text, re.MULTILINE)) == 6
     )  # bank, rows, taps, two symbols, output
+
+
+@pytest.mark.parametrize(
+    ("line", "dropped"),
+    [
+        ("    memory[255] = 8'h00;\n", True),
+        ("    memory[0] = 13'h0000;\n", True),
+        ("    memory[1] = 8'h10;\n", False),
+        ("    counter = 8'h00;\n", False),
+    ],
+)
+def test_zeros_of_memories_are_not_said(line: str, dropped: bool) -> None:
+    assert (ZERO.sub("", line) == "") == dropped

@@ -60,16 +60,3 @@ def test_counters(tmp_path: Path) -> None:
     counters = harness.read_counters(path)
     assert counters.cycles.tolist() == [0, 5]
     assert counters.beats.tolist() == [4, 9]
-
-
-@pytest.mark.parametrize(
-    ("line", "dropped"),
-    [
-        ("    memory[255] = 8'h00;\n", True),
-        ("    memory[0] = 13'h0000;\n", True),
-        ("    memory[1] = 8'h10;\n", False),
-        ("    counter = 8'h00;\n", False),
-    ],
-)
-def test_zeros_of_memories_are_not_said(line: str, dropped: bool) -> None:
-    assert (harness.ZERO.sub("", line) == "") == dropped
