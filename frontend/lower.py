@@ -167,13 +167,13 @@ def _conv(
         target,
         spec,
         0.0 if residual is None else residual.scale / target.scale,
+        clamps(layer, target),
     )
-    low, high = clamps(layer, target)
     conv = Conv(
         name=layer.name,
         source=layer.source,
         weights=_coded(layer.name, quantized, constant, spec, seed),
-        requantize=replace(requantize, low=low, high=high),
+        requantize=requantize,
         stride=layer.stride,
         padding=layer.padding,
         groups=layer.groups,
@@ -236,6 +236,7 @@ def requantizer(
     target: Affine,
     spec: Spec,
     residual_gain: float = 0.0,
+    ends: tuple[int, int] = (0, LARGEST_ACTIVATION),
 ) -> tuple[Requantize, NDArray[np.bool_]]:
     """Requantizer of ``gain * (acc - source_zero_point * sum(w)) + offset``, in steps of the output.
 
@@ -247,11 +248,12 @@ def requantizer(
         [O, n] integers.
     residual_gain
         Steps of the output in one step of the residual; 0 where there is none.
+    ends
+        Lowest and highest integer of the output.
 
     Returns
     -------
     requantize
-        Without its clamps.
     constant
         bool [O]: channels whose accumulator cannot move the output, written as a bias alone.
 
@@ -270,7 +272,8 @@ def requantizer(
         wanted = np.where(multiplier > 0, offset / (multiplier / np.exp2(shift)), np.inf)
     most = (1 << (spec.accumulator_width - 1)) - 1
     too_large = np.abs(wanted) > most - source_zero_point * np.abs(total)
-    saturated = (np.abs(offset) - reach > 2 * LARGEST_ACTIVATION) & (residual_gain == 0)
+    low, high = (end - target.zero_point for end in ends)
+    saturated = ((offset + reach <= low) | (offset - reach >= high)) & (residual_gain == 0)
     constant = (multiplier == 0) | (reach == 0) | (too_large & ((reach < 0.5) | saturated))
     if (too_large & ~constant).any():
         channel = int(np.argmax(too_large & ~constant))
@@ -289,6 +292,8 @@ def requantizer(
         multiplier=np.where(constant, np.exp2(power).astype(np.int64), multiplier),
         shift=shift,
         zero_point=target.zero_point,
+        low=ends[0],
+        high=ends[1],
         residual_multiplier=np.rint(residual_gain * np.exp2(shift)).astype(np.int64)
         if residual_gain
         else None,

@@ -200,13 +200,24 @@ def test_a_channel_without_gain_or_weights_is_its_constant(fault):
     assert set(got.ravel()) == {10 + 5}, "2.25 is 4.5 steps of 0.5, and halves round up"
 
 
+@pytest.mark.parametrize(("bias", "level"), [(-10.0, 0), (16.0, 60)])
+def test_a_channel_that_never_leaves_its_clamp_is_constant_where_its_bias_is_too_large(bias, level):
+    """ReLU6 at steps of 0.1 ends at 60; the channel reaches 2 steps to either side of its bias."""
+    layer = one_by_one(1.0, 0.0, 8, weight=1.0, bias=bias, running_mean=0.0, running_var=1.0)
+    layer.activation = "relu6"
+    integers = np.full((1, 1, 1, 8), 127, np.int16)
+    step = 0.1 / 2**17  # -10 is then 100 * 2^17 steps of the accumulator, more than 24 bits
+    network = lower_whole(layer, Affine(1.0, 0), Affine(0.1, 0), step=step, integers=integers)
+    assert not network.nodes[0].weights.integers.any()
+    got = executor.run(network, random_images(30, 1, 1, 8)).outputs
+    assert set(got.ravel()) == {level}
+
+
 def test_a_bias_that_no_accumulator_holds_is_refused():
-    layer = one_by_one(1.0, 0.0, weight=1.0, bias=500.0, running_mean=0.0, running_var=1.0)
+    layer = one_by_one(1.0, 0.0, weight=1.0, bias=200.0, running_mean=0.0, running_var=1.0)
     integers = np.full((1, 1, 1, 1), 127, np.int16)
-    with pytest.raises(
-        ShiftbookError, match=r"layer 0: the bias of output channel 0 would be 9\.998e\+06 steps"
-    ):
-        lower_one(layer, Affine(1.0, 0), Affine(1.0, 0), integers=integers, step=5e-5)
+    with pytest.raises(ShiftbookError, match=r"layer 0: the bias of output channel 0 would be 1e\+07 steps"):
+        lower_one(layer, Affine(1.0, 0), Affine(1.0, 0), integers=integers, step=2e-5)
 
 
 def test_a_gain_beyond_the_multiplier_is_refused():
