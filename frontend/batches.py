@@ -13,6 +13,15 @@ Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 
+PIXELS = 256 * 32 * 32
+"""Pixels that go through a network together: its widest tensors, of all of them, must fit the memory."""
+
+
+def batch_size(height: int, width: int, most: int) -> int:
+    """Return how many images to run together: ``most``, or fewer where ``PIXELS`` are fewer."""
+    return max(1, min(most, PIXELS // (height * width)))
+
+
 def normalize(images: Images, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Return network inputs for raw images.
 

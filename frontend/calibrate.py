@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from frontend.batches import batch_size
 from frontend.graph import INPUT, ConvLayer, Graph, PoolLayer
 from frontend.progress import Progress, quiet
 from golden.errors import ShiftbookError
@@ -40,7 +41,7 @@ SHRINKS = np.linspace(0.1, 1.0, 181)
 """Parts of the observed range that ``mse`` tries."""
 
 BATCH = 100
-"""Images that go through the network together."""
+"""Images that go through the network together, at most."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,9 @@ def observe_ranges(
         known = found.get(name, (low, high))
         found[name] = min(low, known[0]), max(high, known[1])
 
-    for first in range(0, len(images), BATCH):
-        graph.run(images[first : first + BATCH], see)
+    batch = batch_size(images.shape[2], images.shape[3], BATCH)
+    for first in range(0, len(images), batch):
+        graph.run(images[first : first + batch], see)
         progress("calibrating", first // 2, len(images))
     return found
 
@@ -164,8 +166,9 @@ def observe_histograms(
             counts = torch.histc(x, BINS, histogram.low, histogram.high)
             histogram.counts += counts.numpy().astype(np.float64)
 
-    for first in range(0, len(images), BATCH):
-        graph.run(images[first : first + BATCH], see)
+    batch = batch_size(images.shape[2], images.shape[3], BATCH)
+    for first in range(0, len(images), batch):
+        graph.run(images[first : first + batch], see)
         progress("calibrating", (len(images) + first) // 2, len(images))
     progress("calibrating", len(images), len(images))
     return found

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from frontend import train
-from frontend.batches import Images, normalize
+from frontend.batches import Images, batch_size, normalize
 from frontend.calibrate import calibrate
 from frontend.data import Dataset, Part, check_labels, check_shape, has_own_split, load
 from frontend.finetune import Data
@@ -159,7 +160,7 @@ def compress(
     float_accuracy = _float_accuracy(model, material.test, normalization, progress)
     kept = default_int8(graph) if keep_int8 is None else _checked_paths(graph, keep_int8)
     inputs = normalize(material.calibration(seed).images, normalization.mean, normalization.std)
-    wanted = graph.run(inputs) if epochs == 0 else None
+    wanted = _scores(graph, inputs) if epochs == 0 else None
     quantized = train.quantize_weights(
         model,
         graph.paths,
@@ -250,14 +251,20 @@ def refresh_statistics(
     Whether the new statistics were kept.
     """
     before = {name: value.clone() for name, value in model.named_buffers()}
-    old = float(((graph.run(inputs) - wanted) ** 2).mean())
+    old = float(((_scores(graph, inputs) - wanted) ** 2).mean())
     flip = train.Recipe().mirrors(images)
     train.remeasure_batch_norm(model, images, normalization.mean, normalization.std, seed, flip)
-    if float(((graph.run(inputs) - wanted) ** 2).mean()) < old:
+    if float(((_scores(graph, inputs) - wanted) ** 2).mean()) < old:
         return True
     for name, value in model.named_buffers():
         value.copy_(before[name])
     return False
+
+
+def _scores(graph: Graph, inputs: Tensor) -> Tensor:
+    """[N, classes, 1, 1] what the float layers give for normalized images."""
+    batch = batch_size(inputs.shape[2], inputs.shape[3], len(inputs))
+    return torch.cat([graph.run(part) for part in inputs.split(batch)])
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from frontend.batches import Images, Labels, augment, batch_count, batches, normalize
+from frontend.batches import Images, Labels, augment, batch_count, batch_size, batches, normalize
 from frontend.layer_state import States, by_scheme, follow, kept_share, prune_layers, refresh
 from frontend.progress import Progress
 from frontend.schedule import PEAK_RATE, Stage, stage_at
@@ -377,11 +377,12 @@ def share_right(
 ) -> float:
     """Return the share of images whose label is the largest of ``call(inputs)``; ``model`` evaluates."""
     images, labels = data
+    batch = batch_size(images.shape[1], images.shape[2], 256)
     was_training, hits = model.training, 0
     model.eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        for start in range(0, len(images), 256):
-            answer = call(normalize(images[start : start + 256], mean, std))
-            hits += int((answer.argmax(1).numpy() == labels[start : start + 256]).sum())
+        for start in range(0, len(images), batch):
+            answer = call(normalize(images[start : start + batch], mean, std))
+            hits += int((answer.argmax(1).numpy() == labels[start : start + batch]).sum())
     model.train(was_training)
     return hits / len(images)

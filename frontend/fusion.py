@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import fx
+from torch import fx, nn
 
 from frontend.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer, sources
 from golden.errors import ShiftbookError
@@ -50,8 +50,10 @@ class GraphBuilder:
 
     Parameters
     ----------
-    module
-        The traced model.
+    model
+        The model itself, for its modules; the traced copy has only what its nodes name.
+    nodes
+        The traced model, in order.
     found
         What each node gave when the example ran: a Shape for a tensor, other values as they are.
     input_shape
@@ -74,13 +76,15 @@ class GraphBuilder:
 
     def __init__(
         self,
-        module: fx.GraphModule,
+        model: nn.Module,
+        nodes: fx.Graph,
         found: Mapping[fx.Node, Any],
         input_shape: tuple[int, int, int],
         handlers: Mapping[Any, Handler],
         supported: str,
     ) -> None:
-        self.module = module
+        self.model = model
+        self.nodes = nodes
         self.found = found
         self.handlers = handlers
         self.supported = supported
@@ -91,7 +95,7 @@ class GraphBuilder:
     def build(self) -> Graph:
         """The whole graph, with the layers that the output needs."""
         result: Value | None = None
-        for node in self.module.graph.nodes:
+        for node in self.nodes.nodes:
             if node.op == "placeholder":
                 if self.values:
                     raise ShiftbookError("the model must take one image tensor, not several inputs")
@@ -100,7 +104,7 @@ class GraphBuilder:
                 if not isinstance(node.args[0], fx.Node) or node.args[0] not in self.values:
                     raise ShiftbookError("the model must return one tensor of class scores")
                 result = self.value(node.args[0])
-            elif isinstance(self.found[node], Shape):
+            elif node.op != "get_attr" and isinstance(self.found[node], Shape):
                 self.values[node] = self.visit(node)
         if result is None or result.layer == INPUT or any(result.padding):
             raise ShiftbookError("the model must end in a layer that gives class scores")
@@ -124,7 +128,7 @@ class GraphBuilder:
         operation: Any = None
         handler: Handler | None = None
         if node.op == "call_module":
-            operation = self.module.get_submodule(str(node.target))
+            operation = self.model.get_submodule(str(node.target))
             handler = next((self.handlers[t] for t in type(operation).__mro__ if t in self.handlers), None)
         elif node.op in ("call_function", "call_method"):
             handler = self.handlers.get(node.target)
@@ -142,7 +146,7 @@ class GraphBuilder:
 
     def unsupported(self, node: fx.Node, why: str = "") -> ShiftbookError:
         """The error for an operation, named together with its module path."""
-        name = _operation(self.module, node)
+        name = _operation(self.model, node)
         return ShiftbookError(
             f"unsupported operation {name} at {place(_path(node))}: "
             f"{why or 'shiftbook runs ' + self.supported}"
@@ -158,11 +162,10 @@ class GraphBuilder:
         found = self.found[node]
         return found.dims if isinstance(found, Shape) else ()
 
-    def layer_name(self, node: fx.Node) -> str:
-        """A module path, or a function's name below it; with @2, @3, ... where a layer has it already."""
-        path = _path(node)
-        names = [path] if node.op == "call_module" else [path, node.name]
-        name = ".".join(part for part in names if part)
+    def layer_name(self, node: fx.Node, path: str = "") -> str:
+        """``path``, else a function's name below its module's; with @2, @3, ... where that is taken."""
+        names = [_path(node)] if node.op == "call_module" else [_path(node), node.name]
+        name = path or ".".join(part for part in names if part)
         count, candidate = 1, name
         while candidate in self.shapes:
             count += 1
@@ -194,12 +197,10 @@ def place(path: str | None) -> str:
     return f"'{path}'" if path else "the model's own forward"
 
 
-def _operation(module: fx.GraphModule, node: fx.Node) -> str:
+def _operation(model: nn.Module, node: fx.Node) -> str:
     """Name of an operation for people."""
     if node.op == "call_module":
-        return type(module.get_submodule(str(node.target))).__name__
-    if node.op == "get_attr":
-        return f"parameter {node.target}"
+        return type(model.get_submodule(str(node.target))).__name__
     return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
 
 
@@ -207,3 +208,11 @@ def add_padding(a: tuple[int, ...], b: tuple[int, ...]) -> Padding:
     """Padding around padding."""
     top, bottom, left, right = (x + y for x, y in zip(a, b, strict=True))
     return top, bottom, left, right
+
+
+def pair(value: Any) -> Pair:
+    """An int or a sequence of one or two as (vertical, horizontal)."""
+    if isinstance(value, int):
+        return value, value
+    items = [int(v) for v in value]
+    return items[0], items[-1]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from frontend.calibrate import Affine
 from frontend.codebooks.negate import negate
 from frontend.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer
+from frontend.narrow import narrow
 from frontend.progress import Progress, quiet
 from frontend.schemes import QuantizedLayer
 from golden.coding import code_weights
@@ -156,24 +157,29 @@ def _conv(
     step = np.broadcast_to(np.asarray(quantized.step, np.float64), norm_gain.shape)
     gain = norm_gain * source.scale * step / target.scale
     quantized = _turned(layer, quantized, gain < 0, spec)
-    integers = quantized.integers.astype(np.int64)
+    gain, offset = np.abs(gain), norm_offset / target.scale
     residual = None if layer.residual is None else calibration[layer.residual]
+    if quantized.scheme == "int8":
+        adds = residual is not None
+        idle = still(gain, offset, quantized.integers, target, clamps(layer, target), adds)
+        integers, gain = narrow(quantized.integers, gain, offset, idle, spec.accumulator_width)
+        quantized = replace(quantized, integers=integers)
     requantize, constant = requantizer(
         layer.name,
-        np.abs(gain),
-        norm_offset / target.scale,
-        integers.reshape(len(integers), -1),
+        gain,
+        offset,
+        quantized.integers.reshape(len(gain), -1).astype(np.int64),
         source.zero_point,
         target,
         spec,
         0.0 if residual is None else residual.scale / target.scale,
+        clamps(layer, target),
     )
-    low, high = clamps(layer, target)
     conv = Conv(
         name=layer.name,
         source=layer.source,
         weights=_coded(layer.name, quantized, constant, spec, seed),
-        requantize=replace(requantize, low=low, high=high),
+        requantize=requantize,
         stride=layer.stride,
         padding=layer.padding,
         groups=layer.groups,
@@ -236,6 +242,7 @@ def requantizer(
     target: Affine,
     spec: Spec,
     residual_gain: float = 0.0,
+    ends: tuple[int, int] = (0, LARGEST_ACTIVATION),
 ) -> tuple[Requantize, NDArray[np.bool_]]:
     """Requantizer of ``gain * (acc - source_zero_point * sum(w)) + offset``, in steps of the output.
 
@@ -247,11 +254,12 @@ def requantizer(
         [O, n] integers.
     residual_gain
         Steps of the output in one step of the residual; 0 where there is none.
+    ends
+        Lowest and highest integer of the output.
 
     Returns
     -------
     requantize
-        Without its clamps.
     constant
         bool [O]: channels whose accumulator cannot move the output, written as a bias alone.
 
@@ -261,17 +269,17 @@ def requantizer(
         A bias exceeds the accumulator's width and the channel is not constant.
     """
     total = weights.sum(axis=1)
-    reach = gain * np.abs(weights).sum(axis=1) * LARGEST_ACTIVATION
+    alive = (gain > 0) & weights.any(axis=1)
     multiplier, shift = _named(name, gain, spec, residual_gain)
     if residual_gain:
-        multiplier, shift = _one_shift(gain, multiplier, shift, reach > 0)
+        multiplier, shift = _one_shift(gain, multiplier, shift, alive)
     with np.errstate(divide="ignore", invalid="ignore"):
         # By the multiplier that is there, not by the one wished for: the offset is then met exactly.
         wanted = np.where(multiplier > 0, offset / (multiplier / np.exp2(shift)), np.inf)
     most = (1 << (spec.accumulator_width - 1)) - 1
     too_large = np.abs(wanted) > most - source_zero_point * np.abs(total)
-    saturated = (np.abs(offset) - reach > 2 * LARGEST_ACTIVATION) & (residual_gain == 0)
-    constant = (multiplier == 0) | (reach == 0) | (too_large & ((reach < 0.5) | saturated))
+    idle = still(gain, offset, weights, target, ends, residual_gain > 0)
+    constant = (multiplier == 0) | ~alive | (too_large & idle)
     if (too_large & ~constant).any():
         channel = int(np.argmax(too_large & ~constant))
         raise ShiftbookError(
@@ -289,11 +297,37 @@ def requantizer(
         multiplier=np.where(constant, np.exp2(power).astype(np.int64), multiplier),
         shift=shift,
         zero_point=target.zero_point,
+        low=ends[0],
+        high=ends[1],
         residual_multiplier=np.rint(residual_gain * np.exp2(shift)).astype(np.int64)
         if residual_gain
         else None,
     )
     return requantize, constant
+
+
+def still(
+    gain: Reals,
+    offset: Reals,
+    weights: NDArray[np.integer],
+    target: Affine,
+    ends: tuple[int, int],
+    adds: bool,
+) -> Flags:
+    """[O] whether a channel's accumulator moves its output by less than half a step, or only beyond a clamp.
+
+    Parameters
+    ----------
+    gain, offset, target, ends
+        As in :func:`requantizer`.
+    weights
+        [O, ...] integers.
+    adds
+        Whether a residual is added, which could bring the output back between its clamps.
+    """
+    reach = gain * np.abs(weights.reshape(len(gain), -1).astype(np.int64)).sum(1) * LARGEST_ACTIVATION
+    low, high = (end - target.zero_point for end in ends)
+    return (reach < 0.5) | ((not adds) & ((offset + reach <= low) | (offset - reach >= high)))
 
 
 def _one_shift(gain: Reals, multiplier: Ints, shift: Ints, alive: NDArray[np.bool_]) -> tuple[Ints, Ints]:

@@ -9,7 +9,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from frontend.fusion import GraphBuilder, Handler, Pair, Value, add_padding
+from frontend.fusion import GraphBuilder, Handler, Pair, Value, pair
 from frontend.graph import Activation, ConvLayer, PoolLayer
 from frontend.shape_operations import (
     dropout,
@@ -21,47 +21,7 @@ from frontend.shape_operations import (
     zero_pad,
 )
 from frontend.subsample import Subsample
-
-
-def _conv(builder: GraphBuilder, node: fx.Node, value: Value, module: nn.Conv2d) -> Value:
-    if module.padding_mode != "zeros":
-        raise builder.unsupported(node, f"padding_mode must be 'zeros', not {module.padding_mode!r}")
-    if module.dilation != (1, 1):
-        raise builder.unsupported(node, f"dilation must be 1, not {module.dilation}")
-    if module.padding == "same":
-        own = tuple(n for k in module.kernel_size for n in ((k - 1) // 2, k - 1 - (k - 1) // 2))
-    elif module.padding == "valid":
-        own = (0, 0, 0, 0)
-    else:
-        own = tuple(int(n) for n in module.padding for _ in range(2))
-    layer = ConvLayer(
-        name=builder.layer_name(node),
-        path=str(node.target),
-        source=value.layer,
-        module=module,
-        input_shape=builder.shapes[value.layer],
-        stride=(module.stride[0], module.stride[1]),
-        padding=add_padding(value.padding, own),
-    )
-    builder.append(layer, node)
-    return Value(layer.name, carrier=layer)
-
-
-def _linear(builder: GraphBuilder, node: fx.Node, value: Value, module: nn.Linear) -> Value:
-    builder.no_padding(node, value)
-    if len(builder.dims(node)) != 2:
-        raise builder.unsupported(
-            node, f"Linear needs [batch, features], not {len(builder.dims(node))} dimensions"
-        )
-    layer = ConvLayer(
-        name=builder.layer_name(node),
-        path=str(node.target),
-        source=value.layer,
-        module=module,
-        input_shape=builder.shapes[value.layer],
-    )
-    builder.append(layer, node)
-    return Value(layer.name, flat=True, carrier=layer)
+from frontend.weight_operations import conv, functional_conv, functional_linear, linear
 
 
 def _norm(builder: GraphBuilder, node: fx.Node, value: Value, module: nn.BatchNorm2d) -> Value:
@@ -104,11 +64,11 @@ def _pool(kind: str) -> Handler:
             return builder.argument(node, position, name, default)
 
         builder.no_padding(node, value)
-        kernel = _pair(option(1, "kernel_size"))
-        stride = _pair(option(2, "stride") or kernel)
-        padding = _pair(option(3, "padding", 0))
+        kernel = pair(option(1, "kernel_size"))
+        stride = pair(option(2, "stride") or kernel)
+        padding = pair(option(3, "padding", 0))
         if kind == "max":
-            if _pair(option(4, "dilation", 1)) != (1, 1) or option(6, "return_indices", False):
+            if pair(option(4, "dilation", 1)) != (1, 1) or option(6, "return_indices", False):
                 raise builder.unsupported(node, "dilation and return_indices are not supported")
         elif any(padding) and not option(5, "count_include_pad", True):
             raise builder.unsupported(node, "count_include_pad must be True")
@@ -205,14 +165,6 @@ def _can_add(value: Value) -> ConvLayer | None:
     return layer if layer.activation is None and layer.residual is None else None
 
 
-def _pair(value: Any) -> Pair:
-    """An int or a sequence of one or two as (vertical, horizontal)."""
-    if isinstance(value, int):
-        return value, value
-    items = [int(v) for v in value]
-    return items[0], items[-1]
-
-
 SUPPORTED = (
     "Conv2d, BatchNorm2d, ReLU, ReLU6, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, Linear, Flatten, add, "
     "ZeroPad2d, Dropout and Identity"
@@ -220,8 +172,10 @@ SUPPORTED = (
 """What has a handler, for people."""
 
 HANDLERS: dict[Any, Handler] = {
-    nn.Conv2d: _conv,
-    nn.Linear: _linear,
+    nn.Conv2d: conv,
+    nn.Linear: linear,
+    functional.conv2d: functional_conv,
+    functional.linear: functional_linear,
     nn.BatchNorm2d: _norm,
     nn.BatchNorm1d: _norm,
     nn.ReLU: _activation("relu"),

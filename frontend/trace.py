@@ -66,7 +66,7 @@ def trace(model: nn.Module, input_shape: tuple[int, int, int]) -> Graph:
         raise ShiftbookError(
             f"the model does not run on {height}x{width} images of {channels} channels: {_first_line(error)}"
         ) from error
-    graph = GraphBuilder(module, recorder.found, input_shape, HANDLERS, SUPPORTED).build()
+    graph = GraphBuilder(model, module.graph, recorder.found, input_shape, HANDLERS, SUPPORTED).build()
     _check(graph.run(example), expected)
     return graph
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from frontend.batches import Images, augment, normalize
+from frontend.batches import Images, augment, batch_size, normalize
 from frontend.finetune import Data, FineTuning, Recipe, share_right
 from frontend.layer_state import layer_states, prune_layers, refresh, results
 from frontend.progress import Progress, quiet
@@ -127,6 +127,7 @@ def remeasure_batch_norm(
     if not norms:
         return
     random = np.random.default_rng([seed, 1])
+    batch = batch_size(images.shape[1], images.shape[2], 256)
     chosen = random.permutation(len(images))[:NORM_IMAGES]
     momentums = [norm.momentum for norm in norms]
     was_training = model.training
@@ -136,7 +137,7 @@ def remeasure_batch_norm(
         norm.momentum = None  # A plain average over all batches.
         norm.train()
     with torch.no_grad():
-        for part in np.array_split(chosen, max(1, len(chosen) // 256)):
+        for part in np.array_split(chosen, max(1, len(chosen) // batch)):
             model(normalize(augment(images[part], mean, flip, random), mean, std))
     for norm, momentum in zip(norms, momentums, strict=True):
         norm.momentum = momentum

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from frontend.progress import Progress
-from frontend.zoo import digits, resnet20
+from frontend.zoo import digits, mobilenet_v2, resnet, resnet20, vgg
 from golden.errors import ShiftbookError
 
 
@@ -35,9 +35,22 @@ class Entry:
     std: tuple[float, ...]
 
 
+PHOTO_MEAN = (0.485, 0.456, 0.406)
+PHOTO_STD = (0.229, 0.224, 0.225)
+"""Of ImageNet, by which the networks for photographs were trained."""
+
+
+def _for_photographs(build: Callable[[], nn.Module]) -> Entry:
+    return Entry(build, None, None, PHOTO_MEAN, PHOTO_STD)
+
+
 ENTRIES = {
     "digits": Entry(digits.Digits, digits.train, digits.DATA, digits.MEAN, digits.STD),
     "resnet20": Entry(resnet20.ResNet20, None, None, resnet20.MEAN, resnet20.STD),
+    "resnet18": _for_photographs(resnet.resnet18),
+    "resnet50": _for_photographs(resnet.resnet50),
+    "mobilenet_v2": _for_photographs(mobilenet_v2.MobileNetV2),
+    "vgg11": _for_photographs(vgg.VGG11),
 }
 
 

@@ -26,7 +26,12 @@ VECTORS = "Schemes with vectors"
 
 def compress(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="zoo:digits, zoo:resnet20, or path/to/file.py:factory.")
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="zoo:digits, zoo:resnet20, zoo:resnet18, zoo:resnet50, zoo:mobilenet_v2, zoo:vgg11, or "
+            "path/to/file.py:factory.",
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="CKPT", help="The checkpoint to write.")],
     scheme: Annotated[

@@ -1,10 +1,16 @@
 """Batches of raw images for training."""
 
 import numpy as np
+import pytest
 import torch
+from torch import nn
 
-from frontend.batches import augment, batch_count, batches, normalize
+from frontend.batches import augment, batch_count, batch_size, batches, normalize
+from frontend.calibrate import calibrate
 from frontend.finetune import Recipe
+from frontend.graph import Graph
+from frontend.trace import trace
+from frontend.train import accuracy
 
 
 def images(count=50, shape=(16, 8, 3)):
@@ -78,3 +84,23 @@ def test_fewer_images_than_a_batch_are_one_batch():
     x = images(5)
     assert batch_count(5, 16) == 1
     assert [len(part) for part, _ in batches(x, np.arange(5), 16, np.random.default_rng(0))] == [5]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "most", "size"),
+    [(32, 32, 100, 100), (32, 32, 1024, 256), (8, 8, 5, 5), (224, 224, 256, 5), (2000, 1000, 9, 1)],
+)
+def test_large_images_go_in_small_batches(height, width, most, size):
+    assert batch_size(height, width, most) == size
+
+
+def test_calibration_and_accuracy_run_large_images_one_at_a_time(monkeypatch):
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, 32), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    graph = trace(model, (1, 512, 512))
+    seen = []
+    monkeypatch.setattr(graph, "run", lambda x, observe: seen.append(len(x)) or Graph.run(graph, x, observe))
+    model[0].register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
+    large = images(3, (512, 512, 1))
+    calibrate(graph, normalize(large, (0.5,), (0.5,)))
+    accuracy(model, (large, np.zeros(3, np.int64)), (0.5,), (0.5,))
+    assert seen == [1] * 9, "three images in each of two passes, and three more"

@@ -10,38 +10,20 @@ from hypothesis import strategies as st
 from torch import nn
 
 from frontend.batches import normalize
-from frontend.calibrate import Affine, calibrate
-from frontend.graph import INPUT, ConvLayer, PoolLayer, activate
+from frontend.calibrate import Affine
+from frontend.graph import INPUT, PoolLayer
 from frontend.lower import Normalization, clamps, fixed_point, fold_norm, input_requantizer, lower
-from frontend.schemes import QuantizedLayer, get
+from frontend.schemes import QuantizedLayer
 from frontend.trace import trace
-from frontend.train import quantize_weights
 from golden import executor
 from golden.errors import ShiftbookError
 from golden.integer import accumulate, requantize
 from golden.network import Conv
 from golden.spec import DEFAULT
-from tests.frontend.models import Residual, lively, small
+from tests.frontend.lowering import check_layers, lowered, random_images, real_values
+from tests.frontend.models import Residual, small
 
 PLAIN = Normalization((0.0, 0.0), (1.0, 1.0))
-
-
-def random_images(count, height, width, channels, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (count, height, width, channels), dtype=np.uint8)
-
-
-def lowered(model, shape, scheme="int8", normalization=None, density=1.0, **options):
-    """A traced, quantized and calibrated model, its integer network, and what that gives on some images."""
-    channels, height, width = shape
-    normalization = normalization or Normalization((0.4,) * channels, (0.25,) * channels)
-    graph = trace(lively(model), shape)
-    quantized = quantize_weights(model, graph.paths, get(scheme)(), density=density, **options)
-    images = random_images(8, height, width, channels)
-    inputs = normalize(images, normalization.mean, normalization.std)
-    scales = calibrate(graph, inputs, input_range=normalization.range())
-    network = lower(graph, quantized, scales, normalization)
-    tensors = executor.run(network, images, keep=True).tensors
-    return graph, network, scales, tensors
 
 
 CASES = [(Residual, (3, 16, 16), "int8"), (small, (2, 8, 8), "int8"), (small, (2, 8, 8), "shift")]
@@ -73,46 +55,7 @@ def test_accumulators_equal_torch_on_the_same_integers(model, shape, scheme):
 
 @pytest.mark.parametrize(("model", "shape", "scheme"), CASES)
 def test_each_layer_is_within_its_rounding_of_float64(model, shape, scheme):
-    """Every layer on its own, from the same input: within the sum of the roundings that it is made of.
-
-    In steps of the output: 1/2 for the output, half a unit of each multiplier times what it multiplies, and
-    half an accumulator step for the bias.
-    """
-    graph, network, scales, tensors = lowered(model(), shape, scheme)
-    nodes = {node.name: node for node in network.nodes}
-    for layer in graph.layers:
-        if not isinstance(layer, ConvLayer):
-            continue
-        real = {name: real_values(tensors[name], scales[name]) for name in (layer.source, layer.name)}
-        gain, offset = (torch.from_numpy(a).reshape(-1, 1, 1) for a in fold_norm(layer))
-        top, bottom, left, right = layer.padding
-        x = nn.functional.pad(real[layer.source], (left, right, top, bottom))
-        share = gain * nn.functional.conv2d(
-            x, layer.weight().double(), None, layer.stride, 0, 1, layer.groups
-        )
-        added = torch.zeros(())
-        if layer.residual is not None:
-            added = real_values(tensors[layer.residual], scales[layer.residual])
-        step = scales[layer.name].scale
-        requantizer = nodes[layer.name].requantize
-        unit = torch.from_numpy(np.exp2(-requantizer.shift.astype(np.float64))).reshape(-1, 1, 1)
-        multiplier = torch.from_numpy(requantizer.multiplier).reshape(-1, 1, 1) * unit
-        accumulator = share.abs() / step / multiplier
-        other = 0 if layer.residual is None else added.abs() / scales[layer.residual].scale
-        bound = 0.501 + (accumulator + other) * unit / 2 + multiplier / 2
-        wanted = activate(share + offset + added, layer.activation) / step + scales[layer.name].zero_point
-        difference = (real[layer.name] / step + scales[layer.name].zero_point - wanted.clamp(0, 255)).abs()
-        excess = difference - bound
-        # ReLU6's limit is rounded to a step of its own.
-        assert excess.max() <= (0.5 if layer.activation == "relu6" else 0), layer.name
-        assert difference.mean() < 0.35, layer.name
-
-
-def real_values(integers, affine):
-    """[N, C, H, W] float64 of a tensor [N, H, W, C] of integers."""
-    return torch.from_numpy((integers.astype(np.float64) - affine.zero_point) * affine.scale).permute(
-        0, 3, 1, 2
-    )
+    check_layers(*lowered(model(), shape, scheme))
 
 
 def test_the_whole_network_follows_the_float_model():
@@ -160,17 +103,17 @@ def one_by_one(weight_value, bias_value, channels=1, **norm):
     return next(trace(nn.Sequential(*parts), (channels, 1, 1)).convs())
 
 
-def lower_one(layer, source, target, step=1.0, integers=None):
+def lower_one(layer, source, target, step=1.0, integers=None, scheme="int8"):
     """Requantizer of a network of this one layer, whose integer weights are all 1 unless given."""
-    return lower_whole(layer, source, target, step, integers).nodes[0].requantize
+    return lower_whole(layer, source, target, step, integers, scheme).nodes[0].requantize
 
 
-def lower_whole(layer, source, target, step=1.0, integers=None):
+def lower_whole(layer, source, target, step=1.0, integers=None, scheme="int8"):
     channels = layer.input_shape[0]
     if integers is None:
         integers = np.ones((1, 1, 1, channels), np.int16)
     graph = type("Graph", (), {"layers": [layer], "input_shape": layer.input_shape})
-    quantized = {layer.path: QuantizedLayer(integers, step, np.unique(integers), "int8")}
+    quantized = {layer.path: QuantizedLayer(integers, step, np.unique(integers), scheme)}
     normalization = Normalization((0.0,) * channels, (1.0,) * channels)
     return lower(graph, quantized, {INPUT: source, layer.name: target}, normalization)
 
@@ -200,13 +143,41 @@ def test_a_channel_without_gain_or_weights_is_its_constant(fault):
     assert set(got.ravel()) == {10 + 5}, "2.25 is 4.5 steps of 0.5, and halves round up"
 
 
+@pytest.mark.parametrize(("bias", "level"), [(-10.0, 0), (16.0, 60)])
+def test_a_channel_that_never_leaves_its_clamp_is_constant_where_its_bias_is_too_large(bias, level):
+    """ReLU6 at steps of 0.1 ends at 60; the channel reaches 2 steps to either side of its bias."""
+    layer = one_by_one(1.0, 0.0, 8, weight=1.0, bias=bias, running_mean=0.0, running_var=1.0)
+    layer.activation = "relu6"
+    integers = np.full((1, 1, 1, 8), 127, np.int16)
+    step = 0.1 / 2**17  # -10 is then 100 * 2^17 steps of the accumulator, more than 24 bits
+    network = lower_whole(layer, Affine(1.0, 0), Affine(0.1, 0), step=step, integers=integers)
+    assert not network.nodes[0].weights.integers.any()
+    got = executor.run(network, random_images(30, 1, 1, 8)).outputs
+    assert set(got.ravel()) == {level}
+
+
 def test_a_bias_that_no_accumulator_holds_is_refused():
-    layer = one_by_one(1.0, 0.0, weight=1.0, bias=500.0, running_mean=0.0, running_var=1.0)
+    layer = one_by_one(1.0, 0.0, weight=1.0, bias=200.0, running_mean=0.0, running_var=1.0)
     integers = np.full((1, 1, 1, 1), 127, np.int16)
-    with pytest.raises(
-        ShiftbookError, match=r"layer 0: the bias of output channel 0 would be 9\.998e\+06 steps"
-    ):
-        lower_one(layer, Affine(1.0, 0), Affine(1.0, 0), integers=integers, step=5e-5)
+    with pytest.raises(ShiftbookError, match=r"layer 0: the bias of output channel 0 would be 1e\+07 steps"):
+        lower_one(layer, Affine(1.0, 0), Affine(1.0, 0), 2e-5, integers, "shift")
+
+
+@pytest.mark.parametrize(("channels", "reach", "offset"), [(300, 200, 0), (300, 200, 30), (30, 12, 180)])
+def test_int8_weights_give_way_where_accumulator_or_bias_are_too_wide(channels, reach, offset):
+    """Other schemes refuse these: all weights count alike, or the offset is many steps of the accumulator."""
+    layer = one_by_one(1.0, float(offset), channels)
+    integers = np.random.default_rng(1).integers(100, 128, (1, 1, 1, channels)).astype(np.int16)
+    step = reach / integers.sum()
+    source, target = Affine(1 / 255, 0), Affine(1.0, 20)
+    with pytest.raises(ShiftbookError, match="accumulator"):
+        lower_whole(layer, source, target, step, integers, "shift")
+    network = lower_whole(layer, source, target, step, integers)
+    images = random_images(40, 1, 1, channels)
+    got = executor.run(network, images).outputs[:, 0]
+    exact = images.reshape(40, -1) / 255 @ integers.ravel() * step + offset + 20
+    assert np.abs(got - exact).max() < 0.8
+    assert len(set(got)) > 2, "the channel did not become a constant"
 
 
 def test_a_gain_beyond_the_multiplier_is_refused():
@@ -218,7 +189,7 @@ def test_an_accumulator_that_could_overflow_is_refused():
     layer = one_by_one(1.0, 0.0, channels=300)
     integers = np.full((1, 1, 1, 300), 127, np.int16)
     with pytest.raises(ShiftbookError, match="layer 0: the accumulator of output channel 0 needs 25 bits"):
-        lower_one(layer, Affine(1.0, 0), Affine(40000.0, 0), integers=integers)
+        lower_one(layer, Affine(1.0, 0), Affine(40000.0, 0), 1.0, integers, "shift")
 
 
 @given(st.lists(st.floats(1e-12, 1000), min_size=1, max_size=8), st.sampled_from([0.0, 0.3, 4.0]))

@@ -84,6 +84,18 @@ def test_zoo(model, shape, layers):
     assert len(graph.paths) == len(set(graph.paths)) == (6 if layers == 6 else 20)
 
 
+class SamePadded(nn.Conv2d):
+    """Pads as TensorFlow does, with a module or by the call, and calls the function on its own parameters."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.outside = nn.ZeroPad2d((0, 1, 0, 1))
+
+    def forward(self, x):
+        x = functional.pad(self.outside(x), (1, 0))
+        return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, groups=self.groups)
+
+
 def conv(inputs=3, outputs=4, kernel=3, **options):
     return nn.Conv2d(inputs, outputs, kernel, **options)
 
@@ -110,6 +122,16 @@ def conv(inputs=3, outputs=4, kernel=3, **options):
         ),
         (lambda m, x: (m.c(x) + x).mean((2, 3)), {"c": conv(3, 3, padding=1)}),
         (lambda m, x: m.l(x.flatten(1)), {"l": nn.Linear(3 * 64, 5)}),
+        (lambda m, x: m.c(x).mean((2, 3)), {"c": SamePadded(3, 6, 3, 2, (1, 0), groups=3, bias=False)}),
+        (
+            lambda m, x: functional.conv2d(x, bias=m.c.bias, weight=m.c.weight, padding="same").mean((2, 3)),
+            {"c": conv(kernel=(2, 5))},
+        ),
+        (
+            lambda m, x: functional.conv2d(x, m.c.weight, m.c.bias, (1, 2), "valid").mean((2, 3)),
+            {"c": conv()},
+        ),
+        (lambda m, x: functional.linear(x.flatten(1), m.l.weight, m.l.bias), {"l": nn.Linear(3 * 64, 5)}),
         (lambda m, x: m.l(torch.flatten(m.c(x), 1)), {"c": conv(), "l": nn.Linear(144, 5)}),
     ],
 )
@@ -122,6 +144,24 @@ def test_a_module_called_twice_is_two_layers_of_one_path():
     graph = agree(Wrapped(lambda m, x: m.d(m.d(m.c(x))).mean((2, 3)), c=conv(), d=conv(4, 4, 1)), (3, 8, 8))
     assert [layer.name for layer in graph.convs()] == ["part.c", "part.d", "part.d@2"]
     assert graph.paths == ["part.c", "part.d"]
+
+
+def test_a_function_of_a_modules_parameters_is_a_layer_of_that_module():
+    graph = agree(
+        Wrapped(
+            lambda m, x: functional.linear(m.d(m.d(m.c(x))).flatten(1), m.l.weight, m.l.bias),
+            c=SamePadded(3, 4, 3, 2, (1, 0)),
+            d=SamePadded(4, 4, 1),
+            l=nn.Linear(4 * 7 * 8, 5),
+        ),
+        (3, 8, 8),
+    )
+    convs = list(graph.convs())
+    assert [layer.name for layer in convs] == ["part.c", "part.d", "part.d@2", "part.l"]
+    assert graph.paths == ["part.c", "part.d", "part.l"]
+    assert convs[0].padding == (1, 2, 1, 1), "the call's own padding goes around that of the modules"
+    assert convs[0].stride == (2, 2)
+    assert convs[0].kernel == (3, 3)
 
 
 def test_a_module_called_input_does_not_hide_the_image():
@@ -146,7 +186,32 @@ NORM = {"c": conv(), "n": nn.BatchNorm2d(4)}
         (lambda m, x: m.c(x) * 2, {"c": conv()}, "operation mul at 'part'"),
         (lambda m, x: m.c(x) + 1, {"c": conv()}, "both operands must be tensors of the network, not 1"),
         (lambda m, x: torch.cat([m.c(x), m.c(x)], 1), {"c": conv()}, "operation cat at 'part'"),
-        (lambda m, x: functional.conv2d(x, m.c.weight), {"c": conv()}, "parameter part.c.weight"),
+        (lambda m, x: functional.conv2d(x, m.c.weight), {"c": conv()}, "its bias must be that of 'part.c'"),
+        (
+            lambda m, x: functional.conv2d(x, m.c.weight, m.d.bias),
+            {"c": conv(), "d": conv()},
+            "conv2d at 'part': its bias must be that of 'part.c', as its weight is",
+        ),
+        (
+            lambda m, x: functional.conv2d(x, 2 * m.c.weight, m.c.bias),
+            {"c": conv()},
+            "operation mul at 'part'",
+        ),
+        (
+            lambda m, x: functional.conv2d(x, m.t.weight),
+            {"t": nn.ConvTranspose2d(3, 3, 3, bias=False)},
+            "conv2d at 'part': its weight must be the weight of a Conv2d",
+        ),
+        (
+            lambda m, x: functional.conv2d(x, m.c.weight, dilation=2),
+            {"c": conv(bias=False)},
+            "conv2d at 'part': dilation must be 1, not 2",
+        ),
+        (
+            lambda m, x: functional.conv2d(x, m.c.weight, groups=3),
+            {"c": conv(1, 3, bias=False)},
+            "conv2d at 'part': groups must be 1 as of 'part.c', not 3",
+        ),
         (lambda m, x: m.c(x), {"c": nn.ConvTranspose2d(3, 4, 3)}, "ConvTranspose2d at 'part.c'"),
         (lambda m, x: m.c(x), {"c": conv(dilation=2)}, "dilation must be 1, not (2, 2)"),
         (lambda m, x: m.c(x), {"c": conv(padding=1, padding_mode="reflect")}, "not 'reflect'"),
