@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from frontend.batches import batch_size
 from frontend.graph import ConvLayer, Graph
 
 
@@ -40,9 +41,10 @@ def surroundings(graph: Graph, inputs: Tensor | None = None) -> dict[str, Surrou
 
         def observe(name: str, value: Tensor) -> None:
             if name in wanted:
-                moments[name] = value.square().mean(dim=0)
+                moments[name] = moments.get(name, 0.0) + value.square().sum(dim=0) / len(inputs)
 
-        graph.run(inputs, observe)
+        for part in inputs.split(batch_size(inputs.shape[2], inputs.shape[3], len(inputs))):
+            graph.run(part, observe)
     found: dict[str, Surroundings] = {}
     for layer in graph.convs():
         if layer.path not in found:
