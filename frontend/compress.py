@@ -124,7 +124,8 @@ def compress(
     calibration
         Other images to calibrate on.
     epochs
-        Of fine-tuning; 0 compresses the weights as they are.
+        Of fine-tuning; 0 compresses the weights as they are. Where the images have no labels, the float
+        network's own answers take their place.
     mean, std
         Input normalization, one value a channel. By default the zoo entry's own, for colour images
         .485 .456 .406 and .229 .224 .225, else 0 and 1.
@@ -167,7 +168,7 @@ def compress(
         chosen,
         density=density,
         epochs=epochs,
-        data=material.labelled() if epochs else None,
+        data=_lessons(model, material, normalization, progress) if epochs else None,
         mean=normalization.mean,
         std=normalization.std,
         keep_int8=set(kept),
@@ -281,10 +282,6 @@ class Material:
         order = np.random.default_rng(seed).permutation(len(images))
         return images.take(np.sort(order[:CALIBRATION_IMAGES]))
 
-    def labelled(self) -> Data | None:
-        """What to fine-tune on; None where there are no labels."""
-        return None if self.train.labels is None else (self.train.images, self.train.labels)
-
     def class_names(self, classes: int) -> tuple[str, ...]:
         """Names of the classes, where the data has one for each of the network's."""
         return self.train.classes if len(self.train.classes) == classes else ()
@@ -312,7 +309,7 @@ def gather(
     Raises
     ------
     ShiftbookError
-        There are none, or fine-tuning is asked for without labels.
+        There are none, or none but for calibration, and fine-tuning is asked for.
     """
     data = found.data if data is None else data
     other = None
@@ -323,13 +320,11 @@ def gather(
         if other is None:
             raise ShiftbookError("there are no images to calibrate on: give --data or --calibration")
         if epochs:
-            raise ShiftbookError(f"fine-tuning for {epochs} epochs needs labelled images: give --data")
+            raise ShiftbookError(f"fine-tuning for {epochs} epochs needs images to train on: give --data")
         return Material(other, None, None)
     trained_on = load(
         data, "train", limit=None if epochs else STATISTICS_IMAGES, seed=seed, progress=progress
     )
-    if epochs and trained_on.labels is None:
-        raise ShiftbookError(f"fine-tuning for {epochs} epochs needs labels, and {data} has none")
     test = None if trained_on.labels is None else load(data, "test", seed=seed, progress=progress)
     return Material(trained_on, other, test)
 
@@ -376,6 +371,16 @@ def _checked_paths(graph: Graph, paths: Collection[str]) -> tuple[str, ...]:
         if path not in graph.paths:
             raise ShiftbookError(f"there is no layer {path!r} to keep: choose of {', '.join(graph.paths)}")
     return tuple(paths)
+
+
+def _lessons(model: nn.Module, material: Material, normalization: Normalization, progress: Progress) -> Data:
+    """What to fine-tune on; images without labels get the float network's own answers."""
+    images, labels = material.train.images, material.train.labels
+    if labels is None:
+        progress("answers of the float network", 0, 1)
+        labels = train.answers(model, images, normalization.mean, normalization.std)
+        progress("answers of the float network", 1, 1)
+    return images, labels
 
 
 def _float_accuracy(

@@ -367,6 +367,25 @@ def has_fast_bfloat16() -> bool:
     return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
+def predictions(
+    model: nn.Module,
+    call: Callable[[Tensor], Tensor],
+    images: Images,
+    mean: Sequence[float],
+    std: Sequence[float],
+    bfloat16: bool,
+) -> Labels:
+    """Return int64 [N] the class whose score ``call(inputs)`` gives as the largest; ``model`` evaluates."""
+    batch = batch_size(images.shape[1], images.shape[2], 256)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        parts = (images[start : start + batch] for start in range(0, len(images), batch))
+        found = [call(normalize(part, mean, std)).argmax(1).numpy() for part in parts]
+    model.train(was_training)
+    return np.concatenate(found)
+
+
 def share_right(
     model: nn.Module,
     call: Callable[[Tensor], Tensor],
@@ -377,12 +396,4 @@ def share_right(
 ) -> float:
     """Return the share of images whose label is the largest of ``call(inputs)``; ``model`` evaluates."""
     images, labels = data
-    batch = batch_size(images.shape[1], images.shape[2], 256)
-    was_training, hits = model.training, 0
-    model.eval()
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        for start in range(0, len(images), batch):
-            answer = call(normalize(images[start : start + batch], mean, std))
-            hits += int((answer.argmax(1).numpy() == labels[start : start + batch]).sum())
-    model.train(was_training)
-    return hits / len(images)
+    return float((predictions(model, call, images, mean, std, bfloat16) == labels).mean())

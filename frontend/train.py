@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from frontend.batches import Images, augment, batch_size, normalize
-from frontend.finetune import Data, FineTuning, Recipe, share_right
+from frontend.batches import Images, Labels, augment, batch_size, normalize
+from frontend.finetune import Data, FineTuning, Recipe, predictions, share_right
 from frontend.layer_state import layer_states, prune_layers, refresh, results
 from frontend.progress import Progress, quiet
 from frontend.prune import check_density
@@ -18,7 +18,7 @@ from frontend.schemes import QuantizedLayer, Scheme
 from frontend.surroundings import Surroundings
 from golden.errors import ShiftbookError
 
-__all__ = ["Data", "Recipe", "accuracy", "quantize_weights", "remeasure_batch_norm"]
+__all__ = ["Data", "Recipe", "accuracy", "answers", "quantize_weights", "remeasure_batch_norm"]
 
 NORM_IMAGES = 8192
 """Images on which batch norm statistics are measured again, at most."""
@@ -106,6 +106,11 @@ def quantize_weights(
 def accuracy(model: nn.Module, data: Data, mean: Sequence[float], std: Sequence[float]) -> float:
     """Return the share of images whose largest output is their label, in evaluation mode."""
     return share_right(model, model, data, mean, std, bfloat16=False)
+
+
+def answers(model: nn.Module, images: Images, mean: Sequence[float], std: Sequence[float]) -> Labels:
+    """Return int64 [N] the model's own classes for raw images, in evaluation mode."""
+    return predictions(model, model, images, mean, std, bfloat16=False)
 
 
 def remeasure_batch_norm(
