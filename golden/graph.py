@@ -20,12 +20,12 @@ from golden.packing import (
     unpack_requantize,
 )
 from golden.spec import Spec
+from golden.validate import MAX_CODEWORDS
 
 JSON = dict[str, Any]
 
 MAX_INTEGER = 1 << 20
 MAX_POSITIONS = 1 << 31
-MAX_CODEWORDS = 256
 """Bounds of what a graph may state, far above anything real, so that nothing absurd is computed with it."""
 
 

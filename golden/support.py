@@ -63,7 +63,7 @@ def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
         if spec.feed == "coded":
             _check_codebook(conv.weights, placement, spec)
         elif conv.weights.vectors is not None:
-            raise ShiftbookError("it has vectors, and a dense feed takes plain weights")
+            raise ShiftbookError("it has vectors, which a dense feed cannot read: take a coded preset")
     except ShiftbookError as error:
         raise ShiftbookError(f"layer {conv.name}: {error}") from None
     geometry(conv, source, placement, spec)

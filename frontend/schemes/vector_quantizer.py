@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from frontend.codebooks import Layout, SharedCodebooks
+from frontend.codebooks.encode import decode
 from frontend.schemes.base import QuantizedLayer, Quantizer
 from golden import network
 from golden.spec import Spec
@@ -59,11 +60,10 @@ class VectorQuantizer(Quantizer):
         self.finished: Finished | None = None
 
     def nearest(self, scaled: Tensor) -> Tensor:
-        return self._decoded(self.shared.integers)
+        return self._placed(decode(self.shared.integers, self.codes.flatten(0, 2)))
 
     def __call__(self, weight: Tensor) -> Tensor:
-        flat = self.shared.decode(self.codes.flatten(0, 2)).reshape(*self.present.shape, -1)
-        return self.layout.scatter(flat * self.present[..., None]) * self.step
+        return self._placed(self.shared.decode(self.codes.flatten(0, 2))) * self.step
 
     def parameters(self) -> list[nn.Parameter]:
         return [self.shared.values]
@@ -106,7 +106,7 @@ class VectorQuantizer(Quantizer):
             weights.integers, step, weights.codebook, self.scheme, self.facts, weights.vectors
         )
 
-    def _decoded(self, codewords: Tensor) -> Tensor:
-        total = sum(book[self.codes[..., m].long()] for m, book in enumerate(codewords))
-        assert isinstance(total, Tensor)
-        return self.layout.scatter(total * self.present[..., None])
+    def _placed(self, vectors: Tensor) -> Tensor:
+        """The weights [O, I, kh, kw] of vectors [O W V, d]; those that are not present are zeros."""
+        vectors = vectors.reshape(*self.present.shape, -1)
+        return self.layout.scatter(vectors * self.present[..., None])
