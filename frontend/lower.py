@@ -28,7 +28,7 @@ from golden.coding import code_weights
 from golden.errors import ShiftbookError
 from golden.integer import LARGEST_ACTIVATION, MAX_RESIDUAL_MULTIPLIER, prove_accumulator
 from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
-from golden.spec import DEFAULT, Spec
+from golden.spec import DEFAULT, FRACTION, Spec
 from golden.vectors import vector_weights
 
 Reals = NDArray[np.float64]
@@ -37,9 +37,6 @@ Flags = NDArray[np.bool_]
 
 CONSTANT_BITS = 10
 """A channel whose output does not depend on its input has its bias in units of 2^-10 steps, where it can."""
-
-ENOUGH = 64
-"""Multipliers from here on are within 1 % of the gain; below, a layer does not share one shift."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +116,13 @@ def input_requantizer(normalization: Normalization, target: Affine, spec: Spec) 
     )
 
 
-def fixed_point(gain: Reals, spec: Spec, companion: float = 0.0) -> tuple[Ints, Ints]:
+def fixed_point(gain: Reals, spec: Spec) -> tuple[Ints, Ints]:
     """Multipliers and shifts with ``multiplier / 2^shift`` as near to ``gain`` as the widths allow.
 
     Parameters
     ----------
     gain
         [O], not negative.
-    companion
-        Another gain that must be representable at the same shift (the residual's), in 24 bits.
 
     Raises
     ------
@@ -135,16 +130,13 @@ def fixed_point(gain: Reals, spec: Spec, companion: float = 0.0) -> tuple[Ints, 
         A gain exceeds the largest multiplier.
     """
     largest = (1 << spec.multiplier_width) - 1
-    shift = np.full(gain.shape, (1 << spec.shift_width) - 1, np.int64)
-    for limit, value in ((largest, gain), (MAX_RESIDUAL_MULTIPLIER, np.full(gain.shape, companion))):
-        # The largest shift at which the rounded multiplier still fits.
-        room = np.floor(np.log2((limit + 0.499) / np.maximum(value, 1e-300)))
-        shift = np.minimum(shift, room.astype(np.int64))
-    if (shift < 0).any():
-        worst = max(float(gain.max()), companion)
+    # The largest shift at which the rounded multiplier still fits.
+    room = np.floor(np.log2((largest + 0.499) / np.maximum(gain, 1e-300)))
+    shift = np.minimum(room, spec.largest_shift).astype(np.int64)
+    if (shift < FRACTION).any():
         raise ShiftbookError(
-            f"a requantizer gain of {worst:.4g} exceeds the largest multiplier {largest}; "
-            "is the output's range much smaller than the input's?"
+            f"a requantizer gain of {float(gain.max()):.4g} exceeds the largest that can be said, "
+            f"{largest / (1 << FRACTION):.4g}; is the output's range much smaller than the input's?"
         )
     return np.rint(gain * np.exp2(shift)).astype(np.int64), shift
 
@@ -270,9 +262,7 @@ def requantizer(
     """
     total = weights.sum(axis=1)
     alive = (gain > 0) & weights.any(axis=1)
-    multiplier, shift = _named(name, gain, spec, residual_gain)
-    if residual_gain:
-        multiplier, shift = _one_shift(gain, multiplier, shift, alive)
+    multiplier, shift = _named(name, gain, spec)
     with np.errstate(divide="ignore", invalid="ignore"):
         # By the multiplier that is there, not by the one wished for: the offset is then met exactly.
         wanted = np.where(multiplier > 0, offset / (multiplier / np.exp2(shift)), np.inf)
@@ -287,9 +277,9 @@ def requantizer(
             f"accumulator, more than {spec.accumulator_width} bits hold: its gain is almost nothing"
         )
     bias = np.rint(np.where(constant, 0, wanted)) - source_zero_point * total
-    # A constant channel keeps a shared shift, and a power of two makes its bias coarse enough to fit.
+    # A power of two makes the bias of a constant channel coarse enough to fit.
     largest = spec.multiplier_width - 1
-    shift = np.where(constant, np.minimum(shift, CONSTANT_BITS + largest), shift)
+    shift = np.where(constant, np.clip(shift, FRACTION, CONSTANT_BITS + largest), shift)
     power = np.clip(shift - CONSTANT_BITS, 0, largest)
     fixed = np.clip(np.rint(offset * np.exp2(shift - power)), -most, most)
     requantize = Requantize(
@@ -299,9 +289,7 @@ def requantizer(
         zero_point=target.zero_point,
         low=ends[0],
         high=ends[1],
-        residual_multiplier=np.rint(residual_gain * np.exp2(shift)).astype(np.int64)
-        if residual_gain
-        else None,
+        residual_multiplier=_residual_multiplier(name, residual_gain) if residual_gain else None,
     )
     return requantize, constant
 
@@ -330,24 +318,20 @@ def still(
     return (reach < 0.5) | ((not adds) & ((offset + reach <= low) | (offset - reach >= high)))
 
 
-def _one_shift(gain: Reals, multiplier: Ints, shift: Ints, alive: NDArray[np.bool_]) -> tuple[Ints, Ints]:
-    """The same shift for all channels of a layer with a residual, where every multiplier stays precise.
-
-    The residual's multiplier is then one number, which costs no bits in a checkpoint.
-    """
-    if not alive.any():
-        return multiplier, shift
-    common = shift[alive].min()
-    together = np.rint(gain * np.exp2(common)).astype(np.int64)
-    if together[alive].min() < ENOUGH:
-        return multiplier, shift
-    return np.where(alive, together, 0), np.full_like(shift, common)
+def _residual_multiplier(name: str, gain: float) -> int:
+    multiplier = round(gain * (1 << FRACTION))
+    if multiplier > MAX_RESIDUAL_MULTIPLIER:
+        raise ShiftbookError(
+            f"layer {name}: a step of its residual is {gain:.4g} steps of its output, and at most "
+            f"{MAX_RESIDUAL_MULTIPLIER / (1 << FRACTION):.4g} can be said: its output's range is too small"
+        )
+    return multiplier
 
 
-def _named(name: str, gain: Reals, spec: Spec, companion: float) -> tuple[Ints, Ints]:
+def _named(name: str, gain: Reals, spec: Spec) -> tuple[Ints, Ints]:
     """``fixed_point``, with the layer's name in the error."""
     try:
-        return fixed_point(gain, spec, companion)
+        return fixed_point(gain, spec)
     except ShiftbookError as error:
         raise ShiftbookError(f"layer {name}: {error}") from error
 
@@ -378,7 +362,7 @@ def _without_weights(layer: Layer, calibration: Mapping[str, Affine], spec: Spec
             source, target = calibration[layer.source], calibration[layer.name]
             count = layer.kernel[0] * layer.kernel[1]
             gain = np.array([source.scale / (count * target.scale)])
-            multiplier, shift = _named(layer.name, gain, spec, 0.0)
+            multiplier, shift = _named(layer.name, gain, spec)
             low, high = clamps(layer, target)
             requantize = Requantize(
                 np.array([-count * source.zero_point]), multiplier, shift, target.zero_point, low, high

@@ -25,7 +25,7 @@ from golden.network import Network
 from golden.spec import DEFAULT, Spec
 from golden.validate import validate
 
-VERSION = 2
+VERSION = 3
 """Version of the format that this program writes, and the only one that it reads."""
 
 KEY = "shiftbook"
@@ -188,8 +188,8 @@ def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
     checksum, _, text = rest.partition(" ")
     if stated.isascii() and stated.isdigit() and len(stated) < 10 and int(stated) > VERSION:
         raise ShiftbookError(f"{path} has checkpoint format {stated}, newer than {VERSION}: update shiftbook")
-    if stated == "1":
-        raise ShiftbookError(f"{path} has checkpoint format 1, older than {VERSION}: compress it again")
+    if stated in ("1", "2"):
+        raise ShiftbookError(f"{path} has checkpoint format {stated}, older than {VERSION}: make it again")
     if stated != str(VERSION) or _sha256(text.encode(errors="replace")) != checksum:
         raise ShiftbookError(f"{path} is damaged: the checksum of its graph is wrong")
     try:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from golden import integer
 from golden.errors import ShiftbookError
-from golden.network import Conv, Network, Node, Pool
+from golden.network import Concat, Conv, Network, Node, Pool, sources_of, zero_points
 from golden.validate import validate
 
 Activations = NDArray[np.uint8]
@@ -74,17 +74,10 @@ def run(
     return Result(whole[names[-1]].reshape(len(images), -1), whole if keep else {})
 
 
-def zero_points(network: Network) -> dict[str, int]:
-    """Zero point of every tensor, by name of the node that makes it."""
-    found = {network.input.name: network.input.requantize.zero_point}
-    for node in network.nodes:
-        parameters = getattr(node, "requantize", None)
-        found[node.name] = found[node.source] if parameters is None else parameters.zero_point
-    return found
-
-
 def run_node(node: Node, tensors: dict[str, Activations], zero: dict[str, int]) -> Activations:
     """One node on the tensors [N, h, w, c] that it needs, with the zero points of all tensors."""
+    if isinstance(node, Concat):
+        return np.concatenate([tensors[source] for source in node.sources], axis=3)
     source = tensors[node.source]
     if isinstance(node, Conv):
         if node.residual is None:
@@ -99,9 +92,7 @@ def _forward(network: Network, images: Activations, keep: bool) -> dict[str, Act
     zero = zero_points(network)
     last_use: dict[str, int] = {}
     for index, node in enumerate(network.nodes):
-        last_use[node.source] = index
-        if isinstance(node, Conv) and node.residual is not None:
-            last_use[node.residual] = index
+        last_use.update(dict.fromkeys(sources_of(node), index))
     tensors = {network.input.name: integer.requantize(images, network.input.requantize)}
     for index, node in enumerate(network.nodes):
         tensors[node.name] = run_node(node, tensors, zero)

@@ -8,7 +8,7 @@ from typing import Any, cast, get_args
 
 from golden.bits import Bytes
 from golden.errors import ShiftbookError
-from golden.network import Along, Codebooks, Conv, Input, Network, Node, Pool, Requantize, Subsample
+from golden.network import Along, Codebooks, Concat, Conv, Input, Network, Node, Pool, Requantize, Subsample
 from golden.packing import (
     LayerShape,
     is_balanced,
@@ -164,6 +164,10 @@ class Fields:
         """A text field, or null."""
         return None if name in self.values and self._none(name) else self.text(name)
 
+    def integer_or_none(self, name: str) -> int | None:
+        """An integer field >= 0, or null."""
+        return None if name in self.values and self._none(name) else self.integer(name)
+
     def object_or_none(self, name: str) -> JSON | None:
         """An object field, or null."""
         return None if name in self.values and self._none(name) else cast(JSON, self.take(name, dict))
@@ -201,6 +205,8 @@ Sets = tuple[Codebooks, ...]
 
 
 def _node_json(node: Node, slots: int, sets: Sets) -> JSON:
+    if isinstance(node, Concat):
+        return {"type": "concat", "name": node.name, "sources": list(node.sources)}
     if isinstance(node, Subsample):
         return {
             "type": "subsample",
@@ -242,14 +248,16 @@ def _shared(parameters: Requantize | None) -> JSON | None:
         "zero_point": int(parameters.zero_point),
         "low": int(parameters.low),
         "high": int(parameters.high),
+        "residual_multiplier": parameters.residual_multiplier,
     }
 
 
-def _requantize(fields: JSON, what: str, data: Bytes, channels: int, residual: bool) -> Requantize:
+def _requantize(fields: JSON, what: str, data: Bytes, channels: int) -> Requantize:
     shared = Fields(fields, f"{what}'s requantizer")
     zero_point, low, high = (shared.integer(name, 0, 255) for name in ("zero_point", "low", "high"))
+    residual = shared.integer_or_none("residual_multiplier")
     shared.finish()
-    return unpack_requantize(data, channels, residual, zero_point, low, high)
+    return unpack_requantize(data, channels, zero_point, low, high, residual)
 
 
 def _input(fields: Fields, take: Take) -> Input:
@@ -258,7 +266,7 @@ def _input(fields: Fields, take: Take) -> Input:
     (tensor,) = tensor_names(name, weights=False)
     shared = fields.take("requantize", dict)
     fields.finish()
-    requantize = _requantize(shared, "the input", take(tensor), channels, residual=False)
+    requantize = _requantize(shared, "the input", take(tensor), channels)
     return Input(name, (height, width, channels), requantize)
 
 
@@ -307,8 +315,10 @@ def _node(fields: Fields, slots: int, sets: Sets, spec: Spec, take: Take) -> Nod
             before=fields.integer("before"),
             after=fields.integer("after"),
         )
+    elif kind == "concat":
+        node = Concat(name=fields.text("name"), sources=fields.texts("sources"))
     else:
-        raise ShiftbookError(f"{fields.what}: type must be conv, pool or subsample, not {kind!r}")
+        raise ShiftbookError(f"{fields.what}: type must be conv, pool, subsample or concat, not {kind!r}")
     fields.finish()
     return node
 
@@ -332,7 +342,7 @@ def _conv(fields: Fields, slots: int, sets: Sets, spec: Spec, take: Take) -> Con
     streams, tables, requantize = (take(tensor) for tensor in tensor_names(name, weights=True))
     try:
         weights = unpack_layer(streams, tables, layer, slots, spec)
-        parameters = _requantize(shared, fields.what, requantize, outputs, residual is not None)
+        parameters = _requantize(shared, fields.what, requantize, outputs)
     except ShiftbookError as error:
         raise ShiftbookError(f"{fields.what}: {error}") from error
     return Conv(
@@ -355,7 +365,7 @@ def _pool(fields: Fields, take: Take) -> Pool:
     parameters = None
     if shared is not None:
         (tensor,) = tensor_names(name, weights=False)
-        parameters = _requantize(shared, fields.what, take(tensor), 1, residual=False)
+        parameters = _requantize(shared, fields.what, take(tensor), 1)
     return Pool(
         name=name,
         source=fields.text("source"),

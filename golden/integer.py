@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from golden.errors import ShiftbookError
 from golden.network import Conv, Pool, Requantize, Subsample
-from golden.spec import ACTIVATION_WIDTH, Spec
+from golden.spec import ACTIVATION_WIDTH, FRACTION, RESIDUAL_WIDTH, Spec
 
 Activations = NDArray[np.uint8]
 
 LARGEST_ACTIVATION = (1 << ACTIVATION_WIDTH) - 1
 MAX_ACCUMULATOR_WIDTH = 32
 MAX_MULTIPLIER = (1 << 16) - 1
-MAX_RESIDUAL_MULTIPLIER = (1 << 24) - 1
+MAX_RESIDUAL_MULTIPLIER = (1 << RESIDUAL_WIDTH) - 1
 MAX_SHIFT = 40
 """Within these four bounds float64 requantizes exactly: see `requantize`."""
 
@@ -38,7 +38,7 @@ def requantize(
 
     Computed in float64 as ``floor(acc * (m / 2^s) + (bias * m / 2^s + zero_point + 1/2) + r / 2^s)``. Each
     term is an integer below 2^52 over 2^max(s, 1), so that no step rounds: ``(acc + bias) * m`` stays below
-    2^49, ``r`` below 2^32 and ``zero_point * 2^s`` below 2^48.
+    2^49, ``r`` below 2^50 and ``zero_point * 2^s`` below 2^48.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def requantize(
         Integers of at most 32 bits, in any dtype.
     parameters
         One entry an output channel, or a single one for all. ``multiplier <= 65535``,
-        ``residual_multiplier < 2^24``, ``shift <= 40``.
+        ``residual_multiplier < 2^10``, ``shift <= 40``.
     residual : uint8 [..., O], optional
         The tensor that is added, with its zero point.
 
@@ -57,15 +57,15 @@ def requantize(
     channels = accumulator.shape[-1]
     scale = np.ldexp(parameters.multiplier.astype(np.float64), -parameters.shift)
     offset = parameters.bias * scale + (parameters.zero_point + 0.5)
-    residual_scale = np.zeros(1)
+    residual_scale = 0.0
     if residual is not None:
         assert parameters.residual_multiplier is not None
-        residual_scale = np.ldexp(parameters.residual_multiplier.astype(np.float64), -parameters.shift)
+        residual_scale = parameters.residual_multiplier / (1 << FRACTION)
         offset = offset - residual_zero_point * residual_scale
     # Whole pixels in a row, with the parameters repeated, because NumPy broadcasts short rows slowly.
     pixels = accumulator.size // channels if channels else 0
     repeat = next(r for r in range(min(max(1, _BLOCK // channels), max(1, pixels)), 0, -1) if pixels % r == 0)
-    scales, offsets, residual_scales = (_repeat(a, channels, repeat) for a in (scale, offset, residual_scale))
+    scales, offsets = (np.tile(np.broadcast_to(a, channels), repeat) for a in (scale, offset))
     flat = accumulator.reshape(-1, repeat * channels)
     flat_residual = None if residual is None else residual.reshape(flat.shape)
     result = np.empty(flat.shape, np.uint8)
@@ -73,14 +73,10 @@ def requantize(
         value = flat[row] * scales
         value += offsets
         if flat_residual is not None:
-            value += flat_residual[row] * residual_scales
+            value += flat_residual[row] * residual_scale
         # The conversion truncates, which is the floor because the clamps leave nothing negative.
         result[row] = np.clip(value, parameters.low, parameters.high, out=value)
     return result.reshape(accumulator.shape)
-
-
-def _repeat(values: NDArray[np.floating], channels: int, times: int) -> NDArray[np.floating]:
-    return np.tile(np.broadcast_to(values, channels), times)
 
 
 def output_size(

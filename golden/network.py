@@ -22,7 +22,9 @@ class Requantize:
 
     ``y = clamp(zero_point + (((acc + bias) * multiplier + r + half) >> shift), low, high)`` with
     ``half = 1 << (shift - 1)`` (0 where shift is 0), an arithmetic shift, and
-    ``r = (residual - residual_zero_point) * residual_multiplier`` where a layer adds one.
+    ``r = (residual - residual_zero_point) * residual_multiplier << (shift - FRACTION)`` where a layer adds
+    one, with `golden.spec.FRACTION`: its multiplier is in steps of ``2^-FRACTION`` of the output, and shifts
+    are not below it.
     Halves therefore round up, towards plus infinity.
     """
 
@@ -32,7 +34,7 @@ class Requantize:
     zero_point: int = 0
     low: int = 0
     high: int = 255
-    residual_multiplier: Integers | None = None  # [O], unsigned
+    residual_multiplier: int | None = None  # one for all channels, unsigned
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +129,23 @@ class Subsample:
     after: int
 
 
-Node = Conv | Pool | Subsample
+@dataclass(frozen=True)
+class Concat:
+    """The channels of several tensors one after another; they share a scale and a zero point."""
+
+    name: str
+    sources: tuple[str, ...]
+
+
+Node = Conv | Pool | Subsample | Concat
+
+
+def sources_of(node: Node) -> tuple[str, ...]:
+    """Names of the tensors that a node reads."""
+    if isinstance(node, Concat):
+        return node.sources
+    residual = node.residual if isinstance(node, Conv) else None
+    return (node.source,) if residual is None else (node.source, residual)
 
 
 @dataclass(frozen=True)
@@ -159,3 +177,12 @@ class Network:
         """The sets of codebooks that layers name, each once, in the order of the layers."""
         named = [n.weights.vectors for n in self.nodes if isinstance(n, Conv)]
         return tuple(dict.fromkeys(vectors.codebooks for vectors in named if vectors is not None))
+
+
+def zero_points(network: Network) -> dict[str, int]:
+    """Zero point of every tensor, by name of the node that makes it."""
+    found = {network.input.name: network.input.requantize.zero_point}
+    for node in network.nodes:
+        parameters = getattr(node, "requantize", None)
+        found[node.name] = found[sources_of(node)[0]] if parameters is None else parameters.zero_point
+    return found

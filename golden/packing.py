@@ -168,18 +168,15 @@ def pack_requantize(parameters: Requantize) -> Bytes:
     writer = Writer()
     for values in (parameters.bias, parameters.multiplier, parameters.shift):
         writer.put_offsets(values)
-    if parameters.residual_multiplier is not None:
-        writer.put_offsets(parameters.residual_multiplier)
     return writer.data()
 
 
 def unpack_requantize(
-    data: Bytes, channels: int, residual: bool, zero_point: int, low: int, high: int
+    data: Bytes, channels: int, zero_point: int, low: int, high: int, residual_multiplier: int | None
 ) -> Requantize:
     """The inverse of :func:`pack_requantize`, for ``channels`` channels."""
     reader = Reader(data)
     bias, multiplier, shift = (reader.take_offsets(channels) for _ in range(3))
-    residual_multiplier = reader.take_offsets(channels) if residual else None
     reader.finish()
     return Requantize(bias, multiplier, shift, zero_point, low, high, residual_multiplier)
 

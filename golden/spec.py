@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from math import gcd
 from typing import Literal, get_args
 
 from golden.errors import ShiftbookError
@@ -19,6 +18,15 @@ DATA_WIDTH = 32
 
 WEIGHT_WIDTH = 8
 """Bits of the signed weight that a multiplier lane takes."""
+
+FRACTION = 8
+"""Bits below the point of a residual's multiplier; the requantizer's shift is not below it."""
+
+RESIDUAL_WIDTH = 10
+"""Bits of a residual's unsigned multiplier."""
+
+MAX_RING = 3
+"""Bits of the number of tile columns that an activation bank can hold side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +52,10 @@ class Spec:
     accumulator_width
         Bits of the signed accumulator. Layers are proven to fit before they are run.
     multiplier_width, shift_width
-        Bits of the requantizer's unsigned multiplier and of its right shift.
+        Bits of the requantizer's unsigned multiplier, and of its right shift less `FRACTION`.
     requantizers
-        Requantizers; each drains ``rows * cols / requantizers`` lanes, one a cycle.
+        Requantizers; each drains ``rows * cols / requantizers`` lanes, one a cycle. They take whole rows
+        of lanes, or even parts of a row.
     tile_words
         Words of each activation bank. A bank holds 8-bit pixels; there are ``rows * cols`` banks a slot.
         A tap table entry (``tap_width``) bounds them too.
@@ -62,6 +71,16 @@ class Spec:
     position_width
         Bits of a position counter; positions of one output channel in one slot, plus one gap, fit in it,
         and so does every position with its offset in a codeword.
+    channel_counter_width
+        Bits of a number of channels.
+    bus_bytes
+        Bytes of a beat on the memory bus, at least those of a row of lanes.
+    burst_beats, outstanding
+        The most beats of a burst, and the most bursts that are asked for and not yet answered.
+    buffer_beats
+        Beats of each stream's buffer; two bursts or more, so that one is on its way while one is read.
+    group_channels
+        Output channels that are stored, and whose residuals are fetched, together.
     """
 
     rows: int = 8
@@ -74,7 +93,7 @@ class Spec:
     multiplier_width: int = 10
     shift_width: int = 5
     requantizers: int = 8
-    tile_words: int = 256
+    tile_words: int = 1024
     table_entries: int = 64
     codebook_rows: int = 8192
     codebooks: int = 4
@@ -84,7 +103,12 @@ class Spec:
     code_length: int = 12
     word_width: int = 16
     position_width: int = 14
-    channel_counter_width: int = 12
+    channel_counter_width: int = 13
+    bus_bytes: int = 16
+    burst_beats: int = 16
+    outstanding: int = 8
+    buffer_beats: int = 32
+    group_channels: int = 8
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -92,10 +116,10 @@ class Spec:
             ("cols", 2, 32),
             ("slots", 1, 16),
             ("accumulator_width", 16, 32),
-            ("multiplier_width", 4, 16),
+            ("multiplier_width", 9, 16),
             ("shift_width", 4, 6),
             ("requantizers", 1, self.rows * self.cols),
-            ("tile_words", 16, 1 << 14),
+            ("tile_words", 64, 1 << 14),
             ("table_entries", 4, 256),
             ("codebook_rows", 16, 8192),
             ("codebooks", 1, 4),
@@ -106,20 +130,32 @@ class Spec:
             ("word_width", 16, 32),
             ("position_width", 8, 20),
             ("channel_counter_width", 8, 16),
+            ("bus_bytes", 8, 64),
+            ("burst_beats", 2, 64),
+            ("outstanding", 1, 64),
+            ("buffer_beats", 2 * self.burst_beats, 1024),
+            ("group_channels", 1, self.burst_beats),
         ):
             value = getattr(self, name)
             if not isinstance(value, int) or not low <= value <= high:
                 raise ShiftbookError(f"{name} must be an integer in {low}..{high}, not {value!r}")
-        for name in ("rows", "cols"):
+        for name in ("tile_words", "bus_bytes", "burst_beats", "buffer_beats", "group_channels", "word_width"):
             if getattr(self, name) & (getattr(self, name) - 1):
                 raise ShiftbookError(f"{name} must be a power of two, not {getattr(self, name)}")
+        if self.bus_bytes < self.pitch:
+            raise ShiftbookError(
+                f"bus_bytes must be at least {self.pitch}, for a row of {self.cols} lanes, not {self.bus_bytes}"
+            )
         if self.tap_width > DATA_WIDTH:
             raise ShiftbookError(
                 f"tile_words must be smaller on {self.rows}x{self.cols} lanes, not {self.tile_words}: a tap "
                 f"table entry would take {self.tap_width} bits of {DATA_WIDTH}"
             )
-        if self.lanes % self.requantizers:
-            raise ShiftbookError(f"requantizers must divide the {self.lanes} lanes, not {self.requantizers}")
+        if not self._drains(self.requantizers):
+            raise ShiftbookError(
+                f"{self.requantizers} requantizers cannot drain {self.rows}x{self.cols} lanes in even parts or "
+                f"whole rows of a beat of {self.bus_bytes} bytes"
+            )
         if self.lane not in get_args(Lane):
             raise ShiftbookError(f"lane must be one of {get_args(Lane)}, not {self.lane!r}")
         if self.feed not in get_args(Feed):
@@ -138,6 +174,35 @@ class Spec:
     def lanes(self) -> int:
         """Lanes of the grid."""
         return self.rows * self.cols
+
+    @property
+    def pitch(self) -> int:
+        """Bytes of a row of lanes in memory: their number, or the next power of two."""
+        return 1 << (self.cols - 1).bit_length()
+
+    @property
+    def beat_rows(self) -> int:
+        """Rows of lanes in a beat of the bus."""
+        return self.bus_bytes // self.pitch
+
+    @property
+    def block_beats(self) -> int:
+        """Beats of all lanes' pixels of one channel."""
+        return -(-self.rows // self.beat_rows)
+
+    @property
+    def largest_shift(self) -> int:
+        """Of the requantizer."""
+        return FRACTION + (1 << self.shift_width) - 1
+
+    def _drains(self, requantizers: int) -> bool:
+        """Whether this many requantizers can drain the grid."""
+        if self.lanes % requantizers:
+            return False
+        if requantizers < self.cols:
+            return self.cols % requantizers == 0 and self.pitch == self.cols
+        whole, rest = divmod(requantizers, self.cols)
+        return rest == 0 and self.beat_rows % whole == 0 and self.rows % whole == 0
 
     @property
     def drain_cycles(self) -> int:
@@ -173,7 +238,7 @@ class Spec:
     def tap_width(self) -> int:
         """Bits of a tap table entry."""
         offset = (self.rows - 1).bit_length() + (self.cols - 1).bit_length()
-        return self.address_width + offset + self.channel_count_width
+        return self.address_width + offset + 3 + self.channel_count_width
 
     @property
     def row_address_width(self) -> int:
@@ -191,16 +256,16 @@ class Spec:
         return self.gap_symbols - 1
 
     def on_grid(self, rows: int, cols: int) -> Spec:
-        """This spec on another lane grid, which keeps the requantizers that it has lanes for.
+        """This spec on another lane grid, with as many of its requantizers as can drain that.
 
         Raises
         ------
         ShiftbookError
             There is no such grid.
         """
-        # All three are powers of two, so this is the smaller number, and it divides the lanes.
-        requantizers = gcd(self.requantizers, rows * cols)
-        return replace(self, rows=rows, cols=cols, requantizers=requantizers)
+        grid = replace(self, rows=rows, cols=cols, requantizers=cols)
+        most = max(q for q in range(1, max(self.requantizers, cols) + 1) if grid._drains(q))
+        return replace(grid, requantizers=most)
 
     def as_json(self) -> dict[str, object]:
         """The fields as JSON values."""

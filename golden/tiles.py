@@ -1,29 +1,36 @@
-"""How input pixels lie in the banks of the activation tile, and how taps find them there.
+"""How a layer is cut into tiles, how its input lies in the activation banks, and how taps find it there.
 
-The output is cut into tiles of ``rows x cols`` pixels, one a lane. The padded input is split by the stride
-into phases: pixel (Y, X) is pixel (Y div sy, X div sx) of phase (Y mod sy, X mod sx). Within a phase a tap
-is a plain offset (oy, ox), and pixel (i, j) of the phase, counted from the tile's corner, lies in bank
-(i mod rows, j mod cols), in sub-block (i div rows, j div cols).
+The output is cut into tiles of ``rows x cols`` pixels, one a lane. The input is cut into blocks of as many
+pixels, see `golden.memory`, and its columns are loaded one group of ``stride`` columns of blocks after
+another; group q belongs to tile column q. Along an axis with R lanes, lane r of a tile reads, for a tap
+at distance i = tap - padding, the pixel ``stride * r + i`` from the tile's own first pixel.
+
+With stride 1 the pixel at distance u lies in bank u mod R, in block u div R. With stride 2 pixels of even and
+odd distance are two phases. The pixel 2 j of phase 0 takes u = j, the pixel 2 j + 1 of phase 1 takes
+u = j + ceil(R / 2): so the pixels of a beat lie in as many banks and are written in one cycle. A tap then is
+an offset u0 again: lane r reads u = u0 + r.
+
+A word of a bank is addressed by its channel, its phase, whether its block is the tile's own in the vertical
+direction, and by its column of blocks modulo a power of two (the ring), so that columns that neighbouring
+tiles share are loaded once and the next column is loaded while a tile runs. These bits stand above the
+channel at the places that `address_bits` gives.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from golden.errors import ShiftbookError
-from golden.integer import Activations, output_size
+from golden.integer import output_size
 from golden.network import Conv
 from golden.placement import Placement, TableEntry
-from golden.spec import Spec
+from golden.spec import MAX_RING, Spec
 
 Ints = NDArray[np.int64]
-
-SUB_BLOCK_BITS = 2
-"""Address bits of the sub-block, (row, column), below the local channel, where a layer has offsets."""
 
 
 @dataclass(frozen=True)
@@ -36,53 +43,100 @@ class Geometry:
         Rows and columns of the output.
     tiles
         Rows and columns of tiles.
-    phases
-        The phases (row, column) that some tap reads, ascending; a phase's number is its index.
-    reach
-        For each phase, the largest (oy, ox) of its taps.
+    stride
+        1 or 2.
+    phased
+        Whether taps read odd distances at stride 2, so that words have phases.
+    first_block, first_beat
+        Of the input rows that a tile needs: the block, counted from the tile's first one, and the beat of
+        the block.
+    row_beats
+        Beats of one channel and one column of blocks that a tile needs.
+    halo_rows
+        Whether taps read blocks above or below the tile's own.
+    left, right
+        1 where tiles read the group of columns on that side, else 0.
+    wrap
+        Whether the layer has one tile column and reads nothing but padding beside it, so that both sides
+        share one column of the ring.
+    ring
+        Bits of the number of columns that the banks hold.
     local_channels
         The most channels that a slot holds.
-    channel_shift
-        Address bits below the local channel: 2 if any tap has an offset, else 0.
     """
 
     output: tuple[int, int]
     tiles: tuple[int, int]
-    phases: tuple[tuple[int, int], ...]
-    reach: tuple[tuple[int, int], ...]
+    stride: int
+    phased: bool
+    first_block: int
+    first_beat: int
+    row_beats: int
+    halo_rows: bool
+    left: int
+    right: int
+    wrap: bool
+    ring: int
     local_channels: int
-    channel_shift: int
 
     @property
-    def words(self) -> int:
-        """Words of each bank that the layer takes up."""
-        return len(self.phases) * self.local_channels << self.channel_shift
+    def columns(self) -> int:
+        """Groups of columns that are loaded for a row of tiles."""
+        return self.tiles[1] + self.left + self.right
 
 
 class Tap(NamedTuple):
-    """What the hardware's tap table holds: the address of the entry's first channel, and the offset."""
+    """What the hardware's tap table holds.
+
+    Attributes
+    ----------
+    base
+        Address of the entry's first channel, with its phase.
+    oy, ox
+        Offset of the pixel, modulo the lanes.
+    far
+        1 where lane 0 reads another block than the tile's own in the vertical direction.
+    column
+        -1, 0 or 1: the column of blocks, from the tile's own, in which lane 0 reads.
+    """
 
     base: int
     oy: int
     ox: int
+    far: int
+    column: int
 
 
-class TileWords(NamedTuple):
-    """Words of one tile in the order in which they are written, one a cycle.
+class Reach(NamedTuple):
+    """What the taps of one axis need.
 
     Attributes
     ----------
-    address
-        [n] within each bank.
-    slot_mask
-        [n] the slots whose banks take the word; bit w is slot w.
-    plane
-        uint8 [n, rows * cols] one pixel a bank; bank (r, c) is byte ``r * cols + c``.
+    first, last
+        Distances of the first and last input pixel that the lanes of a tile read.
+    offsets
+        u0 of each tap.
+    phases
+        Phase of each tap.
     """
 
-    address: Ints
-    slot_mask: Ints
-    plane: Activations
+    first: int
+    last: int
+    offsets: tuple[int, ...]
+    phases: tuple[int, ...]
+
+
+def half(lanes: int) -> int:
+    """u of the first pixel of phase 1."""
+    return -(-lanes // 2)
+
+
+def reach(kernel: int, stride: int, padding: int, lanes: int, used: int) -> Reach:
+    """What an axis needs, with ``used`` of its lanes in the fullest tile."""
+    distances = [tap - padding for tap in range(kernel)]
+    phases = tuple(i % stride for i in distances)
+    offsets = tuple((i - p) // stride + p * half(lanes) for i, p in zip(distances, phases, strict=True))
+    return Reach(-padding, stride * (used - 1) + kernel - 1 - padding, offsets, phases)
 
 
 def geometry(conv: Conv, source: tuple[int, int, int], placement: Placement, spec: Spec) -> Geometry:
@@ -96,146 +150,154 @@ def geometry(conv: Conv, source: tuple[int, int, int], placement: Placement, spe
     Raises
     ------
     ShiftbookError
-        A tap looks further than one tile, or the words do not fit the banks.
+        The strides are not both 1 or both 2, a tap looks further than one block, or the banks are too small.
     """
     _, kernel_rows, kernel_cols, _ = conv.weights.integers.shape
-    output = output_size(source[0], source[1], (kernel_rows, kernel_cols), conv.stride, conv.padding)
-    tiles = (-(-output[0] // spec.rows), -(-output[1] // spec.cols))
-    taps = [_locate(ky, kx, conv.stride) for ky, kx in np.ndindex(kernel_rows, kernel_cols)]
-    phases = tuple(sorted({phase for phase, _ in taps}))
-    reach = tuple(_most([offset for phase, offset in taps if phase == wanted]) for wanted in phases)
-    furthest = _most(list(reach))
-    if furthest[0] >= spec.rows or furthest[1] >= spec.cols:
-        raise ShiftbookError(
-            f"layer {conv.name}: a {kernel_rows}x{kernel_cols} kernel at stride {conv.stride} looks "
-            f"{furthest} pixels beyond its lane; {spec.rows}x{spec.cols} lanes look at most "
-            f"{(spec.rows - 1, spec.cols - 1)}"
-        )
-    result = Geometry(
-        output,
-        tiles,
-        phases,
-        reach,
-        max(len(held) for held in placement.channels),
-        SUB_BLOCK_BITS if any(furthest) else 0,
+    kernel, lanes = (kernel_rows, kernel_cols), (spec.rows, spec.cols)
+    output = output_size(source[0], source[1], kernel, conv.stride, conv.padding)
+    stride = _stride(conv, kernel, output, lanes)
+    used = min(lanes[0], output[0]), min(lanes[1], output[1])
+    rows, cols = (reach(kernel[a], stride, conv.padding[2 * a], lanes[a], used[a]) for a in (0, 1))
+    first_block, first_row = divmod(rows.first, lanes[0])
+    last_block, last_row = divmod(rows.last, lanes[0])
+    first_beat, last_beat = first_row // spec.beat_rows, last_row // spec.beat_rows
+    group = stride * lanes[1]
+    tiles = -(-output[0] // lanes[0]), -(-output[1] // lanes[1])
+    left, right = int(cols.first < 0), int(cols.last >= group)
+    wrap = tiles[1] == 1 and bool(left or right) and source[1] <= group
+    layout = Geometry(
+        output=output,
+        tiles=tiles,
+        stride=stride,
+        phased=stride == 2 and any((*rows.phases, *cols.phases)),
+        first_block=first_block,
+        first_beat=first_beat,
+        row_beats=(last_block - first_block) * spec.block_beats + last_beat - first_beat + 1,
+        halo_rows=min(rows.offsets) < 0 or max(rows.offsets) + used[0] > lanes[0],
+        left=1 if wrap else left,
+        right=0 if wrap else right,
+        wrap=wrap,
+        ring=0,
+        local_channels=conv.groups * max(len(held) for held in placement.channels),
     )
-    if result.words > spec.tile_words:
+    _check_reach(conv, layout, rows, cols, group, spec)
+    return _with_ring(conv, layout, spec)
+
+
+def _stride(conv: Conv, kernel: tuple[int, int], output: tuple[int, int], lanes: tuple[int, int]) -> int:
+    """The stride that the engine takes; where there is one output nothing moves, and any will do."""
+    if output == (1, 1):
+        return 1 if all(k <= size for k, size in zip(kernel, lanes, strict=True)) else 2
+    if conv.stride not in ((1, 1), (2, 2)):
         raise ShiftbookError(
-            f"layer {conv.name}: its tile takes {result.words} words of each activation bank and the spec "
-            f"has {spec.tile_words}: raise tile_words"
+            f"layer {conv.name}: the engine has strides (1, 1) and (2, 2), not {conv.stride}"
         )
-    return result
+    return conv.stride[0]
 
 
-def _locate(ky: int, kx: int, stride: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Phase and offset of a tap."""
-    return (ky % stride[0], kx % stride[1]), (ky // stride[0], kx // stride[1])
+def _check_reach(conv: Conv, layout: Geometry, rows: Reach, cols: Reach, group: int, spec: Spec) -> None:
+    """Refuse a layer whose pixels would not find room beside each other."""
+    far = cols.first < -group or cols.last >= 2 * group
+    if far or rows.first < -layout.stride * spec.rows or _rows_collide(layout, rows, spec):
+        before, after = max(-rows.first, -cols.first), max(rows.offsets) + 1
+        raise ShiftbookError(
+            f"layer {conv.name}: its kernel with padding {conv.padding} looks too far for {spec.rows}x{spec.cols} "
+            f"lanes: {before} pixels before and about {after} after a lane's own"
+        )
 
 
-def _most(offsets: list[tuple[int, int]]) -> tuple[int, int]:
-    return max(oy for oy, _ in offsets), max(ox for _, ox in offsets)
+def _rows_collide(layout: Geometry, rows: Reach, spec: Spec) -> bool:
+    """Whether two rows that are loaded for a tile would take the same words, one of which a lane reads."""
+    taken: dict[tuple[int, int, bool], int] = {}
+    for number in range(layout.row_beats):
+        block, beat = divmod(layout.first_beat + number, spec.block_beats)
+        for row in range(beat * spec.beat_rows, min((beat + 1) * spec.beat_rows, spec.rows)):
+            distance = (layout.first_block + block) * spec.rows + row
+            phase = distance % layout.stride
+            u = (distance - phase) // layout.stride + phase * half(spec.rows)
+            other = taken.setdefault((phase, u % spec.rows, u // spec.rows != 0), distance)
+            if other != distance and rows.last >= min(other, distance) >= rows.first <= max(other, distance):
+                return True
+    return False
 
 
-def tap_of(entry: TableEntry, conv: Conv, layout: Geometry) -> Tap:
-    """The hardware's form of a tap table entry."""
-    phase, (oy, ox) = _locate(entry.ky, entry.kx, conv.stride)
-    base = (layout.phases.index(phase) * layout.local_channels + entry.channel) << layout.channel_shift
-    return Tap(base, oy, ox)
+def _with_ring(conv: Conv, layout: Geometry, spec: Spec) -> Geometry:
+    """The layout with the largest ring that fits, so that loading is furthest ahead.
 
-
-def tap_table(conv: Conv, layout: Geometry, placement: Placement) -> Ints:
-    """[W, entries, 3] base, oy and ox of every slot's tap table entries."""
-    return np.array([[tap_of(entry, conv, layout) for entry in table] for table in placement.table], np.int64)
-
-
-def _sub_blocks(layout: Geometry) -> Ints:
-    """[b, 3] (phase number, row, column) of the sub-blocks that some lane reads."""
-    blocks = [
-        (number, fy, fx)
-        for number, (oy, ox) in enumerate(layout.reach)
-        for fy in range(1 + (oy > 0))
-        for fx in range(1 + (ox > 0))
-    ]
-    return np.array(blocks, np.int64)
-
-
-def fill_words(layout: Geometry, placement: Placement) -> int:
-    """Words written for one tile."""
-    return len(_sub_blocks(layout)) * len(_held(placement)[0])
-
-
-def _held(placement: Placement) -> tuple[Ints, Ints, Ints]:
-    """Slot mask, local channel and channel of everything that the slots hold."""
-    if placement.mode == "scatter":
-        channels = placement.channels[0]
-        return np.full(len(channels), (1 << placement.slots) - 1), np.arange(len(channels)), channels
-    counts = [len(held) for held in placement.channels]
-    mask = np.repeat(1 << np.arange(placement.slots), counts)
-    return mask, np.concatenate([np.arange(count) for count in counts]), np.concatenate(placement.channels)
-
-
-def tile_words(
-    conv: Conv,
-    layout: Geometry,
-    placement: Placement,
-    image: Activations,
-    tile: tuple[int, int],
-    zero_point: int,
-    spec: Spec,
-) -> TileWords:
-    """The words that fill the banks for one tile.
-
-    Parameters
-    ----------
-    image : uint8 [H, W, C]
-        The layer's input.
-    tile
-        Row and column of the tile.
-    zero_point
-        Of the input: what lies outside the image.
+    Raises
+    ------
+    ShiftbookError
+        Not even the smallest ring fits.
     """
-    mask, local, channel = _held(placement)
-    blocks = _sub_blocks(layout)
-    planes = np.empty((len(blocks), len(channel), spec.rows, spec.cols), np.uint8)
-    for out, (number, fy, fx) in zip(planes, blocks, strict=True):
-        phase = layout.phases[number]
-        rows, cols = (
-            ((tile[axis] + f) * size + np.arange(size)) * conv.stride[axis] + phase[axis] - before
-            for axis, f, size, before in (
-                (0, fy, spec.rows, conv.padding[0]),
-                (1, fx, spec.cols, conv.padding[2]),
-            )
-        )
-        out[...] = _pixels(image, rows, cols, zero_point)[..., channel].transpose(2, 0, 1)
-    address = (blocks[:, :1] * layout.local_channels + local) << layout.channel_shift
-    address |= blocks[:, 1:2] << 1 | blocks[:, 2:3]
-    return TileWords(address.ravel(), np.tile(mask, len(blocks)), planes.reshape(-1, spec.lanes))
+    needed = 1 + layout.left + layout.right
+    least = (needed - 1).bit_length()
+    most = max(least, min(MAX_RING, (layout.columns * layout.tiles[0] - 1).bit_length()))
+    if layout.wrap:  # both sides share a column, so the ring has just two
+        least = most = 1
+    for ring in range(most, least - 1, -1):
+        if layout.local_channels <= capacity(layout.halo_rows, layout.phased, ring, spec):
+            return replace(layout, ring=ring)
+    room = capacity(layout.halo_rows, layout.phased, least, spec)
+    raise ShiftbookError(
+        f"layer {conv.name}: a slot would hold {layout.local_channels} input channels and the activation banks "
+        f"have room for {room} with this kernel and stride: raise tile_words above {spec.tile_words}"
+    )
 
 
-def _pixels(image: Activations, rows: Ints, cols: Ints, outside: int) -> Activations:
-    """[r, c, C] the pixels at the crossings of rows and columns; ``outside`` beyond the image."""
-    height, width = image.shape[:2]
-    found = image[np.clip(rows, 0, height - 1)[:, None], np.clip(cols, 0, width - 1)]
-    found[(rows < 0) | (rows >= height)] = outside
-    found[:, (cols < 0) | (cols >= width)] = outside
-    return found
+class AddressBits(NamedTuple):
+    """Positions, from the top of a bank's address, of what stands above the channel; None: not there."""
+
+    columns: tuple[int, ...]
+    row: int | None
+    phase_x: int | None
+    phase_y: int | None
+
+    @property
+    def depth(self) -> int:
+        """Bits from the top that are no channel."""
+        return max((p + 1 for p in (*self.columns, self.row, self.phase_y) if p is not None), default=0)
+
+
+def address_bits(halo_rows: bool, phased: bool, ring: int) -> AddressBits:
+    """Where they are, so that no bit depends both on the row and on the column of a bank."""
+    columns = (0, 4, 5) if phased else (0, 2, 4)
+    return AddressBits(columns[:ring], 1 if halo_rows else None, 2 if phased else None, 3 if phased else None)
+
+
+def capacity(halo_rows: bool, phased: bool, ring: int, spec: Spec) -> int:
+    """Channels that fit a bank."""
+    return spec.tile_words >> address_bits(halo_rows, phased, ring).depth
+
+
+def tap_of(entry: TableEntry, conv: Conv, layout: Geometry, spec: Spec) -> Tap:
+    """The hardware's form of a tap table entry."""
+    lanes = spec.rows, spec.cols
+    far = []
+    offsets = []
+    base = entry.channel
+    bits = address_bits(layout.halo_rows, layout.phased, layout.ring)
+    for axis, (tap, position) in enumerate(
+        ((entry.ky, bits.phase_y), (entry.kx, bits.phase_x)),
+    ):
+        distance = tap - conv.padding[2 * axis]
+        phase = distance % layout.stride
+        u = (distance - phase) // layout.stride + phase * half(lanes[axis])
+        block, offset = divmod(u, lanes[axis])
+        far.append(block)
+        offsets.append(offset)
+        if position is not None:
+            base |= phase << spec.address_width - 1 - position
+    return Tap(base, offsets[0], offsets[1], int(far[0] != 0), far[1])
+
+
+def tap_table(conv: Conv, layout: Geometry, placement: Placement, spec: Spec) -> Ints:
+    """[W, entries, 5] every slot's tap table entries."""
+    return np.array(
+        [[tap_of(entry, conv, layout, spec) for entry in table] for table in placement.table], np.int64
+    )
 
 
 def owned_lanes(layout: Geometry, tile: tuple[int, int], spec: Spec) -> int:
     """Lanes of a tile that own a pixel of the output."""
     rows = min(spec.rows, layout.output[0] - tile[0] * spec.rows)
     return rows * min(spec.cols, layout.output[1] - tile[1] * spec.cols)
-
-
-def grid_of_beats(beats: Activations, spec: Spec) -> Activations:
-    """uint8 [O, rows, cols] from the output stream [O * D, Q], where beat j byte q is lane ``q * D + j``."""
-    by_channel = beats.reshape(-1, spec.drain_cycles, spec.requantizers)
-    return by_channel.transpose(0, 2, 1).reshape(-1, spec.rows, spec.cols)
-
-
-def place_grid(output: Activations, grid: Activations, tile: tuple[int, int]) -> None:
-    """Write a tile [O, rows, cols] into the output [h, w, O], without the lanes that own no pixel."""
-    _, rows, cols = grid.shape
-    top, left = tile[0] * rows, tile[1] * cols
-    target = output[top : top + rows, left : left + cols]
-    target[...] = grid.transpose(1, 2, 0)[: target.shape[0], : target.shape[1]]

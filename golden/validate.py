@@ -14,7 +14,18 @@ from golden.integer import (
     MAX_SHIFT,
     output_size,
 )
-from golden.network import Conv, Network, Node, Pool, Requantize, Subsample, Vectors, Weights
+from golden.network import (
+    Concat,
+    Conv,
+    Network,
+    Pool,
+    Requantize,
+    Subsample,
+    Vectors,
+    Weights,
+    zero_points,
+)
+from golden.spec import FRACTION
 
 Shape = tuple[int, int, int]
 
@@ -28,6 +39,7 @@ def validate(network: Network) -> None:
     _check_requantize(network.input.name, network.input.requantize, network.input.shape[2], residual=False)
     if not 1 <= network.slots <= 16:
         raise ShiftbookError(f"slots must be in 1..16, not {network.slots}")
+    zero = zero_points(network)
     for node in network.nodes:
         if isinstance(node, Conv):
             _check_weights(node.name, node.weights, network.slots)
@@ -38,6 +50,9 @@ def validate(network: Network) -> None:
                 raise ShiftbookError(f"layer {node.name}: average pooling, and only it, needs a requantizer")
             if node.requantize is not None:
                 _check_requantize(node.name, node.requantize, 1, residual=False)
+        elif isinstance(node, Concat) and len({zero[source] for source in node.sources}) > 1:
+            points = [zero[source] for source in node.sources]
+            raise ShiftbookError(f"layer {node.name}: joins tensors of zero points {points}: they must agree")
 
 
 def shapes(network: Network) -> dict[str, Shape]:
@@ -57,6 +72,9 @@ def shapes(network: Network) -> dict[str, Shape]:
     for node in network.nodes:
         if node.name in found:
             raise ShiftbookError(f"layer name {node.name} is used twice")
+        if isinstance(node, Concat):
+            found[node.name] = _joined_shape(node, found)
+            continue
         if node.source not in found:
             raise ShiftbookError(f"layer {node.name}: its source {node.source!r} is no earlier layer")
         found[node.name] = _output_shape(node, found[node.source])
@@ -71,7 +89,21 @@ def shapes(network: Network) -> dict[str, Shape]:
     return found
 
 
-def _output_shape(node: Node, source: Shape) -> Shape:
+def _joined_shape(node: Concat, found: dict[str, Shape]) -> Shape:
+    unknown = [source for source in node.sources if source not in found]
+    if unknown or not node.sources:
+        raise ShiftbookError(f"layer {node.name}: its sources {node.sources!r} must be earlier layers")
+    sizes = {found[source][:2] for source in node.sources}
+    if len(sizes) > 1:
+        raise ShiftbookError(
+            f"layer {node.name}: joins tensors of {' and '.join(_text(found[s]) for s in node.sources)}: their "
+            "heights and widths must agree"
+        )
+    height, width = sizes.pop()
+    return height, width, sum(found[source][2] for source in node.sources)
+
+
+def _output_shape(node: Conv | Pool | Subsample, source: Shape) -> Shape:
     height, width, channels = source
     if isinstance(node, Subsample):
         if node.stride < 1 or min(node.before, node.after) < 0:
@@ -127,15 +159,15 @@ def _check_range(name: str, what: str, values: NDArray[np.generic] | int, low: i
 def _check_requantize(name: str, parameters: Requantize, channels: int, residual: bool) -> None:
     if (parameters.residual_multiplier is not None) != residual:
         raise ShiftbookError(f"layer {name}: a residual and a residual multiplier need each other")
+    if parameters.residual_multiplier is not None:
+        multiplier = parameters.residual_multiplier
+        _check_range(name, "residual multiplier", multiplier, 0, MAX_RESIDUAL_MULTIPLIER)
     limit = 1 << MAX_ACCUMULATOR_WIDTH - 1
     for what, values, low, high in (
         ("bias", parameters.bias, -limit, limit - 1),
         ("multiplier", parameters.multiplier, 0, MAX_MULTIPLIER),
-        ("shift", parameters.shift, 0, MAX_SHIFT),
-        ("residual multiplier", parameters.residual_multiplier, 0, MAX_RESIDUAL_MULTIPLIER),
+        ("shift", parameters.shift, FRACTION if residual else 0, MAX_SHIFT),
     ):
-        if values is None:
-            continue
         if np.shape(values) != (channels,):
             raise ShiftbookError(
                 f"layer {name}: {what} must have shape {(channels,)}, not {np.shape(values)}"

@@ -1,22 +1,22 @@
-"""From the shadow chains through the requantizers into the output buffer."""
+"""From the shadow chains through the requantizers."""
 
 from __future__ import annotations
 
-from amaranth import Cat, Elaboratable, Module, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth import Cat, Elaboratable, Module, Signal, signed
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, Spec
+from golden.spec import ACTIVATION_WIDTH, RESIDUAL_WIDTH, Spec
 from hw import registers
 from hw.layouts import struct
-from hw.output_buffer import OutputBuffer
+from hw.registers import OFFSET_WIDTH
 from hw.requantizer import Requantizer
 
 
 class Drain(wiring.Component):
-    """Requantizes the beats of a finished output channel and hands them out.
+    """Requantizes the beats of a finished output channel.
 
-    Room for the beats is reserved when their channel is committed, so that a drain never stalls.
+    Whoever takes the beats has room for them when their channel is committed, so that a drain never stalls.
 
     Parameters
     ----------
@@ -27,67 +27,67 @@ class Drain(wiring.Component):
     -------
     clear : In(1)
         Forget everything.
-    reserve : In(1)
-        Strobe: a channel that will be drained is committed. Only while ``room``.
+    commit : In(1)
+        Strobe: a channel that will be drained is committed.
     parameters : In(StructLayout)
-        {bias, multiplier, shift} of the channel; while ``reserve``.
+        {bias, multiplier, shift} of the channel; while ``commit``.
     begin : In(1)
-        Strobe, ``spec.lookup_cycles`` cycles after ``reserve``: the beats come from the next cycle on.
+        Strobe, ``spec.lookup_cycles`` cycles after ``commit``: the beats come from the next cycle on.
     correction : In(accumulator_width)
         To be added to the bias; while ``begin``.
     heads : In(ArrayLayout)
         A beat of accumulators, one for each requantizer.
-    zero_point : In(8)
-        Constant of the layer.
+    offset : In(20)
+        Signed; constant of the layer.
     low : In(8)
         Constant of the layer.
     high : In(8)
         Constant of the layer.
-    room : Out(1)
-        Another channel can be reserved.
-    empty : Out(1)
-        All reserved beats were taken.
-    output : Out(stream)
-        Beats of ``requantizers`` bytes.
+    residual_multiplier : In(10)
+        Constant of the layer.
+    take_residual : Out(1)
+        In the next cycle ``residual`` must be what the next beat takes.
+    residual : In(ArrayLayout)
+        What is added, one for each requantizer; 0 where nothing is.
+    valid : Out(1)
+        ``beat`` is one.
+    beat : Out(8 * requantizers)
+        Requantized outputs.
+    idle : Out(1)
+        No channel is being drained or about to be.
 
     Latency
     -------
-    Beat j is in the buffer ``LATENCY + j`` cycles after ``begin``.
+    Beat j is there ``LATENCY + j`` cycles after ``begin``.
     """
 
-    LATENCY = 3
+    LATENCY = 2
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         super().__init__(
             {
                 "clear": In(1),
-                "reserve": In(1),
+                "commit": In(1),
                 "parameters": In(struct(registers.channel_parameters(spec))),
                 "begin": In(1),
                 "correction": In(spec.accumulator_width),
                 "heads": In(data.ArrayLayout(spec.accumulator_width, spec.requantizers)),
-                "zero_point": In(ACTIVATION_WIDTH),
+                "offset": In(signed(OFFSET_WIDTH)),
                 "low": In(ACTIVATION_WIDTH),
                 "high": In(ACTIVATION_WIDTH),
-                "room": Out(1),
-                "empty": Out(1),
-                "output": Out(stream.Signature(ACTIVATION_WIDTH * spec.requantizers)),
+                "residual_multiplier": In(RESIDUAL_WIDTH),
+                "take_residual": Out(1),
+                "residual": In(data.ArrayLayout(ACTIVATION_WIDTH, spec.requantizers)),
+                "valid": Out(1),
+                "beat": Out(ACTIVATION_WIDTH * spec.requantizers),
+                "idle": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.buffer = buffer = OutputBuffer(self.spec)
-        wiring.connect(m, wiring.flipped(self.output), buffer.output)
-        m.d.comb += [
-            buffer.clear.eq(self.clear),
-            buffer.reserve.eq(self.reserve),
-            self.room.eq(buffer.room),
-            self.empty.eq(buffer.empty),
-            buffer.write.eq(self._beats(m)),
-        ]
-
+        self._beats(m)
         bias, multiplier, shift = self._parameters(m)
         results = []
         for number in range(self.spec.requantizers):
@@ -97,26 +97,32 @@ class Drain(wiring.Component):
                 requantizer.bias.eq(bias),
                 requantizer.multiplier.eq(multiplier),
                 requantizer.shift.eq(shift),
-                requantizer.zero_point.eq(self.zero_point),
+                requantizer.residual.eq(self.residual[number]),
+                requantizer.residual_multiplier.eq(self.residual_multiplier),
+                requantizer.offset.eq(self.offset),
                 requantizer.low.eq(self.low),
                 requantizer.high.eq(self.high),
             ]
             results.append(requantizer.result)
-        m.d.comb += buffer.data.eq(Cat(results))
+        m.d.comb += self.beat.eq(Cat(results))
         return m
 
-    def _beats(self, m: Module) -> Signal:
-        """High while the requantizers' results are beats."""
+    def _beats(self, m: Module) -> None:
+        """Count the beats of the channel that is drained."""
         left = Signal(range(self.spec.drain_cycles + 1))
-        valid = Signal()
+        awaited = Signal(self.spec.lookup_cycles)  # a commit whose ``begin`` is still to come
+        m.d.sync += awaited.eq(Cat(self.commit, awaited)[: len(awaited)] & ~self.clear.replicate(len(awaited)))
         with m.If(self.clear):
             m.d.sync += left.eq(0)
         with m.Elif(self.begin):
             m.d.sync += left.eq(self.spec.drain_cycles)
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
-        m.d.sync += valid.eq(~self.clear & (left != 0))
-        return valid
+        m.d.sync += self.valid.eq(~self.clear & (left != 0))
+        m.d.comb += [
+            self.take_residual.eq(self.begin | (left > 1)),
+            self.idle.eq(~(awaited.any() | (left != 0) | self.valid)),
+        ]
 
     def _parameters(self, m: Module) -> tuple[Signal, Signal, Signal]:
         """Parameters of the draining channel, each when the requantizers need it.

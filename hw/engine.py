@@ -1,28 +1,28 @@
-"""The engine: everything between the weight streams and the output stream."""
+"""The engine: everything between the weight streams and the outputs of a tile."""
 
 from __future__ import annotations
 
 from amaranth import Cat, Elaboratable, Module
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
+from golden.spec import ACTIVATION_WIDTH, MAX_RING, Spec
 from hw import registers
-from hw.control import COUNTER_WIDTH, Control
+from hw.control import Control, counters
 from hw.drain import Drain
 from hw.grid import Grid
 from hw.huffman import CodeTable
-from hw.layouts import config_word, struct, tile_word
+from hw.layouts import addressing, config_word, struct, tile_write
 from hw.register_file import RegisterFile
 from hw.registers import Region
 from hw.slot import Slot
 
 
 class Engine(wiring.Component):
-    """One layer of one tile at a time, from coded weights to 8-bit outputs.
+    """One tile after another, from coded weights to 8-bit outputs.
 
-    Words that a stream still offers when a layer is done belong to nobody: the decoders read a little
-    ahead, and the host drops what they left before it starts the next layer.
+    Each tile takes all streams of a layer from their beginning. Words that a stream still offers when a tile is
+    over belong to nobody: the decoders read a little ahead, and whoever feeds the streams drops what they left.
 
     Parameters
     ----------
@@ -32,35 +32,54 @@ class Engine(wiring.Component):
     Members
     -------
     config : In(stream)
-        Struct {address: 16, data: 32}, always ready; see `hw.registers`. While idle.
+        Struct {address: 17, data: 32}, always ready; see `hw.registers`. While ``idle``.
+    clear : In(1)
+        Strobe: forget everything but the configuration and the banks; counters become 0.
     start : In(1)
-        Strobe: begin a layer. While busy it abandons the layer and begins anew, from a clean state.
+        Strobe: begin a tile. Only while not ``busy``.
+    column : In(3)
+        Number of the tile's own column of blocks, modulo the largest ring; from the cycle after ``start`` to
+        the next one.
     busy : Out(1)
-        From the cycle after ``start`` until all outputs of the layer were taken.
-    done : Out(1)
-        Strobe in the last busy cycle.
+        From the cycle after ``start`` until all output channels of the tile are committed.
+    idle : Out(1)
+        Not busy, and all outputs have left.
     gaps : In(stream).array(slots)
         Words of the gap streams; not there with a dense feed. Taken only while busy.
     codes : In(stream).array(slots)
         Words of the code streams (dense feed: raw int8 weights). Taken only while busy.
     channels : In(stream)
         Struct {bias: signed, multiplier, shift} of each output channel, taken at its commit.
-    tile : In(stream)
-        Struct {slot_mask, address, plane}, always ready; goes to the banks of the masked slots. While idle.
-    output : Out(stream)
-        ``requantizers`` bytes a beat; beat j byte q is lane ``q * drain_cycles + j``.
-    cycles : Out(32)
-        Busy cycles of this or the last layer.
-    terms : Out(32)
-        Codebook rows issued on all slots.
-    stalls : Out(32)
-        Cycles in which a stream, the channel parameters or the output kept a slot waiting.
-    error : Out(2)
-        1 after a code word that no code has, until the next ``start``.
+    addressing : Out(StructLayout)
+        How the running layer addresses the banks; see `hw.layouts.addressing`.
+    write : In(StructLayout)
+        See `hw.layouts.tile_write`; nothing where no slot is named.
+    room : In(1)
+        The beats of another output channel can be taken.
+    residual_ready : In(1)
+        The residuals of another output channel are there.
+    commit : Out(1)
+        Strobe: the beats of an output channel will come.
+    take_residual : Out(1)
+        In the next cycle ``residual`` must be the next beat of residuals.
+    residual : In(ArrayLayout)
+        A beat of residuals, ordered as outputs are; any where the layer adds none.
+    valid : Out(1)
+        ``beat`` is one.
+    beat : Out(8 * requantizers)
+        Outputs: byte q of beat j is lane ``j * requantizers + q``.
+    output_channels : Out(channel_counter_width)
+        Of the layer that is configured.
+    issuing : Out(1)
+        A slot issues a row.
+    counters : Out(StructLayout)
+        See `hw.control.counters`.
+    bad_code : Out(1)
+        A slot needed a word that no code has.
 
     Latency
     -------
-    ``spec.start_cycles`` from ``start`` to the first row, ``spec.tail_cycles`` from the last row to ``done``.
+    ``spec.start_cycles`` from ``start`` to the first row.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -68,18 +87,27 @@ class Engine(wiring.Component):
         word = stream.Signature(spec.word_width)
         members = {
             "config": In(stream.Signature(config_word(), always_ready=True)),
+            "clear": In(1),
             "start": In(1),
+            "column": In(MAX_RING),
             "busy": Out(1),
-            "done": Out(1),
+            "idle": Out(1),
             "gaps": In(word).array(spec.slots),
             "codes": In(word).array(spec.slots),
             "channels": In(stream.Signature(struct(registers.channel_parameters(spec)))),
-            "tile": In(stream.Signature(tile_word(spec), always_ready=True)),
-            "output": Out(stream.Signature(8 * spec.requantizers)),
-            "cycles": Out(COUNTER_WIDTH),
-            "terms": Out(COUNTER_WIDTH),
-            "stalls": Out(COUNTER_WIDTH),
-            "error": Out(2),
+            "addressing": Out(addressing()),
+            "write": In(tile_write(spec)),
+            "room": In(1),
+            "residual_ready": In(1),
+            "commit": Out(1),
+            "take_residual": Out(1),
+            "residual": In(data.ArrayLayout(ACTIVATION_WIDTH, spec.requantizers)),
+            "valid": Out(1),
+            "beat": Out(ACTIVATION_WIDTH * spec.requantizers),
+            "output_channels": Out(spec.channel_counter_width),
+            "issuing": Out(1),
+            "counters": Out(counters()),
+            "bad_code": Out(1),
         }
         if spec.feed == "dense":
             del members["gaps"]
@@ -99,29 +127,33 @@ class Engine(wiring.Component):
         m.d.comb += [
             file.config.payload.eq(self.config.payload),
             file.config.valid.eq(self.config.valid),
+            self.addressing.ring.eq(file.ring),
+            self.addressing.halo_rows.eq(file.halo_rows),
+            self.addressing.phased.eq(file.phased),
             grid.pixels.eq(Cat(slot.pixels for slot in slots)),
             grid.rows.eq(Cat(slot.row for slot in slots)),
             grid.start.eq(control.accumulate_start),
+            grid.maximum.eq(file.maximum),
         ]
         if spec.feed == "coded":
             self._join_codes(m, slots, file)
-        self._join_control(m, slots, file, control, drain)
+        self._join_control(m, slots, file, control)
         self._join_drain(m, file, control, grid, drain)
         return m
 
     def _join_slot(self, m: Module, number: int, slot: Slot, file: RegisterFile, control: Control) -> None:
-        tile = self.tile.payload
         m.d.comb += [
-            slot.clear.eq(control.clear),
+            slot.clear.eq(control.halt),
             slot.positions.eq(file.positions),
             slot.span.eq(control.span),
             slot.advance.eq(control.advance),
             slot.channel_bits.eq(file.channel_bits),
             slot.channel_mask.eq((1 << file.channel_bits) - 1),
-            slot.sub_blocks.eq(file.channel_shift[1]),
-            slot.write_tile.eq(self.tile.valid & tile.slot_mask[number]),
-            slot.tile_address.eq(tile.address),
-            slot.tile_plane.eq(tile.plane),
+            slot.group.eq(control.group),
+            slot.column.eq(self.column),
+            slot.addressing.eq(self.addressing),
+            slot.enable.eq(self.write.slots[number]),
+            slot.write.eq(self.write),
         ]
         wiring.connect(m, file.write_taps[number], slot.write_taps)
         wiring.connect(m, wiring.flipped(self.codes[number]), slot.codes)
@@ -149,32 +181,40 @@ class Engine(wiring.Component):
                     port.data.eq(source.data),
                 ]
 
-    def _join_control(
-        self, m: Module, slots: list[Slot], file: RegisterFile, control: Control, drain: Drain
-    ) -> None:
+    def _join_control(self, m: Module, slots: list[Slot], file: RegisterFile, control: Control) -> None:
         m.d.comb += [
+            control.clear.eq(self.clear),
             control.start.eq(self.start),
-            control.output_channels.eq(file.output_channels),
-            control.positions.eq(file.positions),
-            control.ready.eq(drain.room & self.channels.valid),
-            control.empty.eq(drain.empty),
+            control.ready.eq(self.room & self.channels.valid & (self.residual_ready | ~file.residual)),
             self.channels.ready.eq(control.drain),
+            self.commit.eq(control.drain),
+            self.output_channels.eq(file.output_channels),
+            self.issuing.eq(control.issue.any()),
         ]
+        for name in ("output_channels", "group_outputs", "group_step", "positions"):
+            m.d.comb += getattr(control, name).eq(getattr(file, name))
         for name in ("over", "issue", "waiting", "bad"):
             m.d.comb += getattr(control, name).eq(Cat(getattr(slot, name) for slot in slots))
-        for name in ("busy", "done", "cycles", "terms", "stalls", "error"):
+        for name in ("busy", "counters", "bad_code"):
             m.d.comb += getattr(self, name).eq(getattr(control, name))
 
     def _join_drain(self, m: Module, file: RegisterFile, control: Control, grid: Grid, drain: Drain) -> None:
         m.d.comb += [
-            drain.clear.eq(control.clear),
-            drain.reserve.eq(control.drain),
+            drain.clear.eq(self.clear),
+            drain.commit.eq(control.drain),
             drain.parameters.eq(self.channels.payload),
             drain.begin.eq(control.drain_begin),
             drain.correction.eq(grid.correction),
             drain.heads.eq(grid.heads),
-            drain.zero_point.eq(file.zero_point),
+            drain.offset.eq(file.offset),
             drain.low.eq(file.clamp_low),
             drain.high.eq(file.clamp_high),
+            drain.residual_multiplier.eq(file.residual_multiplier),
+            drain.residual.eq(
+                self.residual.as_value() & file.residual.replicate(len(self.residual.as_value()))
+            ),
+            self.take_residual.eq(drain.take_residual),
+            self.valid.eq(drain.valid),
+            self.beat.eq(drain.beat),
+            self.idle.eq(~control.busy & drain.idle),
         ]
-        wiring.connect(m, drain.output, wiring.flipped(self.output))

@@ -28,6 +28,10 @@ class Lane(wiring.Component, ABC):
         One codebook row from each slot.
     start : In(1)
         This cycle's rows are the first of an output channel.
+    fold : In(1)
+        This cycle's rows add a pixel to what is left of the accumulator, from which it was taken away in the
+        cycle before, if that is positive, and else to nothing: the larger of the two stays. Then the
+        accumulator is not below 0 and not above 255.
     above : In(accumulator_width)
         Shadow register of the next lane in the drain order.
     shadow : Out(accumulator_width)
@@ -49,6 +53,7 @@ class Lane(wiring.Component, ABC):
                 "pixels": In(data.ArrayLayout(ACTIVATION_WIDTH, spec.slots)),
                 "rows": In(data.ArrayLayout(row(spec), spec.slots)),
                 "start": In(1),
+                "fold": In(1),
                 "above": In(spec.accumulator_width),
                 "shadow": Out(spec.accumulator_width),
             }
@@ -58,9 +63,8 @@ class Lane(wiring.Component, ABC):
         m = Module()
         accumulator = Signal(self.spec.accumulator_width, reset_less=True)
         shadow = Signal(self.spec.accumulator_width, reset_less=True)
-        kept = accumulator & ~self.start.replicate(len(accumulator))
         m.d.sync += [
-            accumulator.eq(add_up(self.addends()) + kept),
+            accumulator.eq(add_up(self.addends()) + self.kept(accumulator)),
             shadow.eq(Mux(self.start, accumulator, self.above)),
         ]
         m.d.comb += self.shadow.eq(shadow)
@@ -69,6 +73,10 @@ class Lane(wiring.Component, ABC):
     @abstractmethod
     def addends(self) -> list[Value]:
         """What this cycle adds to the accumulator."""
+
+    @abstractmethod
+    def kept(self, accumulator: Value) -> Value:
+        """What this cycle leaves of the accumulator."""
 
 
 class ShiftLane(Lane):
@@ -86,12 +94,25 @@ class ShiftLane(Lane):
             for number, limits in enumerate(self.spec.terms)
         ]
 
+    def kept(self, accumulator: Value) -> Value:
+        """Before a fold the accumulator a has become a + 255 - x, which is above 255 if a > x."""
+        low, high = accumulator[:ACTIVATION_WIDTH], accumulator[ACTIVATION_WIDTH:]
+        larger = accumulator[ACTIVATION_WIDTH]
+        gone = self.start | (self.fold & ~larger)
+        rest = Cat(low & ~gone.replicate(len(low)), high & ~(self.start | self.fold).replicate(len(high)))
+        return rest + (self.fold & larger)
+
 
 class MultiplyLane(Lane):
     """A lane that multiplies: the int8 baseline."""
 
     def addends(self) -> list[Value]:
         return [self.pixels[slot] * self.rows[slot].weight for slot in range(self.spec.slots)]
+
+    def kept(self, accumulator: Value) -> Value:
+        """Before a fold the accumulator is negative if the pixel is larger."""
+        gone = self.start | (self.fold & accumulator[-1])
+        return accumulator & ~gone.replicate(len(accumulator))
 
 
 def make_lane(spec: Spec) -> Lane:

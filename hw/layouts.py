@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from amaranth import signed
+from amaranth import Shape, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
-from golden.spec import ACTIVATION_WIDTH, WEIGHT_WIDTH, Spec
+from golden.spec import ACTIVATION_WIDTH, MAX_RING, WEIGHT_WIDTH, Spec
 from hw import registers
 from hw.registers import Region
 
 
 def struct(layout: registers.Layout) -> data.StructLayout:
     """The word that `hw.registers` describes, as an Amaranth shape."""
-    return data.StructLayout({f.name: signed(f.width) if f.signed else f.width for f in layout})
+    return data.StructLayout({f.name: shape(f) for f in layout})
+
+
+def shape(field: registers.Field) -> Shape:
+    """Shape of one field."""
+    return signed(field.width) if field.signed else unsigned(field.width)
 
 
 def config_word() -> data.StructLayout:
@@ -33,15 +38,38 @@ def memory_write(spec: Spec, region: Region) -> wiring.Signature:
     )
 
 
-def tile_word(spec: Spec) -> data.StructLayout:
-    """One pixel for every bank of the slots in ``slot_mask``; bank (r, c) is byte ``r * cols + c``."""
+def bank_rows(spec: Spec) -> data.ArrayLayout:
+    """Of each row of banks, when they are written: whether they are, and the bits of the word's address.
+
+    ``far``: the word belongs to a block above or below the tile's own. ``phase``: vertical phase.
+    """
+    return data.ArrayLayout(data.StructLayout({"enable": 1, "far": 1, "phase": 1}), spec.rows)
+
+
+def bank_columns(spec: Spec) -> data.ArrayLayout:
+    """Of each column of banks, when they are written: whether they are, and the bits of the word's address.
+
+    ``column``: number of the column of blocks, modulo the largest ring. ``phase``: horizontal phase.
+    """
+    return data.ArrayLayout(data.StructLayout({"enable": 1, "column": MAX_RING, "phase": 1}), spec.cols)
+
+
+def tile_write(spec: Spec) -> data.StructLayout:
+    """A write to the banks of the slots in ``slots``, of one pixel each; bank (r, c) is byte ``r * cols + c``."""
     return data.StructLayout(
         {
-            "slot_mask": spec.slots,
-            "address": spec.address_width,
-            "plane": data.ArrayLayout(ACTIVATION_WIDTH, spec.lanes),
+            "slots": spec.slots,
+            "channel": spec.address_width,
+            "rows": bank_rows(spec),
+            "columns": bank_columns(spec),
+            "plane": plane(spec),
         }
     )
+
+
+def addressing() -> data.StructLayout:
+    """Which bits of a bank's address stand above the channel: see `golden.tiles`."""
+    return data.StructLayout({"ring": MAX_RING, "halo_rows": 1, "phased": 1})
 
 
 def plane(spec: Spec) -> data.ArrayLayout:

@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
+from golden.spec import MAX_RING, Spec
 from hw import registers
 from hw.layouts import memory_write, row, row_source_width, struct, tap_offset
 from hw.registers import Region, Register
@@ -36,16 +36,22 @@ class Lookup(wiring.Component):
         Low bits of a position that count local channels; the bits above are the tap table entry.
     channel_mask : In(address_width)
         Ones in these low bits.
-    sub_blocks : In(1)
-        Channels have four sub-blocks each instead of one.
+    group : In(address_width)
+        What is added to the tap's address, in the same cycle: where the channels of the row's group begin.
+    column : In(3)
+        Number of the tile's own column of blocks, modulo the largest ring.
     write_rows : In(Signature)
         Codebook memory. Not there with a dense feed.
     write_taps : In(Signature)
         Tap table.
     address : Out(address_width)
-        Tile address of sub-block (0, 0), one cycle before ``row``.
+        Channel and phase of the word to read, one cycle before ``row``.
     offset : Out(StructLayout)
         Tap offset {oy, ox}, one cycle before ``row``.
+    far : Out(1)
+        Lane 0 looks into another block than the tile's own in the vertical direction; one cycle before ``row``.
+    first_column : Out(3)
+        Number of the column of blocks that lane 0 looks into; one cycle before ``row``.
     rotation : Out(StructLayout)
         The same, with ``row``.
     row : Out(StructLayout)
@@ -66,10 +72,13 @@ class Lookup(wiring.Component):
             "position": In(spec.position_width),
             "channel_bits": In(registers.register_fields(spec)[Register.CHANNEL_BITS].width),
             "channel_mask": In(spec.address_width),
-            "sub_blocks": In(1),
+            "group": In(spec.address_width),
+            "column": In(MAX_RING),
             "write_taps": In(memory_write(spec, Region.TAPS)),
             "address": Out(spec.address_width),
             "offset": Out(self.offset_layout),
+            "far": Out(1),
+            "first_column": Out(MAX_RING),
             "rotation": Out(self.offset_layout),
             "row": Out(row(spec)),
         }
@@ -112,7 +121,9 @@ class Lookup(wiring.Component):
         channel = Signal(self.spec.address_width, reset_less=True)
         m.d.sync += channel.eq(position & self.channel_mask)
         m.d.comb += [
-            self.address.eq(tap.base + Mux(self.sub_blocks, channel << 2, channel)),
+            self.address.eq(tap.base + channel + self.group),
+            self.far.eq(tap.far),
+            self.first_column.eq(self.column + tap.column),
             self.offset.oy.eq(tap.oy),
             self.offset.ox.eq(tap.ox),
         ]

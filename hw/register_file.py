@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec import Spec
 from hw import registers
-from hw.layouts import config_word, memory_write
+from hw.layouts import config_word, memory_write, shape
 from hw.registers import Region
 
 
@@ -28,9 +28,29 @@ class RegisterFile(wiring.Component):
         Register.
     channel_bits : Out(4)
         Register.
-    channel_shift : Out(2)
+    ring : Out(3)
+        Register.
+    halo_rows : Out(1)
+        Register.
+    phased : Out(1)
         Register.
     output_channels : Out(channel_counter_width)
+        Register.
+    group_outputs : Out(channel_counter_width)
+        Register.
+    group_step : Out(address_width)
+        Register.
+    maximum : Out(1)
+        Register.
+    offset : Out(20)
+        Register; signed.
+    clamp_low : Out(8)
+        Register.
+    clamp_high : Out(8)
+        Register.
+    residual : Out(1)
+        Register.
+    residual_multiplier : Out(10)
         Register.
     gapless : Out(1)
         Register.
@@ -68,7 +88,7 @@ class RegisterFile(wiring.Component):
         self.spec = spec
         members = {"config": In(stream.Signature(config_word(), always_ready=True))}
         for register, field in registers.register_fields(spec).items():
-            members[register.name.lower()] = Out(field.width)
+            members[register.name.lower()] = Out(shape(field))
         members["write_taps"] = Out(memory_write(spec, Region.TAPS)).array(spec.slots)
         for region in self._memories():
             members[f"write_{region.name.lower()}"] = Out(memory_write(spec, region))
@@ -83,7 +103,7 @@ class RegisterFile(wiring.Component):
         index = word.address[: registers.INDEX_WIDTH]
         region = word.address[registers.INDEX_WIDTH :]
         for register, field in registers.register_fields(self.spec).items():
-            value = Signal(field.width, name=field.name, reset_less=True)
+            value = Signal(shape(field), name=field.name, reset_less=True)
             with m.If(self.config.valid & (region == Region.REGISTERS) & (index == register)):
                 m.d.sync += value.eq(word.data)
             m.d.comb += getattr(self, register.name.lower()).eq(value)

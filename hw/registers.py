@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from golden.errors import ShiftbookError
-from golden.spec import ACTIVATION_WIDTH, WEIGHT_WIDTH, Spec
+from golden.spec import ACTIVATION_WIDTH, FRACTION, MAX_RING, RESIDUAL_WIDTH, WEIGHT_WIDTH, Spec
 from golden.spec import DATA_WIDTH as DATA_WIDTH
 
-ADDRESS_WIDTH = 16
+ADDRESS_WIDTH = 17
 INDEX_WIDTH = 13
+
+OFFSET_WIDTH = FRACTION + ACTIVATION_WIDTH + 4
+"""Bits of all that the requantizer adds up behind its shift; a residual's product needs two less."""
 
 ROW_COUNT_WIDTH = 5
 """Bits of "rows - 1" of a code: a code has one to 32 rows."""
@@ -33,6 +36,10 @@ class Region(IntEnum):
     CODE_SYMBOLS = 4  # index: codebook << rank_width(code_symbols) | rank of the code word
     ROWS = 5  # index: row
     TAPS = 6  # index: slot * table_entries + entry
+    LAYER = 7  # index: hw.system.layer_registers.LayerRegister
+    STREAMS = 8  # index: stream << 2 | hw.system.stream_fetcher.StreamField
+    OWNERS = 9  # index: channel / channels of a word
+    COMMANDS = 10  # index: hw.system.sequencer.Command
 
 
 class Register(IntEnum):
@@ -40,15 +47,22 @@ class Register(IntEnum):
 
     POSITIONS = 0
     CHANNEL_BITS = 1
-    CHANNEL_SHIFT = 2
-    OUTPUT_CHANNELS = 3
-    GAPLESS = 4
-    ZERO_POINT = 5
-    CLAMP_LOW = 6
-    CLAMP_HIGH = 7
-    STEP = 8  # this and all below: not there with a dense feed
-    BOOKS = 9
-    OFFSET_SHIFT = 10
+    RING = 2
+    HALO_ROWS = 3
+    PHASED = 4
+    OUTPUT_CHANNELS = 5
+    GROUP_OUTPUTS = 6
+    GROUP_STEP = 7
+    MAXIMUM = 8
+    OFFSET = 9
+    CLAMP_LOW = 10
+    CLAMP_HIGH = 11
+    RESIDUAL = 12
+    RESIDUAL_MULTIPLIER = 13
+    GAPLESS = 14
+    STEP = 15  # this and all below: not there with a dense feed
+    BOOKS = 16
+    OFFSET_SHIFT = 17
 
 
 @dataclass(frozen=True)
@@ -75,14 +89,30 @@ def register_fields(spec: Spec) -> dict[Register, Field]:
             channel_bits_width,
             "low bits of a position that count local channels; the rest is the tap table entry",
         ),
-        Register.CHANNEL_SHIFT: Field(
-            "channel_shift", 2, "tile sub-block bits below a local channel: 0 or 2"
-        ),
+        Register.RING: Field("ring", MAX_RING, "ones in the bits that count the columns of the banks' ring"),
+        Register.HALO_ROWS: Field("halo_rows", 1, "1: taps read blocks above or below the tile's own"),
+        Register.PHASED: Field("phased", 1, "1: bank words have phases, at stride 2"),
         Register.OUTPUT_CHANNELS: Field("output_channels", spec.channel_counter_width, "output channels"),
-        Register.GAPLESS: Field("gapless", 1, "1: every position has a code and there is no gap stream"),
-        Register.ZERO_POINT: Field("zero_point", ACTIVATION_WIDTH, "zero point of the output tensor"),
+        Register.GROUP_OUTPUTS: Field(
+            "group_outputs", spec.channel_counter_width, "output channels of a group, minus 1"
+        ),
+        Register.GROUP_STEP: Field(
+            "group_step", spec.address_width, "bank words from the channels of a group to those of the next"
+        ),
+        Register.MAXIMUM: Field("maximum", 1, "1: lanes keep the largest pixel instead of adding up"),
+        Register.OFFSET: Field(
+            "offset",
+            OFFSET_WIDTH,
+            f"zero point and one half, less the residual's zero point times its multiplier, in 2^-{FRACTION}",
+            signed=True,
+        ),
         Register.CLAMP_LOW: Field("clamp_low", ACTIVATION_WIDTH, "smallest output"),
         Register.CLAMP_HIGH: Field("clamp_high", ACTIVATION_WIDTH, "largest output"),
+        Register.RESIDUAL: Field("residual", 1, "1: a residual is added"),
+        Register.RESIDUAL_MULTIPLIER: Field(
+            "residual_multiplier", RESIDUAL_WIDTH, f"what it is multiplied with, in 2^-{FRACTION}"
+        ),
+        Register.GAPLESS: Field("gapless", 1, "1: every position has a code and there is no gap stream"),
     }
     if spec.feed == "coded":
         fields |= {
@@ -160,10 +190,14 @@ def tap_offset(spec: Spec) -> Layout:
 def tap(spec: Spec) -> Layout:
     """One tap table entry."""
     base = Field("base", spec.address_width, "tile address of the entry's first local channel")
+    block = (
+        Field("far", 1, "1: lane 0 looks into a block above or below the tile's own"),
+        Field("column", 2, "column of blocks, from the tile's own, that lane 0 looks into", signed=True),
+    )
     if not spec.channel_count_width:
-        return (base, *tap_offset(spec))
+        return (base, *tap_offset(spec), *block)
     channels = Field("channels", spec.channel_count_width, "local channels that exist in this entry")
-    return (base, *tap_offset(spec), channels)
+    return (base, *tap_offset(spec), *block, channels)
 
 
 def channel_parameters(spec: Spec) -> Layout:
@@ -171,7 +205,7 @@ def channel_parameters(spec: Spec) -> Layout:
     return (
         Field("bias", spec.accumulator_width, "added to the accumulator", signed=True),
         Field("multiplier", spec.multiplier_width, "factor"),
-        Field("shift", spec.shift_width, "rounding right shift"),
+        Field("shift", spec.shift_width, f"right shift, less {FRACTION}"),
     )
 
 

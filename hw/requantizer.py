@@ -6,13 +6,15 @@ from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signe
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, Spec
+from golden.spec import ACTIVATION_WIDTH, FRACTION, RESIDUAL_WIDTH, Spec
+from hw.registers import OFFSET_WIDTH
 
 
 class Requantizer(wiring.Component):
-    """``clamp(zero_point + ((accumulator + bias) * multiplier + half >> shift), low, high)``.
+    """``clamp(((accumulator + bias) * multiplier >> shift) + residual * residual_multiplier + offset >> F)``.
 
-    ``half`` is ``1 << (shift - 1)``, or 0 where ``shift`` is 0: halves round up.
+    F is `golden.spec.FRACTION`, and the clamp is to ``low``..``high``. With half of ``1 << F`` in ``offset``
+    halves round up: the two shifts lose nothing between them that could change the result.
 
     Parameters
     ----------
@@ -29,8 +31,12 @@ class Requantizer(wiring.Component):
         Unsigned factor.
     shift : In(shift_width)
         Right shift; one cycle after the others.
-    zero_point : In(8)
-        Zero point of the output; a constant of the layer.
+    residual : In(8)
+        What is added; 0 where the layer adds nothing.
+    residual_multiplier : In(10)
+        Its factor; a constant of the layer.
+    offset : In(20)
+        Signed: zero point of the output and one half, less the residual's zero point; a constant of the layer.
     low : In(8)
         Smallest output; a constant of the layer.
     high : In(8)
@@ -40,7 +46,7 @@ class Requantizer(wiring.Component):
 
     Latency
     -------
-    One cycle: the product is registered.
+    One cycle: the products are registered.
 
     Numeric range
     -------------
@@ -59,7 +65,9 @@ class Requantizer(wiring.Component):
                 "bias": In(spec.accumulator_width),
                 "multiplier": In(spec.multiplier_width),
                 "shift": In(spec.shift_width),
-                "zero_point": In(ACTIVATION_WIDTH),
+                "residual": In(ACTIVATION_WIDTH),
+                "residual_multiplier": In(RESIDUAL_WIDTH),
+                "offset": In(signed(OFFSET_WIDTH)),
                 "low": In(ACTIVATION_WIDTH),
                 "high": In(ACTIVATION_WIDTH),
                 "result": Out(ACTIVATION_WIDTH),
@@ -71,13 +79,14 @@ class Requantizer(wiring.Component):
         spec = self.spec
         total = Signal(signed(spec.accumulator_width))
         product = Signal(signed(spec.accumulator_width + spec.multiplier_width), reset_less=True)
+        added = Signal(ACTIVATION_WIDTH + RESIDUAL_WIDTH, reset_less=True)
         m.d.comb += total.eq(self.accumulator + self.bias)
-        m.d.sync += product.eq(total * self.multiplier)
+        m.d.sync += [product.eq(total * self.multiplier), added.eq(self.residual * self.residual_multiplier)]
 
-        # One bit below the point is enough to round: (floor(2 p / 2^s) + 1) >> 1 is floor(p / 2^s + 1/2).
-        halves = saturating_shift(Cat(Const(0, 1), product).as_signed(), self.shift, ACTIVATION_WIDTH + 2)
-        moved = Signal(signed(ACTIVATION_WIDTH + 2))
-        m.d.comb += moved.eq((halves + Cat(Const(1, 1), self.zero_point)) >> 1)
+        # What saturates is beyond the clamps, whatever is added.
+        shifted = saturating_shift(product, self.shift, OFFSET_WIDTH)
+        moved = Signal(signed(OFFSET_WIDTH + 2 - FRACTION))
+        m.d.comb += moved.eq((shifted + added + self.offset) >> FRACTION)
         m.d.comb += self.result.eq(
             Mux(moved < self.low, self.low, Mux(moved > self.high, self.high, moved[:ACTIVATION_WIDTH]))
         )

@@ -6,11 +6,11 @@ from amaranth import Elaboratable, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
+from golden.spec import MAX_RING, Spec
 from hw import registers
 from hw.huffman import HuffmanDecoder, limits_layout, offsets_layout
 from hw.issuer import Issuer
-from hw.layouts import memory_write, plane, row
+from hw.layouts import addressing, memory_write, plane, row, tile_write
 from hw.lookup import Lookup
 from hw.registers import Region, Register
 from hw.rotator import Rotator
@@ -40,15 +40,17 @@ class Slot(wiring.Component):
         See `Lookup`.
     channel_mask : In(address_width)
         See `Lookup`.
-    sub_blocks : In(1)
+    group : In(address_width)
+        See `Lookup`.
+    column : In(3)
         See `Lookup`.
     write_taps : In(Signature)
         See `Lookup`.
-    write_tile : In(1)
+    addressing : In(StructLayout)
         See `Tile`.
-    tile_address : In(address_width)
+    enable : In(1)
         See `Tile`.
-    tile_plane : In(ArrayLayout)
+    write : In(StructLayout)
         See `Tile`.
     codes : In(stream)
         Words of the code stream.
@@ -105,11 +107,12 @@ class Slot(wiring.Component):
             "advance": In(1),
             "channel_bits": In(fields[Register.CHANNEL_BITS].width),
             "channel_mask": In(spec.address_width),
-            "sub_blocks": In(1),
+            "group": In(spec.address_width),
+            "column": In(MAX_RING),
             "write_taps": In(memory_write(spec, Region.TAPS)),
-            "write_tile": In(1),
-            "tile_address": In(spec.address_width),
-            "tile_plane": In(plane(spec)),
+            "addressing": In(addressing()),
+            "enable": In(1),
+            "write": In(tile_write(spec)),
             "codes": In(word),
             "over": Out(1),
             "issue": Out(1),
@@ -145,7 +148,7 @@ class Slot(wiring.Component):
         self._pass(m, issuer, names)
 
         m.submodules.lookup = lookup = Lookup(self.spec)
-        names = ["channel_bits", "channel_mask", "sub_blocks", "row"]
+        names = ["channel_bits", "channel_mask", "group", "column", "row"]
         writes = ["write_taps"]
         if self.spec.feed == "coded":
             names.append("offset_shift")
@@ -154,16 +157,16 @@ class Slot(wiring.Component):
         for name in writes:
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(lookup, name))
         m.submodules.tile = tile = Tile(self.spec)
+        self._pass(m, tile, ["addressing", "enable", "write"])
         m.submodules.rotator = rotator = Rotator(self.spec)
         m.d.comb += [
             lookup.issue.eq(issuer.issue),
             lookup.source.eq(issuer.row),
             lookup.position.eq(issuer.position),
-            tile.write.eq(self.write_tile),
-            tile.write_address.eq(self.tile_address),
-            tile.data.eq(self.tile_plane),
             tile.address.eq(lookup.address),
             tile.offset.eq(lookup.offset),
+            tile.far.eq(lookup.far),
+            tile.first_column.eq(lookup.first_column),
             rotator.banks.eq(tile.pixels),
             rotator.offset.eq(lookup.rotation),
             self.pixels.eq(rotator.lanes),

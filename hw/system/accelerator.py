@@ -1,0 +1,440 @@
+"""The accelerator: the engine with all that lets it run a network by itself."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Elaboratable, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import Spec
+from hw import registers
+from hw.engine import Engine
+from hw.fifo import Fifo
+from hw.system import host_map
+from hw.system.host_port import COUNTERS, HostPort
+from hw.system.interfaces import ADDRESS_WIDTH, Reader, stream_count
+from hw.system.layer_registers import LayerRegisters
+from hw.system.load_planner import NEEDS, LoadPlanner
+from hw.system.load_writer import LoadWriter
+from hw.system.read_master import ReadMaster
+from hw.system.residual_reader import ResidualReader
+from hw.system.sequencer import WORD_WIDTH, Sequencer
+from hw.system.store import Store
+from hw.system.stream_buffer import StreamBuffer
+from hw.system.stream_fetcher import StreamFetcher
+from hw.system.supervisor import Supervisor
+from hw.system.tile_control import TileControl
+
+SEGMENTS = 8
+"""Segments of the input that may be on their way; each is a beat or more of every channel."""
+
+
+class Accelerator(wiring.Component):
+    """AXI4-Lite slave for the host, AXI4 master for memory, an interrupt.
+
+    Parameters
+    ----------
+    spec
+        Everything.
+
+    Members
+    -------
+    interrupt : Out(1)
+        See `hw.system.host_port.HostPort`.
+    s_axi_awaddr : In(8)
+        AXI4-Lite slave; so are all below up to ``m_axi``.
+    s_axi_awprot : In(3)
+        Ignored.
+    s_axi_awvalid : In(1)
+        AW.
+    s_axi_awready : Out(1)
+        AW.
+    s_axi_wdata : In(32)
+        W.
+    s_axi_wstrb : In(4)
+        W.
+    s_axi_wvalid : In(1)
+        W.
+    s_axi_wready : Out(1)
+        W.
+    s_axi_bresp : Out(2)
+        B.
+    s_axi_bvalid : Out(1)
+        B.
+    s_axi_bready : In(1)
+        B.
+    s_axi_araddr : In(8)
+        AR.
+    s_axi_arprot : In(3)
+        Ignored.
+    s_axi_arvalid : In(1)
+        AR.
+    s_axi_arready : Out(1)
+        AR.
+    s_axi_rdata : Out(32)
+        R.
+    s_axi_rresp : Out(2)
+        R.
+    s_axi_rvalid : Out(1)
+        R.
+    s_axi_rready : In(1)
+        R.
+    m_axi_awid : Out(1)
+        AXI4 master; so are all below. IDs are 0.
+    m_axi_awaddr : Out(32)
+        AW.
+    m_axi_awlen : Out(8)
+        AW.
+    m_axi_awsize : Out(3)
+        AW; a whole beat.
+    m_axi_awburst : Out(2)
+        AW; INCR.
+    m_axi_awvalid : Out(1)
+        AW.
+    m_axi_awready : In(1)
+        AW.
+    m_axi_wdata : Out(8 * bus_bytes)
+        W.
+    m_axi_wstrb : Out(bus_bytes)
+        W; all bytes.
+    m_axi_wlast : Out(1)
+        W.
+    m_axi_wvalid : Out(1)
+        W.
+    m_axi_wready : In(1)
+        W.
+    m_axi_bid : In(1)
+        Ignored.
+    m_axi_bresp : In(2)
+        B.
+    m_axi_bvalid : In(1)
+        B.
+    m_axi_bready : Out(1)
+        B.
+    m_axi_arid : Out(1)
+        AR.
+    m_axi_araddr : Out(32)
+        AR.
+    m_axi_arlen : Out(8)
+        AR.
+    m_axi_arsize : Out(3)
+        AR; a whole beat.
+    m_axi_arburst : Out(2)
+        AR; INCR.
+    m_axi_arvalid : Out(1)
+        AR.
+    m_axi_arready : In(1)
+        AR.
+    m_axi_rid : In(1)
+        Ignored.
+    m_axi_rdata : In(8 * bus_bytes)
+        R.
+    m_axi_rresp : In(2)
+        R.
+    m_axi_rlast : In(1)
+        R.
+    m_axi_rvalid : In(1)
+        R.
+    m_axi_rready : Out(1)
+        R.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        lite = {
+            "aw": (In, {"addr": host_map.ADDRESS_WIDTH, "prot": 3}),
+            "w": (In, {"data": 32, "strb": 4}),
+            "b": (Out, {"resp": 2}),
+            "ar": (In, {"addr": host_map.ADDRESS_WIDTH, "prot": 3}),
+            "r": (Out, {"data": 32, "resp": 2}),
+        }
+        width = 8 * spec.bus_bytes
+        address = {"id": 1, "addr": ADDRESS_WIDTH, "len": 8, "size": 3, "burst": 2}
+        full = {
+            "aw": (Out, address),
+            "w": (Out, {"data": width, "strb": spec.bus_bytes, "last": 1}),
+            "b": (In, {"id": 1, "resp": 2}),
+            "ar": (Out, address),
+            "r": (In, {"id": 1, "data": width, "resp": 2, "last": 1}),
+        }
+        members = {"interrupt": Out(1)}
+        for prefix, channels in (("s_axi", lite), ("m_axi", full)):
+            for channel, (flow, fields) in channels.items():
+                back = Out if flow == In else In
+                members |= {f"{prefix}_{channel}{name}": flow(size) for name, size in fields.items()}
+                members |= {f"{prefix}_{channel}valid": flow(1), f"{prefix}_{channel}ready": back(1)}
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        spec = self.spec
+        self.host = m.submodules.host = HostPort(spec)
+        self.supervisor = m.submodules.supervisor = Supervisor()
+        self.sequencer = m.submodules.sequencer = Sequencer(spec)
+        self.layer = m.submodules.layer = LayerRegisters(spec)
+        self.tiles = m.submodules.tiles = TileControl(spec)
+        self.planner = m.submodules.planner = LoadPlanner(spec)
+        self.writer = m.submodules.writer = LoadWriter(spec)
+        self.fetcher = m.submodules.fetcher = StreamFetcher(spec)
+        self.residual = m.submodules.residual = ResidualReader(spec)
+        self.store = m.submodules.store = Store(spec)
+        self.reads = m.submodules.reads = ReadMaster(spec)
+        self.engine = m.submodules.engine = Engine(spec)
+        self.base = Signal.like(self.fetcher.base)
+        m.d.comb += self.base.eq(self.host.program >> (spec.bus_bytes - 1).bit_length())
+        self._join_buses(m)
+        self._join_program(m)
+        self._join_tiles(m)
+        self._join_streams(m)
+        self._join_loader(m)
+        self._join_outputs(m)
+        self._supervise(m)
+        return m
+
+    def _join_buses(self, m: Module) -> None:
+        """Host port and master to the pins."""
+        host, reads, store = self.host, self.reads, self.store
+        shift = (self.spec.bus_bytes - 1).bit_length()
+        m.d.comb += [
+            self.interrupt.eq(host.interrupt),
+            host.write_address.payload.eq(self.s_axi_awaddr),
+            host.write_data.payload.data.eq(self.s_axi_wdata),
+            host.write_data.payload.strb.eq(self.s_axi_wstrb),
+            self.s_axi_bresp.eq(host.write_response.payload),
+            host.read_address.payload.eq(self.s_axi_araddr),
+            self.s_axi_rdata.eq(host.read_data.payload.data),
+            self.s_axi_rresp.eq(host.read_data.payload.resp),
+            self.m_axi_awaddr.eq(store.write_address.payload.address << shift),
+            self.m_axi_awlen.eq(store.write_address.payload.more_beats),
+            self.m_axi_wdata.eq(store.write_data.payload.data),
+            self.m_axi_wstrb.eq(~0),
+            self.m_axi_wlast.eq(store.write_data.payload.last),
+            store.response.payload.resp.eq(self.m_axi_bresp),
+            self.m_axi_araddr.eq(reads.address.payload.address << shift),
+            self.m_axi_arlen.eq(reads.address.payload.more_beats),
+            reads.read.payload.data.eq(self.m_axi_rdata),
+            reads.read.payload.resp.eq(self.m_axi_rresp),
+            reads.read.payload.last.eq(self.m_axi_rlast),
+        ]
+        for channel in ("aw", "ar"):
+            m.d.comb += [
+                getattr(self, f"m_axi_{channel}size").eq(shift),
+                getattr(self, f"m_axi_{channel}burst").eq(1),
+            ]
+        inward = {
+            "s_axi_aw": host.write_address,
+            "s_axi_w": host.write_data,
+            "s_axi_ar": host.read_address,
+            "m_axi_b": store.response,
+            "m_axi_r": reads.read,
+        }
+        outward = {
+            "s_axi_b": host.write_response,
+            "s_axi_r": host.read_data,
+            "m_axi_aw": store.write_address,
+            "m_axi_w": store.write_data,
+            "m_axi_ar": reads.address,
+        }
+        for name, port in inward.items():
+            m.d.comb += [
+                port.valid.eq(getattr(self, f"{name}valid")),
+                getattr(self, f"{name}ready").eq(port.ready),
+            ]
+        for name, port in outward.items():
+            m.d.comb += [
+                getattr(self, f"{name}valid").eq(port.valid),
+                port.ready.eq(getattr(self, f"{name}ready")),
+            ]
+
+    def _join_program(self, m: Module) -> None:
+        """The sequencer, its buffer, and what it configures."""
+        host, sequencer, reads = self.host, self.sequencer, self.reads
+        m.submodules.program = program = StreamBuffer(self.spec, WORD_WIDTH)
+        start = Signal()
+        m.d.comb += [
+            start.eq(host.start & ~host.busy),
+            sequencer.start.eq(start),
+            sequencer.stop.eq(self.supervisor.fault.any()),
+            sequencer.base.eq(self.base),
+            sequencer.pause.eq(host.pause),
+            sequencer.go_on.eq(host.go_on),
+            sequencer.room.eq(program.room),
+            program.clear.eq(self.supervisor.clear | start),
+            program.start.eq(sequencer.busy),
+            program.reserve.eq(
+                sequencer.request.granted & sequencer.request.grant.replicate(len(program.reserve))
+            ),
+            program.write.eq(self._answers(Reader.PROGRAM)),
+            program.data.eq(reads.answers.payload.data),
+            host.busy.eq(sequencer.busy | self.supervisor.clear),
+            host.paused.eq(sequencer.paused),
+            host.layers.eq(sequencer.layers),
+            host.finished.eq(sequencer.finished),
+            host.fault.eq(self.supervisor.fault),
+            self.engine.config.payload.eq(sequencer.config),
+            self.engine.config.valid.eq(sequencer.configure),
+        ]
+        wiring.connect(m, program.words, sequencer.words)
+        for unit in (self.layer, self.writer, self.fetcher):
+            m.d.comb += [unit.config.eq(sequencer.config), unit.configure.eq(sequencer.configure)]
+        requests = {
+            Reader.PROGRAM: sequencer.request,
+            Reader.STREAMS: self.fetcher.request,
+            Reader.RESIDUAL: self.residual.request,
+            Reader.LOADER: self.planner.request,
+        }
+        for reader, request in requests.items():
+            wiring.connect(m, request, reads.requests[reader])
+        # The loader alone may make the bus wait: all others have reserved room.
+        loading = reads.answers.payload.reader[Reader.LOADER]
+        m.d.comb += reads.answers.ready.eq(~loading | self.writer.beats.ready | self.supervisor.clear)
+
+    def _answers(self, reader: Reader) -> Value:
+        """Whether a beat for this reader came."""
+        return self.reads.answers.valid & self.reads.answers.payload.reader[reader]
+
+    def _join_tiles(self, m: Module) -> None:
+        """The course of a layer."""
+        layer, tiles, engine = self.layer, self.tiles, self.engine
+        m.d.comb += [
+            tiles.clear.eq(self.supervisor.clear),
+            tiles.begin.eq(self.sequencer.begin),
+            tiles.ring.eq(engine.addressing.ring),
+            tiles.busy.eq(engine.busy),
+            tiles.claim.eq(self.planner.claim),
+            tiles.loaded.eq(self.writer.loaded),
+            engine.clear.eq(self.supervisor.clear | self.sequencer.start),
+            engine.start.eq(tiles.start),
+            engine.column.eq(tiles.column),
+            self.sequencer.layer_over.eq(tiles.over & engine.idle & self.store.sent),
+            self.sequencer.quiet.eq(self.store.quiet & self.reads.idle),
+        ]
+        for name in ("tile_rows", "tile_cols", "left", "right"):
+            m.d.comb += getattr(tiles, name).eq(getattr(layer, name))
+
+    def _join_streams(self, m: Module) -> None:
+        """The fetcher, a buffer for each stream, and the engine's inputs."""
+        spec, engine, fetcher, answers = self.spec, self.engine, self.fetcher, self.reads.answers.payload
+        parameters = registers.width(registers.channel_parameters(spec))
+        widths = [1 << (parameters - 1).bit_length(), *[spec.word_width] * (stream_count(spec) - 1)]
+        buffers = [StreamBuffer(spec, width) for width in widths]
+        streams = [*(engine.gaps if spec.feed == "coded" else ()), *engine.codes]
+        targets = [engine.channels, *streams]
+        m.d.comb += [
+            fetcher.base.eq(self.base),
+            fetcher.clear.eq(self.supervisor.clear | self.sequencer.layer_over),
+            fetcher.begin.eq(self.sequencer.begin),
+            fetcher.passes.eq(self.layer.tiles),
+            fetcher.room.eq(Cat(buffer.room for buffer in buffers)),
+            fetcher.answers.eq(answers),
+            fetcher.answered.eq(self.reads.answers.valid),
+            self.tiles.ready.eq(Cat(buffer.aligned for buffer in buffers).all()),
+        ]
+        for number, (buffer, target) in enumerate(zip(buffers, targets, strict=True)):
+            m.submodules[f"stream_{number}"] = buffer
+            m.d.comb += [
+                buffer.clear.eq(self.supervisor.clear | self.sequencer.begin),
+                buffer.reserve.eq(
+                    fetcher.request.granted & fetcher.reserve[number].replicate(len(buffer.reserve))
+                ),
+                buffer.write.eq(fetcher.write[number]),
+                buffer.data.eq(answers.data),
+                buffer.last.eq(fetcher.last),
+                buffer.start.eq(self.tiles.start),
+                buffer.stop.eq(~engine.busy),
+                target.payload.eq(buffer.words.payload),
+                target.valid.eq(buffer.words.valid),
+                buffer.words.ready.eq(target.ready),
+            ]
+
+    def _join_loader(self, m: Module) -> None:
+        """Both halves, and the segments between them."""
+        layer, planner, writer = self.layer, self.planner, self.writer
+        m.submodules.segments = segments = Fifo(planner.segments.payload.shape(), SEGMENTS)
+        wiring.connect(m, planner.segments, segments.input)
+        wiring.connect(m, segments.output, writer.segments)
+        m.d.comb += [
+            segments.clear.eq(self.supervisor.clear),
+            planner.clear.eq(self.supervisor.clear),
+            planner.begin.eq(self.sequencer.begin),
+            planner.base.eq(self.base),
+            planner.may_load.eq(self.tiles.may_load),
+            writer.clear.eq(self.supervisor.clear),
+            writer.addressing.eq(self.engine.addressing),
+            writer.beats.payload.eq(self.reads.answers.payload.data),
+            writer.beats.valid.eq(self._answers(Reader.LOADER)),
+            self.engine.write.eq(writer.write),
+        ]
+        for register in NEEDS:
+            name = register.name.lower()
+            m.d.comb += getattr(planner, name).eq(getattr(layer, name))
+        for name in ("strided", "scattered", "channels", "local_channels", "last_rows", "last_cols", "pad"):
+            m.d.comb += getattr(writer, name).eq(getattr(layer, name))
+
+    def _join_outputs(self, m: Module) -> None:
+        """Residuals in, outputs out."""
+        layer, engine, store, residual = self.layer, self.engine, self.store, self.residual
+        begin, clear = self.sequencer.begin, self.supervisor.clear
+        for unit in (store, residual):
+            m.d.comb += [
+                unit.clear.eq(clear),
+                unit.channels.eq(engine.output_channels),
+                unit.tiles.eq(layer.tiles),
+            ]
+        m.d.comb += [
+            store.begin.eq(begin),
+            store.address.eq(self.base + layer.destination),
+            store.block_step.eq(layer.destination_block_step),
+            store.beat_step.eq(layer.destination_beat_step),
+            store.commit.eq(engine.commit),
+            store.valid.eq(engine.valid),
+            store.beat.eq(engine.beat),
+            engine.room.eq(store.room),
+            residual.begin.eq(begin & layer.residual),
+            residual.address.eq(self.base + layer.residual_source),
+            residual.block_step.eq(layer.residual_block_step),
+            residual.beat_step.eq(layer.residual_beat_step),
+            residual.answers.eq(self.reads.answers.payload),
+            residual.answered.eq(self.reads.answers.valid),
+            residual.commit.eq(engine.commit & layer.residual),
+            residual.take.eq(engine.take_residual & layer.residual),
+            engine.residual_ready.eq(residual.ready),
+            engine.residual.eq(residual.residual),
+        ]
+
+    def _supervise(self, m: Module) -> None:
+        """Faults, progress, counters."""
+        supervisor, sequencer, engine, store = self.supervisor, self.sequencer, self.engine, self.store
+        stored = store.write_data.valid & store.write_data.ready
+        m.d.comb += [
+            supervisor.running.eq(sequencer.busy),
+            supervisor.paused.eq(sequencer.paused),
+            supervisor.abort.eq(self.host.abort),
+            supervisor.program_fault.eq(sequencer.fault),
+            supervisor.damaged.eq(self.fetcher.damaged),
+            supervisor.bad_code.eq(engine.bad_code),
+            supervisor.read_response.eq(self.reads.response),
+            supervisor.write_response.eq(store.bad_response),
+            supervisor.patience.eq(self.host.watchdog),
+            supervisor.settled.eq(store.quiet & self.reads.idle),
+            supervisor.progress.eq(
+                self.reads.beat
+                | stored
+                | engine.valid
+                | engine.issuing
+                | engine.write.slots.any()
+                | (sequencer.words.valid & sequencer.words.ready)
+            ),
+            self.reads.halt.eq(supervisor.clear),
+        ]
+        own = {"CYCLES": sequencer.busy & ~sequencer.paused, "LOAD_WAIT": self.tiles.waiting}
+        own |= {"READ_BEATS": self.reads.beat, "WRITE_BEATS": stored}
+        for number, register in enumerate(COUNTERS):
+            if register.name not in own:
+                m.d.comb += self.host.counters[number].eq(getattr(engine.counters, register.name.lower()))
+                continue
+            counter = Signal(32, name=register.name.lower())
+            m.d.sync += counter.eq(counter + own[register.name])
+            with m.If(sequencer.start):
+                m.d.sync += counter.eq(0)
+            m.d.comb += self.host.counters[number].eq(counter)

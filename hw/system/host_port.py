@@ -1,0 +1,195 @@
+"""The AXI4-Lite slave: identification, control, status, interrupt, counters."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Elaboratable, Module, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import Spec
+from hw.system import host_map
+from hw.system.host_map import EVENTS, Host
+from hw.system.interfaces import ADDRESS_WIDTH
+from hw.system.sequencer import Fault, fingerprint
+
+COUNTERS = tuple(register for register in Host if register >= Host.CYCLES)
+"""Registers that only show an input."""
+
+STORED = (Host.INTERRUPT_ENABLE, Host.PROGRAM, Host.WATCHDOG, Host.MODE)
+"""Registers that keep what is written."""
+
+OKAY, SLVERR = 0, 2
+
+
+class HostPort(wiring.Component):
+    """One read and one write at a time. Addresses where nothing is, and writes of a part of a word, are refused.
+
+    Parameters
+    ----------
+    spec
+        What the constant registers say.
+
+    Members
+    -------
+    write_address : In(stream)
+        Byte address: AW.
+    write_data : In(stream)
+        {data, strb}: W.
+    write_response : Out(stream)
+        resp: B.
+    read_address : In(stream)
+        Byte address: AR.
+    read_data : Out(stream)
+        {data, resp}: R.
+    interrupt : Out(1)
+        Level: an event that is enabled was not cleared.
+    start : Out(1)
+        Strobe.
+    abort : Out(1)
+        Strobe.
+    go_on : Out(1)
+        Strobe.
+    program : Out(32)
+        Register.
+    watchdog : Out(32)
+        Register.
+    pause : Out(1)
+        Register.
+    busy : In(1)
+        See STATUS.
+    paused : In(1)
+        See STATUS.
+    layers : In(16)
+        See STATUS.
+    finished : In(1)
+        Strobe: a program came to its end.
+    fault : In(4)
+        Why a program is given up in this cycle; 0 where it is not.
+    counters : In(ArrayLayout)
+        In the order of `COUNTERS`.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        word = data.StructLayout({"data": 32, "strb": 4})
+        given = data.StructLayout({"data": 32, "resp": 2})
+        super().__init__(
+            {
+                "write_address": In(stream.Signature(host_map.ADDRESS_WIDTH)),
+                "write_data": In(stream.Signature(word)),
+                "write_response": Out(stream.Signature(2)),
+                "read_address": In(stream.Signature(host_map.ADDRESS_WIDTH)),
+                "read_data": Out(stream.Signature(given)),
+                "interrupt": Out(1),
+                "start": Out(1),
+                "abort": Out(1),
+                "go_on": Out(1),
+                "program": Out(ADDRESS_WIDTH),
+                "watchdog": Out(32),
+                "pause": Out(1),
+                "busy": In(1),
+                "paused": In(1),
+                "layers": In(16),
+                "finished": In(1),
+                "fault": In(range(max(Fault) + 1)),
+                "counters": In(data.ArrayLayout(32, len(COUNTERS))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        stored = {register: Signal(_bits(register), name=register.name.lower()) for register in STORED}
+        values: dict[Host, Value] = {
+            register: Const(value, 32)
+            for register, value in host_map.constants(self.spec, fingerprint(self.spec)).items()
+        }
+        values |= {register: self.counters[number] for number, register in enumerate(COUNTERS)}
+        values |= stored
+        written, word = self._write(m, values)
+        for register, value in stored.items():
+            with m.If(written[register]):
+                m.d.sync += value.eq(word)
+        control = word & written[Host.CONTROL].replicate(3)
+        m.d.comb += [
+            Cat(self.start, self.abort, self.go_on).eq(control),
+            self.program.eq(stored[Host.PROGRAM]),
+            self.watchdog.eq(stored[Host.WATCHDOG]),
+            self.pause.eq(stored[Host.MODE]),
+        ]
+        values[Host.STATUS], values[Host.INTERRUPT] = self._events(m, written[Host.INTERRUPT], word)
+        m.d.comb += self.interrupt.eq((values[Host.INTERRUPT] & stored[Host.INTERRUPT_ENABLE]).any())
+        self._read(m, values)
+        return m
+
+    def _write(self, m: Module, values: dict[Host, Value]) -> tuple[dict[Host, Value], Value]:
+        """Take address and data together; a strobe for each register that is written, and the word."""
+        both = Signal()
+        write = self.write_data.payload
+        whole = write.strb == 0b1111
+        writable = [r for r, entry in host_map.REGISTERS.items() if "write" in entry.access]
+        written = {register: Signal(name=f"write_{register.name.lower()}") for register in writable}
+        for register, strobe in written.items():
+            m.d.comb += strobe.eq(both & whole & (self.write_address.payload == register))
+        m.d.comb += [
+            both.eq(self.write_address.valid & self.write_data.valid & ~self.write_response.valid),
+            self.write_address.ready.eq(both),
+            self.write_data.ready.eq(both),
+        ]
+        with m.If(both):
+            found = Cat(written.values()).any()
+            m.d.sync += self.write_response.payload.eq(_response(found))
+            m.d.sync += self.write_response.valid.eq(1)
+        with m.Elif(self.write_response.ready):
+            m.d.sync += self.write_response.valid.eq(0)
+        return written, write.data
+
+    def _read(self, m: Module, values: dict[Host, Value]) -> None:
+        """One register a read."""
+        accept = Signal()
+        m.d.comb += [
+            accept.eq(self.read_address.valid & ~self.read_data.valid),
+            self.read_address.ready.eq(accept),
+        ]
+        with m.If(accept):
+            m.d.sync += [
+                self.read_data.valid.eq(1),
+                self.read_data.payload.data.eq(0),
+                self.read_data.payload.resp.eq(SLVERR),
+            ]
+            with m.Switch(self.read_address.payload):
+                for register, value in values.items():
+                    with m.Case(int(register)):
+                        m.d.sync += [
+                            self.read_data.payload.data.eq(value),
+                            self.read_data.payload.resp.eq(OKAY),
+                        ]
+        with m.Elif(self.read_data.ready):
+            m.d.sync += self.read_data.valid.eq(0)
+
+    def _events(self, m: Module, clear: Value, word: Value) -> tuple[Value, Value]:
+        """STATUS and INTERRUPT."""
+        done = Signal()
+        fault = Signal.like(self.fault)
+        was_paused = Signal()
+        events = Signal(len(EVENTS))
+        happened = Cat(self.finished, self.fault.any(), self.paused & ~was_paused)
+        m.d.sync += [
+            was_paused.eq(self.paused),
+            events.eq((events & ~(word & clear.replicate(len(events)))) | happened),
+        ]
+        with m.If(self.finished):
+            m.d.sync += done.eq(1)
+        with m.If(self.fault.any()):
+            m.d.sync += fault.eq(self.fault)
+        with m.If(self.start & ~self.busy):
+            m.d.sync += [done.eq(0), fault.eq(0)]
+        status = Cat(self.busy, done, self.paused, Const(0, 5), fault, Const(0, 8 - len(fault)), self.layers)
+        return status, events
+
+
+def _bits(register: Host) -> int:
+    return sum(field.width for field in host_map.REGISTERS[register].fields)
+
+
+def _response(found: Value) -> Value:
+    return Cat(Const(0, 1), ~found)

@@ -1,0 +1,75 @@
+"""Shapes and interfaces that the parts of the accelerator share."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import Spec
+
+ADDRESS_WIDTH = 32
+"""Bits of a byte address on the memory bus."""
+
+LENGTH_WIDTH = 24
+"""Bits of a number of beats."""
+
+TILE_WIDTH = 16
+"""Bits of a number of tiles, blocks or passes."""
+
+
+class Reader(IntEnum):
+    """Who reads memory, the most urgent first."""
+
+    PROGRAM = 0
+    STREAMS = 1
+    RESIDUAL = 2
+    LOADER = 3
+
+
+class Response(IntEnum):
+    """AXI response codes that are errors."""
+
+    SLVERR = 2
+    DECERR = 3
+
+
+def beat_address_width(spec: Spec) -> int:
+    """Bits of an address that counts beats."""
+    return ADDRESS_WIDTH - (spec.bus_bytes - 1).bit_length()
+
+
+def stream_count(spec: Spec) -> int:
+    """Streams of a layer: channel parameters, then gaps of all slots (coded feed), then codes of all slots."""
+    return 1 + spec.slots * (2 if spec.feed == "coded" else 1)
+
+
+def read_request(spec: Spec) -> wiring.Signature:
+    """Ask for ``beats`` beats from ``address``, seen from who asks.
+
+    The bus takes the first ``granted`` of them in a cycle with ``grant``; the rest is asked for in the next
+    cycle. ``index`` and ``ends`` come back with the data.
+    """
+    return wiring.Signature(
+        {
+            "valid": Out(1),
+            "address": Out(beat_address_width(spec)),
+            "beats": Out(LENGTH_WIDTH),
+            "index": Out(range(stream_count(spec))),
+            "grant": In(1),
+            "granted": In(range(spec.burst_beats + 1)),
+        }
+    )
+
+
+def answer(spec: Spec) -> data.StructLayout:
+    """A beat that was read: who asked for it, and whether it is the last that was asked for."""
+    return data.StructLayout(
+        {
+            "reader": data.ArrayLayout(1, len(Reader)),
+            "index": (stream_count(spec) - 1).bit_length(),
+            "last": 1,
+            "data": 8 * spec.bus_bytes,
+        }
+    )

@@ -1,0 +1,289 @@
+"""The second half of the loader: from beats of the bus to words of the activation banks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from amaranth import Array, Cat, Const, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import ACTIVATION_WIDTH, Spec
+from golden.tiles import half
+from hw.layouts import addressing, config_word, tile_write
+from hw.registers import DATA_WIDTH, INDEX_WIDTH, Region
+from hw.system.segments import Kind, segment
+
+
+class Way(NamedTuple):
+    """The pixel of a block that a bank of one axis takes, in one mode, and whether it is odd."""
+
+    pixel: int
+    parity: int
+
+
+def ways(lanes: int) -> list[tuple[Way, Way, Way]]:
+    """For each bank of an axis the pixels it takes: at stride 1; at stride 2 from even blocks; from odd ones.
+
+    See `golden.tiles`: with stride 2 the pixels 2 k of an even block lie in the banks k, and the others in the banks
+    from ``half(lanes)`` on. In odd blocks it is the other way round where the lanes are even in number.
+    """
+    result = []
+    for bank in range(lanes):
+        low, k = bank < half(lanes), bank % half(lanes)
+        even = Way(2 * k if low else 2 * k + 1, int(not low))
+        odd = Way(2 * k + 1 if low else 2 * k, int(low)) if lanes % 2 == 0 else even
+        result.append((Way(bank, bank % 2), even, odd))
+    return result
+
+
+class LoadWriter(wiring.Component):
+    """Writes a beat a cycle; padding is written to all slots at once.
+
+    Parameters
+    ----------
+    spec
+        Grid, banks, bus.
+
+    Members
+    -------
+    config : In(StructLayout)
+        See `hw.layouts.config_word`; while ``configure``. ``Region.OWNERS`` says which slot holds a channel.
+    configure : In(1)
+        ``config`` is a write.
+    clear : In(1)
+        Forget everything.
+    addressing : In(StructLayout)
+        See `hw.layouts.addressing`.
+    strided : In(1)
+        Register, see `hw.system.layer_registers`; so are all below.
+    scattered : In(1)
+        Register.
+    channels : In(channel_counter_width)
+        Register.
+    local_channels : In(11)
+        Register.
+    last_rows : In(4)
+        Register.
+    last_cols : In(4)
+        Register.
+    pad : In(8)
+        Register.
+    segments : In(stream)
+        See `hw.system.segments.segment`.
+    beats : In(stream)
+        Their pixels, in order.
+    write : Out(StructLayout)
+        See `hw.layouts.tile_write`.
+    loaded : Out(1)
+        Strobe: a column is complete, from the next cycle on.
+
+    Latency
+    -------
+    One cycle.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "config": In(config_word()),
+                "configure": In(1),
+                "clear": In(1),
+                "addressing": In(addressing()),
+                "strided": In(1),
+                "scattered": In(1),
+                "channels": In(spec.channel_counter_width),
+                "local_channels": In(spec.tile_words.bit_length()),
+                "last_rows": In(spec.rows.bit_length()),
+                "last_cols": In(spec.cols.bit_length()),
+                "pad": In(ACTIVATION_WIDTH),
+                "segments": In(stream.Signature(segment(spec))),
+                "beats": In(stream.Signature(8 * spec.bus_bytes)),
+                "write": Out(tile_write(spec)),
+                "loaded": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        now = Signal(segment(self.spec))
+        running = Signal()
+        pixels = Signal()  # of the segment, not padding
+        step, last = Signal(), Signal()
+        m.d.comb += [
+            pixels.eq(now.kind == Kind.PIXELS),
+            step.eq(running & (self.beats.valid | ~pixels)),
+            self.beats.ready.eq(running & pixels),
+            self.segments.ready.eq(~running | (step & last)),
+        ]
+        m.d.sync += self.loaded.eq(step & last & now.ends & ~self.clear)
+        with m.If(self.segments.ready):
+            m.d.sync += [running.eq(self.segments.valid), now.eq(self.segments.payload)]
+        with m.If(self.clear):
+            m.d.sync += running.eq(0)
+        write = Signal(tile_write(self.spec))
+        far, phase = self._count(m, write, now, pixels, step, last)
+        self._rows(m, write, now, far, phase)
+        self._columns(m, write, now)
+        self._plane(m, write, now, pixels)
+        m.d.sync += self.write.eq(write)
+        return m
+
+    def _count(
+        self, m: Module, write: object, now: object, pixels: Signal, step: Signal, last: Signal
+    ) -> tuple[Signal, Signal]:
+        """Channels of the segment and, of padding of whole columns, all kinds of rows; slots and address of each."""
+        spec = self.spec
+        owner = self._owner(m, step, last)
+        channel = Signal(spec.channel_counter_width)  # of the input, or while padding, of a slot
+        counts = [Signal(spec.address_width, name=f"count_{slot}") for slot in range(spec.slots)]
+        far, phase = Signal(), Signal()  # while a whole column is padded
+        last_channel = Signal()
+        every = ~pixels | self.scattered
+        m.d.comb += [
+            last_channel.eq(channel == Mux(pixels, self.channels, self.local_channels) - 1),
+            last.eq(
+                last_channel
+                & (
+                    (now.kind != Kind.COLUMN)
+                    | ((far | ~self.addressing.halo_rows) & (phase | ~self.addressing.phased))
+                )
+            ),
+            write.slots.eq(Mux(step, Mux(every, (1 << spec.slots) - 1, 1 << owner), 0)),
+            write.channel.eq(Mux(every, channel, Array(counts)[owner])),
+        ]
+        with m.If(step):
+            m.d.sync += channel.eq(Mux(last_channel, 0, channel + 1))
+            for slot, count in enumerate(counts):
+                m.d.sync += count.eq(Mux(last_channel, 0, count + (pixels & (owner == slot))))
+            with m.If(last_channel):
+                m.d.sync += far.eq(~far & self.addressing.halo_rows & ~last)
+                with m.If(far | ~self.addressing.halo_rows):
+                    m.d.sync += phase.eq(~phase & self.addressing.phased & ~last)
+        with m.If(self.clear):
+            m.d.sync += [channel.eq(0), far.eq(0), phase.eq(0), *(count.eq(0) for count in counts)]
+        return far, phase
+
+    def _owner(self, m: Module, step: Signal, last: Signal) -> Value:
+        """The slot that holds the channel that is written, from a memory of several channels a word."""
+        spec = self.spec
+        width = owner_width(spec)
+        if not width:
+            return Const(0)
+        each = DATA_WIDTH // width
+        depth = (1 << spec.channel_counter_width) // each
+        m.submodules.owners = memory = Memory(shape=DATA_WIDTH, depth=depth, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        region, index = self.config.address[INDEX_WIDTH:], self.config.address[:INDEX_WIDTH]
+        channel = Signal(spec.channel_counter_width)
+        following = Signal.like(channel)
+        bits = each.bit_length() - 1
+        m.d.comb += [
+            following.eq(channel),
+            write.en.eq(self.configure & (region == Region.OWNERS)),
+            write.addr.eq(index),
+            write.data.eq(self.config.data),
+            read.addr.eq(following >> bits),
+        ]
+        with m.If(step & self.beats.ready):
+            m.d.comb += following.eq(Mux(last, 0, channel + 1))
+        with m.If(self.clear):
+            m.d.comb += following.eq(0)
+        m.d.sync += channel.eq(following)
+        return read.data.word_select(channel[:bits], width)
+
+    def _rows(self, m: Module, write: object, now: object, far: Signal, phase: Signal) -> None:
+        """Which rows of banks are written, and what that says of the address."""
+        spec = self.spec
+        lower, upper = now.block >> 1, (now.block + 1) >> 1  # blocks of the tile, of even and of odd pixels
+        if spec.rows % 2:
+            lower, upper = upper, lower
+        fars = [Mux(self.strided, lower != 0, now.block != 0), Mux(self.strided, upper != 0, now.block != 0)]
+        turned = now.block[0] if spec.rows % 2 else 0
+        phases = [self.strided & turned, self.strided & ~turned if spec.rows % 2 else self.strided]
+        for bank, modes in enumerate(ways(spec.rows)):
+            target = write.rows[bank]
+            takes = [now.beat == way.pixel // spec.beat_rows for way in modes]
+            chosen = Mux(self.strided, Mux(now.block[0], takes[2], takes[1]), takes[0])
+            is_odd = Mux(now.block[0], modes[2].parity, modes[1].parity)
+            found_phase = Mux(is_odd, phases[1], phases[0])
+            found_far = Mux(self.strided, Mux(is_odd, fars[1], fars[0]), fars[0])
+            m.d.comb += [
+                target.far.eq(Mux(now.kind == Kind.COLUMN, far, found_far)),
+                target.phase.eq(Mux(now.kind == Kind.COLUMN, phase, found_phase)),
+                target.enable.eq(
+                    (now.kind == Kind.COLUMN) | (chosen & (self.addressing.phased | ~found_phase))
+                ),
+            ]
+
+    def _columns(self, m: Module, write: object, now: object) -> None:
+        """Which columns of banks are written, and what that says of the address."""
+        spec = self.spec
+        following = now.column + 1
+        for bank, modes in enumerate(ways(spec.cols)):
+            target = write.columns[bank]
+            is_odd = Mux(now.odd, modes[2].parity, modes[1].parity)
+            if spec.cols % 2:
+                moves, phase = now.odd & ~is_odd, is_odd ^ now.odd
+            else:
+                moves, phase = now.odd & is_odd, is_odd
+            m.d.comb += [
+                target.column.eq(Mux(self.strided & moves, following, now.column)),
+                target.phase.eq(self.strided & phase),
+                target.enable.eq(~self.strided | self.addressing.phased | ~phase),
+            ]
+
+    def _plane(self, m: Module, write: object, now: object, pixels: Signal) -> None:
+        """The pixel of each bank: moved to its place, and padding beyond the end of the input."""
+        spec = self.spec
+        row_width = ACTIVATION_WIDTH * spec.cols
+        padding = self.pad.replicate(spec.cols)
+        lines = [self._line(m, now, row) for row in range(spec.beat_rows)]
+        for bank, modes in enumerate(ways(spec.rows)):
+            line, there = Signal(row_width, name=f"line_{bank}"), Signal(name=f"there_{bank}")
+            choices = [lines[way.pixel % spec.beat_rows] for way in modes]
+            numbers = [way.pixel for way in modes]
+            m.d.comb += [
+                line.eq(Mux(self.strided, Mux(now.block[0], choices[2], choices[1]), choices[0])),
+                there.eq(
+                    pixels
+                    & (
+                        ~now.last_row
+                        | (
+                            Mux(self.strided, Mux(now.block[0], numbers[2], numbers[1]), numbers[0])
+                            < self.last_rows
+                        )
+                    )
+                ),
+                Cat(write.plane[bank * spec.cols + column] for column in range(spec.cols)).eq(
+                    Mux(there, line, padding)
+                ),
+            ]
+
+    def _line(self, m: Module, now: object, row: int) -> Signal:
+        """A row of the beat, each pixel in its column of banks."""
+        spec = self.spec
+        pitch = ACTIVATION_WIDTH * spec.pitch
+        pixels = []
+        for column in range(spec.cols):
+            pixel = Signal(ACTIVATION_WIDTH, name=f"pixel_{row}_{column}")
+            place = row * pitch + column * ACTIVATION_WIDTH
+            there = ~now.last_column | (column < self.last_cols)
+            m.d.comb += pixel.eq(
+                Mux(there, self.beats.payload[place : place + ACTIVATION_WIDTH], self.pad)
+            )
+            pixels.append(pixel)
+        line = Signal(ACTIVATION_WIDTH * spec.cols, name=f"row_{row}")
+        moved = [[pixels[modes[mode].pixel] for modes in ways(spec.cols)] for mode in range(3)]
+        m.d.comb += line.eq(
+            Mux(self.strided, Mux(now.odd, Cat(moved[2]), Cat(moved[1])), Cat(moved[0]))
+        )
+        return line
+
+
+def owner_width(spec: Spec) -> int:
+    """Bits of the number of a slot in the memory of owners: a power of two."""
+    bits = (spec.slots - 1).bit_length()
+    return 0 if not bits else 1 << (bits - 1).bit_length()

@@ -1,0 +1,148 @@
+"""The reading half of the AXI4 master: bursts in the order of urgency, answers in the order of bursts."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import Spec
+from hw.system.interfaces import Reader, answer, beat_address_width, read_request, stream_count
+
+
+class ReadMaster(wiring.Component):
+    """Turns requests into bursts that never cross a multiple of the longest burst, nor so a 4 KiB boundary.
+
+    Answers come back in order, because all bursts have the same ID. A burst that the bus took is finished whatever
+    happens.
+
+    Parameters
+    ----------
+    spec
+        Bus width, burst length, bursts in flight.
+
+    Members
+    -------
+    halt : In(1)
+        Begin no burst.
+    requests : In(Signature).array(4)
+        One for each `Reader`.
+    address : Out(stream)
+        {address in beats, beats of the burst minus 1}: the AR channel.
+    read : In(stream)
+        {data, resp, last}: the R channel.
+    answers : Out(stream)
+        See `hw.system.interfaces.answer`.
+    idle : Out(1)
+        No burst is asked for or under way.
+    response : Out(2)
+        Of the beat that is taken in this cycle, 0 where none is.
+    beat : Out(1)
+        A beat is taken in this cycle.
+
+    Latency
+    -------
+    One cycle from a request to ``address``; none from ``read`` to ``answers``.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        burst = data.StructLayout(
+            {"address": beat_address_width(spec), "more_beats": (spec.burst_beats - 1).bit_length()}
+        )
+        beat = data.StructLayout({"data": 8 * spec.bus_bytes, "resp": 2, "last": 1})
+        super().__init__(
+            {
+                "halt": In(1),
+                "requests": In(read_request(spec)).array(len(Reader)),
+                "address": Out(stream.Signature(burst)),
+                "read": In(stream.Signature(beat)),
+                "answers": Out(stream.Signature(answer(spec))),
+                "idle": Out(1),
+                "response": Out(2),
+                "beat": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        tag = data.StructLayout(
+            {
+                "reader": len(Reader),
+                "index": (stream_count(self.spec) - 1).bit_length(),
+                "ends": 1,
+            }
+        )
+        m.submodules.tags = tags = SyncFIFO(width=tag.size, depth=self.spec.outstanding)
+        entry, head = Signal(tag), data.View(tag, tags.r_data)
+        choice, some = self._choose(m)
+        free = Signal()
+        take = Signal()
+        m.d.comb += [
+            free.eq(~self.address.valid | self.address.ready),
+            take.eq(some & free & tags.w_rdy & ~self.halt),
+            tags.w_en.eq(take),
+            tags.w_data.eq(entry),
+            entry.reader.eq(choice),
+        ]
+        chosen = [(choice[reader], self.requests[reader]) for reader in Reader]
+        address = _one_of([(bit, request.address) for bit, request in chosen])
+        beats = _one_of([(bit, request.beats) for bit, request in chosen])
+        length = self._length(m, address, beats)
+        m.d.comb += [
+            entry.index.eq(_one_of([(bit, request.index) for bit, request in chosen])),
+            entry.ends.eq(beats == length),
+        ]
+        for bit, request in chosen:
+            m.d.comb += [request.grant.eq(take & bit), request.granted.eq(length)]
+        with m.If(free):
+            m.d.sync += self.address.valid.eq(take)
+        with m.If(take):
+            m.d.sync += [
+                self.address.payload.address.eq(address),
+                self.address.payload.more_beats.eq(length - 1),
+            ]
+        read, given = self.read.payload, self.answers.payload
+        m.d.comb += [
+            given.reader.as_value().eq(head.reader),
+            given.index.eq(head.index),
+            given.last.eq(head.ends & read.last),
+            given.data.eq(read.data),
+            self.answers.valid.eq(self.read.valid & tags.r_rdy),
+            self.read.ready.eq(self.answers.ready & tags.r_rdy),
+            self.beat.eq(self.read.valid & self.read.ready),
+            tags.r_en.eq(self.beat & read.last),
+            self.response.eq(Mux(self.beat, read.resp, 0)),
+            self.idle.eq(~self.address.valid & ~tags.r_rdy),
+        ]
+        return m
+
+    def _choose(self, m: Module) -> tuple[Signal, Value]:
+        """One bit for the most urgent request; whether there is one."""
+        wanted = Cat(request.valid for request in self.requests)
+        choice = Signal(len(Reader))
+        m.d.comb += choice.eq(wanted & (~wanted + 1))
+        return choice, wanted.any()
+
+    def _length(self, m: Module, address: Value, beats: Value) -> Signal:
+        """Beats of the burst: up to the next multiple of the longest one."""
+        longest = self.spec.burst_beats
+        bits = longest.bit_length() - 1
+        to_boundary = Signal(range(longest + 1))
+        length = Signal(range(longest + 1))
+        m.d.comb += [
+            to_boundary.eq(longest - address[:bits]),
+            length.eq(Mux(beats < to_boundary, beats, to_boundary)),
+        ]
+        return length
+
+
+def _one_of(choices: list[tuple[Value, Value]]) -> Value:
+    """The value whose bit is 1."""
+    result = None
+    for bit, value in choices:
+        masked = value & bit.replicate(len(value))
+        result = masked if result is None else result | masked
+    assert result is not None
+    return result

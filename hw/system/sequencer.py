@@ -1,0 +1,255 @@
+"""Reads the program and carries it out: writes of the configuration, and layers that run."""
+
+from __future__ import annotations
+
+import zlib
+from enum import IntEnum
+
+from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.enum import Enum
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import Spec
+from hw.layouts import config_word
+from hw.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
+from hw.system.interfaces import beat_address_width, read_request
+from hw.system.stream_fetcher import summed
+
+MAGIC = 0x6B624853
+"""First word of a program: "SHbk"."""
+
+WORD_WIDTH = 32
+"""Bits of a word of the program."""
+
+
+def header_words(spec: Spec) -> int:
+    """Words at the beginning of an image: magic, fingerprint, beats of the program, where it begins; then zeros.
+
+    They fill whole beats. The program's beginning is counted in beats from the header.
+    """
+    return max(4, 8 * spec.bus_bytes // WORD_WIDTH)
+
+
+COUNT_WIDTH = WORD_WIDTH - ADDRESS_WIDTH
+"""Bits, above the address, of the number of words that follow, minus 1."""
+
+
+class Command(IntEnum):
+    """Index within ``Region.COMMANDS``. The word is the checksum of all words before, since the last command."""
+
+    RUN = 0  # run the layer that is configured
+    END = 1  # the program is over
+
+
+class Fault(IntEnum):
+    """Why a program was not carried out to its end; what the status register shows."""
+
+    NONE = 0
+    NOT_A_PROGRAM = 1  # there is no program at the address
+    OTHER_SPEC = 2  # it was built for another accelerator
+    UNKNOWN_ADDRESS = 3  # it writes where nothing is
+    PROGRAM_DAMAGED = 4  # its checksum is wrong
+    STREAM_DAMAGED = 5  # the checksum of a weight stream is wrong
+    BAD_CODE = 6  # a slot met a word that no code has
+    READ_SLVERR = 7  # the bus answered a read with SLVERR
+    READ_DECERR = 8  # the bus answered a read with DECERR
+    WRITE_SLVERR = 9  # the bus answered a write with SLVERR
+    WRITE_DECERR = 10  # the bus answered a write with DECERR
+    STALLED = 11  # nothing moved for as many cycles as the watchdog allows
+    ABORTED = 12  # the host said so
+
+
+def fingerprint(spec: Spec) -> int:
+    """32 bits that differ between accelerators."""
+    return zlib.crc32(repr(sorted(spec.as_json().items())).encode())
+
+
+class State(Enum):
+    """What the sequencer does."""
+
+    IDLE = 0
+    HEADER = 1  # the words that begin a program
+    ADDRESS = 2  # where the next words go
+    DATA = 3  # these words
+    READY = 4  # wait until memory has all outputs of the layer before
+    RUN = 5  # wait for the layer
+    PAUSE = 6  # wait for the host
+    LAST = 7  # wait until memory has all outputs
+
+
+class Sequencer(wiring.Component):
+    """One word a cycle; a word that says where, then the words that go there and to the addresses behind it.
+
+    Parameters
+    ----------
+    spec
+        Bus.
+
+    Members
+    -------
+    start : In(1)
+        Strobe: carry out the program at ``base``. Only while not ``busy``.
+    stop : In(1)
+        Strobe: give up.
+    base : In(beat_address_width)
+        Address of the program, in beats.
+    pause : In(1)
+        Wait after each layer.
+    go_on : In(1)
+        Strobe: end the waiting.
+    request : Out(Signature)
+        To the bus.
+    room : In(1)
+        The program's buffer has room for a burst.
+    words : In(stream)
+        The program.
+    config : Out(StructLayout)
+        See `hw.layouts.config_word`; while ``configure``.
+    configure : Out(1)
+        ``config`` is a write.
+    begin : Out(1)
+        Strobe: run the layer that is configured.
+    layer_over : In(1)
+        The layer was run, and all its outputs were sent; from the cycle after ``begin`` on.
+    quiet : In(1)
+        All outputs that were sent are in memory.
+    busy : Out(1)
+        A program is carried out.
+    paused : Out(1)
+        Waiting for ``go_on``.
+    layers : Out(16)
+        Layers that were run.
+    finished : Out(1)
+        Strobe: the program is over.
+    fault : Out(Fault)
+        What is wrong with the program; `Fault.NONE` in all other cycles.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "start": In(1),
+                "stop": In(1),
+                "base": In(beat_address_width(spec)),
+                "pause": In(1),
+                "go_on": In(1),
+                "request": Out(read_request(spec)),
+                "room": In(1),
+                "words": In(stream.Signature(WORD_WIDTH)),
+                "config": Out(config_word()),
+                "configure": Out(1),
+                "begin": Out(1),
+                "layer_over": In(1),
+                "quiet": In(1),
+                "busy": Out(1),
+                "paused": Out(1),
+                "layers": Out(16),
+                "finished": Out(1),
+                "fault": Out(range(max(Fault) + 1)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        state = Signal(State)
+        number = Signal(range(header_words(self.spec)))
+        address = Signal(ADDRESS_WIDTH)
+        left = Signal(COUNT_WIDTH)
+        total = Signal(32)
+        word = self.words.payload
+        region, index = address[INDEX_WIDTH:], address[:INDEX_WIDTH]
+        command = region == Region.COMMANDS
+        moved = Signal()
+        m.d.comb += [
+            moved.eq(self.words.valid & self.words.ready),
+            self.busy.eq(state != State.IDLE),
+            self.paused.eq((state == State.PAUSE) & self.quiet),
+            self.begin.eq((state == State.READY) & self.quiet),
+            self.finished.eq((state == State.LAST) & self.quiet),
+            self.config.address.eq(address),
+            self.config.data.eq(word),
+            self.configure.eq((state == State.DATA) & moved & ~command),
+            self.words.ready.eq((state == State.HEADER) | (state == State.ADDRESS) | (state == State.DATA)),
+        ]
+        self._ask(m, moved & (state == State.HEADER), number)
+        with m.If(moved):
+            m.d.sync += total.eq(summed(total, word))
+        with m.Switch(state):
+            with m.Case(State.HEADER):
+                with m.If(moved):
+                    m.d.sync += number.eq(number + 1)
+                    with m.If((number == 0) & (word != MAGIC)):
+                        m.d.comb += self.fault.eq(Fault.NOT_A_PROGRAM)
+                    with m.If((number == 1) & (word != fingerprint(self.spec))):
+                        m.d.comb += self.fault.eq(Fault.OTHER_SPEC)
+                    with m.If(number == header_words(self.spec) - 1):
+                        m.d.sync += state.eq(State.ADDRESS)
+            with m.Case(State.ADDRESS):
+                with m.If(moved):
+                    m.d.sync += [Cat(address, left).eq(word), state.eq(State.DATA)]
+            with m.Case(State.DATA):
+                with m.If(moved):
+                    m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
+                    with m.If(left == 0):
+                        m.d.sync += state.eq(State.ADDRESS)
+                    with m.If(region > Region.COMMANDS):
+                        m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
+                    with m.If(command):
+                        m.d.sync += total.eq(0)
+                        self._command(m, state, index, word == total)
+            with m.Case(State.READY):
+                with m.If(self.quiet):
+                    m.d.sync += state.eq(State.RUN)
+            with m.Case(State.LAST):
+                with m.If(self.quiet):
+                    m.d.sync += state.eq(State.IDLE)
+            with m.Case(State.RUN):
+                with m.If(self.layer_over):
+                    m.d.sync += [
+                        self.layers.eq(self.layers + 1),
+                        state.eq(Mux(self.pause, State.PAUSE, State.ADDRESS)),
+                    ]
+            with m.Case(State.PAUSE):
+                with m.If(self.go_on):
+                    m.d.sync += state.eq(State.ADDRESS)
+        with m.If(self.start):
+            m.d.sync += [state.eq(State.HEADER), number.eq(0), total.eq(0), self.layers.eq(0)]
+        with m.If(self.stop):
+            m.d.sync += state.eq(State.IDLE)
+        return m
+
+    def _command(self, m: Module, state: Signal, index: Signal, whole: object) -> None:
+        """Carry out a command, if what came before is ``whole``."""
+        with m.If(~whole):
+            m.d.comb += self.fault.eq(Fault.PROGRAM_DAMAGED)
+        with m.Elif(index == Command.RUN):
+            m.d.sync += state.eq(State.READY)
+        with m.Elif(index == Command.END):
+            m.d.sync += state.eq(State.LAST)
+        with m.Else():
+            m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
+
+    def _ask(self, m: Module, told: Value, number: Value) -> None:
+        """Ask for the header, then for the program that it tells of."""
+        header = header_words(self.spec) * WORD_WIDTH // (8 * self.spec.bus_bytes)
+        request = self.request
+        length = Signal.like(request.beats)
+        left = Signal.like(request.beats)
+        address = Signal.like(request.address)
+        m.d.comb += [
+            request.valid.eq((left != 0) & self.room),
+            request.address.eq(address),
+            request.beats.eq(left),
+        ]
+        with m.If(request.grant):
+            m.d.sync += [address.eq(address + request.granted), left.eq(left - request.granted)]
+        with m.If(told & (number == 2)):
+            m.d.sync += length.eq(self.words.payload)
+        with m.If(told & (number == 3)):
+            m.d.sync += [address.eq(self.base + self.words.payload), left.eq(length)]
+        with m.If(self.start):
+            m.d.sync += [address.eq(self.base), left.eq(header)]
+        with m.If(self.stop):
+            m.d.sync += left.eq(0)

@@ -1,0 +1,222 @@
+"""From the engine's beats to memory: the writing half of the AXI4 master."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import ACTIVATION_WIDTH, Spec
+from hw.system.groups import Groups
+from hw.system.interfaces import TILE_WIDTH, beat_address_width
+from hw.system.pieces import Pieces
+
+OUTSTANDING = 256
+"""Bursts that can be written and not yet acknowledged; nothing but a counter is kept of them."""
+
+
+class Store(wiring.Component):
+    """Collects the outputs of a group of channels and writes them, one burst for each beat of a block.
+
+    Parameters
+    ----------
+    spec
+        Grid, requantizers, groups, bus.
+
+    Members
+    -------
+    clear : In(1)
+        Forget everything but what the bus was promised. A burst that was begun is finished, with whatever data.
+    begin : In(1)
+        Strobe: a layer begins.
+    channels : In(channel_counter_width)
+        Output channels of a tile.
+    tiles : In(16)
+        Tiles of the layer.
+    address : In(beat_address_width)
+        Where the first tile's outputs go, in beats.
+    block_step : In(beat_address_width)
+        Beats from a tile's outputs to the next one's.
+    beat_step : In(16)
+        Beats from a beat of a block to the next, of the same channel.
+    commit : In(1)
+        Strobe: an output channel will come. Only while ``room``.
+    valid : In(1)
+        ``beat`` is one.
+    beat : In(8 * requantizers)
+        See `hw.engine.Engine`.
+    room : Out(1)
+        Another output channel can be committed.
+    write_address : Out(stream)
+        {address in beats, beats of the burst minus 1}: the AW channel.
+    write_data : Out(stream)
+        {data, last}: the W channel.
+    response : In(stream)
+        {resp}: the B channel.
+    sent : Out(1)
+        The bus has taken all outputs of the layer.
+    quiet : Out(1)
+        Every burst was acknowledged.
+    bad_response : Out(2)
+        What was acknowledged in this cycle, 0 where nothing was.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        burst = data.StructLayout(
+            {"address": beat_address_width(spec), "more_beats": (spec.burst_beats - 1).bit_length()}
+        )
+        super().__init__(
+            {
+                "clear": In(1),
+                "begin": In(1),
+                "channels": In(spec.channel_counter_width),
+                "tiles": In(TILE_WIDTH),
+                "address": In(beat_address_width(spec)),
+                "block_step": In(beat_address_width(spec)),
+                "beat_step": In(TILE_WIDTH),
+                "commit": In(1),
+                "valid": In(1),
+                "beat": In(ACTIVATION_WIDTH * spec.requantizers),
+                "room": Out(1),
+                "write_address": Out(stream.Signature(burst)),
+                "write_data": Out(
+                    stream.Signature(data.StructLayout({"data": 8 * spec.bus_bytes, "last": 1}))
+                ),
+                "response": In(stream.Signature(data.StructLayout({"resp": 2}))),
+                "sent": Out(1),
+                "quiet": Out(1),
+                "bad_response": Out(2),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        spec = self.spec
+        places = 2 * spec.group_channels  # channels in the buffer
+        m.submodules.groups = groups = Groups(spec)
+        pieces = Pieces(spec)
+        m.submodules.memory = memory = Memory(
+            shape=data.ArrayLayout(pieces.width, pieces.count), depth=places << pieces.index_bits, init=[]
+        )
+        complete = self._collect(m, memory, pieces)
+        gone = Signal()  # a group has been sent
+        collected = Signal(range(places + 1))  # channels that are complete and not sent
+        promised = Signal(range(places + 1))  # channels that are committed and not sent
+        m.d.comb += [
+            groups.begin.eq(self.begin),
+            groups.channels.eq(self.channels),
+            groups.tiles.eq(self.tiles),
+            groups.next.eq(gone),
+            self.room.eq(promised < places),
+        ]
+        m.d.sync += [
+            collected.eq(collected + complete - Mux(gone, groups.size, 0)),
+            promised.eq(promised + self.commit - Mux(gone, groups.size, 0)),
+        ]
+        with m.If(self.clear | self.begin):
+            m.d.sync += [collected.eq(0), promised.eq(0)]
+        self._send(m, groups, ~groups.over & (collected >= groups.size), gone, memory, pieces)
+        return m
+
+    def _collect(self, m: Module, memory: Memory, pieces: Pieces) -> Signal:
+        """Put each beat of the engine into its place; a strobe for each channel that is complete."""
+        channel = Signal(range(2 * self.spec.group_channels))
+        number = Signal(range(self.spec.drain_cycles))
+        complete = Signal()
+        write = memory.write_port(granularity=1)
+        m.d.comb += [
+            complete.eq(self.valid & (number == self.spec.drain_cycles - 1)),
+            write.addr.eq(Cat(pieces.beat_of(number), channel)),
+            write.data.eq(pieces.padded(self.beat).replicate(pieces.count)),
+            write.en.eq(Mux(self.valid, 1 << pieces.piece_of(number), 0)),
+        ]
+        with m.If(self.valid):
+            m.d.sync += [number.eq(Mux(complete, 0, number + 1)), channel.eq(channel + complete)]
+        with m.If(self.clear | self.begin):
+            m.d.sync += [number.eq(0), channel.eq(0)]
+        return complete
+
+    def _send(
+        self, m: Module, groups: Groups, some: Value, gone: Signal, memory: Memory, pieces: Pieces
+    ) -> None:
+        """Send a group: for each beat of a block the group's channels, in a burst or two."""
+        spec = self.spec
+        longest = spec.burst_beats
+        tile = Signal(beat_address_width(spec))  # of the tile's first channel
+        group = Signal(beat_address_width(spec))  # of the group's first channel
+        line = Signal(beat_address_width(spec))  # of the next burst of this beat of the block
+        number = Signal(range(spec.block_beats))
+        first = Signal(range(2 * spec.group_channels))  # place of the group's first channel
+        place = Signal(range(2 * spec.group_channels))
+        left = Signal(range(spec.group_channels + 1))  # channels of this beat of the block
+        burst = Signal(range(longest + 1))  # beats left in the burst
+        pending = Signal(range(OUTSTANDING + 1))
+        abandoned = Signal()
+        length = Signal(range(longest + 1))
+        to_boundary = Signal(range(longest + 1))
+        read = memory.read_port()
+        moved = Signal()
+        issued, acknowledged = Signal(), Signal()
+        m.d.comb += [
+            to_boundary.eq(longest - line[: longest.bit_length() - 1]),
+            length.eq(Mux(left < to_boundary, left, to_boundary)),
+            moved.eq(self.write_data.valid & self.write_data.ready),
+            read.addr.eq(Cat(number, place + moved)),
+            self.write_data.payload.data.eq(read.data),
+            self.write_data.payload.last.eq(burst == 1),
+            self.response.ready.eq(1),
+            acknowledged.eq(self.response.valid),
+            self.bad_response.eq(Mux(acknowledged, self.response.payload.resp, 0)),
+        ]
+        m.d.sync += [pending.eq(pending + issued - acknowledged), place.eq(place + moved)]
+        with m.If(self.write_address.ready):
+            m.d.sync += self.write_address.valid.eq(0)
+        with m.FSM() as machine:
+            with m.State("WAIT"):
+                m.d.sync += abandoned.eq(0)
+                with m.If(some & ~self.clear):
+                    m.d.sync += [line.eq(group), number.eq(0), place.eq(first), left.eq(groups.size)]
+                    m.next = "BURST"
+            with m.State("BURST"):
+                with m.If(self.clear | abandoned):
+                    m.next = "WAIT"
+                with m.Elif(pending != OUTSTANDING):
+                    m.d.comb += issued.eq(1)
+                    m.d.sync += [
+                        self.write_address.valid.eq(1),
+                        self.write_address.payload.address.eq(line),
+                        self.write_address.payload.more_beats.eq(length - 1),
+                        burst.eq(length),
+                        left.eq(left - length),
+                        line.eq(line + length),
+                    ]
+                    m.next = "DATA"
+            with m.State("DATA"):
+                m.d.comb += self.write_data.valid.eq(burst != 0)
+                m.d.sync += burst.eq(burst - moved)
+                with m.If(self.clear):
+                    m.d.sync += abandoned.eq(1)
+                with m.If((burst == moved) & (~self.write_address.valid | self.write_address.ready)):
+                    m.next = "BURST"
+                    with m.If(self.clear | abandoned):
+                        m.next = "WAIT"
+                    with m.Elif(left == 0):
+                        m.d.sync += [
+                            number.eq(number + 1),
+                            place.eq(first),
+                            left.eq(groups.size),
+                            line.eq(line + self.beat_step - groups.size),
+                        ]
+                        with m.If(number == spec.block_beats - 1):
+                            m.d.comb += gone.eq(1)
+                            m.next = "WAIT"
+        with m.If(gone):
+            m.d.sync += [first.eq(first + groups.size), group.eq(group + groups.size)]
+            with m.If(groups.last_of_tile):
+                m.d.sync += [tile.eq(tile + self.block_step), group.eq(tile + self.block_step)]
+        with m.If(self.begin):
+            m.d.sync += [tile.eq(self.address), group.eq(self.address), first.eq(0)]
+        waiting = machine.ongoing("WAIT")
+        m.d.comb += [self.sent.eq(groups.over & waiting), self.quiet.eq(waiting & (pending == 0))]

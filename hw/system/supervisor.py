@@ -1,0 +1,98 @@
+"""Whether all is well: faults, the watchdog, and coming to rest after either."""
+
+from __future__ import annotations
+
+from amaranth import Elaboratable, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.system.interfaces import Response
+from hw.system.sequencer import Fault
+
+
+class Supervisor(wiring.Component):
+    """Gives a program up at the first fault, and lets nothing begin until the bus has finished what it was asked for.
+
+    Members
+    -------
+    running : In(1)
+        A program is carried out.
+    paused : In(1)
+        It waits for the host.
+    abort : In(1)
+        Strobe: the host wants it given up.
+    program_fault : In(4)
+        See `hw.system.sequencer.Sequencer`.
+    damaged : In(1)
+        Strobe: a stream's checksum is wrong.
+    bad_code : In(1)
+        A slot met a word that no code has.
+    read_response : In(2)
+        Of the beat that was read in this cycle; 0 where none was.
+    write_response : In(2)
+        Of the burst that was acknowledged in this cycle; 0 where none was.
+    progress : In(1)
+        Something moved.
+    patience : In(32)
+        Cycles without progress after which the program is given up; 0: any number.
+    settled : In(1)
+        The bus owes nothing.
+    fault : Out(Fault)
+        For one cycle, why the program is given up; else `Fault.NONE`.
+    clear : Out(1)
+        Everything is to forget what it does: from the cycle of ``fault`` until the bus is settled.
+
+    Latency
+    -------
+    One cycle from a cause to its fault.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "running": In(1),
+                "paused": In(1),
+                "abort": In(1),
+                "program_fault": In(range(max(Fault) + 1)),
+                "damaged": In(1),
+                "bad_code": In(1),
+                "read_response": In(2),
+                "write_response": In(2),
+                "progress": In(1),
+                "patience": In(32),
+                "settled": In(1),
+                "fault": Out(range(max(Fault) + 1)),
+                "clear": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        stopping = Signal()
+        idle = Signal(32)
+        stalled = Signal()
+        m.d.sync += idle.eq(Mux(self.progress | self.paused | ~self.running, 0, idle + 1))
+        m.d.comb += [
+            stalled.eq((self.patience != 0) & (idle == self.patience)),
+            self.clear.eq(stopping),
+        ]
+        causes = (
+            (self.abort, Fault.ABORTED),
+            (self.read_response == Response.SLVERR, Fault.READ_SLVERR),
+            (self.read_response == Response.DECERR, Fault.READ_DECERR),
+            (self.write_response == Response.SLVERR, Fault.WRITE_SLVERR),
+            (self.write_response == Response.DECERR, Fault.WRITE_DECERR),
+            (self.damaged, Fault.STREAM_DAMAGED),
+            (self.bad_code, Fault.BAD_CODE),
+            (stalled, Fault.STALLED),
+        )
+        found = self.program_fault
+        for cause, fault in reversed(causes):
+            found = Mux(cause, fault, found)
+        begins = Signal()
+        m.d.comb += begins.eq(self.running & ~stopping & found.any())
+        m.d.sync += [
+            self.fault.eq(Mux(begins, found, Fault.NONE)),
+            stopping.eq(begins | (stopping & ~self.settled)),
+        ]
+        return m

@@ -1,0 +1,129 @@
+"""The course of a layer: which tile runs, and when its input is there."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Elaboratable, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import MAX_RING, Spec
+from hw.system.interfaces import TILE_WIDTH
+
+
+class TileControl(wiring.Component):
+    """Starts the engine on one tile after another, and keeps account of the columns in the banks.
+
+    Parameters
+    ----------
+    spec
+        Latency of the lookup.
+
+    Members
+    -------
+    clear : In(1)
+        Forget everything.
+    begin : In(1)
+        Strobe: a layer begins.
+    ring : In(3)
+        Register, see `hw.registers`: ones in the bits that count the columns of the banks' ring.
+    tile_rows : In(16)
+        Register, see `hw.system.layer_registers`; so are all below.
+    tile_cols : In(16)
+        Register.
+    left : In(1)
+        Register.
+    right : In(1)
+        Register.
+    claim : In(1)
+        Strobe: a column will be loaded.
+    loaded : In(1)
+        Strobe: a column is complete.
+    may_load : Out(1)
+        The banks have room for another column.
+    ready : In(1)
+        The streams are at their beginning.
+    busy : In(1)
+        The engine runs a tile.
+    start : Out(1)
+        Strobe: begin a tile.
+    column : Out(3)
+        See `hw.engine.Engine`.
+    waiting : Out(1)
+        The engine could run a tile, but its input is not there.
+    over : Out(1)
+        All tiles were run.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "clear": In(1),
+                "begin": In(1),
+                "ring": In(MAX_RING),
+                "tile_rows": In(TILE_WIDTH),
+                "tile_cols": In(TILE_WIDTH),
+                "left": In(1),
+                "right": In(1),
+                "claim": In(1),
+                "loaded": In(1),
+                "may_load": Out(1),
+                "ready": In(1),
+                "busy": In(1),
+                "start": Out(1),
+                "column": Out(MAX_RING),
+                "waiting": Out(1),
+                "over": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        columns = range(1 << MAX_RING | 1)
+        claimed = Signal(columns)  # columns whose place in the banks is taken
+        held = Signal(columns)  # columns that are there for this tile and those that follow
+        rows_left, tiles_left = Signal(TILE_WIDTH), Signal(TILE_WIDTH)  # tiles of the row, the running one included
+        running = Signal()  # a tile was started and is not over
+        beside = Signal(range(3))
+        needed = Signal(range(4))
+        released = Signal(range(4))
+        tile_over, last = Signal(), Signal()
+        following = Signal(MAX_RING)  # of the tile that is started next
+        m.d.comb += [
+            beside.eq(self.left + self.right),
+            needed.eq(1 + beside),
+            self.may_load.eq(claimed <= self.ring),
+            self.waiting.eq((rows_left != 0) & ~running & (held < needed)),
+            self.start.eq((rows_left != 0) & ~running & ~self.busy & (held >= needed) & self.ready & ~self.clear),
+            last.eq(tiles_left == 1),
+            tile_over.eq(running & ~self.busy),
+            self.over.eq((rows_left == 0) & ~running),
+        ]
+        # What the engine has issued reaches the banks some cycles later.
+        late = Signal(self.spec.lookup_cycles)
+        late_last = Signal(self.spec.lookup_cycles)
+        m.d.comb += released.eq(Mux(late[-1], Mux(late_last[-1], needed, 1), 0))
+        m.d.sync += [
+            late.eq(Cat(tile_over, late)),
+            late_last.eq(Cat(last, late_last)),
+            running.eq(self.start | (running & self.busy)),
+            claimed.eq(claimed + self.claim - released),
+            held.eq(held + self.loaded - Mux(tile_over, Mux(last, needed, 1), 0)),
+        ]
+        with m.If(self.start):
+            m.d.sync += [self.column.eq(following), following.eq(following + Mux(last, needed, 1))]
+        with m.If(tile_over):
+            m.d.sync += tiles_left.eq(Mux(last, self.tile_cols, tiles_left - 1))
+            with m.If(last):
+                m.d.sync += rows_left.eq(rows_left - 1)
+        with m.If(self.begin):
+            m.d.sync += [
+                rows_left.eq(self.tile_rows),
+                tiles_left.eq(self.tile_cols),
+                following.eq(self.left),
+            ]
+        with m.If(self.begin | self.clear):
+            m.d.sync += [signal.eq(0) for signal in (claimed, held, late, running)]
+        with m.If(self.clear):
+            m.d.sync += rows_left.eq(0)
+        return m
