@@ -139,7 +139,14 @@ class Spec:
             value = getattr(self, name)
             if not isinstance(value, int) or not low <= value <= high:
                 raise ShiftbookError(f"{name} must be an integer in {low}..{high}, not {value!r}")
-        for name in ("tile_words", "bus_bytes", "burst_beats", "buffer_beats", "group_channels", "word_width"):
+        for name in (
+            "tile_words",
+            "bus_bytes",
+            "burst_beats",
+            "buffer_beats",
+            "group_channels",
+            "word_width",
+        ):
             if getattr(self, name) & (getattr(self, name) - 1):
                 raise ShiftbookError(f"{name} must be a power of two, not {getattr(self, name)}")
         if self.bus_bytes < self.pitch:

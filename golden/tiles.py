@@ -52,6 +52,11 @@ class Geometry:
         the block.
     row_beats
         Beats of one channel and one column of blocks that a tile needs.
+    last_block
+        Block of the last of these rows.
+    first_banks, last_banks
+        Rows of banks that take pixels of the first and of the last block; bit r is row r. The others may
+        hold what is needed of other blocks.
     halo_rows
         Whether taps read blocks above or below the tile's own.
     left, right
@@ -72,6 +77,9 @@ class Geometry:
     first_block: int
     first_beat: int
     row_beats: int
+    last_block: int
+    first_banks: int
+    last_banks: int
     halo_rows: bool
     left: int
     right: int
@@ -173,6 +181,9 @@ def geometry(conv: Conv, source: tuple[int, int, int], placement: Placement, spe
         first_block=first_block,
         first_beat=first_beat,
         row_beats=(last_block - first_block) * spec.block_beats + last_beat - first_beat + 1,
+        last_block=last_block,
+        first_banks=_banks(first_block, rows, stride, spec),
+        last_banks=_banks(last_block, rows, stride, spec),
         halo_rows=min(rows.offsets) < 0 or max(rows.offsets) + used[0] > lanes[0],
         left=1 if wrap else left,
         right=0 if wrap else right,
@@ -206,19 +217,23 @@ def _check_reach(conv: Conv, layout: Geometry, rows: Reach, cols: Reach, group: 
         )
 
 
+def bank_row(distance: int, stride: int, lanes: int) -> tuple[int, int, bool]:
+    """Phase and row of banks of an input row, and whether it counts to another block than the tile's own."""
+    phase = distance % stride
+    block, bank = divmod((distance - phase) // stride + phase * half(lanes), lanes)
+    return phase, bank, block != 0
+
+
+def _banks(block: int, rows: Reach, stride: int, spec: Spec) -> int:
+    """Rows of banks, as bits, that take rows of this block of the input."""
+    inside = range(max(rows.first, block * spec.rows), min(rows.last, block * spec.rows + spec.rows - 1) + 1)
+    return sum(1 << bank for bank in {bank_row(distance, stride, spec.rows)[1] for distance in inside})
+
+
 def _rows_collide(layout: Geometry, rows: Reach, spec: Spec) -> bool:
-    """Whether two rows that are loaded for a tile would take the same words, one of which a lane reads."""
-    taken: dict[tuple[int, int, bool], int] = {}
-    for number in range(layout.row_beats):
-        block, beat = divmod(layout.first_beat + number, spec.block_beats)
-        for row in range(beat * spec.beat_rows, min((beat + 1) * spec.beat_rows, spec.rows)):
-            distance = (layout.first_block + block) * spec.rows + row
-            phase = distance % layout.stride
-            u = (distance - phase) // layout.stride + phase * half(spec.rows)
-            other = taken.setdefault((phase, u % spec.rows, u // spec.rows != 0), distance)
-            if other != distance and rows.last >= min(other, distance) >= rows.first <= max(other, distance):
-                return True
-    return False
+    """Whether two rows that a tile needs would take the same words."""
+    words = {bank_row(distance, layout.stride, spec.rows) for distance in range(rows.first, rows.last + 1)}
+    return len(words) < rows.last + 1 - rows.first
 
 
 def _with_ring(conv: Conv, layout: Geometry, spec: Spec) -> Geometry:

@@ -26,6 +26,8 @@ class Control(wiring.Component):
     -------
     clear : In(1)
         Forget everything: a layer begins, or one is abandoned.
+    count_anew : In(1)
+        Strobe: counters become 0.
     start : In(1)
         Strobe: begin a tile. Only while not ``busy``.
     output_channels : In(channel_counter_width)
@@ -63,7 +65,7 @@ class Control(wiring.Component):
     busy : Out(1)
         A tile runs.
     counters : Out(StructLayout)
-        See `hw.control.counters`; since ``clear``.
+        See `hw.control.counters`.
     bad_code : Out(1)
         A slot needed a word that no code has.
 
@@ -78,6 +80,7 @@ class Control(wiring.Component):
         super().__init__(
             {
                 "clear": In(1),
+                "count_anew": In(1),
                 "start": In(1),
                 "output_channels": In(spec.channel_counter_width),
                 "group_outputs": In(spec.channel_counter_width),
@@ -162,7 +165,7 @@ class Control(wiring.Component):
     def _count(self, m: Module, blocked: Signal) -> None:
         """Count; while no tile runs nothing issues, waits, is blocked or bad."""
         now = self.counters
-        waiting = self.waiting.any()
+        waiting = self.busy & self.waiting.any()
         m.d.sync += [
             now.busy.eq(now.busy + self.busy),
             now.rows.eq(now.rows + sum(self.issue)),
@@ -171,7 +174,7 @@ class Control(wiring.Component):
             now.output_wait.eq(now.output_wait + blocked),
         ]
         m.d.comb += self.bad_code.eq(self.bad.any())
-        with m.If(self.clear):
+        with m.If(self.count_anew):
             m.d.sync += now.eq(0)
 
 

@@ -111,7 +111,9 @@ class Drain(wiring.Component):
         """Count the beats of the channel that is drained."""
         left = Signal(range(self.spec.drain_cycles + 1))
         awaited = Signal(self.spec.lookup_cycles)  # a commit whose ``begin`` is still to come
-        m.d.sync += awaited.eq(Cat(self.commit, awaited)[: len(awaited)] & ~self.clear.replicate(len(awaited)))
+        m.d.sync += awaited.eq(
+            Cat(self.commit, awaited)[: len(awaited)] & ~self.clear.replicate(len(awaited))
+        )
         with m.If(self.clear):
             m.d.sync += left.eq(0)
         with m.Elif(self.begin):

@@ -34,7 +34,9 @@ class Engine(wiring.Component):
     config : In(stream)
         Struct {address: 17, data: 32}, always ready; see `hw.registers`. While ``idle``.
     clear : In(1)
-        Strobe: forget everything but the configuration and the banks; counters become 0.
+        Strobe: forget everything but the configuration, the banks and the counters.
+    count_anew : In(1)
+        Strobe: counters become 0.
     start : In(1)
         Strobe: begin a tile. Only while not ``busy``.
     column : In(3)
@@ -88,6 +90,7 @@ class Engine(wiring.Component):
         members = {
             "config": In(stream.Signature(config_word(), always_ready=True)),
             "clear": In(1),
+            "count_anew": In(1),
             "start": In(1),
             "column": In(MAX_RING),
             "busy": Out(1),
@@ -184,6 +187,7 @@ class Engine(wiring.Component):
     def _join_control(self, m: Module, slots: list[Slot], file: RegisterFile, control: Control) -> None:
         m.d.comb += [
             control.clear.eq(self.clear),
+            control.count_anew.eq(self.count_anew),
             control.start.eq(self.start),
             control.ready.eq(self.room & self.channels.valid & (self.residual_ready | ~file.residual)),
             self.channels.ready.eq(control.drain),

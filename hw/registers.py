@@ -241,9 +241,9 @@ def width(layout: Layout) -> int:
     return sum(field.width for field in layout)
 
 
-def address(region: Region, index: ArrayLike) -> NDArray[np.uint16]:
+def address(region: Region, index: ArrayLike) -> NDArray[np.uint32]:
     """Addresses of words of a region."""
-    return (int(region) << INDEX_WIDTH | np.asarray(index, np.int64)).astype(np.uint16)
+    return (int(region) << INDEX_WIDTH | np.asarray(index, np.int64)).astype(np.uint32)
 
 
 def pack(layout: Layout, **values: ArrayLike) -> NDArray[np.uint64]:

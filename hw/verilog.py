@@ -14,7 +14,7 @@ from amaranth.back import rtlil, verilog
 from amaranth.hdl import ValueCastable
 from amaranth.lib import wiring
 
-PORT = re.compile(r"^  wire width \d+ (?:input|output) \d+ +\\(\S+)$", re.MULTILINE)
+PORT = re.compile(r"^  wire width \d+ (?:signed )?(?:input|output) \d+ +(?:signed )?\\(\S+)$", re.MULTILINE)
 
 ZERO = re.compile(r"^ *\S+\[\d+\] = \d+'h0+;\n", re.MULTILINE)
 """An initial value of a memory word that is 0."""

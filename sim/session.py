@@ -1,4 +1,4 @@
-"""One simulator process with an engine in its harness, to which layers are sent one after another."""
+"""One simulator process with a board, whose host port and memory the caller reads and writes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,10 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.spec import Spec
-from golden.tiles import TileWords
-from sim import harness, simulator
-from sim.pauses import NEVER, Pauses
-from sim.program import Program
+from sim import board, simulator
 from sim.simulator import SimulationError
 
 START_SECONDS = 60
@@ -27,16 +23,24 @@ START_SECONDS = 60
 SOCKET = "socket"
 """Of the session's folder; the simulator connects to it."""
 
+Bytes = NDArray[np.uint8]
+
 
 class Session:
-    """A context in which :meth:`play` runs tiles on RTL.
+    """A context in which a board runs, clock by clock as long as somebody waits for it.
 
     Parameters
     ----------
     spec
-        The engine's.
+        The accelerator's.
+    size
+        Bytes of memory, at least.
+    latency
+        Cycles from an address to its first beat, and from a write's last beat to its acknowledgement.
     pauses
-        Idle streams and backpressure, drawn inside the simulator.
+        Probability with which each channel of the memory makes the other side wait in a cycle.
+    seed
+        Of when.
     wave
         Where to write a waveform of the whole session (FST).
 
@@ -48,18 +52,27 @@ class Session:
         The simulator does not build, start or answer.
     """
 
-    def __init__(self, spec: Spec, *, pauses: Pauses = NEVER, wave: Path | None = None) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        size: int,
+        *,
+        latency: int = 100,
+        pauses: float = 0.0,
+        seed: int = 1,
+        wave: Path | None = None,
+    ) -> None:
         self.spec = spec
-        self.pauses = pauses
+        self.size = size
         self.wave = wave
         self.cycles = 0
         """Clock cycles simulated, everything included."""
-        self._plays = 0
         self.seconds = 0.0
         """Time that they took."""
+        self._settings = {"latency": latency, "pauses": round(pauses * 256), "seed": seed}
 
     def __enter__(self) -> Session:
-        self.build = harness.build(self.spec, wave=self.wave is not None)
+        self.build = board.build(self.spec, self.size // self.spec.bus_bytes, wave=self.wave is not None)
         self._scratch = tempfile.TemporaryDirectory(prefix="shiftbook-")
         self._folder = Path(self._scratch.name)
         self._failure: SimulationError | None = None
@@ -75,6 +88,7 @@ class Session:
             self._scratch.cleanup()  # the simulator ends when it finds no socket
             raise
         self._stream = self._socket.makefile("rw", encoding="utf-8")
+        self._ask("begin", **self._settings)
         return self
 
     def __exit__(
@@ -87,49 +101,28 @@ class Session:
         if self._failure is not None and kind is None:
             raise self._failure
 
-    def play(
-        self,
-        program: Program,
-        tiles: Sequence[TileWords],
-        limit: int,
-        progress: Callable[[int], None] | None = None,
-    ) -> tuple[NDArray[np.uint8], harness.Counters, bool]:
-        """Run one layer on some tiles.
+    def read(self, address: int) -> int:
+        """Read a register of the host port."""
+        return int(self._ask("read", address=int(address))["word"])
 
-        Parameters
-        ----------
-        program
-            Of the layer.
-        tiles
-            The words that fill the banks.
-        limit
-            Cycles after which a tile counts as hung.
-        progress
-            Called now and then with the number of tiles done.
+    def write(self, address: int, word: int) -> None:
+        """Write a register of the host port."""
+        self._ask("write", address=int(address), word=int(word))
 
-        Returns
-        -------
-        beats
-            uint8 [n, requantizers] the output stream, of all tiles.
-        counters
-            Of each tile.
-        hung
-            Whether the last of these tiles did not end; tiles after it were not run.
-        """
-        harness.write_layer(self._folder / harness.LAYER, self.spec, program, tiles)
-        pauses = {"idle": self.pauses.idle, "backpressure": self.pauses.backpressure}
-        self._plays += 1
-        seed = (self.pauses.seed << 32) + self._plays
-        message = self._ask({"limit": limit, "seed": seed, **pauses})
-        while "hung" not in message:
-            if progress is not None:
-                progress(message["tiles"])
-            message = self._answer()
-        self.cycles = message["cycles"]
-        self.seconds += message["seconds"]
-        counters = harness.read_counters(self._folder / harness.COUNTERS)
-        beats = harness.read_beats(self._folder / harness.OUTPUTS, self.spec)
-        return beats, counters, bool(message["hung"])
+    def wait(self) -> None:
+        """Let the clock run until the interrupt rises, or for some thousand cycles."""
+        self._ask("wait")
+
+    def fill(self, offset: int, data: Bytes) -> None:
+        """Put bytes into memory, whole beats at a byte address."""
+        beats = data.reshape(-1, self.spec.bus_bytes)[:, ::-1]
+        (self._folder / board.INPUT).write_bytes(np.ascontiguousarray(beats).tobytes())
+        self._ask("load", first=offset // self.spec.bus_bytes, count=len(beats))
+
+    def fetch(self, offset: int, size: int) -> Bytes:
+        """Bytes of memory, whole beats from a byte address."""
+        self._ask("save", first=offset // self.spec.bus_bytes, count=size // self.spec.bus_bytes)
+        return np.fromfile(self._folder / board.OUTPUT, "<u4").view(np.uint8)
 
     def _simulate(self) -> None:
         try:
@@ -149,19 +142,18 @@ class Session:
             return connection
         raise self._failure or SimulationError(f"the simulator did not start within {START_SECONDS} seconds")
 
-    def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, what: str, **values: int) -> dict[str, Any]:
         try:
-            self._stream.write(json.dumps(message) + "\n")
+            self._stream.write(json.dumps({"what": what, **values}) + "\n")
             self._stream.flush()
         except BrokenPipeError:
             pass  # the answer will say why
-        return self._answer()
-
-    def _answer(self) -> dict[str, Any]:
         line = self._stream.readline()
         if not line:
             self._thread.join()
             failure, self._failure = self._failure, None
             raise failure or SimulationError("the simulator ended early")
         answer: dict[str, Any] = json.loads(line)
+        self.cycles = answer["cycles"]
+        self.seconds += answer["seconds"]
         return answer

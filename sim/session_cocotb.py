@@ -1,8 +1,9 @@
-"""The simulator's side of :mod:`sim.session`: starts the harness on each layer and waits for its end."""
+"""The simulator's side of :mod:`sim.session`: plays what it is asked for."""
 
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import time
 from typing import Any
@@ -10,40 +11,73 @@ from typing import Any
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import First, RisingEdge, Timer
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from sim.session import SOCKET
 
-WAKE = 10_000
-"""Cycles between looks at the harness: all that Python does while it plays."""
+WAKE = 20_000
+"""Cycles after which waiting ends without an interrupt: all that Python does while the accelerator works."""
 
 
 @cocotb.test()
 async def serve(dut: Any) -> None:
-    """Play layers until the other side hangs up."""
+    """Answer until the other side hangs up."""
+    logging.getLogger("cocotb").setLevel(logging.WARNING)
+    for name in ("load", "save"):
+        getattr(dut, name).value = 0
     Clock(dut.clk, 2, "step", impl="gpi").start()
+    dut.rst.value = 1
+    host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
+    await Timer(10, "step")
+    dut.rst.value = 0
+    await Timer(10, "step")
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(SOCKET)
         stream = connection.makefile("rw", encoding="utf-8")
         for line in stream:
             order = json.loads(line)
             started = time.perf_counter()
-            await _begin(dut, order)
-            while not int(dut.done.value):
-                _say(stream, {"tiles": int(dut.tiles_done.value)})
-                await First(RisingEdge(dut.done), Timer(2 * WAKE, "step"))
+            answer = await ANSWERS[order.pop("what")](dut, host, **order)
             seconds = time.perf_counter() - started
-            _say(stream, {"hung": int(dut.hung.value), "cycles": int(dut.elapsed.value), "seconds": seconds})
+            answer = {"cycles": int(dut.elapsed.value), "seconds": seconds, **(answer or {})}
+            stream.write(json.dumps(answer) + "\n")
+            stream.flush()
 
 
-async def _begin(dut: Any, order: dict[str, Any]) -> None:
-    dut.limit.value = order["limit"]
-    dut.idle.value = round(order["idle"] * 256)
-    dut.backpressure.value = round(order["backpressure"] * 256)
-    dut.random.value = order["seed"]
-    dut.go.value = 1
-    await Timer(20, "step")
+async def _begin(dut: Any, host: AxiLiteMaster, latency: int, pauses: int, seed: int) -> None:
+    dut.latency.value = latency
+    dut.pauses.value = pauses
+    dut.random.value = seed
+    await Timer(4, "step")
 
 
-def _say(stream: Any, message: dict[str, Any]) -> None:
-    stream.write(json.dumps(message) + "\n")
-    stream.flush()
+async def _read(dut: Any, host: AxiLiteMaster, address: int) -> dict[str, int]:
+    return {"word": await host.read_dword(address)}
+
+
+async def _write(dut: Any, host: AxiLiteMaster, address: int, word: int) -> None:
+    await host.write_dword(address, word)
+
+
+async def _wait(dut: Any, host: AxiLiteMaster) -> None:
+    if not int(dut.irq.value):
+        await First(RisingEdge(dut.irq), Timer(2 * WAKE, "step"))
+
+
+async def _load(dut: Any, host: AxiLiteMaster, first: int, count: int) -> None:
+    await _move(dut, "load", first, count)
+
+
+async def _save(dut: Any, host: AxiLiteMaster, first: int, count: int) -> None:
+    await _move(dut, "save", first, count)
+
+
+async def _move(dut: Any, strobe: str, first: int, count: int) -> None:
+    dut.first.value = first
+    dut.count.value = count
+    await Timer(4, "step")
+    getattr(dut, strobe).value = 1
+    await Timer(8, "step")
+
+
+ANSWERS = {"begin": _begin, "read": _read, "write": _write, "wait": _wait, "load": _load, "save": _save}

@@ -303,7 +303,8 @@ class Accelerator(wiring.Component):
             tiles.busy.eq(engine.busy),
             tiles.claim.eq(self.planner.claim),
             tiles.loaded.eq(self.writer.loaded),
-            engine.clear.eq(self.supervisor.clear | self.sequencer.start),
+            engine.clear.eq(self.supervisor.clear),
+            engine.count_anew.eq(self.sequencer.start),
             engine.start.eq(tiles.start),
             engine.column.eq(tiles.column),
             self.sequencer.layer_over.eq(tiles.over & engine.idle & self.store.sent),
@@ -322,7 +323,7 @@ class Accelerator(wiring.Component):
         targets = [engine.channels, *streams]
         m.d.comb += [
             fetcher.base.eq(self.base),
-            fetcher.clear.eq(self.supervisor.clear | self.sequencer.layer_over),
+            fetcher.clear.eq(self.supervisor.clear | (self.sequencer.layer_over & ~self.sequencer.begin)),
             fetcher.begin.eq(self.sequencer.begin),
             fetcher.passes.eq(self.layer.tiles),
             fetcher.room.eq(Cat(buffer.room for buffer in buffers)),
@@ -368,7 +369,8 @@ class Accelerator(wiring.Component):
         for register in NEEDS:
             name = register.name.lower()
             m.d.comb += getattr(planner, name).eq(getattr(layer, name))
-        for name in ("strided", "scattered", "channels", "local_channels", "last_rows", "last_cols", "pad"):
+        names = ("strided", "scattered", "channels", "local_channels", "pad")
+        for name in (*names, "last_rows", "last_cols", "first_banks", "last_banks"):
             m.d.comb += getattr(writer, name).eq(getattr(layer, name))
 
     def _join_outputs(self, m: Module) -> None:

@@ -134,7 +134,11 @@ REGISTERS: dict[Host, HostRegister] = {
     Host.STATUS: HostRegister(
         "read",
         (
-            Field("busy", 1, "a program is carried out, or the bus still owes something to one that was given up"),
+            Field(
+                "busy",
+                1,
+                "a program is carried out, or the bus still owes something to one that was given up",
+            ),
             Field("done", 1, "the last program came to its end"),
             Field("paused", 1, "waiting for CONTROL.continue"),
             Field("reserved", 5, "0"),
@@ -159,7 +163,9 @@ REGISTERS: dict[Host, HostRegister] = {
     Host.ROWS: _counter("codebook rows that were issued, on all slots"),
     Host.ISSUE: _counter("cycles in which some slot issued a row"),
     Host.STREAM_WAIT: _counter("cycles in which a slot waited for its streams and none issued"),
-    Host.OUTPUT_WAIT: _counter("cycles in which a finished output channel waited for its parameters, room or residuals"),
+    Host.OUTPUT_WAIT: _counter(
+        "cycles in which a finished output channel waited for its parameters, room or residuals"
+    ),
     Host.LOAD_WAIT: _counter("cycles in which the next tile waited for its input"),
     Host.READ_BEATS: _counter("beats read"),
     Host.WRITE_BEATS: _counter("beats written"),
@@ -172,7 +178,12 @@ def constants(spec: Spec, fingerprint: int) -> dict[Host, int]:
         Host.IDENTITY: {"identity": IDENTITY},
         Host.VERSION: {"version": VERSION},
         Host.FINGERPRINT: {"fingerprint": fingerprint},
-        Host.GRID: {"rows": spec.rows, "cols": spec.cols, "slots": spec.slots, "requantizers": spec.requantizers},
+        Host.GRID: {
+            "rows": spec.rows,
+            "cols": spec.cols,
+            "slots": spec.slots,
+            "requantizers": spec.requantizers,
+        },
         Host.LANE: {
             "multiplies": int(spec.lane == "multiply"),
             "dense": int(spec.feed == "dense"),

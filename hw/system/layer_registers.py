@@ -46,6 +46,9 @@ class LayerRegister(IntEnum):
     RESIDUAL_BLOCK_STEP = 26
     RESIDUAL_BEAT_STEP = 27
     TILES = 28
+    LAST_BLOCK = 29
+    FIRST_BANKS = 30
+    LAST_BANKS = 31
 
 
 def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
@@ -62,12 +65,21 @@ def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
         LayerRegister.SOURCE_ROW_STEP: (address, "input: from a row of tiles to the next"),
         LayerRegister.SOURCE_BLOCK_STEP: (address, "input: from a block to the next in its row"),
         LayerRegister.SOURCE_BEAT_STEP: (TILE_WIDTH, "input: from a beat of a block to the next"),
-        LayerRegister.SOURCE_SKIP: (address, "input: from the last beat of a block to the first of the one below"),
+        LayerRegister.SOURCE_SKIP: (
+            address,
+            "input: from the last beat of a block to the first of the one below",
+        ),
         LayerRegister.CHANNELS: (spec.channel_counter_width, "input channels"),
-        LayerRegister.LOCAL_CHANNELS: (spec.tile_words.bit_length(), "the most input channels that a slot holds"),
+        LayerRegister.LOCAL_CHANNELS: (
+            spec.tile_words.bit_length(),
+            "the most input channels that a slot holds",
+        ),
         LayerRegister.FIRST_BLOCK: (2, "row of blocks, from the tile's own, where its pixels begin"),
         LayerRegister.FIRST_BEAT: (block, "beat of that block"),
         LayerRegister.ROW_BEATS: (8, "beats of a column of blocks that a tile needs"),
+        LayerRegister.LAST_BLOCK: (4, "row of blocks, from the tile's own first, where its pixels end"),
+        LayerRegister.FIRST_BANKS: (spec.rows, "rows of banks that take pixels of the first block"),
+        LayerRegister.LAST_BANKS: (spec.rows, "rows of banks that take pixels of the last block"),
         LayerRegister.BLOCK_ROWS: (TILE_WIDTH, "rows of blocks of the input"),
         LayerRegister.BLOCK_COLS: (TILE_WIDTH, "columns of blocks of the input"),
         LayerRegister.LAST_ROWS: (spec.rows.bit_length(), "rows of pixels in the last row of blocks"),
@@ -83,7 +95,7 @@ def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
         LayerRegister.RESIDUAL_BLOCK_STEP: (address, "residual: from a tile to the next"),
         LayerRegister.RESIDUAL_BEAT_STEP: (TILE_WIDTH, "residual: from a beat of a tile to the next"),
     }
-    signed = {LayerRegister.FIRST_BLOCK}
+    signed = {LayerRegister.FIRST_BLOCK, LayerRegister.LAST_BLOCK}
     return {
         register: Field(register.name.lower(), width, text, register in signed)
         for register, (width, text) in widths.items()
@@ -133,6 +145,12 @@ class LayerRegisters(wiring.Component):
     first_beat : Out(2)
         Register.
     row_beats : Out(8)
+        Register.
+    last_block : Out(4)
+        Register; signed.
+    first_banks : Out(rows)
+        Register.
+    last_banks : Out(rows)
         Register.
     block_rows : Out(16)
         Register.

@@ -13,6 +13,7 @@ from hw.system.interfaces import TILE_WIDTH, beat_address_width, read_request
 from hw.system.layer_registers import LayerRegister, layer_fields
 from hw.system.segments import Kind, segment
 
+
 class State(Enum):
     """What the planner does."""
 
@@ -39,6 +40,7 @@ NEEDS = (
     LayerRegister.FIRST_BLOCK,
     LayerRegister.FIRST_BEAT,
     LayerRegister.ROW_BEATS,
+    LayerRegister.LAST_BLOCK,
     LayerRegister.BLOCK_ROWS,
     LayerRegister.BLOCK_COLS,
     LayerRegister.STRIDED,
@@ -96,6 +98,8 @@ class LoadPlanner(wiring.Component):
         Register.
     row_beats : In(8)
         Register.
+    last_block : In(4)
+        Register; signed.
     block_rows : In(16)
         Register.
     block_cols : In(16)
@@ -150,6 +154,8 @@ class LoadPlanner(wiring.Component):
             place.odd.eq(odd),
             place.block.eq(block),
             place.beat.eq(beat_of_block),
+            place.first.eq(block == self.first_block),
+            place.last.eq(block == self.last_block),
             place.last_row.eq(block_row == self.block_rows - 1),
             place.last_column.eq(block_column == self.block_cols - 1),
             place.ends.eq(last_beat & last_block),
@@ -209,7 +215,11 @@ class LoadPlanner(wiring.Component):
                 with m.Else():
                     m.d.sync += [beats_left.eq(beats_left - 1), state.eq(State.SEGMENT)]
                     with m.If(beat_of_block == self.spec.block_beats - 1):
-                        m.d.sync += [beat_of_block.eq(0), block.eq(block + 1), beat.eq(beat + self.source_skip)]
+                        m.d.sync += [
+                            beat_of_block.eq(0),
+                            block.eq(block + 1),
+                            beat.eq(beat + self.source_skip),
+                        ]
                     with m.Else():
                         m.d.sync += [
                             beat_of_block.eq(beat_of_block + 1),

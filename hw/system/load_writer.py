@@ -68,6 +68,10 @@ class LoadWriter(wiring.Component):
         Register.
     last_cols : In(4)
         Register.
+    first_banks : In(rows)
+        Register.
+    last_banks : In(rows)
+        Register.
     pad : In(8)
         Register.
     segments : In(stream)
@@ -98,6 +102,8 @@ class LoadWriter(wiring.Component):
                 "local_channels": In(spec.tile_words.bit_length()),
                 "last_rows": In(spec.rows.bit_length()),
                 "last_cols": In(spec.cols.bit_length()),
+                "first_banks": In(spec.rows),
+                "last_banks": In(spec.rows),
                 "pad": In(ACTIVATION_WIDTH),
                 "segments": In(stream.Signature(segment(spec))),
                 "beats": In(stream.Signature(8 * spec.bus_bytes)),
@@ -206,7 +212,8 @@ class LoadWriter(wiring.Component):
         for bank, modes in enumerate(ways(spec.rows)):
             target = write.rows[bank]
             takes = [now.beat == way.pixel // spec.beat_rows for way in modes]
-            chosen = Mux(self.strided, Mux(now.block[0], takes[2], takes[1]), takes[0])
+            needed = (~now.first | self.first_banks[bank]) & (~now.last | self.last_banks[bank])
+            chosen = needed & Mux(self.strided, Mux(now.block[0], takes[2], takes[1]), takes[0])
             is_odd = Mux(now.block[0], modes[2].parity, modes[1].parity)
             found_phase = Mux(is_odd, phases[1], phases[0])
             found_far = Mux(self.strided, Mux(is_odd, fars[1], fars[0]), fars[0])
@@ -271,15 +278,11 @@ class LoadWriter(wiring.Component):
             pixel = Signal(ACTIVATION_WIDTH, name=f"pixel_{row}_{column}")
             place = row * pitch + column * ACTIVATION_WIDTH
             there = ~now.last_column | (column < self.last_cols)
-            m.d.comb += pixel.eq(
-                Mux(there, self.beats.payload[place : place + ACTIVATION_WIDTH], self.pad)
-            )
+            m.d.comb += pixel.eq(Mux(there, self.beats.payload[place : place + ACTIVATION_WIDTH], self.pad))
             pixels.append(pixel)
         line = Signal(ACTIVATION_WIDTH * spec.cols, name=f"row_{row}")
         moved = [[pixels[modes[mode].pixel] for modes in ways(spec.cols)] for mode in range(3)]
-        m.d.comb += line.eq(
-            Mux(self.strided, Mux(now.odd, Cat(moved[2]), Cat(moved[1])), Cat(moved[0]))
-        )
+        m.d.comb += line.eq(Mux(self.strided, Mux(now.odd, Cat(moved[2]), Cat(moved[1])), Cat(moved[0])))
         return line
 
 

@@ -22,8 +22,9 @@ def segment(spec: Spec) -> data.StructLayout:
     """A beat's place in the blocks of a tile, for all channels.
 
     ``column``: number of the column, modulo the largest ring. ``odd``: with stride 2, the second column of blocks
-    of its group. ``block``: row of blocks from the tile's own first. ``beat``: of the block. ``last_row``,
-    ``last_column``: the input may end within this block. ``ends``: the last segment of a column.
+    of its group. ``block``: row of blocks from the tile's own first. ``beat``: of the block. ``first``, ``last``:
+    the block is the first or last of which a tile needs pixels. ``last_row``, ``last_column``: the input may end
+    within this block. ``ends``: the last segment of a column.
     """
     return data.StructLayout(
         {
@@ -32,6 +33,8 @@ def segment(spec: Spec) -> data.StructLayout:
             "odd": 1,
             "block": signed(4),
             "beat": (spec.block_beats - 1).bit_length(),
+            "first": 1,
+            "last": 1,
             "last_row": 1,
             "last_column": 1,
             "ends": 1,

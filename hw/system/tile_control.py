@@ -82,7 +82,10 @@ class TileControl(wiring.Component):
         columns = range(1 << MAX_RING | 1)
         claimed = Signal(columns)  # columns whose place in the banks is taken
         held = Signal(columns)  # columns that are there for this tile and those that follow
-        rows_left, tiles_left = Signal(TILE_WIDTH), Signal(TILE_WIDTH)  # tiles of the row, the running one included
+        rows_left, tiles_left = (
+            Signal(TILE_WIDTH),
+            Signal(TILE_WIDTH),
+        )  # tiles of the row, the running one included
         running = Signal()  # a tile was started and is not over
         beside = Signal(range(3))
         needed = Signal(range(4))
@@ -94,7 +97,9 @@ class TileControl(wiring.Component):
             needed.eq(1 + beside),
             self.may_load.eq(claimed <= self.ring),
             self.waiting.eq((rows_left != 0) & ~running & (held < needed)),
-            self.start.eq((rows_left != 0) & ~running & ~self.busy & (held >= needed) & self.ready & ~self.clear),
+            self.start.eq(
+                (rows_left != 0) & ~running & ~self.busy & (held >= needed) & self.ready & ~self.clear
+            ),
             last.eq(tiles_left == 1),
             tile_over.eq(running & ~self.busy),
             self.over.eq((rows_left == 0) & ~running),

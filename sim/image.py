@@ -1,0 +1,132 @@
+"""The memory image of a network: header, streams, tensors, and the program at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.checksum import checksum
+from golden.memory import TensorLayout
+from golden.network import Network
+from golden.passes import PIXELS, Plan, plan
+from golden.spec import Spec
+from hw.system.sequencer import MAGIC, Command, fingerprint, header_words
+from sim.commands import Commands
+from sim.program import Codebook, Place, configure, write_stream
+
+Bytes = NDArray[np.uint8]
+
+ALIGNMENT = 4096
+"""Of the image, of the first tensor and of the program, in bytes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """What the host puts into memory, and what it finds where.
+
+    Attributes
+    ----------
+    spec
+        The accelerator's.
+    plan
+        What the program does; one layer of the accelerator is one pass.
+    constants
+        uint8: header and streams, from the beginning of the image.
+    program
+        uint8: the commands, from ``program_offset``.
+    program_offset
+        In bytes, from the beginning of the image.
+    places
+        Of each tensor in memory.
+    """
+
+    spec: Spec
+    plan: Plan
+    constants: Bytes
+    program: Bytes
+    program_offset: int
+    places: dict[str, Place]
+
+    @property
+    def size(self) -> int:
+        """Bytes from the beginning of the image to the end of the program."""
+        return self.program_offset + len(self.program)
+
+    @property
+    def input(self) -> str:
+        """Name of the tensor that takes the raw pixels."""
+        return next(name for name in self.places if name.endswith(PIXELS))
+
+    def offset(self, tensor: str) -> int:
+        """Bytes from the beginning of the image to a tensor."""
+        return self.places[tensor].address * self.spec.bus_bytes
+
+    def contents(self) -> Bytes:
+        """The whole image, tensors as zeros."""
+        whole = np.zeros(self.size, np.uint8)
+        whole[: len(self.constants)] = self.constants
+        whole[self.program_offset :] = self.program
+        return whole
+
+
+def build(network: Network, spec: Spec) -> Image:
+    """Build the image of a network; every tensor has a place of its own.
+
+    Raises
+    ------
+    ShiftbookError
+        Names the first layer that the accelerator cannot run, and why.
+    """
+    steps = plan(network, spec)
+    beat = spec.bus_bytes
+    header_size = 4 * header_words(spec)
+    # The streams come first, because their sizes do not depend on where anything is.
+    codebook = Codebook(spec)
+    places = {name: Place(0, TensorLayout(*shape, spec)) for name, shape in steps.tensors.items()}
+    scratch = Commands(np.zeros(0, np.uint32))
+    found = [
+        [_padded(stream, beat) for stream in configure(scratch, step, places, codebook, spec)]
+        for step in steps.passes
+    ]
+    size = header_size + sum(len(stream) for streams in found for stream in streams)
+    at = _aligned(size)
+    for name, place in places.items():
+        places[name] = Place(at // beat, place.layout)
+        at = _aligned(at + place.layout.size, beat)
+    program_offset = _aligned(at)
+    header = np.zeros(header_words(spec), np.uint32)
+    header[:2] = MAGIC, fingerprint(spec)
+    header[3] = program_offset // beat
+    length, words = -1, np.zeros(0, np.uint32)
+    while length != len(words):  # the header, which the checksum covers, tells how long the program is
+        length = len(words)
+        header[2] = -(-4 * length // beat)
+        words = _program(header, steps, places, found, spec)
+    constants = np.concatenate([header.view(np.uint8), *(stream for streams in found for stream in streams)])
+    return Image(spec, steps, constants, _padded(words.view(np.uint8), beat), program_offset, places)
+
+
+def _program(
+    header: NDArray[np.uint32], steps: Plan, places: dict[str, Place], found: list[list[Bytes]], spec: Spec
+) -> NDArray[np.uint32]:
+    commands, codebook = Commands(header), Codebook(spec)
+    address = 4 * len(header) // spec.bus_bytes
+    for step, streams in zip(steps.passes, found, strict=True):
+        configure(commands, step, places, codebook, spec)
+        for number, stream in enumerate(streams):
+            write_stream(commands, number, address, stream, checksum(stream.view("<u4")), spec)
+            address += len(stream) // spec.bus_bytes
+        commands.command(Command.RUN)
+    commands.command(Command.END)
+    return commands.words()
+
+
+def _padded(data: Bytes, size: int) -> Bytes:
+    """With zeros up to a multiple of ``size``."""
+    return np.concatenate([data, np.zeros(-len(data) % size, np.uint8)])
+
+
+def _aligned(value: int, alignment: int = ALIGNMENT) -> int:
+    return -(-value // alignment) * alignment
