@@ -106,7 +106,7 @@ class Spec:
     channel_counter_width: int = 13
     bus_bytes: int = 16
     burst_beats: int = 16
-    outstanding: int = 8
+    outstanding: int = 32
     buffer_beats: int = 32
     group_channels: int = 8
 

@@ -94,7 +94,7 @@ def build(network: Network, spec: Spec) -> Image:
     at = _aligned(size)
     for name, place in places.items():
         places[name] = Place(at // beat, place.layout)
-        at = _aligned(at + place.layout.size, beat)
+        at = _aligned(at + place.layout.size, beat * spec.burst_beats)
     program_offset = _aligned(at)
     header = np.zeros(header_words(spec), np.uint32)
     header[:2] = MAGIC, fingerprint(spec)

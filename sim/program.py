@@ -23,6 +23,7 @@ from hw import registers
 from hw.registers import DATA_WIDTH, Region, Register
 from hw.system.layer_registers import LayerRegister, layer_fields
 from hw.system.load_writer import owner_width
+from hw.system.sequencer import Command
 from hw.system.stream_fetcher import FIELD_BITS, StreamField
 from sim.commands import Commands
 
@@ -92,9 +93,10 @@ def configure(
     """
     coded = None if spec.feed == "dense" else streams.encode(step.weights, spec.slots, spec)
     _engine(commands, step, coded, spec)
-    _taps(commands, step, spec)
     _owners(commands, step, spec)
     _layer(commands, step, places, spec)
+    commands.command(Command.LOAD)
+    _taps(commands, step, spec)
     parameters = channel_words(step.conv.requantize, spec)
     found = [_bytes(parameters, _parameter_bytes(spec))]
     if coded is None:
@@ -113,9 +115,10 @@ def write_stream(
     commands: Commands, number: int, address: int, data: Bytes, checksum: int, spec: Spec
 ) -> None:
     """Say where a stream lies."""
+    beats = len(data) // spec.bus_bytes
     values = {
         StreamField.ADDRESS: address,
-        StreamField.BEATS: len(data) // spec.bus_bytes,
+        StreamField.BEATS: beats | (beats <= spec.buffer_beats) << DATA_WIDTH - 1,
         StreamField.CHECKSUM: checksum,
     }
     for field, value in values.items():

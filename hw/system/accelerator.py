@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Elaboratable, Module, Signal, Value
+from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -298,7 +298,8 @@ class Accelerator(wiring.Component):
         layer, tiles, engine = self.layer, self.tiles, self.engine
         m.d.comb += [
             tiles.clear.eq(self.supervisor.clear),
-            tiles.begin.eq(self.sequencer.begin),
+            tiles.begin.eq(self.sequencer.load),
+            tiles.run.eq(self.sequencer.begin),
             tiles.ring.eq(engine.addressing.ring),
             tiles.busy.eq(engine.busy),
             tiles.claim.eq(self.planner.claim),
@@ -326,7 +327,14 @@ class Accelerator(wiring.Component):
             fetcher.clear.eq(self.supervisor.clear | (self.sequencer.layer_over & ~self.sequencer.begin)),
             fetcher.begin.eq(self.sequencer.begin),
             fetcher.passes.eq(self.layer.tiles),
-            fetcher.room.eq(Cat(buffer.room for buffer in buffers)),
+            fetcher.sparing.eq(self.tiles.waiting),
+            fetcher.room.eq(
+                Mux(
+                    self.tiles.waiting,
+                    Cat(buffer.empty for buffer in buffers),
+                    Cat(buffer.room for buffer in buffers),
+                )
+            ),
             fetcher.answers.eq(answers),
             fetcher.answered.eq(self.reads.answers.valid),
             self.tiles.ready.eq(Cat(buffer.aligned for buffer in buffers).all()),
@@ -341,6 +349,7 @@ class Accelerator(wiring.Component):
                 buffer.write.eq(fetcher.write[number]),
                 buffer.data.eq(answers.data),
                 buffer.last.eq(fetcher.last),
+                buffer.keep.eq(fetcher.keep[number]),
                 buffer.start.eq(self.tiles.start),
                 buffer.stop.eq(~engine.busy),
                 target.payload.eq(buffer.words.payload),
@@ -357,7 +366,7 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             segments.clear.eq(self.supervisor.clear),
             planner.clear.eq(self.supervisor.clear),
-            planner.begin.eq(self.sequencer.begin),
+            planner.begin.eq(self.sequencer.load),
             planner.base.eq(self.base),
             planner.may_load.eq(self.tiles.may_load),
             writer.clear.eq(self.supervisor.clear),

@@ -49,7 +49,7 @@ def read_request(spec: Spec) -> wiring.Signature:
     """Ask for ``beats`` beats from ``address``, seen from who asks.
 
     The bus takes the first ``granted`` of them in a cycle with ``grant``; the rest is asked for in the next
-    cycle. ``index`` and ``ends`` come back with the data.
+    cycle. ``index`` comes back with the data, and ``last`` with the last beat.
     """
     return wiring.Signature(
         {
@@ -57,6 +57,7 @@ def read_request(spec: Spec) -> wiring.Signature:
             "address": Out(beat_address_width(spec)),
             "beats": Out(LENGTH_WIDTH),
             "index": Out(range(stream_count(spec))),
+            "last": Out(1),
             "grant": In(1),
             "granted": In(range(spec.burst_beats + 1)),
         }
@@ -64,7 +65,7 @@ def read_request(spec: Spec) -> wiring.Signature:
 
 
 def answer(spec: Spec) -> data.StructLayout:
-    """A beat that was read: who asked for it, and whether it is the last that was asked for."""
+    """A beat that was read, and who asked for it. ``last``: it ends a request that said so."""
     return data.StructLayout(
         {
             "reader": data.ArrayLayout(1, len(Reader)),

@@ -11,6 +11,10 @@ from golden.spec import Spec
 from hw.system.interfaces import Reader, answer, beat_address_width, read_request, stream_count
 
 
+IN_FLIGHT = 12
+"""Longest bursts whose beats may be on their way: more would make urgent ones wait behind them."""
+
+
 class ReadMaster(wiring.Component):
     """Turns requests into bursts that never cross a multiple of the longest burst, nor so a 4 KiB boundary.
 
@@ -79,9 +83,11 @@ class ReadMaster(wiring.Component):
         choice, some = self._choose(m)
         free = Signal()
         take = Signal()
+        limit = IN_FLIGHT * self.spec.burst_beats
+        in_flight = Signal(range(limit + self.spec.burst_beats + 1))
         m.d.comb += [
             free.eq(~self.address.valid | self.address.ready),
-            take.eq(some & free & tags.w_rdy & ~self.halt),
+            take.eq(some & free & tags.w_rdy & (in_flight < limit) & ~self.halt),
             tags.w_en.eq(take),
             tags.w_data.eq(entry),
             entry.reader.eq(choice),
@@ -92,7 +98,7 @@ class ReadMaster(wiring.Component):
         length = self._length(m, address, beats)
         m.d.comb += [
             entry.index.eq(_one_of([(bit, request.index) for bit, request in chosen])),
-            entry.ends.eq(beats == length),
+            entry.ends.eq((beats == length) & (choice & Cat(r.last for r in self.requests)).any()),
         ]
         for bit, request in chosen:
             m.d.comb += [request.grant.eq(take & bit), request.granted.eq(length)]
@@ -103,6 +109,7 @@ class ReadMaster(wiring.Component):
                 self.address.payload.address.eq(address),
                 self.address.payload.more_beats.eq(length - 1),
             ]
+        m.d.sync += in_flight.eq(in_flight + Mux(take, length, 0) - self.beat)
         read, given = self.read.payload, self.answers.payload
         m.d.comb += [
             given.reader.as_value().eq(head.reader),

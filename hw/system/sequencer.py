@@ -38,8 +38,9 @@ COUNT_WIDTH = WORD_WIDTH - ADDRESS_WIDTH
 class Command(IntEnum):
     """Index within ``Region.COMMANDS``. The word is the checksum of all words before, since the last command."""
 
-    RUN = 0  # run the layer that is configured
-    END = 1  # the program is over
+    LOAD = 0  # begin to load the input of the layer that is being configured
+    RUN = 1  # run it
+    END = 2  # the program is over
 
 
 class Fault(IntEnum):
@@ -72,10 +73,11 @@ class State(Enum):
     HEADER = 1  # the words that begin a program
     ADDRESS = 2  # where the next words go
     DATA = 3  # these words
-    READY = 4  # wait until memory has all outputs of the layer before
-    RUN = 5  # wait for the layer
-    PAUSE = 6  # wait for the host
-    LAST = 7  # wait until memory has all outputs
+    LOAD = 4  # wait until memory has all outputs of the layer before
+    BEGIN = 5  # begin the layer
+    RUN = 6  # wait for the layer
+    PAUSE = 7  # wait for the host
+    LAST = 8  # wait until memory has all outputs
 
 
 class Sequencer(wiring.Component):
@@ -108,6 +110,8 @@ class Sequencer(wiring.Component):
         See `hw.layouts.config_word`; while ``configure``.
     configure : Out(1)
         ``config`` is a write.
+    load : Out(1)
+        Strobe: load the input of the layer that is being configured. Its registers that say how are set.
     begin : Out(1)
         Strobe: run the layer that is configured.
     layer_over : In(1)
@@ -140,6 +144,7 @@ class Sequencer(wiring.Component):
                 "words": In(stream.Signature(WORD_WIDTH)),
                 "config": Out(config_word()),
                 "configure": Out(1),
+                "load": Out(1),
                 "begin": Out(1),
                 "layer_over": In(1),
                 "quiet": In(1),
@@ -166,7 +171,8 @@ class Sequencer(wiring.Component):
             moved.eq(self.words.valid & self.words.ready),
             self.busy.eq(state != State.IDLE),
             self.paused.eq((state == State.PAUSE) & self.quiet),
-            self.begin.eq((state == State.READY) & self.quiet),
+            self.load.eq((state == State.LOAD) & self.quiet),
+            self.begin.eq(state == State.BEGIN),
             self.finished.eq((state == State.LAST) & self.quiet),
             self.config.address.eq(address),
             self.config.data.eq(word),
@@ -199,9 +205,11 @@ class Sequencer(wiring.Component):
                     with m.If(command):
                         m.d.sync += total.eq(0)
                         self._command(m, state, index, word == total)
-            with m.Case(State.READY):
+            with m.Case(State.LOAD):
                 with m.If(self.quiet):
-                    m.d.sync += state.eq(State.RUN)
+                    m.d.sync += state.eq(State.ADDRESS)
+            with m.Case(State.BEGIN):
+                m.d.sync += state.eq(State.RUN)
             with m.Case(State.LAST):
                 with m.If(self.quiet):
                     m.d.sync += state.eq(State.IDLE)
@@ -225,7 +233,9 @@ class Sequencer(wiring.Component):
         with m.If(~whole):
             m.d.comb += self.fault.eq(Fault.PROGRAM_DAMAGED)
         with m.Elif(index == Command.RUN):
-            m.d.sync += state.eq(State.READY)
+            m.d.sync += state.eq(State.BEGIN)
+        with m.Elif(index == Command.LOAD):
+            m.d.sync += state.eq(State.LOAD)
         with m.Elif(index == Command.END):
             m.d.sync += state.eq(State.LAST)
         with m.Else():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Elaboratable, Module, Signal
+from amaranth import Elaboratable, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -27,13 +27,17 @@ class StreamBuffer(wiring.Component):
     reserve : In(range(burst_beats + 1))
         Beats that were asked for in this cycle.
     room : Out(1)
-        A whole burst can be asked for.
+        A whole burst can be asked for, or what is left of a pass that is kept.
+    empty : Out(1)
+        Nothing was asked for that is not taken.
     write : In(1)
         ``data`` is the next beat.
     data : In(8 * bus_bytes)
         A beat; its first word is the least significant.
     last : In(1)
         It is the last of a pass.
+    keep : In(1)
+        The pass fits the buffer: hand out the same one every time.
     start : In(1)
         Strobe: hand out the next pass. Only while ``aligned``.
     stop : In(1)
@@ -56,9 +60,11 @@ class StreamBuffer(wiring.Component):
                 "clear": In(1),
                 "reserve": In(range(spec.burst_beats + 1)),
                 "room": Out(1),
+                "empty": Out(1),
                 "write": In(1),
                 "data": In(8 * spec.bus_bytes),
                 "last": In(1),
+                "keep": In(1),
                 "start": In(1),
                 "stop": In(1),
                 "aligned": Out(1),
@@ -75,6 +81,8 @@ class StreamBuffer(wiring.Component):
         write_index, read_index = Signal(range(depth)), Signal(range(depth))
         stored = Signal(range(depth + 1))  # written, not yet taken
         owed = Signal(range(depth + 1))  # asked for, not yet taken
+        written = Signal(range(depth + 1))  # of a pass that is kept
+        again = Signal()  # a pass that is kept begins anew
         present = Signal()  # the beat at `read_index` can be read
         part = Signal(range(parts))
         open_ = Signal()  # a pass is handed out
@@ -87,19 +95,22 @@ class StreamBuffer(wiring.Component):
             last.eq(read.data[-1]),
             moved.eq(self.words.valid & self.words.ready),
             taken.eq((moved & (part == parts - 1)) | (present & ~open_ & within)),
-            self.room.eq(owed <= depth - self.spec.burst_beats),
+            self.empty.eq(owed == 0),
+            self.room.eq(self.keep | (owed <= depth - self.spec.burst_beats)),
             write.en.eq(self.write),
             write.addr.eq(write_index),
             write.data.eq(self.data | (self.last << len(self.data))),
-            read.addr.eq(read_index + taken),
+            again.eq(taken & last & self.keep),
+            read.addr.eq(Mux(again, 0, read_index + taken)),
         ]
         m.d.sync += [
             write_index.eq(write_index + self.write),
             read_index.eq(read.addr),
-            stored.eq(stored + self.write - taken),
-            owed.eq(owed + self.reserve - taken),
+            stored.eq(Mux(again, written, stored + self.write - taken)),
+            owed.eq(owed + self.reserve - (taken & ~self.keep)),
+            written.eq(written + (self.write & self.keep)),
             # what is written in this cycle can only be read in the next one
-            present.eq(stored != taken),
+            present.eq((stored != taken) | again),
             part.eq(part + moved),
         ]
         with m.If(taken):
@@ -111,6 +122,6 @@ class StreamBuffer(wiring.Component):
         with m.If(moved & ~taken):
             m.d.sync += within.eq(1)
         with m.If(self.clear):
-            state = (write_index, read_index, stored, owed, present, part, open_, within)
+            state = (write_index, read_index, stored, owed, written, present, part, open_, within)
             m.d.sync += [signal.eq(0) for signal in state]
         return m

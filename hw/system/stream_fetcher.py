@@ -27,11 +27,15 @@ FIELD_BITS = 2
 """Bits below the stream's number in the index of ``Region.STREAMS``."""
 
 
+FEW = 4
+"""Beats that are asked for at a time while something else is more urgent."""
+
+
 class StreamField(IntEnum):
     """What is written for each stream; lower bits of the index in ``Region.STREAMS``."""
 
     ADDRESS = 0  # in beats, from the program's first
-    BEATS = 1  # of a pass; 0: there is no such stream
+    BEATS = 1  # of a pass; 0: there is no such stream. The highest bit: the buffer keeps the pass
     CHECKSUM = 2  # of a pass
 
 
@@ -61,6 +65,10 @@ class StreamFetcher(wiring.Component):
         How often; not 0.
     room : In(streams)
         Streams whose buffers have room for a burst.
+    keep : Out(streams)
+        Streams whose buffers keep a pass, so that it is fetched once.
+    sparing : In(1)
+        Ask for few beats at a time: something else is more urgent.
     request : Out(Signature)
         To the bus.
     reserve : Out(streams)
@@ -89,6 +97,8 @@ class StreamFetcher(wiring.Component):
                 "begin": In(1),
                 "passes": In(TILE_WIDTH),
                 "room": In(streams),
+                "keep": Out(streams),
+                "sparing": In(1),
                 "request": Out(read_request(spec)),
                 "reserve": Out(streams),
                 "answers": In(answer(spec)),
@@ -139,17 +149,20 @@ class StreamFetcher(wiring.Component):
         now, then = Signal(place), Signal(place)
         bit = Signal(streams)
         begun = Signal(place)
+        few = Signal()
         m.d.comb += [
             bit.eq(1 << number),
             following.eq(Mux(number == streams - 1, 0, number + 1)),
             *(port.addr.eq(number) for port in (start, length, read, write)),
             begun.address.eq(self.base + start.data),
             begun.left.eq(length.data),
-            begun.passes.eq(self.passes),
+            begun.passes.eq(Mux((self.keep & bit).any(), 1, self.passes)),
             now.eq(Mux((fresh & bit).any(), begun, read.data)),
             self.request.valid.eq(asking & active & (now.left != 0)),
             self.request.address.eq(now.address),
-            self.request.beats.eq(now.left),
+            few.eq(self.sparing & (now.left > FEW)),
+            self.request.beats.eq(Mux(few, FEW, now.left)),
+            self.request.last.eq(~few),
             self.request.index.eq(number),
             self.reserve.eq(bit & self.request.grant.replicate(streams)),
             write.data.eq(then),
@@ -158,6 +171,11 @@ class StreamFetcher(wiring.Component):
             then.address.eq(now.address + self.request.granted),
             then.left.eq(now.left - self.request.granted),
         ]
+        region, index = self.config.address[INDEX_WIDTH:], self.config.address[:INDEX_WIDTH]
+        with m.If(self.configure & (region == Region.STREAMS) & (index[:FIELD_BITS] == StreamField.BEATS)):
+            m.d.sync += self.keep.bit_select(index[FIELD_BITS:][: number.shape().width], 1).eq(
+                self.config.data[-1]
+            )
         ends = Signal()
         m.d.comb += ends.eq(self.request.granted == now.left)
         with m.If(ends):

@@ -23,7 +23,9 @@ class TileControl(wiring.Component):
     clear : In(1)
         Forget everything.
     begin : In(1)
-        Strobe: a layer begins.
+        Strobe: a layer begins, whose input is loaded from now on.
+    run : In(1)
+        Strobe: its tiles may run.
     ring : In(3)
         Register, see `hw.registers`: ones in the bits that count the columns of the banks' ring.
     tile_rows : In(16)
@@ -60,6 +62,7 @@ class TileControl(wiring.Component):
             {
                 "clear": In(1),
                 "begin": In(1),
+                "run": In(1),
                 "ring": In(MAX_RING),
                 "tile_rows": In(TILE_WIDTH),
                 "tile_cols": In(TILE_WIDTH),
@@ -86,6 +89,7 @@ class TileControl(wiring.Component):
             Signal(TILE_WIDTH),
             Signal(TILE_WIDTH),
         )  # tiles of the row, the running one included
+        runs = Signal()  # tiles may run
         running = Signal()  # a tile was started and is not over
         beside = Signal(range(3))
         needed = Signal(range(4))
@@ -98,7 +102,7 @@ class TileControl(wiring.Component):
             self.may_load.eq(claimed <= self.ring),
             self.waiting.eq((rows_left != 0) & ~running & (held < needed)),
             self.start.eq(
-                (rows_left != 0) & ~running & ~self.busy & (held >= needed) & self.ready & ~self.clear
+                runs & (rows_left != 0) & ~running & ~self.busy & (held >= needed) & self.ready & ~self.clear
             ),
             last.eq(tiles_left == 1),
             tile_over.eq(running & ~self.busy),
@@ -127,8 +131,9 @@ class TileControl(wiring.Component):
                 tiles_left.eq(self.tile_cols),
                 following.eq(self.left),
             ]
+        m.d.sync += runs.eq(self.run | runs)
         with m.If(self.begin | self.clear):
-            m.d.sync += [signal.eq(0) for signal in (claimed, held, late, running)]
+            m.d.sync += [signal.eq(0) for signal in (claimed, held, late, running, runs)]
         with m.If(self.clear):
             m.d.sync += rows_left.eq(0)
         return m
