@@ -1,8 +1,12 @@
-"""How many cycles the engine takes, exactly: from the streams' items, without running anything.
+"""What a pass costs: rows and busy cycles exactly, and all cycles by a model of the bus.
 
-Slots walk one output channel together and wait for the slowest at its end; a channel also lasts as long as
-the requantizers need to drain the one before. Counts are those of an engine that never waits for a stream,
-a parameter or its output.
+A slot issues a codebook row a cycle. All slots wait for the slowest at the end of each output channel, and no channel
+takes fewer cycles than the requantizers need to drain the one before. These counts are exact: they are those of the
+engine's own counters where it never waits for a stream or for room.
+
+How long it waits depends on the bus. The model takes a memory that answers ``latency`` cycles after it was asked and
+then gives a beat a cycle. It follows the layer's course: tables and the first input, tiles one after another, each no
+shorter than its beats take on the bus, the last outputs. docs/accelerator.md says how far it is from the RTL.
 """
 
 from __future__ import annotations
@@ -12,83 +16,99 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import items
-from golden.network import Conv
+from golden import items, streams
+from golden.network import Weights
+from golden.passes import Pass
 from golden.placement import Placement
 from golden.spec import Spec
 from golden.terms import codeword_work
-from golden.tiles import Geometry, fill_words, geometry, owned_lanes
+from golden.tiles import owned_lanes
 
 Ints = NDArray[np.int64]
 
+START_STEPS = 12
+"""Cycles from the command that loads the input to its first request on the bus, and from its last beat to the tile."""
+
+TILE_STEPS = 3
+"""Cycles from a tile's last busy one to the first of the next."""
+
+DRAIN_STEPS = 8
+"""Cycles of the pipeline behind the last row of a layer."""
+
+SEND_SHARE = 1.3
+"""Cycles that the store takes for a beat: a burst of a few beats takes some cycles to begin."""
+
 
 @dataclass(frozen=True, eq=False)
-class LayerCycles:
-    """What one layer costs on the engine.
+class PassCycles:
+    """What one pass costs on the accelerator.
 
     Attributes
     ----------
     durations
-        [O] cycles of each output channel in one tile.
-    tile_cycles
-        Busy cycles of one tile.
+        [O] cycles of each output channel in one tile, without waiting.
+    tile_busy
+        Busy cycles of one tile, without waiting.
     tile_rows
-        Codebook rows issued on all slots in one tile; the engine's ``terms`` counter.
-    tile_fill
-        Cycles in which the tile's words are written; the engine is idle then.
+        Codebook rows issued on all slots in one tile.
     tiles
-        Tiles of the layer.
+        Tiles of the pass.
     owned
         Output pixels: lanes that own one, summed over tiles.
-    lane_slots
-        Lanes times slots.
+    cycles
+        Of the whole pass with its bus traffic, by the model.
+    read_beats, write_beats
+        Of tensors and streams, without the program.
     """
 
     durations: Ints
-    tile_cycles: int
+    tile_busy: int
     tile_rows: int
-    tile_fill: int
     tiles: int
     owned: int
-    lane_slots: int
+    cycles: int
+    read_beats: int
+    write_beats: int
 
     @property
-    def cycles(self) -> int:
-        """Busy cycles of the layer."""
-        return self.tile_cycles * self.tiles
+    def busy(self) -> int:
+        """Busy cycles of the pass, without waiting."""
+        return self.tile_busy * self.tiles
 
     @property
     def rows(self) -> int:
-        """Codebook rows issued in the layer."""
+        """Codebook rows issued in the pass."""
         return self.tile_rows * self.tiles
 
     @property
-    def fill(self) -> int:
-        """Fill cycles of the layer."""
-        return self.tile_fill * self.tiles
-
-    @property
-    def utilization(self) -> float:
-        """Rows that reached a lane with a pixel, of those that all lanes could have taken while busy."""
-        return self.tile_rows * self.owned / (self.cycles * self.lane_slots)
+    def useful(self) -> int:
+        """Rows that reached a lane with a pixel, summed over lanes."""
+        return self.tile_rows * self.owned
 
 
-def slot_cycles(conv: Conv, placement: Placement, spec: Spec) -> tuple[Ints, int]:
+def utilization(useful: int, cycles: int, spec: Spec) -> float:
+    """Rows that reached a lane with a pixel, of those that all lanes could have taken."""
+    return useful / (cycles * spec.lanes * spec.slots) if cycles else 0.0
+
+
+def slot_cycles(
+    weights: Weights, placement: Placement, spec: Spec, code_rows: Ints | None = None
+) -> tuple[Ints, int]:
     """[O, W] cycles in which each slot issues an item, by output channel; and all rows issued.
 
-    An escape takes one cycle, a code as many as its codeword has rows. An item belongs to the output
-    channel of its target; escapes beyond the last one are never reached.
+    An escape takes one cycle, a code as many as its codeword has rows, or as ``code_rows`` [M, K] says. An item
+    belongs to the output channel of its target; escapes beyond the last one are never reached.
     """
-    outputs = len(conv.weights.integers)
+    outputs = len(weights.integers)
     if spec.feed == "dense":
         each = np.full((outputs, spec.slots), placement.positions, np.int64)
         return each, int(each.sum())
-    rows_of_code = codeword_work(conv.weights.codewords, spec)
+    rows_of_code = codeword_work(weights.codewords, spec) if code_rows is None else code_rows
     books = np.arange(len(rows_of_code))
-    span = items.walk_of(conv.weights, placement).span
+    span = items.walk_of(weights, placement).span
     result = np.zeros((outputs, spec.slots), np.int64)
     rows = 0
-    for slot, item in enumerate(items.items_of(conv.weights, spec.slots, spec)):
+    for slot, item in enumerate(items.items_of(weights, spec.slots, spec)):
         cost = np.where(item.is_escape, 1, rows_of_code[books, item.code].sum(axis=1))
         channel = item.target // span
         reached = channel < outputs
@@ -102,28 +122,49 @@ def channel_durations(each: Ints, spec: Spec) -> Ints:
     return np.maximum(each.max(axis=1), max(spec.drain_cycles, 1))
 
 
-def layer_cycles(conv: Conv, source: tuple[int, int, int], spec: Spec) -> LayerCycles:
-    """The exact cost of a layer whose input has the shape ``source`` (height, width, channels).
+def pass_cycles(step: Pass, spec: Spec, *, latency: int = 100, words: tuple[int, int] = (0, 0)) -> PassCycles:
+    """The cost of a pass.
 
-    Raises
-    ------
-    ShiftbookError
-        The layer does not fit the spec.
+    Parameters
+    ----------
+    latency
+        Of the memory.
+    words
+        Words of the program before the input is loaded, and after that.
     """
-    placement = items.placement_of(conv.weights, spec.slots, spec)
-    layout = geometry(conv, source, placement, spec)
-    each, rows = slot_cycles(conv, placement, spec)
+    maximum = np.full(step.weights.codewords.shape[:2], 2) if step.maximum else None
+    each, rows = slot_cycles(step.weights, step.placement, spec, maximum)
     durations = channel_durations(each, spec)
-    return LayerCycles(
-        durations=durations,
-        tile_cycles=spec.start_cycles + int(durations.sum()) + spec.tail_cycles,
-        tile_rows=rows,
-        tile_fill=fill_words(layout, placement),
-        tiles=layout.tiles[0] * layout.tiles[1],
-        owned=_owned(layout, spec),
-        lane_slots=spec.lanes * spec.slots,
-    )
+    layout = step.layout
+    tiles = layout.tiles[0] * layout.tiles[1]
+    tile_busy = spec.start_cycles + int(durations.sum()) + 1
+    column = layout.row_beats * layout.stride * step.source.channels  # beats of a column with all its halo
+    loads = column * layout.tiles[0] * layout.columns
+    fetched, repeated = _stream_beats(step, spec)
+    residual = spec.block_beats * len(durations) * tiles if step.residual is not None else 0
+    reads = loads + fetched + repeated * tiles + residual
+    writes = spec.block_beats * len(durations) * tiles
+    first = latency + START_STEPS + column * (1 + layout.left * (not layout.wrap) + layout.right)
+    per_tile = max(tile_busy + TILE_STEPS, -(-reads // tiles))
+    group = min(spec.group_channels, len(durations)) * spec.block_beats
+    tail = DRAIN_STEPS + spec.drain_cycles + round(SEND_SHARE * group) + latency
+    cycles = words[0] + max(first, words[1] + latency) + per_tile * tiles + tail
+    owned = sum(owned_lanes(layout, tile, spec) for tile in np.ndindex(layout.tiles))
+    return PassCycles(durations, tile_busy, rows, tiles, owned, cycles, reads, writes)
 
 
-def _owned(layout: Geometry, spec: Spec) -> int:
-    return sum(owned_lanes(layout, tile, spec) for tile in np.ndindex(layout.tiles))
+def _stream_beats(step: Pass, spec: Spec) -> tuple[int, int]:
+    """Beats of streams that are fetched once, and of those that every tile fetches."""
+    beat = 8 * spec.bus_bytes
+    sizes = [-(-64 * len(step.conv.weights.integers) // beat)]
+    if spec.feed == "dense":
+        bits = 8 * step.placement.positions * len(step.weights.integers)
+        sizes += [-(-bits // beat)] * spec.slots
+    else:
+        coded = streams.encode(step.weights, spec.slots, spec)
+        sizes += [
+            -(-(stream.bits // spec.word_width + 2) * spec.word_width // beat)
+            for stream in (*coded.gaps, *coded.codes)
+        ]
+    once = sum(size for size in sizes if size <= spec.buffer_beats)
+    return once, sum(sizes) - once

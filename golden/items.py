@@ -51,6 +51,11 @@ def walk_of(weights: Weights, placement: Placement) -> Walk:
     return walk(placement, weights.codewords.shape[2], weights.vectors.along)
 
 
+def table_entries(way: Walk, placement: Placement) -> int:
+    """Tap table entries that the rows of a layer name, those of positions without a weight included."""
+    return max(placement.entries, (int(way.positions.max()) >> placement.channel_bits) + 1)
+
+
 def items_of(weights: Weights, slots: int, spec: Spec) -> tuple[Items, ...]:
     """What each slot decodes: the symbols of its streams, with their positions.
 

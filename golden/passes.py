@@ -139,6 +139,14 @@ def plan(network: Network, spec: Spec) -> Plan:
     return Plan(tuple(result), tensors, views)
 
 
+def plan_layer(conv: Conv, source: Shape, spec: Spec) -> tuple[Pass, ...]:
+    """The passes of one layer alone, on an input of shape ``source``."""
+    names = [conv.name, conv.source, *([conv.residual] if conv.residual else [])]
+    outputs = len(conv.weights.integers)
+    views = {name: View(name, 0, source[2] if name == conv.source else outputs) for name in names}
+    return tuple(_passes(conv, source, views, 0, 0, spec))
+
+
 def _views(network: Network, found: dict[str, Shape]) -> tuple[dict[str, View], set[tuple[str, int]]]:
     """Where tensors lie; and the sources of concatenations, by node and number, that must be copied."""
     parents: dict[str, tuple[str, int]] = {}

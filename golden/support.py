@@ -1,4 +1,4 @@
-"""What the engine can run in this version, and what the host runs for it."""
+"""What the accelerator can run."""
 
 from __future__ import annotations
 
@@ -11,26 +11,24 @@ from golden.coding import code_weights
 from golden.errors import ShiftbookError
 from golden.integer import prove_accumulator
 from golden.network import Conv, Network, Weights
+from golden.passes import Pass, plan, plan_layer
 from golden.placement import Placement
-from golden.spec import Spec
+from golden.spec import FRACTION, Spec
 from golden.terms import codeword_work
-from golden.tiles import geometry
-from golden.validate import Shape, shapes, validate
+from golden.validate import Shape, validate
 from golden.vectors import Walk
 
 MAX_CODE_ROWS = 32
 """Rows of one code: its number of rows, less one, is a field of five bits."""
 
 
-def check_runnable(network: Network, spec: Spec) -> list[str]:
-    """Names of the nodes that the host runs (pools, subsampling); the engine can run all others.
-
-    Of a layer that adds a residual the engine runs what `engine_part` says.
+def check_runnable(network: Network, spec: Spec) -> None:
+    """Check that the accelerator can run every layer.
 
     Raises
     ------
     ShiftbookError
-        Names the first layer that the engine cannot run, and why.
+        Names the first layer that it cannot run, and why.
     """
     validate(network)
     if network.slots != spec.slots:
@@ -38,37 +36,32 @@ def check_runnable(network: Network, spec: Spec) -> list[str]:
             f"the network is coded for {network.slots} slots and the spec has {spec.slots}: "
             "compress it for these, or pass it through golden.support.recode"
         )
-    tensors = shapes(network)
-    for node in network.nodes:
-        if isinstance(node, Conv):
-            check_conv(engine_part(node), tensors[node.source], spec)
-    return [node.name for node in network.nodes if not isinstance(node, Conv)]
-
-
-def engine_part(conv: Conv) -> Conv:
-    """The layer without the residual that it adds: the RTL adds none yet, and the host does."""
-    alone = replace(conv.requantize, residual_multiplier=None)
-    return replace(conv, residual=None, requantize=alone)
+    for step in plan(network, spec).passes:
+        check_pass(step, spec)
 
 
 def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
-    """Raise a ShiftbookError unless the engine can run this layer on an input of shape ``source``."""
-    if conv.groups > 1:
-        raise ShiftbookError(
-            f"layer {conv.name} has {conv.groups} groups, which the RTL does not run yet: "
-            "use the golden backend"
-        )
+    """Raise a ShiftbookError unless the accelerator can run this layer on an input of shape ``source``."""
+    for step in plan_layer(conv, source, spec):
+        check_pass(step, spec)
+
+
+def check_pass(step: Pass, spec: Spec) -> None:
+    """Raise a ShiftbookError unless the accelerator can run this pass."""
     try:
-        placement = items.placement_of(conv.weights, spec.slots, spec)
         if spec.feed == "coded":
-            _check_codebook(conv.weights, placement, spec)
-        elif conv.weights.vectors is not None:
+            _check_codebook(step.weights, step.placement, spec)
+        elif step.weights.vectors is not None:
             raise ShiftbookError("it has vectors, which a dense feed cannot read: take a coded preset")
     except ShiftbookError as error:
-        raise ShiftbookError(f"layer {conv.name}: {error}") from None
-    geometry(conv, source, placement, spec)
-    _check_widths(conv, spec)
-    prove_accumulator(conv, spec)
+        raise ShiftbookError(f"layer {step.node}: {error}") from None
+    if step.maximum and spec.lane == "shift" and not any(low == 0 for low, _ in spec.terms):
+        raise ShiftbookError(
+            f"layer {step.node}: a maximum needs a term of exponent 0, and the spec's terms are {spec.terms}"
+        )
+    _check_widths(step.conv, spec)
+    if not step.maximum:
+        prove_accumulator(step.conv, spec)
 
 
 def _check_codebook(weights: Weights, placement: Placement, spec: Spec) -> None:
@@ -105,7 +98,7 @@ def _check_walk(way: Walk, placement: Placement, spec: Spec) -> None:
         raise ShiftbookError(
             f"positions up to {beyond} do not fit the spec's position_width of {spec.position_width} bits"
         )
-    entries = table_entries(way, placement)
+    entries = items.table_entries(way, placement)
     if entries > spec.table_entries:
         raise ShiftbookError(
             f"its vectors reach {entries} tap table entries and the spec has {spec.table_entries}: "
@@ -113,20 +106,24 @@ def _check_walk(way: Walk, placement: Placement, spec: Spec) -> None:
         )
 
 
-def table_entries(way: Walk, placement: Placement) -> int:
-    """Tap table entries that the rows of a layer name, those of positions without a weight included."""
-    return max(placement.entries, (int(way.positions.max()) >> placement.channel_bits) + 1)
-
-
 def _check_widths(conv: Conv, spec: Spec) -> None:
     parameters = conv.requantize
+    missing = np.maximum(
+        FRACTION - np.asarray(parameters.shift), 0
+    )  # a smaller shift needs a larger multiplier
     half = 1 << spec.accumulator_width - 1
     channels = 1 << spec.channel_counter_width
     for what, values, low, high, width in (
         ("output channels", len(conv.weights.integers), 1, channels - 1, "channel_counter_width"),
         ("bias", parameters.bias, -half, half - 1, "accumulator_width"),
-        ("multiplier", parameters.multiplier, 0, (1 << spec.multiplier_width) - 1, "multiplier_width"),
-        ("shift", parameters.shift, 0, (1 << spec.shift_width) - 1, "shift_width"),
+        (
+            "multiplier",
+            parameters.multiplier << missing,
+            0,
+            (1 << spec.multiplier_width) - 1,
+            "multiplier_width",
+        ),
+        ("shift", parameters.shift, 0, spec.largest_shift, "shift_width"),
     ):
         array = np.asarray(values)
         if array.min() < low or array.max() > high:

@@ -30,6 +30,8 @@ class Commands:
         self._pending: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         self._unchecked = [header]
         self._words: list[Words] = []
+        self._ends: list[int] = []  # words up to each command
+        self._counted = 0
 
     def write(self, region: Region, index: ArrayLike, data: ArrayLike) -> None:
         """Write words of a region; they are sent with the next command, unless they are there already."""
@@ -48,6 +50,14 @@ class Commands:
         total = checksum(np.concatenate(self._unchecked))
         self._words.append(np.array([total], np.uint32))
         self._unchecked = []
+        self._ends.append(sum(map(len, self._words)))
+
+    def counts(self) -> tuple[int, int]:
+        """Words up to the last command but one, since this was asked the last time, and words after that."""
+        ends, self._ends = self._ends, []
+        before, after = ends[-2] - self._counted, ends[-1] - ends[-2]
+        self._counted = ends[-1]
+        return before, after
 
     def words(self) -> Words:
         """All words so far."""

@@ -1,33 +1,32 @@
-"""A whole network on simulated RTL, every output integer compared with golden."""
+"""A whole network on the simulated accelerator, every output integer compared with golden."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import executor, integer, items, tiles
-from golden.cycles import LayerCycles, layer_cycles
+from golden import executor
+from golden.cycles import PassCycles, pass_cycles, utilization
 from golden.errors import ShiftbookError
 from golden.integer import Activations
-from golden.network import Codebooks, Conv, Network
+from golden.network import Network
+from golden.passes import Pass
 from golden.spec import Spec
-from golden.support import check_runnable, engine_part
-from golden.tiles import Geometry, TileWords
-from sim import program
-from sim.harness import Counters
-from sim.pauses import NEVER, Pauses
+from golden.support import check_runnable
+from sim import image
+from sim.host import AcceleratorError, Counters, HostDriver
+from sim.image import Image
 from sim.session import Session
 
 Progress = Callable[[int, int, str], None]
-"""Called with the cycles done, the cycles of the whole run, and the layer that is running."""
+"""Called with the cycles done, the cycles of the whole run as the model has them, and the layer that is running."""
 
-CHUNK_BYTES = 1 << 25
-"""Of tile words that are sent to the simulator at a time."""
+WATCHDOG = 100_000
+"""Cycles without progress after which a run is given up; a memory that makes everybody wait needs many."""
 
 
 class Mismatch(RuntimeError):
@@ -51,29 +50,22 @@ class LayerRun:
     Attributes
     ----------
     name
-        The node's.
-    where
-        ``"rtl"``; ``"host"`` for what the engine does not run in this version (pools, subsampling);
-        ``"both"`` for a layer that adds a residual: the engine runs it without, and the host adds it.
-    cycles
-        Cycles in which the engine was busy.
-    fill
-        Cycles in which tile words were written.
-    terms
-        Codebook rows issued on all slots.
+        The node's; for the normalization of raw pixels the input's.
+    counters
+        Of the accelerator, while it ran the layer.
     utilization
-        Rows that reached a lane with a pixel, of those that all lanes could have taken while busy.
+        Rows that reached a lane with a pixel, of those that all lanes could have taken, bus included.
+    model
+        Cycles that the model says.
     integers
         Outputs compared with golden, of all images.
     """
 
     name: str
-    where: Literal["rtl", "host", "both"]
-    cycles: int = 0
-    fill: int = 0
-    terms: int = 0
-    utilization: float = 0.0
-    integers: int = 0
+    counters: Counters
+    utilization: float
+    model: int
+    integers: int
 
 
 @dataclass(frozen=True)
@@ -100,29 +92,13 @@ class RtlResult:
 
     @property
     def cycles(self) -> int:
-        """Busy cycles of one image."""
-        return sum(layer.cycles for layer in self.layers)
+        """Cycles of one image."""
+        return sum(layer.counters.cycles for layer in self.layers)
 
     @property
     def integers(self) -> int:
         """Outputs compared with golden."""
         return sum(layer.integers for layer in self.layers)
-
-
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """One convolution, prepared; without the residual that it may add."""
-
-    conv: Conv
-    layout: Geometry
-    program: program.Program
-    cost: LayerCycles
-    zero_point: int
-
-    def tile_words(self, image: Activations, spec: Spec) -> Iterator[TileWords]:
-        placement = items.placement_of(self.conv.weights, spec.slots, spec)
-        for tile in np.ndindex(self.layout.tiles):
-            yield tiles.tile_words(self.conv, self.layout, placement, image, tile, self.zero_point, spec)
 
 
 def run_rtl(
@@ -131,14 +107,16 @@ def run_rtl(
     spec: Spec,
     *,
     limit: int | None = None,
-    pauses: Pauses = NEVER,
+    latency: int = 100,
+    pauses: float = 0.0,
+    seed: int = 1,
     wave: Path | None = None,
     progress: Progress | None = None,
 ) -> RtlResult:
-    """Run raw images on simulated RTL, layer by layer, and compare everything with golden.
+    """Run raw images on the simulated accelerator and compare every layer with golden.
 
-    Each layer takes the RTL's own outputs of the layers before it. Cycles and terms of every tile must be
-    those of the cycle model (without pauses, which cost cycles).
+    The accelerator carries out the whole program by itself; it pauses after each layer only so that the host can
+    look at the outputs. Rows must be those of the cycle model.
 
     Parameters
     ----------
@@ -147,11 +125,13 @@ def run_rtl(
     images
         uint8 [N, H, W, C].
     spec
-        The engine's.
+        The accelerator's.
     limit
         Take only the first images.
-    pauses
-        Idle streams and backpressure in the simulation.
+    latency
+        Of the memory, in cycles.
+    pauses, seed
+        Probability with which each channel of the bus makes the other side wait in a cycle, and the seed of when.
     wave
         Where to write a waveform (FST). It grows by megabytes in a second: use a small ``limit``.
     progress
@@ -160,7 +140,7 @@ def run_rtl(
     Raises
     ------
     ShiftbookError
-        The engine cannot run a layer, the images do not fit, or a tool is missing.
+        The accelerator cannot run a layer, the images do not fit, or a tool is missing.
     Mismatch
         The first difference: layer, image, position and both values.
     sim.simulator.SimulationError
@@ -171,31 +151,25 @@ def run_rtl(
     check_runnable(network, spec)
     images = images[:limit]
     golden = executor.run(network, images, keep=True).tensors
-    zero = executor.zero_points(network)
-    jobs: dict[str, _Job] = {}
-    loaded: Codebooks | None = None
-    for node in network.nodes:
-        if isinstance(node, Conv):
-            jobs[node.name] = _prepare(node, golden[node.source].shape, zero[node.source], spec, loaded)
-            loaded = None if node.weights.vectors is None else node.weights.vectors.codebooks
-    meter = _Meter(progress, len(images) * sum(job.cost.cycles + job.cost.fill for job in jobs.values()))
-    tensors = {network.input.name: golden[network.input.name]}
-    layers = []
-    with Session(spec, pauses=pauses, wave=wave) as session:
-        for node in network.nodes:
-            if node.name in jobs:
-                job = jobs[node.name]
-                source = tensors[node.source]
-                want = integer.convolve(source, job.conv, job.zero_point)
-                output, layer = _run_layer(session, job, source, want, meter)
-                if isinstance(node, Conv) and node.residual is not None:
-                    output, layer = executor.run_node(node, tensors, zero), replace(layer, where="both")
-            else:
-                output, layer = executor.run_node(node, tensors, zero), LayerRun(node.name, "host")
-            tensors[node.name] = output
-            layers.append(layer)
-    last = tensors[network.nodes[-1].name].reshape(len(images), -1)
-    return RtlResult(last, tuple(layers), session.cycles, session.seconds, session.build.seconds)
+    built = image.build(network, spec)
+    costs = [
+        pass_cycles(step, spec, latency=latency, words=words)
+        for step, words in zip(built.plan.passes, built.words, strict=True)
+    ]
+    meter = _Meter(progress, len(images) * sum(cost.cycles for cost in costs))
+    counted: list[Counters] = []
+    with Session(spec, built.size, latency=latency, pauses=pauses, seed=seed, wave=wave) as session:
+        host = HostDriver(session.read, session.write, session.wait)
+        host.identify()
+        session.fill(0, built.contents())
+        for number, pixels in enumerate(images):
+            session.fill(built.offset(built.input), built.places[built.input].layout.pack(pixels))
+            want = {name: tensor[number] for name, tensor in golden.items()}
+            counters = _run_image(session, host, built, costs, want, number, meter)
+            counted = counted or counters
+    outputs = golden[network.nodes[-1].name].reshape(len(images), -1)
+    layers = _layer_runs(built, counted, costs, len(images), spec)
+    return RtlResult(outputs, layers, session.cycles, session.seconds, session.build.seconds)
 
 
 class _Meter:
@@ -206,111 +180,82 @@ class _Meter:
         self.total = total
         self.done = 0
 
-    def show(self, cycles: int, layer: str) -> None:
-        """``cycles`` more are done than were added."""
+    def add(self, cycles: int, layer: str) -> None:
+        """Some more are done."""
+        self.done += cycles
         if self.progress is not None:
-            self.progress(self.done + cycles, self.total, layer)
+            self.progress(self.done, self.total, layer)
 
 
-def _prepare(
-    conv: Conv, source: tuple[int, ...], zero_point: int, spec: Spec, loaded: Codebooks | None
-) -> _Job:
-    conv = engine_part(conv)
-    shape = source[1], source[2], source[3]
-    placement = items.placement_of(conv.weights, spec.slots, spec)
-    layout = tiles.geometry(conv, shape, placement, spec)
-    built = program.build(conv, layout, placement, spec, loaded=loaded)
-    return _Job(conv, layout, built, layer_cycles(conv, shape, spec), zero_point)
+def _run_image(
+    session: Session,
+    host: HostDriver,
+    built: Image,
+    costs: list[PassCycles],
+    want: dict[str, Activations],
+    number: int,
+    meter: _Meter,
+) -> list[Counters]:
+    """One image; what each pass counted."""
+    host.start(0, watchdog=WATCHDOG, pause=True)
+    before = Counters()
+    result = []
+    for step, cost in zip(built.plan.passes, costs, strict=True):
+        try:
+            host.wait()
+        except AcceleratorError as error:
+            raise Mismatch(step.node, f"image {number}: {error}") from error
+        _compare(step, built, session, want[step.node], number)
+        counters = host.counters()
+        result.append(counters - before)
+        before = counters
+        if result[-1].rows != cost.rows:
+            raise Mismatch(
+                step.node,
+                f"image {number}: the RTL issued {result[-1].rows} rows, the cycle model {cost.rows}",
+            )
+        meter.add(cost.cycles, step.node)
+        host.go_on()
+    host.wait()
+    return result
 
 
-def _run_layer(
-    session: Session, job: _Job, source: Activations, want: Activations, meter: _Meter
-) -> tuple[Activations, LayerRun]:
-    """All images through one layer; returns the RTL's output [N, h, w, O]."""
-    spec, name, cost = session.spec, job.conv.name, job.cost
-    image_bytes = cost.fill * (8 + spec.lanes)
-    chunk = max(1, CHUNK_BYTES // image_bytes)
-    output = np.zeros_like(want)
-    each = cost.tile_cycles + cost.tile_fill
-    for first in range(0, len(source), chunk):
-        part = source[first : first + chunk]
-        words = [tile for image in part for tile in job.tile_words(image, spec)]
-        beats, counters, hung = session.play(
-            job.program, words, _patience(job, session.pauses), lambda n: meter.show(n * each, name)
-        )
-        _check_tiles(job, counters, hung, first, spec)
-        grids = tiles.grid_of_beats(beats, spec).reshape(len(part), cost.tiles, -1, spec.rows, spec.cols)
-        for image, image_grids in enumerate(grids, start=first):
-            for tile, grid in zip(np.ndindex(job.layout.tiles), image_grids, strict=True):
-                tiles.place_grid(output[image], grid, tile)
-            _check_image(name, image, output[image], want[image])
-        _check_counters(job, counters, first, session.pauses)
-        meter.done += len(part) * cost.tiles * each
-        meter.show(0, name)
-    return output, _layer_run(job, counters, want.size, spec)
-
-
-def _patience(job: _Job, pauses: Pauses) -> int:
-    """Cycles after which a tile counts as hung: far beyond what pauses explain."""
-    share = (1 - pauses.idle) * (1 - pauses.backpressure)
-    return round(10 * job.cost.tile_cycles / max(share, 0.01)) + 10_000
-
-
-def _check_tiles(job: _Job, counters: Counters, hung: bool, first: int, spec: Spec) -> None:
-    """Raise unless every tile ended, without an error and with all its outputs."""
-    wanted = len(job.conv.weights.integers) * spec.drain_cycles
-    for index, (error, beats) in enumerate(zip(counters.error, counters.beats, strict=True)):
-        where = _where(job, index, first)
-        if error:
-            raise Mismatch(job.conv.name, f"{where}: the RTL met an invalid code word (error {error})")
-        if hung and index == len(counters.error) - 1:
-            raise Mismatch(job.conv.name, f"{where}: the RTL hangs after {beats} of {wanted} output beats")
-        if beats != wanted:
-            raise Mismatch(job.conv.name, f"{where}: the RTL gave {beats} output beats, golden {wanted}")
-
-
-def _check_image(name: str, image: int, got: Activations, want: Activations) -> None:
-    """Raise at the first output [h, w, O] that differs."""
+def _compare(step: Pass, built: Image, session: Session, want: Activations, image: int) -> None:
+    """Raise at the first output of a pass that differs from the node's tensor [h, w, O]."""
+    view, place = step.target, built.places[step.target.tensor]
+    whole = place.layout.unpack(session.fetch(built.offset(view.tensor), place.layout.size))
+    got = whole[..., view.first : view.first + view.channels]
+    first = view.first - built.plan.views[step.node].first
+    want = want[..., first : first + view.channels]
     different = np.argwhere(got != want)
     if len(different):
         y, x, channel = different[0].tolist()
         raise Mismatch(
-            name,
-            f"image {image}, y {y}, x {x}, channel {channel}: RTL {got[y, x, channel]}, "
-            f"golden {want[y, x, channel]} ({len(different)} of {got.size} outputs of the image differ)",
+            step.node,
+            f"image {image}, y {y}, x {x}, channel {first + channel}: RTL {got[y, x, channel]}, "
+            f"golden {want[y, x, channel]} ({len(different)} of {got.size} outputs differ)",
         )
 
 
-def _check_counters(job: _Job, counters: Counters, first: int, pauses: Pauses) -> None:
-    """Raise at the first tile whose counters are not those of the cycle model."""
-    model = {"terms": job.cost.tile_rows}
-    if pauses == NEVER:
-        model |= {"cycles": job.cost.tile_cycles, "stalls": 0}
-    for what, want in model.items():
-        got = getattr(counters, what)
-        different = np.flatnonzero(got != want)
-        if len(different):
-            where = _where(job, int(different[0]), first)
-            raise Mismatch(job.conv.name, f"{where}: RTL {got[different[0]]} {what}, the cycle model {want}")
-
-
-def _where(job: _Job, index: int, first: int) -> str:
-    image, tile = divmod(index, job.cost.tiles)
-    return f"image {first + image}, tile {divmod(tile, job.layout.tiles[1])}"
-
-
-def _layer_run(job: _Job, counters: Counters, integers: int, spec: Spec) -> LayerRun:
-    """From the counters of the first image's tiles; all images have the same without pauses."""
-    count = job.cost.tiles
-    cycles = int(counters.cycles[:count].sum())
-    owned = [tiles.owned_lanes(job.layout, tile, spec) for tile in np.ndindex(job.layout.tiles)]
-    useful = int(np.dot(counters.terms[:count].astype(np.int64), owned))
-    return LayerRun(
-        job.conv.name,
-        "rtl",
-        cycles,
-        job.cost.fill,
-        int(counters.terms[:count].sum()),
-        useful / (cycles * spec.lanes * spec.slots),
-        integers,
-    )
+def _layer_runs(
+    built: Image, counted: list[Counters], costs: list[PassCycles], images: int, spec: Spec
+) -> tuple[LayerRun, ...]:
+    """Passes of the same node together."""
+    names = list(dict.fromkeys(step.node for step in built.plan.passes))
+    runs = []
+    for name in names:
+        numbers = [i for i, step in enumerate(built.plan.passes) if step.node == name]
+        total = Counters(*(sum(parts) for parts in zip(*(counted[i].values() for i in numbers), strict=True)))
+        outputs = [built.plan.passes[i] for i in numbers]
+        integers = images * sum(np.prod(s.layout.output) * s.target.channels for s in outputs)
+        useful = sum(costs[i].useful for i in numbers)
+        runs.append(
+            LayerRun(
+                name,
+                total,
+                utilization(useful, total.cycles, spec),
+                sum(costs[i].cycles for i in numbers),
+                int(integers),
+            )
+        )
+    return tuple(runs)

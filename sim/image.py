@@ -12,9 +12,10 @@ from golden.memory import TensorLayout
 from golden.network import Network
 from golden.passes import PIXELS, Plan, plan
 from golden.spec import Spec
+from golden.streams import LayerStreams
 from hw.system.sequencer import MAGIC, Command, fingerprint, header_words
 from sim.commands import Commands
-from sim.program import Codebook, Place, configure, write_stream
+from sim.program import Codebook, Place, code, configure, stream_data, write_stream
 
 Bytes = NDArray[np.uint8]
 
@@ -40,6 +41,8 @@ class Image:
         In bytes, from the beginning of the image.
     places
         Of each tensor in memory.
+    words
+        For each pass, the words of the program before its input begins to be loaded, and after that.
     """
 
     spec: Spec
@@ -48,6 +51,7 @@ class Image:
     program: Bytes
     program_offset: int
     places: dict[str, Place]
+    words: tuple[tuple[int, int], ...]
 
     @property
     def size(self) -> int:
@@ -83,12 +87,11 @@ def build(network: Network, spec: Spec) -> Image:
     beat = spec.bus_bytes
     header_size = 4 * header_words(spec)
     # The streams come first, because their sizes do not depend on where anything is.
-    codebook = Codebook(spec)
     places = {name: Place(0, TensorLayout(*shape, spec)) for name, shape in steps.tensors.items()}
-    scratch = Commands(np.zeros(0, np.uint32))
+    coded = [code(step, spec) for step in steps.passes]
     found = [
-        [_padded(stream, beat) for stream in configure(scratch, step, places, codebook, spec)]
-        for step in steps.passes
+        [_padded(stream, beat) for stream in stream_data(step, codes, spec)]
+        for step, codes in zip(steps.passes, coded, strict=True)
     ]
     size = header_size + sum(len(stream) for streams in found for stream in streams)
     at = _aligned(size)
@@ -99,28 +102,37 @@ def build(network: Network, spec: Spec) -> Image:
     header = np.zeros(header_words(spec), np.uint32)
     header[:2] = MAGIC, fingerprint(spec)
     header[3] = program_offset // beat
-    length, words = -1, np.zeros(0, np.uint32)
+    length, words, counts = -1, np.zeros(0, np.uint32), []
     while length != len(words):  # the header, which the checksum covers, tells how long the program is
         length = len(words)
         header[2] = -(-4 * length // beat)
-        words = _program(header, steps, places, found, spec)
+        words, counts = _program(header, steps, coded, places, found, spec)
     constants = np.concatenate([header.view(np.uint8), *(stream for streams in found for stream in streams)])
-    return Image(spec, steps, constants, _padded(words.view(np.uint8), beat), program_offset, places)
+    program = _padded(words.view(np.uint8), beat)
+    return Image(spec, steps, constants, program, program_offset, places, tuple(counts))
 
 
 def _program(
-    header: NDArray[np.uint32], steps: Plan, places: dict[str, Place], found: list[list[Bytes]], spec: Spec
-) -> NDArray[np.uint32]:
+    header: NDArray[np.uint32],
+    steps: Plan,
+    coded: list[LayerStreams | None],
+    places: dict[str, Place],
+    found: list[list[Bytes]],
+    spec: Spec,
+) -> tuple[NDArray[np.uint32], list[tuple[int, int]]]:
+    """The words, and how many there are for each pass before and after its input begins to be loaded."""
     commands, codebook = Commands(header), Codebook(spec)
     address = 4 * len(header) // spec.bus_bytes
-    for step, streams in zip(steps.passes, found, strict=True):
-        configure(commands, step, places, codebook, spec)
+    counts = []
+    for step, codes, streams in zip(steps.passes, coded, found, strict=True):
+        configure(commands, step, codes, places, codebook, spec)
         for number, stream in enumerate(streams):
             write_stream(commands, number, address, stream, checksum(stream.view("<u4")), spec)
             address += len(stream) // spec.bus_bytes
         commands.command(Command.RUN)
+        counts.append(commands.counts())
     commands.command(Command.END)
-    return commands.words()
+    return commands.words(), counts
 
 
 def _padded(data: Bytes, size: int) -> Bytes:

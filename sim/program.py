@@ -16,7 +16,6 @@ from golden.network import Requantize
 from golden.passes import Pass
 from golden.spec import FRACTION, Spec
 from golden.streams import LayerStreams
-from golden.support import table_entries
 from golden.terms import Row, Term, codeword_rows, row_bits, row_width
 from golden.tiles import Tap, tap_table
 from hw import registers
@@ -81,34 +80,45 @@ class Codebook:
         return [self._first[entry] for entry in words], written
 
 
+def code(step: Pass, spec: Spec) -> LayerStreams | None:
+    """The coded weights of a pass; None where they are sent as they are."""
+    return None if spec.feed == "dense" else streams.encode(step.weights, spec.slots, spec)
+
+
+def stream_data(step: Pass, coded: LayerStreams | None, spec: Spec) -> list[Bytes]:
+    """The bytes of each stream: channel parameters, gaps of each slot (coded feed), codes of each slot."""
+    found = [_bytes(channel_words(step.conv.requantize, spec), _parameter_bytes(spec))]
+    if coded is None:
+        words = streams.dense_words(step.weights, spec.slots, spec)
+        return found + [_bytes(each, spec.word_width // 8) for each in words]
+    gaps = [_stream_bytes(stream, spec) for stream in coded.gaps] or [np.zeros(0, np.uint8)] * spec.slots
+    return [*found, *gaps, *(_stream_bytes(stream, spec) for stream in coded.codes)]
+
+
 def configure(
-    commands: Commands, step: Pass, places: Mapping[str, Place], codebook: Codebook, spec: Spec
-) -> list[Bytes]:
-    """Write everything about a pass but its streams, which are returned.
+    commands: Commands,
+    step: Pass,
+    coded: LayerStreams | None,
+    places: Mapping[str, Place],
+    codebook: Codebook,
+    spec: Spec,
+) -> None:
+    """Write everything about a pass but where its streams lie, and let its input be loaded.
 
     Raises
     ------
     ShiftbookError
         Something does not fit the spec.
     """
-    coded = None if spec.feed == "dense" else streams.encode(step.weights, spec.slots, spec)
     _engine(commands, step, coded, spec)
     _owners(commands, step, spec)
     _layer(commands, step, places, spec)
     commands.command(Command.LOAD)
     _taps(commands, step, spec)
-    parameters = channel_words(step.conv.requantize, spec)
-    found = [_bytes(parameters, _parameter_bytes(spec))]
-    if coded is None:
-        found += [_bytes(words, spec.word_width // 8) for words in _dense(step, spec)]
-        return found
-    _codebooks(commands, step, coded.code_code, codebook, spec)
-    gaps = coded.gaps
-    if coded.gap_code is not None:
-        _gap_code(commands, step, coded.gap_code, spec)
-    for slot in range(spec.slots):
-        found.append(_stream_bytes(gaps[slot], spec) if gaps else np.zeros(0, np.uint8))
-    return found + [_stream_bytes(stream, spec) for stream in coded.codes]
+    if coded is not None:
+        _codebooks(commands, step, coded.code_code, codebook, spec)
+        if coded.gap_code is not None:
+            _gap_code(commands, step, coded.gap_code, spec)
 
 
 def write_stream(
@@ -151,10 +161,6 @@ def _bytes(words: NDArray[np.unsignedinteger], size: int) -> Bytes:
 
 def _stream_bytes(stream: streams.Stream, spec: Spec) -> Bytes:
     return _bytes(streams.words(stream, spec.word_width), spec.word_width // 8)
-
-
-def _dense(step: Pass, spec: Spec) -> tuple[Words, ...]:
-    return streams.dense_words(step.weights, spec.slots, spec)
 
 
 def _engine(commands: Commands, step: Pass, coded: LayerStreams | None, spec: Spec) -> None:
@@ -202,7 +208,7 @@ def _taps(commands: Commands, step: Pass, spec: Spec) -> None:
     commands.write(Region.TAPS, index.ravel(), registers.pack(registers.tap(spec), **values).ravel())
     if spec.feed == "coded":
         # Vectors may reach beyond the last weight, where a row must find nothing.
-        end = table_entries(items.walk_of(step.weights, placement), placement)
+        end = items.table_entries(items.walk_of(step.weights, placement), placement)
         beyond = np.arange(spec.slots)[:, None] * spec.table_entries + np.arange(placement.entries, end)
         commands.write(Region.TAPS, beyond.ravel(), np.zeros(beyond.size, np.uint64))
 
