@@ -28,7 +28,7 @@ from golden.coding import code_weights
 from golden.errors import ShiftbookError
 from golden.integer import LARGEST_ACTIVATION, MAX_RESIDUAL_MULTIPLIER, prove_accumulator
 from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
-from golden.spec import DEFAULT, FRACTION, Spec
+from golden.spec import DEFAULT, FRACTION, LEAST_SHIFT, Spec
 from golden.vectors import vector_weights
 
 Reals = NDArray[np.float64]
@@ -133,10 +133,10 @@ def fixed_point(gain: Reals, spec: Spec) -> tuple[Ints, Ints]:
     # The largest shift at which the rounded multiplier still fits.
     room = np.floor(np.log2((largest + 0.499) / np.maximum(gain, 1e-300)))
     shift = np.minimum(room, spec.largest_shift).astype(np.int64)
-    if (shift < FRACTION).any():
+    if (shift < LEAST_SHIFT).any():
         raise ShiftbookError(
             f"a requantizer gain of {float(gain.max()):.4g} exceeds the largest that can be said, "
-            f"{largest / (1 << FRACTION):.4g}; is the output's range much smaller than the input's?"
+            f"{largest / (1 << LEAST_SHIFT):.4g}; is the output's range much smaller than the input's?"
         )
     return np.rint(gain * np.exp2(shift)).astype(np.int64), shift
 
@@ -279,7 +279,7 @@ def requantizer(
     bias = np.rint(np.where(constant, 0, wanted)) - source_zero_point * total
     # A power of two makes the bias of a constant channel coarse enough to fit.
     largest = spec.multiplier_width - 1
-    shift = np.where(constant, np.clip(shift, FRACTION, CONSTANT_BITS + largest), shift)
+    shift = np.where(constant, np.clip(shift, LEAST_SHIFT, CONSTANT_BITS + largest), shift)
     power = np.clip(shift - CONSTANT_BITS, 0, largest)
     fixed = np.clip(np.rint(offset * np.exp2(shift - power)), -most, most)
     requantize = Requantize(

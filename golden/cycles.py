@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden import items, streams
-from golden.network import Weights
+from golden.items import Items
 from golden.passes import Pass
-from golden.placement import Placement
 from golden.spec import Spec
 from golden.terms import codeword_work
 from golden.tiles import owned_lanes
@@ -34,6 +33,9 @@ TILE_STEPS = 3
 
 DRAIN_STEPS = 8
 """Cycles of the pipeline behind the last row of a layer."""
+
+PARAMETER_BITS = 64
+"""Of the word that holds the parameters of an output channel."""
 
 SEND_SHARE = 1.3
 """Cycles that the store takes for a beat: a burst of a few beats takes some cycles to begin."""
@@ -91,24 +93,23 @@ def utilization(useful: int, cycles: int, spec: Spec) -> float:
     return useful / (cycles * spec.lanes * spec.slots) if cycles else 0.0
 
 
-def slot_cycles(
-    weights: Weights, placement: Placement, spec: Spec, code_rows: Ints | None = None
-) -> tuple[Ints, int]:
+def slot_cycles(step: Pass, slot_items: tuple[Items, ...], spec: Spec) -> tuple[Ints, int]:
     """[O, W] cycles in which each slot issues an item, by output channel; and all rows issued.
 
-    An escape takes one cycle, a code as many as its codeword has rows, or as ``code_rows`` [M, K] says. An item
-    belongs to the output channel of its target; escapes beyond the last one are never reached.
+    An escape takes one cycle, a code as many as its codeword has rows; in a maximum that is two. An item belongs to
+    the output channel of its target; escapes beyond the last one are never reached.
     """
+    weights = step.weights
     outputs = len(weights.integers)
     if spec.feed == "dense":
-        each = np.full((outputs, spec.slots), placement.positions, np.int64)
+        each = np.full((outputs, spec.slots), step.placement.positions, np.int64)
         return each, int(each.sum())
-    rows_of_code = codeword_work(weights.codewords, spec) if code_rows is None else code_rows
+    rows_of_code = np.full((1, 1), 2) if step.maximum else codeword_work(weights.codewords, spec)
     books = np.arange(len(rows_of_code))
-    span = items.walk_of(weights, placement).span
+    span = items.walk_of(weights, step.placement).span
     result = np.zeros((outputs, spec.slots), np.int64)
     rows = 0
-    for slot, item in enumerate(items.items_of(weights, spec.slots, spec)):
+    for slot, item in enumerate(slot_items):
         cost = np.where(item.is_escape, 1, rows_of_code[books, item.code].sum(axis=1))
         channel = item.target // span
         reached = channel < outputs
@@ -132,15 +133,15 @@ def pass_cycles(step: Pass, spec: Spec, *, latency: int = 100, words: tuple[int,
     words
         Words of the program before the input is loaded, and after that.
     """
-    maximum = np.full(step.weights.codewords.shape[:2], 2) if step.maximum else None
-    each, rows = slot_cycles(step.weights, step.placement, spec, maximum)
+    slot_items = () if spec.feed == "dense" else items.items_of(step.weights, spec.slots, spec)
+    each, rows = slot_cycles(step, slot_items, spec)
     durations = channel_durations(each, spec)
     layout = step.layout
     tiles = layout.tiles[0] * layout.tiles[1]
     tile_busy = spec.start_cycles + int(durations.sum()) + 1
     column = layout.row_beats * layout.stride * step.source.channels  # beats of a column with all its halo
     loads = column * layout.tiles[0] * layout.columns
-    fetched, repeated = _stream_beats(step, spec)
+    fetched, repeated = _stream_beats(step, slot_items, spec)
     residual = spec.block_beats * len(durations) * tiles if step.residual is not None else 0
     reads = loads + fetched + repeated * tiles + residual
     writes = spec.block_beats * len(durations) * tiles
@@ -153,18 +154,15 @@ def pass_cycles(step: Pass, spec: Spec, *, latency: int = 100, words: tuple[int,
     return PassCycles(durations, tile_busy, rows, tiles, owned, cycles, reads, writes)
 
 
-def _stream_beats(step: Pass, spec: Spec) -> tuple[int, int]:
+def _stream_beats(step: Pass, slot_items: tuple[Items, ...], spec: Spec) -> tuple[int, int]:
     """Beats of streams that are fetched once, and of those that every tile fetches."""
     beat = 8 * spec.bus_bytes
-    sizes = [-(-64 * len(step.conv.weights.integers) // beat)]
+    bits = [PARAMETER_BITS * len(step.conv.weights.integers)]
     if spec.feed == "dense":
-        bits = 8 * step.placement.positions * len(step.weights.integers)
-        sizes += [-(-bits // beat)] * spec.slots
+        bits += [8 * step.placement.positions * len(step.weights.integers)] * spec.slots
     else:
-        coded = streams.encode(step.weights, spec.slots, spec)
-        sizes += [
-            -(-(stream.bits // spec.word_width + 2) * spec.word_width // beat)
-            for stream in (*coded.gaps, *coded.codes)
-        ]
-    once = sum(size for size in sizes if size <= spec.buffer_beats)
-    return once, sum(sizes) - once
+        sizes = streams.stream_bits(step.weights, slot_items, spec)
+        bits += [(size // spec.word_width + 2) * spec.word_width for size in sizes]
+    beats = [-(-size // beat) for size in bits]
+    once = sum(size for size in beats if size <= spec.buffer_beats)
+    return once, sum(beats) - once

@@ -34,11 +34,11 @@ def requantize(
     residual: Activations | None = None,
     residual_zero_point: int = 0,
 ) -> Activations:
-    """``clamp(zero_point + (((acc + bias) * multiplier + r + half) >> shift), low, high)``.
+    """``clamp(zero_point + floor((acc + bias) * multiplier / 2^shift + r + 1/2), low, high)``.
 
-    Computed in float64 as ``floor(acc * (m / 2^s) + (bias * m / 2^s + zero_point + 1/2) + r / 2^s)``. Each
-    term is an integer below 2^52 over 2^max(s, 1), so that no step rounds: ``(acc + bias) * m`` stays below
-    2^49, ``r`` below 2^50 and ``zero_point * 2^s`` below 2^48.
+    Computed in float64 as ``floor(acc * (m / 2^s) + (bias * m / 2^s + zero_point + 1/2) + r)``. Each term is
+    an integer below 2^52 over 2^max(s, 8), so that no step rounds: ``(acc + bias) * m`` stays below 2^49 over
+    2^s, ``r`` below 2^18 over 2^8 and ``zero_point`` below 2^8.
 
     Parameters
     ----------

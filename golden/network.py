@@ -20,12 +20,9 @@ Integers = NDArray[np.int64]
 class Requantize:
     """Per output channel, from an accumulator to an 8-bit activation.
 
-    ``y = clamp(zero_point + (((acc + bias) * multiplier + r + half) >> shift), low, high)`` with
-    ``half = 1 << (shift - 1)`` (0 where shift is 0), an arithmetic shift, and
-    ``r = (residual - residual_zero_point) * residual_multiplier << (shift - FRACTION)`` where a layer adds
-    one, with `golden.spec.FRACTION`: its multiplier is in steps of ``2^-FRACTION`` of the output, and shifts
-    are not below it.
-    Halves therefore round up, towards plus infinity.
+    ``y = clamp(zero_point + floor((acc + bias) * multiplier / 2^shift + r + 1/2), low, high)``, in exact
+    arithmetic, with ``r = (residual - residual_zero_point) * residual_multiplier / 2^FRACTION`` where a layer
+    adds one (`golden.spec.FRACTION`), else 0. Halves therefore round up, towards plus infinity.
     """
 
     bias: Integers  # [O]

@@ -20,7 +20,10 @@ WEIGHT_WIDTH = 8
 """Bits of the signed weight that a multiplier lane takes."""
 
 FRACTION = 8
-"""Bits below the point of a residual's multiplier; the requantizer's shift is not below it."""
+"""Bits below the point of what the requantizer adds up: its product, the residual's, and one half."""
+
+LEAST_SHIFT = 2
+"""Of the requantizer: a multiplier of 10 bits is a gain of up to 256 steps of the output."""
 
 RESIDUAL_WIDTH = 10
 """Bits of a residual's unsigned multiplier."""
@@ -52,7 +55,7 @@ class Spec:
     accumulator_width
         Bits of the signed accumulator. Layers are proven to fit before they are run.
     multiplier_width, shift_width
-        Bits of the requantizer's unsigned multiplier, and of its right shift less `FRACTION`.
+        Bits of the requantizer's unsigned multiplier, and of its right shift less `LEAST_SHIFT`.
     requantizers
         Requantizers; each drains ``rows * cols / requantizers`` lanes, one a cycle. They take whole rows
         of lanes, or even parts of a row.
@@ -200,7 +203,7 @@ class Spec:
     @property
     def largest_shift(self) -> int:
         """Of the requantizer."""
-        return FRACTION + (1 << self.shift_width) - 1
+        return LEAST_SHIFT + (1 << self.shift_width) - 1
 
     def _drains(self, requantizers: int) -> bool:
         """Whether this many requantizers can drain the grid."""

@@ -121,6 +121,15 @@ def encode(weights: Weights, slots: int, spec: Spec) -> LayerStreams:
     return LayerStreams(gap_code, code_code, gaps, codes)
 
 
+def stream_bits(weights: Weights, slot_items: tuple[Items, ...], spec: Spec) -> list[int]:
+    """Bits of each stream that :func:`encode` would make of these items: gaps, if any, then codes."""
+    gap_code, code_code = _count(slot_items, weights, spec).codes(spec)
+    sizes = []
+    if gap_code is not None:
+        sizes = [int(gap_code.lengths[gap_symbols_of(item, spec)].sum()) for item in slot_items]
+    return sizes + [int(code_code.lengths[code_symbols_of(item)].sum()) for item in slot_items]
+
+
 def entropy_bound(weights: Weights, slots: int, spec: Spec) -> float:
     """Order-0 empirical entropy of a layer's gap symbols plus that of its code symbols, in bits."""
     return sum(statistics(weights, slots, spec).entropy_bits())

@@ -13,7 +13,7 @@ from golden.integer import prove_accumulator
 from golden.network import Conv, Network, Weights
 from golden.passes import Pass, plan, plan_layer
 from golden.placement import Placement
-from golden.spec import FRACTION, Spec
+from golden.spec import LEAST_SHIFT, Spec
 from golden.terms import codeword_work
 from golden.validate import Shape, validate
 from golden.vectors import Walk

@@ -25,7 +25,6 @@ from golden.network import (
     Weights,
     zero_points,
 )
-from golden.spec import FRACTION
 
 Shape = tuple[int, int, int]
 
@@ -166,7 +165,7 @@ def _check_requantize(name: str, parameters: Requantize, channels: int, residual
     for what, values, low, high in (
         ("bias", parameters.bias, -limit, limit - 1),
         ("multiplier", parameters.multiplier, 0, MAX_MULTIPLIER),
-        ("shift", parameters.shift, FRACTION if residual else 0, MAX_SHIFT),
+        ("shift", parameters.shift, 0, MAX_SHIFT),
     ):
         if np.shape(values) != (channels,):
             raise ShiftbookError(

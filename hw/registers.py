@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from golden.errors import ShiftbookError
-from golden.spec import ACTIVATION_WIDTH, FRACTION, MAX_RING, RESIDUAL_WIDTH, WEIGHT_WIDTH, Spec
+from golden.spec import ACTIVATION_WIDTH, FRACTION, LEAST_SHIFT, MAX_RING, RESIDUAL_WIDTH, WEIGHT_WIDTH, Spec
 from golden.spec import DATA_WIDTH as DATA_WIDTH
 
 ADDRESS_WIDTH = 17
@@ -205,7 +205,7 @@ def channel_parameters(spec: Spec) -> Layout:
     return (
         Field("bias", spec.accumulator_width, "added to the accumulator", signed=True),
         Field("multiplier", spec.multiplier_width, "factor"),
-        Field("shift", spec.shift_width, f"right shift, less {FRACTION}"),
+        Field("shift", spec.shift_width, f"right shift, less {LEAST_SHIFT}"),
     )
 
 

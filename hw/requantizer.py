@@ -6,15 +6,15 @@ from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signe
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, FRACTION, RESIDUAL_WIDTH, Spec
+from golden.spec import ACTIVATION_WIDTH, FRACTION, LEAST_SHIFT, RESIDUAL_WIDTH, Spec
 from hw.registers import OFFSET_WIDTH
 
 
 class Requantizer(wiring.Component):
-    """``clamp(((accumulator + bias) * multiplier >> shift) + residual * residual_multiplier + offset >> F)``.
+    """``clamp(floor((accumulator + bias) * multiplier / 2^(s - F)) + residual * residual_multiplier + offset >> F)``.
 
-    F is `golden.spec.FRACTION`, and the clamp is to ``low``..``high``. With half of ``1 << F`` in ``offset``
-    halves round up: the two shifts lose nothing between them that could change the result.
+    F is `golden.spec.FRACTION`, s the right shift, and the clamp is to ``low``..``high``. With half of ``1 << F`` in
+    ``offset`` halves round up: what the first floor loses could not change the result of the second.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Requantizer(wiring.Component):
     multiplier : In(multiplier_width)
         Unsigned factor.
     shift : In(shift_width)
-        Right shift; one cycle after the others.
+        Right shift, less `golden.spec.LEAST_SHIFT`; one cycle after the others.
     residual : In(8)
         What is added; 0 where the layer adds nothing.
     residual_multiplier : In(10)
@@ -84,7 +84,8 @@ class Requantizer(wiring.Component):
         m.d.sync += [product.eq(total * self.multiplier), added.eq(self.residual * self.residual_multiplier)]
 
         # What saturates is beyond the clamps, whatever is added.
-        shifted = saturating_shift(product, self.shift, OFFSET_WIDTH)
+        scaled = Cat(Const(0, FRACTION - LEAST_SHIFT), product).as_signed()
+        shifted = saturating_shift(scaled, self.shift, OFFSET_WIDTH)
         moved = Signal(signed(OFFSET_WIDTH + 2 - FRACTION))
         m.d.comb += moved.eq((shifted + added + self.offset) >> FRACTION)
         m.d.comb += self.result.eq(

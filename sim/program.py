@@ -14,7 +14,7 @@ from golden.huffman import HuffmanCode
 from golden.memory import TensorLayout
 from golden.network import Requantize
 from golden.passes import Pass
-from golden.spec import FRACTION, Spec
+from golden.spec import FRACTION, LEAST_SHIFT, Spec
 from golden.streams import LayerStreams
 from golden.terms import Row, Term, codeword_rows, row_bits, row_width
 from golden.tiles import Tap, tap_table
@@ -138,14 +138,14 @@ def write_stream(
 def channel_words(parameters: Requantize, spec: Spec) -> NDArray[np.uint64]:
     """uint64 [O] the words of the ``channels`` stream.
 
-    A shift below `FRACTION` is made up for by the multiplier.
+    A shift below `LEAST_SHIFT` is made up for by the multiplier.
     """
-    missing = np.maximum(FRACTION - parameters.shift, 0)
+    missing = np.maximum(LEAST_SHIFT - parameters.shift, 0)
     return registers.pack(
         registers.channel_parameters(spec),
         bias=parameters.bias,
         multiplier=parameters.multiplier << missing,
-        shift=np.maximum(parameters.shift - FRACTION, 0),
+        shift=np.maximum(parameters.shift - LEAST_SHIFT, 0),
     )
 
 

@@ -11,7 +11,7 @@ import typer
 from numpy.typing import NDArray
 
 from golden.errors import ShiftbookError
-from golden.network import Conv, Network
+from golden.network import Network
 from golden.spec import Spec
 from shiftbook.console import Progress, progress_bar, table
 from shiftbook.files import check_writable, write_json
@@ -27,6 +27,9 @@ Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 Layer = dict[str, Any]
 """JSON values of one layer."""
+SPENT = ("busy", "issue", "stream_wait", "output_wait", "load_wait", "read_beats", "write_beats")
+"""Counters of the accelerator that are reported besides its cycles and rows."""
+
 BUILDING = "building the simulator (once for a spec)"
 FAILED = 1
 """Exit code where golden and RTL differ or the simulator fails: nothing that the user did wrong."""
@@ -175,15 +178,14 @@ def _run_rtl(
     layers: list[Layer] = [
         {
             "name": layer.name,
-            "cycles": layer.cycles,
-            "terms": layer.terms,
+            "cycles": layer.counters.cycles,
+            "terms": layer.counters.rows,
             "utilization": layer.utilization,
-            "fill_cycles": layer.fill,
+            "modelled_cycles": layer.model,
             "compared": layer.integers,
-            "residual_on_host": layer.where == "both",
+            **{name: getattr(layer.counters, name) for name in SPENT},
         }
         for layer in result.layers
-        if layer.where != "host"
     ]
     return (
         result.outputs,
@@ -199,30 +201,32 @@ def _run_rtl(
 
 
 def modelled_layers(network: Network, spec: Spec) -> list[Layer]:
-    """Cycles of one image from the cycle model; None where the engine does not run the layer."""
-    from golden.cycles import layer_cycles
-    from golden.validate import shapes
+    """Cycles of one image from the cycle model; one entry with a note alone where the engine cannot run a layer."""
+    from golden.cycles import pass_cycles, utilization
+    from golden.support import check_runnable
+    from sim.image import build
 
-    tensors = shapes(network)
-    layers: list[Layer] = []
-    for node in network.nodes:
-        if not isinstance(node, Conv):
-            continue
-        found: Layer = {"name": node.name, "cycles": None, "terms": None, "utilization": None}
-        if node.groups == 1:
-            try:
-                cost = layer_cycles(node, tensors[node.source], spec)
-            except ShiftbookError as error:
-                found["note"] = str(error)
-            else:
-                found |= {
-                    "cycles": cost.cycles,
-                    "terms": cost.rows,
-                    "utilization": cost.utilization,
-                    "fill_cycles": cost.fill,
-                }
-        layers.append(found)
-    return layers
+    try:
+        check_runnable(network, spec)
+        image = build(network, spec)
+    except ShiftbookError as error:
+        return [{"name": "", "cycles": None, "terms": None, "utilization": None, "note": str(error)}]
+    layers: dict[str, Layer] = {}
+    for step, words in zip(image.plan.passes, image.words, strict=True):
+        cost = pass_cycles(step, spec, words=words)
+        found = layers.setdefault(
+            step.node, {"name": step.node, "cycles": 0, "terms": 0, "useful": 0, "busy": 0}
+        )
+        for name, more in (
+            ("cycles", cost.cycles),
+            ("terms", cost.rows),
+            ("useful", cost.useful),
+            ("busy", cost.busy),
+        ):
+            found[name] += more
+    for found in layers.values():
+        found["utilization"] = utilization(found.pop("useful"), found["cycles"], spec)
+    return list(layers.values())
 
 
 def run_table(report: dict[str, Any]) -> str:
@@ -232,12 +236,9 @@ def run_table(report: dict[str, Any]) -> str:
     ]
     lines = [table(("layer", "cycles/image", "terms/image", "utilization"), rows)]
     lines.append(UTILIZATION)
-    added = sum(layer.get("residual_on_host", False) for layer in report["layers"])
-    if added:
-        lines.append(f"the host added the residual of {added} layers; what the RTL gave it was compared")
     for layer in report["layers"]:
         if "note" in layer:
-            lines.append(f"no cycles of {layer['name']}: {layer['note']}")
+            lines.append(f"no cycles: {layer['note']}")
     shown = ", ".join(_class_name(report, number) for number in report["predictions"][:SHOWN_PREDICTIONS])
     more = ", ..." if report["images"] > SHOWN_PREDICTIONS else ""
     lines.append(f"predictions {shown}{more}")

@@ -75,8 +75,9 @@ def torch_run(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
             product = (acc + p.bias) * p.multiplier
             if node.residual is not None:
                 difference = tensors[node.residual].astype(np.int64) - zero[node.residual]
-                product += difference * p.residual_multiplier << (p.shift - FRACTION)
-            rounded = (product + (1 << p.shift >> 1)) >> p.shift
+                product = (product << FRACTION) + (difference * p.residual_multiplier << p.shift)
+            point = p.shift + (FRACTION if node.residual is not None else 0)
+            rounded = (product + (1 << point >> 1)) >> point
             tensors[node.name] = np.clip(p.zero_point + rounded, p.low, p.high).astype(np.uint8)
         elif isinstance(node, Pool) and node.kind == "max":
             x = torch.nn.functional.max_pool2d(padded(node.source, node.padding, 0), node.kernel, node.stride)
