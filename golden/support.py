@@ -109,7 +109,7 @@ def _check_walk(way: Walk, placement: Placement, spec: Spec) -> None:
 def _check_widths(conv: Conv, spec: Spec) -> None:
     parameters = conv.requantize
     missing = np.maximum(
-        FRACTION - np.asarray(parameters.shift), 0
+        LEAST_SHIFT - np.asarray(parameters.shift), 0
     )  # a smaller shift needs a larger multiplier
     half = 1 << spec.accumulator_width - 1
     channels = 1 << spec.channel_counter_width
