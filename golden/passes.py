@@ -20,7 +20,6 @@ from golden.network import (
     Conv,
     Network,
     Node,
-    Pool,
     Requantize,
     Subsample,
     Weights,
@@ -212,7 +211,7 @@ def _node_passes(
             spec,
         )
         return _passes(conv, source, views, pad, 0, spec)
-    ones = np.ones((channels, *node.kernel, 1), np.int16)
+    ones = np.full((channels, *node.kernel, 1), _unit(spec), np.int16)
     if node.requantize is None:
         requantize = _same(channels, 0)
     else:
@@ -220,7 +219,7 @@ def _node_passes(
             name: np.repeat(getattr(node.requantize, name), channels)
             for name in ("bias", "multiplier", "shift")
         }
-        requantize = replace(node.requantize, **wide)
+        requantize = _of_units(replace(node.requantize, **wide), spec)
     conv = Conv(
         name=node.name,
         source=node.source,
@@ -231,14 +230,30 @@ def _node_passes(
         groups=channels,
     )
     if node.kind == "max":
+        if spec.lane == "shift" and _unit(spec) > 1:
+            raise ShiftbookError(
+                f"layer {node.name}: a maximum needs a term of exponent 0, and the spec's terms are {spec.terms}"
+            )
         return _passes(conv, source, views, 0, 0, spec, maximum=True)
     return _passes(conv, source, views, pad, 0, spec)
 
 
 def _same(channels: int, zero_point: int) -> Requantize:
-    """A requantizer under which the integer 1 times an activation is the activation."""
+    """A requantizer under which 1 times an activation is the activation."""
     full = lambda value: np.full(channels, value, np.int64)  # noqa: E731
     return Requantize(full(-zero_point), full(1 << FRACTION), full(FRACTION), zero_point)
+
+
+def _unit(spec: Spec) -> int:
+    """The smallest power of two that the lanes can multiply with in one row."""
+    return 1 << min(low for low, _ in spec.terms) if spec.lane == "shift" else 1
+
+
+def _of_units(requantize: Requantize, spec: Spec) -> Requantize:
+    """The requantizer for weights of `_unit` instead of 1."""
+    unit = _unit(spec)
+    bits = unit.bit_length() - 1
+    return replace(requantize, bias=requantize.bias * unit, shift=requantize.shift + bits)
 
 
 def _diagonal(
@@ -253,7 +268,8 @@ def _diagonal(
 ) -> Conv:
     """A 1 x 1 layer that hands every channel on, with channels of the zero point on both sides."""
     integers = np.zeros((before + channels + after, 1, 1, channels), np.int16)
-    integers[before + np.arange(channels), 0, 0, np.arange(channels)] = 1
+    integers[before + np.arange(channels), 0, 0, np.arange(channels)] = _unit(spec)
+    requantize = _of_units(requantize, spec)
     if before or after:  # the channels that are added have no accumulator to take the zero point from
         requantize = replace(requantize, bias=np.where(integers.any(axis=(1, 2, 3)), requantize.bias, 0))
     return Conv(name, source, code_weights(integers, "ones", spec), requantize, (stride, stride))
@@ -277,7 +293,7 @@ def _passes(
     for first in range(0, conv.groups, at_once):
         count = min(at_once, conv.groups - first)
         part = conv if count == conv.groups else _part(conv, first * each, count * each, count)
-        weights, placement = part.weights, items.placement_of(part.weights, spec.slots, spec)
+        weights, placement = part.weights, _placed(part, spec)
         if maximum:
             weights, placement = _sequential(part, spec)
         target = views[conv.name].part(first * each, count * each)
@@ -299,11 +315,18 @@ def _passes(
     return result
 
 
+def _placed(conv: Conv, spec: Spec) -> Placement:
+    try:
+        return items.placement_of(conv.weights, spec.slots, spec)
+    except ShiftbookError as error:
+        raise ShiftbookError(f"layer {conv.name}: {error}") from None
+
+
 def _groups_at_once(conv: Conv, source: Shape, spec: Spec) -> int:
     """Groups whose input fits the banks together, with another column on its way where there are several tiles."""
-    placement = items.placement_of(conv.weights, spec.slots, spec)
     if conv.groups == 1:
         return 1
+    placement = _placed(conv, spec)
     held = {len(channels) for channels in placement.channels}
     if len(held) > 1:
         raise ShiftbookError(

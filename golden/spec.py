@@ -225,11 +225,6 @@ class Spec:
         return 4
 
     @property
-    def tail_cycles(self) -> int:
-        """Busy cycles of a layer after its last output channel has ended: the pipeline and the last drain."""
-        return self.drain_cycles + 5 + self.lookup_cycles
-
-    @property
     def lookup_cycles(self) -> int:
         """Cycles from an issued row to the lanes; a codebook row says where its tap is, a weight does not."""
         return 2 if self.feed == "dense" else 3
@@ -266,16 +261,19 @@ class Spec:
         return self.gap_symbols - 1
 
     def on_grid(self, rows: int, cols: int) -> Spec:
-        """This spec on another lane grid, with as many of its requantizers as can drain that.
+        """This spec on another lane grid, with as many of its requantizers as can drain it.
+
+        Where none of its numbers of requantizers can, it has a row of them; and the bus is as wide as a row of lanes.
 
         Raises
         ------
         ShiftbookError
             There is no such grid.
         """
-        grid = replace(self, rows=rows, cols=cols, requantizers=cols)
-        most = max(q for q in range(1, max(self.requantizers, cols) + 1) if grid._drains(q))
-        return replace(grid, requantizers=most)
+        bus = max(self.bus_bytes, 1 << max(0, cols - 1).bit_length())
+        grid = replace(self, rows=rows, cols=cols, requantizers=cols, bus_bytes=bus)
+        most = [q for q in range(1, self.requantizers + 1) if grid._drains(q)]
+        return replace(grid, requantizers=max(most, default=cols))
 
     def as_json(self) -> dict[str, object]:
         """The fields as JSON values."""

@@ -55,10 +55,6 @@ def check_pass(step: Pass, spec: Spec) -> None:
             raise ShiftbookError("it has vectors, which a dense feed cannot read: take a coded preset")
     except ShiftbookError as error:
         raise ShiftbookError(f"layer {step.node}: {error}") from None
-    if step.maximum and spec.lane == "shift" and not any(low == 0 for low, _ in spec.terms):
-        raise ShiftbookError(
-            f"layer {step.node}: a maximum needs a term of exponent 0, and the spec's terms are {spec.terms}"
-        )
     _check_widths(step.conv, spec)
     if not step.maximum:
         prove_accumulator(step.conv, spec)

@@ -30,7 +30,9 @@ Json = Annotated[
 Lanes = Annotated[
     str,
     typer.Option(
-        "--lanes", metavar="RxC", help="Lane grid: rows x columns, powers of two. One lane owns one pixel."
+        "--lanes",
+        metavar="RxC",
+        help="Lane grid: rows x columns. One lane owns one pixel; 7x7 suits photographs of 224 pixels.",
     ),
 ]
 Preset = Annotated[
@@ -49,7 +51,7 @@ def make_spec(preset: str, lanes: str, slots: int | None = None) -> Spec:
     Raises
     ------
     ShiftbookError
-        There is no such preset, or the grid is not two powers of two.
+        There is no such preset or grid.
     """
     if preset not in PRESETS:
         raise ShiftbookError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")

@@ -338,14 +338,10 @@ def _rows(word: NDArray[np.int16], step: Pass, spec: Spec) -> tuple[tuple[int, R
         return codeword_rows(word, spec)
     if spec.lane == "multiply":
         return ((0, -1), (0, 1))
-    units = [number for number, (low, _) in enumerate(spec.terms) if low == 0]
-    if not units:
-        raise ShiftbookError(
-            f"layer {step.node}: a maximum needs a term of exponent 0, and the spec's terms are {spec.terms}"
-        )
+    unit = next(number for number, (low, _) in enumerate(spec.terms) if low == 0)
     rows = []
     for sign in (-1, 1):
         terms: list[Term | None] = [None] * len(spec.terms)
-        terms[units[0]] = Term(sign, 0)
+        terms[unit] = Term(sign, 0)
         rows.append((0, tuple(terms)))
     return tuple(rows)

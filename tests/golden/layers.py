@@ -35,7 +35,7 @@ def requantizer(rng: np.random.Generator, outputs: int) -> Requantize:
     return Requantize(
         rng.integers(-(1 << 14), 1 << 14, outputs),
         rng.integers(0, 1 << 10, outputs),
-        rng.integers(0, 1 << 5, outputs),
+        rng.integers(2, 1 << 5, outputs),
         int(rng.integers(0, 256)),
         low,
         high,
@@ -92,8 +92,7 @@ def make_vector_conv(
 def one_layer_network(layer: Layer) -> Network:
     """The layer behind an input that changes nothing."""
     channels = layer.image.shape[2]
-    same = Requantize(np.zeros(channels, np.int64), np.ones(channels, np.int64), np.zeros(channels, np.int64))
-    same = replace(same, zero_point=0)
+    same = Requantize(np.zeros(channels, np.int64), np.full(channels, 256), np.full(channels, 8))
     return Network(Input("image", layer.image.shape, same), (layer.conv,), layer.spec.slots)
 
 
@@ -101,18 +100,18 @@ def one_layer_network(layer: Layer) -> Network:
 def specs(draw) -> Spec:
     """Small grids of every lane, feed and number of slots."""
     preset = PRESETS[draw(st.sampled_from(["default", "default", "pair", "focused", "int8", "int8_sparse"]))]
-    rows, cols = draw(st.sampled_from([(4, 4), (8, 8), (4, 8)]))
+    rows, cols, requantizers = draw(st.sampled_from([(4, 4, 2), (8, 8, 8), (4, 8, 4), (7, 7, 7), (3, 5, 5)]))
     return replace(
         preset,
         rows=rows,
         cols=cols,
         slots=draw(st.integers(1, 4)),
-        requantizers=draw(st.sampled_from([2, 4, 8])),
+        requantizers=requantizers,
         tile_words=draw(st.sampled_from([256, 1024])),
         table_entries=draw(st.sampled_from([64, 100])),
         gap_symbols=draw(st.sampled_from([5, 16, 64])),
         code_length=draw(st.sampled_from([8, 12])),
-        word_width=draw(st.sampled_from([16, 24, 32])),
+        word_width=draw(st.sampled_from([16, 32])),
     )
 
 
@@ -121,7 +120,7 @@ def layers(draw) -> Layer:
     """A layer that the drawn engine can run."""
     spec = draw(specs())
     kernel = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
-    stride = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    stride = draw(st.sampled_from([(1, 1), (2, 2)]))
     padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
     inputs, outputs = draw(st.integers(1, 40)), draw(st.integers(1, 5))
     height = draw(st.integers(max(1, kernel[0] - padding[0] - padding[1]), 12))

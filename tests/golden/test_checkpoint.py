@@ -19,7 +19,7 @@ from safetensors.numpy import save as safetensors_bytes
 from golden import checkpoint
 from golden.checkpoint import KEY, file_of, load, read, save, serialize
 from golden.errors import ShiftbookError
-from golden.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights
+from golden.network import Concat, Conv, Input, Network, Pool, Requantize, Subsample, Weights
 from golden.sizes import layer_sizes
 from golden.spec import DEFAULT
 from golden.streams import encode
@@ -34,7 +34,7 @@ def requantizer(rng, channels: int, residual: bool = False) -> Requantize:
         int(rng.integers(0, 256)),
         int(rng.integers(0, 100)),
         int(rng.integers(100, 256)),
-        rng.integers(0, 1 << 16, channels) if residual else None,
+        int(rng.integers(0, 1 << 10)) if residual else None,
     )
 
 
@@ -112,6 +112,21 @@ def test_round_trip_of_any_network(path, seed, slots):
     saved = network(seed, slots)
     save(saved, path)
     assert same(load(path), saved)
+
+
+def test_round_trip_of_a_concatenation(path):
+    saved = network()
+    joined = Concat("joined", ("stem", "stem"))
+    saved = replace(saved, nodes=(*saved.nodes[:2], joined))
+    saved = replace(saved, nodes=tuple(_with_zero_point(node, 9) for node in saved.nodes))
+    save(saved, path)
+    assert same(load(path), saved)
+
+
+def _with_zero_point(node, zero_point):
+    if isinstance(node, Concat):
+        return node
+    return replace(node, requantize=replace(node.requantize, zero_point=zero_point))
 
 
 def test_round_trip_with_other_alphabets(path):
@@ -271,28 +286,29 @@ def with_metadata(text: str) -> bytes:
     return safetensors_bytes({name: np.frombuffer(b"", np.uint8) for name in ()}, metadata={KEY: text})
 
 
-@pytest.mark.parametrize("version", ["3", "10", "999999999"])
+@pytest.mark.parametrize("version", ["4", "10", "999999999"])
 def test_refuses_newer_versions(path, version):
     assert (
         refused(path, with_metadata(f"{version} whatever"))
-        == f"{path} has checkpoint format {version}, newer than 2: update shiftbook"
+        == f"{path} has checkpoint format {version}, newer than 3: update shiftbook"
     )
 
 
-def test_refuses_the_older_version(path):
-    message = f"{path} has checkpoint format 1, older than 2: compress it again"
-    assert refused(path, with_metadata("1 abc {}")) == message
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_refuses_older_versions(path, version):
+    message = f"{path} has checkpoint format {version}, older than 3: make it again"
+    assert refused(path, with_metadata(f"{version} abc {{}}")) == message
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2", "0 a b", "-1 a b", "x a b", "2 abc {}", "²  {}", "9" * 5000 + " a b"]
+    "text", ["", "3", "0 a b", "-1 a b", "x a b", "3 abc {}", "²  {}", "9" * 5000 + " a b"]
 )
 def test_refuses_a_graph_without_its_checksum(path, text):
     assert refused(path, with_metadata(text)) == f"{path} is damaged: the checksum of its graph is wrong"
 
 
 def text_with_checksum(text: str) -> bytes:
-    return with_metadata(f"2 {checkpoint._sha256(text.encode())} {text}")
+    return with_metadata(f"3 {checkpoint._sha256(text.encode())} {text}")
 
 
 @pytest.mark.parametrize(
@@ -439,7 +455,7 @@ def test_refuses_other_dtypes_and_shapes(path, good, bad):
         (lambda g: g["input"]["requantize"].update(low=99, high=98), "high clamp"),
         (
             lambda g: node(g, "stem").update(type="linear"),
-            "type must be conv, pool or subsample, not 'linear'",
+            "type must be conv, pool, subsample or concat, not 'linear'",
         ),
         (lambda g: node(g, "stem").update(name=""), "field 'name' must not be empty"),
         (lambda g: node(g, "stem").update(shape=[8, 3, 3, 4]), "layer stem: "),
@@ -570,5 +586,5 @@ def test_the_graph_is_plain_json(path):
     data = path.read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     version, checksum, text = header["__metadata__"][KEY].split(" ", 2)
-    assert (version, checksum) == ("2", checkpoint._sha256(text.encode()))
+    assert (version, checksum) == ("3", checkpoint._sha256(text.encode()))
     assert json.loads(text)["classes"] == ["cat", "dög", "\u2603"]

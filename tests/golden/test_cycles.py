@@ -9,11 +9,22 @@ import pytest
 from hypothesis import assume, given, settings
 
 from golden import items
-from golden.cycles import channel_durations, layer_cycles, slot_cycles
-from golden.spec import DEFAULT, PRESETS
+from golden.cycles import channel_durations, pass_cycles, slot_cycles, utilization
+from golden.network import Conv
+from golden.passes import Pass, plan_layer
+from golden.spec import DEFAULT, PRESETS, Spec
 from golden.terms import rows_of
-from golden.tiles import geometry
 from tests.golden.layers import layers, make_codebooks, make_conv, make_vector_conv
+
+
+def only_pass(conv: Conv, source: tuple[int, int, int], spec: Spec) -> Pass:
+    (step,) = plan_layer(conv, source, spec)
+    return step
+
+
+def counted(conv: Conv, source: tuple[int, int, int], spec: Spec) -> tuple[np.ndarray, int]:
+    slot_items = () if spec.feed == "dense" else items.items_of(conv.weights, spec.slots, spec)
+    return slot_cycles(only_pass(conv, source, spec), slot_items, spec)
 
 
 @given(layers())
@@ -24,7 +35,7 @@ def test_slots_take_their_rows_and_escapes(layer):
     assume(conv.weights.vectors is None)
     placement = items.placement_of(conv.weights, spec.slots, spec)
     outputs, positions = len(conv.weights.integers), placement.positions
-    got, rows = slot_cycles(conv, placement, spec)
+    got, rows = counted(conv, layer.image.shape, spec)
     want = np.zeros_like(got)
     issued = 0
     for w in range(spec.slots):
@@ -64,8 +75,7 @@ def test_slots_take_the_rows_of_all_codes_of_a_vector(along, density):
     codebooks = make_codebooks(rng, 3, 16, 9)
     codebooks.codewords[0, :4] = 0
     conv = make_vector_conv(rng, (7, 3, 3, 12), codebooks, spec, density=density, along=along)
-    placement = items.placement_of(conv.weights, 4, spec)
-    got, rows = slot_cycles(conv, placement, spec)
+    got, rows = counted(conv, (8, 8, 12), spec)
     want = np.zeros_like(got)
     issued = 0
     count, step = (3, 1) if along == "taps" else (4, 9)
@@ -97,27 +107,36 @@ def test_slots_take_the_rows_of_all_codes_of_a_vector(along, density):
 def test_a_channel_lasts_as_long_as_its_slowest_slot_or_the_drain():
     each = np.array([[3, 9], [12, 1], [0, 0]])
     assert channel_durations(each, replace(DEFAULT, slots=2)).tolist() == [9, 12, 8]
-    assert channel_durations(each, replace(DEFAULT, requantizers=64)).tolist() == [9, 12, 1]
+    assert channel_durations(each, replace(DEFAULT, requantizers=16)).tolist() == [9, 12, 4]
 
 
-def test_a_layer_counts_tiles_fill_and_utilization():
+def test_a_layer_counts_tiles_rows_and_beats():
     conv = make_conv(np.random.default_rng(0), (2, 1, 1, 4), density=1.0, values=[1])
-    spec = replace(DEFAULT, requantizers=64)
-    cost = layer_cycles(conv, (12, 8, 4), spec)
+    spec = replace(DEFAULT, requantizers=16)
+    cost = pass_cycles(only_pass(conv, (12, 8, 4), spec), spec)
     assert cost.tiles == 2
     assert cost.tile_rows == 8
-    assert cost.durations.tolist() == [1, 1]
-    assert cost.tile_cycles == spec.start_cycles + 2 + spec.tail_cycles
-    assert (cost.cycles, cost.rows, cost.fill) == (2 * cost.tile_cycles, 16, 2 * 4)
+    assert cost.durations.tolist() == [4, 4]
+    assert cost.tile_busy == spec.start_cycles + 8 + 1
+    assert (cost.busy, cost.rows) == (2 * cost.tile_busy, 16)
     # 8 rows a tile reach 64 lanes in the first tile and 32 in the second.
-    assert cost.utilization == pytest.approx(8 * 96 / (cost.cycles * 64 * 4))
+    assert cost.useful == 8 * 96
+    assert utilization(cost.useful, cost.busy, spec) == pytest.approx(8 * 96 / (cost.busy * 64 * 4))
+    # 4 beats a channel and tile, and a beat of each of 9 streams but the gaps
+    assert (cost.read_beats, cost.write_beats) == (2 * 4 * 4 + 1 + 2 * 4, 2 * 4 * 2)
+
+
+def test_a_slow_memory_and_a_long_program_cost_cycles():
+    step = only_pass(make_conv(np.random.default_rng(0), (8, 3, 3, 8), density=1.0), (16, 16, 8), DEFAULT)
+    near, far = (pass_cycles(step, DEFAULT, latency=latency).cycles for latency in (10, 300))
+    assert far - near == 2 * 290  # before the first tile and after the last
+    assert pass_cycles(step, DEFAULT, words=(50, 0)).cycles == pass_cycles(step, DEFAULT).cycles + 50
 
 
 def test_a_dense_feed_takes_every_position():
     spec = PRESETS["int8"]
     conv = make_conv(np.random.default_rng(0), (2, 3, 3, 10), density=0.1)
-    placement = items.placement_of(conv.weights, spec.slots, spec)
-    geometry(conv, (8, 8, 10), placement, spec)
-    each, rows = slot_cycles(conv, placement, spec)
-    assert set(each.ravel().tolist()) == {placement.positions}
-    assert rows == 2 * spec.slots * placement.positions
+    step = only_pass(conv, (8, 8, 10), spec)
+    each, rows = slot_cycles(step, (), spec)
+    assert set(each.ravel().tolist()) == {step.placement.positions}
+    assert rows == 2 * spec.slots * step.placement.positions

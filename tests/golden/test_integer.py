@@ -28,8 +28,9 @@ torch.set_num_threads(1)  # the tensors are tiny
 
 
 def by_hand(acc: int, bias: int, m: int, s: int, zero: int, low: int, high: int, r: int = 0) -> int:
-    half = 1 << s - 1 if s else 0
-    return min(max(zero + (((acc + bias) * m + r + half) >> s), low), high)
+    """Twice 2^(s + 8) times all that is added up is an integer; ``r`` is in 2^-8."""
+    doubled = 2 * ((acc + bias) * m << 8) + 2 * (r << s) + (1 << s + 8)
+    return min(max(zero + (doubled >> s + 9), low), high)
 
 
 def parameters(bias=0, m=1, s=0, zero=0, low=0, high=255, residual=None) -> Requantize:
@@ -40,7 +41,7 @@ def parameters(bias=0, m=1, s=0, zero=0, low=0, high=255, residual=None) -> Requ
         zero,
         low,
         high,
-        None if residual is None else np.array([residual]),
+        residual,
     )
 
 
@@ -65,7 +66,7 @@ def test_requantize_equals_python_integers(acc, bias, m, s, zero, clamp):
     byte,
     byte,
 )
-def test_requantize_adds_the_residual_before_the_shift(acc, m, s, zero, m_r, residual, residual_zero):
+def test_requantize_adds_the_residual_before_it_rounds(acc, m, s, zero, m_r, residual, residual_zero):
     got = requantize(
         np.array([[acc]]),
         parameters(0, m, s, zero, residual=m_r),

@@ -1,4 +1,4 @@
-"""Tile geometry: addresses, sub-blocks and banks against plain indexing."""
+"""Tile geometry: a slow loader and slow taps, as docs/accelerator.md has them, against plain indexing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 
 from golden import tiles
 from golden.errors import ShiftbookError
+from golden.passes import plan_layer
 from golden.placement import TableEntry, place
 from golden.spec import DEFAULT
 from golden.streams import placement_of
@@ -20,109 +21,136 @@ def conv_of(shape, **rest):
     return make_conv(np.random.default_rng(0), shape, **rest)
 
 
-@given(layers())
-@settings(max_examples=60, deadline=None)
-def test_every_tap_finds_its_pixel(layer):
-    """Through banks and table exactly as the hardware looks, for every tap, channel and lane."""
-    conv, spec = layer.conv, layer.spec
-    placement = placement_of(conv.weights, spec.slots, spec)
-    layout = tiles.geometry(conv, layer.image.shape, placement, spec)
-    table = tiles.tap_table(conv, layout, placement)
-    top, _, left, _ = conv.padding
-    fill = layer.zero_point
-    padded = np.full((64, 64, layer.image.shape[2]), fill)
+def spot(distance, stride, lanes):
+    """Phase, block and bank of a pixel at a distance from the tile's own first pixel, along one axis."""
+    phase = distance % stride
+    u = (distance - phase) // stride + phase * -(-lanes // 2)
+    return phase, u // lanes, u % lanes
+
+
+def bits_of(layout, spec, row_block, column, phase_y, phase_x):
+    """What stands above the channel in a word's address."""
+    places = tiles.address_bits(layout.halo_rows, layout.phased, layout.ring)
+    parts = {places.row: row_block != 0, places.phase_x: phase_x, places.phase_y: phase_y}
+    parts |= {place: column >> number & 1 for number, place in enumerate(places.columns)}
+    return sum(int(bit) << spec.address_width - 1 - at for at, bit in parts.items() if at is not None)
+
+
+def fill(layer, layout, tile):
+    """Banks [words, rows, cols] of one channel 0 after every column that the tile needs was loaded."""
+    spec, conv, stride = layer.spec, layer.conv, layout.stride
     height, width = layer.image.shape[:2]
-    padded[top : top + height, left : left + width] = layer.image
+    banks = np.full((spec.tile_words, spec.rows, spec.cols), -1)
+    used = [min(size, out) for size, out in zip((spec.rows, spec.cols), layout.output, strict=True)]
+    kernel = conv.weights.integers.shape[1:3]
+    spans = [
+        range(-conv.padding[2 * a], stride * (used[a] - 1) + kernel[a] - conv.padding[2 * a]) for a in (0, 1)
+    ]
+    for dy in spans[0]:
+        for dx in spans[1]:
+            phase_y, block, r = spot(dy, stride, spec.rows)
+            phase_x, column, c = spot(dx, stride, spec.cols)
+            if (phase_y or phase_x) and not layout.phased:
+                continue
+            y, x = tile[0] * stride * spec.rows + dy, tile[1] * stride * spec.cols + dx
+            inside = 0 <= y < height and 0 <= x < width
+            word = bits_of(layout, spec, block, column, phase_y, phase_x)
+            known = banks[word, r, c]
+            value = int(layer.image[y, x, 0]) if inside else layer.zero_point
+            assert known in (-1, value) or not inside or layout.wrap
+            banks[word, r, c] = value
+    return banks
+
+
+@given(layers())
+@settings(max_examples=80, deadline=None)
+def test_every_tap_finds_its_pixel(layer):
+    """Through banks and table exactly as the hardware looks, for every tap and lane, and channel 0."""
+    conv, spec = layer.conv, layer.spec
+    layout = plan_layer(conv, layer.image.shape, spec)[0].layout
     tile = (layout.tiles[0] - 1, layout.tiles[1] - 1)
-    words = tiles.tile_words(conv, layout, placement, layer.image, tile, fill, spec)
-    banks = np.full((spec.slots, spec.tile_words, spec.rows, spec.cols), -1)
-    for slot in range(spec.slots):
-        mine = words.slot_mask >> slot & 1 == 1
-        banks[slot, words.address[mine]] = words.plane[mine].reshape(-1, spec.rows, spec.cols)
-    for ky, kx, c in np.ndindex(placement.slot.shape):
-        slot, position = placement.slot[ky, kx, c], placement.position[ky, kx, c]
-        base, oy, ox = table[slot, position >> placement.channel_bits]
-        local = position & (1 << placement.channel_bits) - 1
-        address = base + (local << layout.channel_shift)
-        for r, x in ((0, 0), (spec.rows - 1, spec.cols - 1), (spec.rows // 2, 1)):
-            i, j = (r + oy) % spec.rows, (x + ox) % spec.cols
-            block = int(i < oy) << 1 | int(j < ox)
-            y = (tile[0] * spec.rows + r) * conv.stride[0] + ky
-            want = padded[y, (tile[1] * spec.cols + x) * conv.stride[1] + kx, c]
-            assert banks[slot, address | block, i, j] == want
+    banks = fill(layer, layout, tile)
+    height, width = layer.image.shape[:2]
+    _, rows, cols, _ = conv.weights.integers.shape
+    for ky, kx in np.ndindex(rows, cols):
+        tap = tiles.tap_of(TableEntry(ky, kx, 0), conv, layout, spec)
+        for r, c in ((0, 0), (spec.rows - 1, spec.cols - 1), (spec.rows // 2, 1)):
+            oy, ox = tile[0] * spec.rows + r, tile[1] * spec.cols + c
+            if oy >= layout.output[0] or ox >= layout.output[1]:
+                continue
+            i, j = (r + tap.oy) % spec.rows, (c + tap.ox) % spec.cols
+            far = tap.far ^ (i < tap.oy)
+            column = tap.column + (j < tap.ox)
+            word = tap.base | bits_of(layout, spec, far, column, 0, 0)
+            y, x = oy * conv.stride[0] + ky - conv.padding[0], ox * conv.stride[1] + kx - conv.padding[2]
+            inside = 0 <= y < height and 0 <= x < width
+            assert banks[word, i, j] == (layer.image[y, x, 0] if inside else layer.zero_point)
 
 
-def test_no_word_is_written_twice():
-    conv = conv_of((2, 3, 3, 8), stride=(2, 2))
-    placement = placement_of(conv.weights, 4, DEFAULT)
-    layout = tiles.geometry(conv, (17, 17, 8), placement, DEFAULT)
-    words = tiles.tile_words(conv, layout, placement, np.zeros((17, 17, 8), np.uint8), (0, 0), 0, DEFAULT)
-    written = list(zip(words.address.tolist(), words.slot_mask.tolist(), strict=True))
-    assert len(set(written)) == len(written) == tiles.fill_words(layout, placement) == 8 * (4 + 2 + 2 + 1)
-    assert words.address.max() < layout.words == 4 * 2 * 4
+def laid_out(shape, size, spec=DEFAULT, **rest):
+    conv = conv_of(shape, **rest)
+    source = (*size, shape[3] * conv.groups)
+    return tiles.geometry(conv, source, placement_of(conv.weights, spec.slots, spec), spec)
 
 
-def test_strided_kernels_use_only_the_phases_of_their_taps():
-    conv = conv_of((1, 1, 1, 4), stride=(2, 2))
-    layout = tiles.geometry(conv, (16, 16, 4), place((1, 1), 4, 4, DEFAULT), DEFAULT)
-    assert (layout.phases, layout.channel_shift, layout.words) == (((0, 0),), 0, 1)
-    conv = conv_of((1, 3, 2, 4), stride=(2, 1))
-    layout = tiles.geometry(conv, (16, 16, 4), place((3, 2), 4, 4, DEFAULT), DEFAULT)
-    assert layout.phases == ((0, 0), (1, 0))
-    assert layout.reach == ((1, 1), (0, 1))
-    assert tiles.tap_of(TableEntry(1, 1, 0), conv, layout) == (4, 0, 1)
-    assert tiles.tap_of(TableEntry(2, 0, 0), conv, layout) == (0, 1, 0)
+def test_a_3x3_layer_loads_one_beat_above_and_below():
+    layout = laid_out((1, 3, 3, 4), (32, 32), padding=(1, 1, 1, 1))
+    assert (layout.first_block, layout.first_beat, layout.row_beats, layout.last_block) == (-1, 3, 6, 1)
+    assert (layout.first_banks, layout.last_banks) == (0b10000000, 0b00000001)
+    assert (layout.left, layout.right, layout.halo_rows, layout.phased) == (1, 1, True, False)
+    assert (layout.ring, layout.columns, layout.tiles) == (3, 6, (4, 4))
 
 
-def test_scattered_channels_are_written_to_all_slots_at_once():
-    conv = conv_of((1, 3, 3, 3))
-    placement = placement_of(conv.weights, 4, DEFAULT)
-    assert placement.mode == "scatter"
-    layout = tiles.geometry(conv, (8, 8, 3), placement, DEFAULT)
-    words = tiles.tile_words(conv, layout, placement, np.zeros((8, 8, 3), np.uint8), (0, 0), 0, DEFAULT)
-    assert set(words.slot_mask.tolist()) == {15}
-    assert sorted(words.address.tolist()) == list(range(12))
+def test_a_1x1_layer_needs_its_own_block_only():
+    layout = laid_out((1, 1, 1, 4), (32, 32))
+    assert (layout.first_block, layout.row_beats, layout.left, layout.right) == (0, 4, 0, 0)
+    assert not layout.halo_rows
+    strided = laid_out((1, 1, 1, 4), (32, 32), stride=(2, 2))
+    assert (strided.stride, strided.phased, strided.row_beats) == (2, False, 8)
+
+
+def test_a_strided_layer_has_phases():
+    layout = laid_out((1, 3, 3, 4), (32, 32), stride=(2, 2), padding=(1, 1, 1, 1))
+    assert (layout.phased, layout.left, layout.right) == (True, 1, 0)
+    conv = conv_of((1, 3, 3, 4), stride=(2, 2), padding=(1, 1, 1, 1))
+    corner, middle, end = (tiles.tap_of(TableEntry(tap, tap, 0), conv, layout, DEFAULT) for tap in range(3))
+    # phase 1 begins in the middle of the banks: the pixel before the tile is bank 3 there
+    assert (corner.oy, corner.ox, corner.far, corner.column) == (3, 3, 0, 0)
+    assert (middle.oy, middle.ox, middle.base) == (0, 0, 0)
+    assert (end.oy, end.base) == (4, 1 << 7 | 1 << 6)
+
+
+def test_padding_on_both_sides_of_one_tile_shares_a_column():
+    layout = laid_out((1, 3, 3, 4), (8, 8), padding=(1, 1, 1, 1))
+    assert (layout.wrap, layout.left, layout.right, layout.ring) == (True, 1, 0, 1)
+    wide = laid_out((1, 3, 3, 4), (8, 9), padding=(1, 1, 1, 1))
+    assert (wide.wrap, wide.left, wide.right) == (False, 1, 1)
+
+
+def test_the_ring_shrinks_before_a_layer_is_refused():
+    shape, size, padding = (1, 3, 3, 512), (32, 32), (1, 1, 1, 1)
+    assert laid_out(shape, size, padding=padding).ring == 2
+    with pytest.raises(
+        ShiftbookError,
+        match="layer conv: a slot would hold 256 input channels and the activation banks have room for 128",
+    ):
+        laid_out((1, 3, 3, 1024), size, padding=padding)
 
 
 def test_a_kernel_that_looks_too_far_is_refused():
     spec = replace(DEFAULT, rows=4, cols=4, table_entries=100)
-    conv = conv_of((1, 3, 5, 4))
-    message = r"layer conv: a 3x5 kernel at stride \(1, 1\) looks \(2, 4\) pixels .* at most \(3, 3\)"
-    with pytest.raises(ShiftbookError, match=message):
-        tiles.geometry(conv, (9, 9, 4), placement_of(conv.weights, 4, spec), spec)
-    tall = conv_of((1, 5, 3, 4))
-    with pytest.raises(ShiftbookError, match=r"a 5x3 kernel .* looks \(4, 2\) pixels"):
-        tiles.geometry(tall, (9, 9, 4), placement_of(tall.weights, 4, spec), spec)
-    largest = conv_of((1, 4, 4, 4))
-    assert tiles.geometry(largest, (9, 9, 4), placement_of(largest.weights, 4, spec), spec).reach == ((3, 3),)
-    wide = replace(conv, stride=(1, 2))
-    assert tiles.geometry(wide, (9, 9, 4), placement_of(conv.weights, 4, spec), spec).reach == (
-        (2, 2),
-        (2, 1),
-    )
+    with pytest.raises(ShiftbookError, match=r"layer conv: its kernel with padding .* looks too far for 4x4"):
+        laid_out((1, 7, 7, 4), (9, 9), spec, padding=(0, 0, 0, 0))
+    assert laid_out((1, 5, 5, 4), (9, 9), spec, padding=(2, 2, 2, 2)).halo_rows
 
 
-def test_a_tile_that_does_not_fit_is_refused():
-    spec = replace(DEFAULT, tile_words=16)
-    conv = conv_of((1, 3, 3, 20))
+def test_other_strides_are_refused_unless_nothing_moves():
     with pytest.raises(
-        ShiftbookError, match=r"layer conv: its tile takes 20 words .* the spec has 16: raise tile_words"
+        ShiftbookError, match=r"layer conv: the engine has strides \(1, 1\) and \(2, 2\), not \(2, 1\)"
     ):
-        tiles.geometry(conv, (9, 9, 20), placement_of(conv.weights, 4, spec), spec)
-    fits = conv_of((1, 3, 3, 16))
-    assert tiles.geometry(fits, (9, 9, 16), placement_of(fits.weights, 4, spec), spec).words == 16
-
-
-def test_beats_become_pixels_and_edges_are_cut():
-    spec = replace(DEFAULT, rows=4, cols=4, requantizers=8)
-    beats = np.arange(2 * 2 * 8, dtype=np.uint8).reshape(4, 8)
-    grid = tiles.grid_of_beats(beats, spec)
-    # Channel 1 starts at beat 2; lane 5 = q * 2 + j is byte q = 2 of its beat j = 1.
-    assert grid[1].ravel()[5] == beats[2 + 1, 2]
-    output = np.zeros((6, 5, 2), np.uint8)
-    tiles.place_grid(output, grid, (1, 1))
-    assert np.array_equal(output[4:6, 4, 0], grid[0, :2, 0])
-    assert not output[:4].any()
+        laid_out((1, 3, 3, 4), (9, 9), stride=(2, 1))
+    assert laid_out((1, 8, 8, 4), (8, 8), stride=(8, 8)).stride == 1
+    assert laid_out((1, 7, 7, 4), (7, 7), DEFAULT.on_grid(4, 4), stride=(3, 1)).stride == 2
 
 
 def test_owned_lanes_are_those_of_the_output():

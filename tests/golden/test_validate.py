@@ -126,8 +126,8 @@ FAULTS = [
         "layer stem: bias must be in -2147483648..2147483647, not 2147483648",
     ),
     (
-        lambda: with_requantize("joined", residual_multiplier=np.full(12, -1)),
-        r"layer joined: residual multiplier must be in 0\.\.16777215, not -1",
+        lambda: with_requantize("joined", residual_multiplier=-1),
+        r"layer joined: residual multiplier must be in 0\.\.1023, not -1",
     ),
     (
         lambda: with_requantize("stem", bias=np.zeros(7, np.int64)),

@@ -31,7 +31,7 @@ def test_gates(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--lanes", "3x3"], "rows must be a power of two, not 3"),
+        (["--lanes", "33x3"], "rows must be an integer in 2..32, not 33"),
         (["--weights", "missing.toml"], "missing.toml"),
         (["--liberty", "missing.lib"], "missing.lib"),
         (["--json", "no/folder/x.json"], "there is no folder"),
