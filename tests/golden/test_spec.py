@@ -89,7 +89,6 @@ def test_a_coded_feed_takes_a_cycle_longer_to_the_lanes():
         ((7, 7), 64, 7),
         ((8, 8), 64, 16),
         ((6, 5), 2, 5),
-        ((16, 32), 8, 8),
     ],
 )
 def test_another_grid_keeps_the_requantizers_that_can_drain_it(size, requantizers, kept):

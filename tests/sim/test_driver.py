@@ -1,11 +1,8 @@
-"""Whole networks on simulated RTL: equal to golden, cycles exact, and every kind of damage seen.
-
-A small engine, so that the builds are short; the engine's own tests have the others.
-"""
+"""Whole networks on the simulated accelerator: equal to golden, rows exact, and every kind of damage seen."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,182 +10,170 @@ import numpy as np
 import pytest
 
 from golden import executor
-from golden.cycles import layer_cycles
 from golden.errors import ShiftbookError
-from golden.network import Conv, Network, Pool
-from golden.spec import DEFAULT, Spec
+from golden.spec import Spec
 from golden.validate import shapes
-from hw.registers import INDEX_WIDTH, Region, Register, code_symbol, unpack
-from sim import driver, program
+from sim import driver, image
 from sim.driver import Mismatch, run_rtl
-from sim.pauses import NEVER, PAUSES, Pauses
-from tests.golden.layers import Layer, make_conv, one_layer_network
+from sim.image import Image
+from tests.sim.networks import IMAGES, SMALL, SPECS, everything, joined
 
-SMALL = replace(DEFAULT, rows=4, cols=4, slots=2, requantizers=4, tile_words=128, codebook_rows=128)
-DENSE = replace(SMALL, lane="multiply", feed="dense")
-SPARSE = replace(SMALL, lane="multiply")
+Damage = Callable[[np.ndarray, Image], None]
 
 
-def network(spec: Spec) -> Network:
-    """Padding and stride, a pool, a gapless layer, a 1x1 layer, and a fully connected one."""
-    rng = np.random.default_rng(11)
-    first = make_conv(rng, (6, 3, 3, 3), density=0.5, padding=(1, 1, 1, 1))
-    head = one_layer_network(Layer(first, np.zeros((12, 10, 3), np.uint8), 0, spec))
-    pool = Pool("pool", "conv", "max", (2, 2), (2, 2))
-    second = make_conv(rng, (5, 3, 3, 6), stride=(2, 1), padding=(1, 0, 0, 1), gapless=True)
-    third = make_conv(rng, (8, 1, 1, 5), density=0.7)
-    last = make_conv(rng, (4, 3, 4, 8), density=0.1)
-    nodes = (
-        first,
-        pool,
-        replace(second, name="strided", source="pool"),
-        replace(third, name="narrow", source="strided"),
-        replace(last, name="full", source="narrow"),
-    )
-    return replace(head, nodes=nodes)
-
-
-IMAGES = np.random.default_rng(12).integers(0, 256, (3, 12, 10, 3), np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("spec", "pauses"),
-    [(SMALL, pauses) for pauses in (*PAUSES, Pauses(idle=0.98, seed=4))]
-    + [(DENSE, NEVER), (DENSE, PAUSES[3]), (SPARSE, PAUSES[3])],
-)
-def test_every_integer_and_cycle(spec: Spec, pauses: Pauses) -> None:
-    net = network(spec)
-    tensors = shapes(net)
+@pytest.mark.parametrize(("latency", "pauses"), [(0, 0.0), (100, 0.0), (7, 0.4)])
+@pytest.mark.parametrize("name", SPECS)
+def test_every_integer_and_row(name: str, latency: int, pauses: float) -> None:
+    spec = SPECS[name]
+    network = everything(spec)
     seen: list[tuple[int, int, str]] = []
-    result = run_rtl(net, IMAGES, spec, pauses=pauses, progress=lambda *state: seen.append(state))
-    assert np.array_equal(result.outputs, executor.run(net, IMAGES).outputs)
-    assert [layer.where for layer in result.layers] == ["rtl", "host", "rtl", "rtl", "rtl"]
-    for layer, node in zip(result.layers, net.nodes, strict=True):
-        if not isinstance(node, Conv):
-            continue
-        model = layer_cycles(node, tensors[node.source], spec)
-        assert layer.integers == 3 * np.prod(tensors[node.name])
-        assert (layer.terms, layer.fill) == (model.rows, model.fill)
-        if pauses == NEVER:
-            assert layer.cycles == model.cycles
-            assert layer.utilization == model.utilization
-    assert seen[-1] == (seen[-1][1], seen[-1][1], "full")
-    assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
+    result = run_rtl(
+        network,
+        IMAGES,
+        spec,
+        latency=latency,
+        pauses=pauses,
+        progress=lambda *state: seen.append(state),
+    )
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+    found = shapes(network)
+    assert [layer.name for layer in result.layers] == list(found)
+    assert [layer.integers for layer in result.layers] == [2 * np.prod(shape) for shape in found.values()]
+    assert result.integers == 2 * sum(np.prod(shape) for shape in found.values())
+    for layer in result.layers:
+        counters = layer.counters
+        assert 0 < counters.issue <= counters.busy <= counters.cycles
+        assert 0 < layer.utilization < 1
+    assert seen[-1][0] == seen[-1][1]
+    assert result.cycles < result.simulated_cycles
 
 
-def test_pauses_cost_cycles() -> None:
-    net = network(SMALL)
-    quick = run_rtl(net, IMAGES[:1], SMALL).cycles
-    assert run_rtl(net, IMAGES[:1], SMALL, pauses=Pauses(idle=0.98, seed=4)).cycles > 1.2 * quick
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_other_weights(seed: int) -> None:
+    run_rtl(everything(SMALL, seed), IMAGES, SMALL, limit=1, pauses=0.2, seed=seed)
+
+
+@pytest.mark.parametrize("name", ["shift", "odd"])
+def test_concatenation_is_where_a_tensor_lies(name: str) -> None:
+    network = joined(SPECS[name])
+    result = run_rtl(network, IMAGES, SPECS[name])
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+    # "stem" lies in "all" and is copied into "pair", "deep" is there twice
+    copied = {layer.name: layer.integers for layer in result.layers if layer.name in ("pair", "all")}
+    assert copied == {"pair": 2 * 9 * 11 * 3, "all": 2 * 9 * 11 * 4}
+
+
+def test_the_model_is_near() -> None:
+    result = run_rtl(everything(SMALL), IMAGES, SMALL, limit=1)
+    assert sum(layer.model for layer in result.layers) == pytest.approx(result.cycles, rel=0.25)
+
+
+def test_waiting_costs_cycles() -> None:
+    network = everything(SMALL)
+    near, far, busy = (
+        run_rtl(network, IMAGES, SMALL, limit=1, latency=latency, pauses=pauses).cycles
+        for latency, pauses in ((0, 0.0), (300, 0.0), (0, 0.7))
+    )
+    assert far > near + 9 * 300
+    assert busy > 1.2 * near
 
 
 def test_limit() -> None:
-    assert run_rtl(network(SMALL), IMAGES, SMALL, limit=2).outputs.shape == (2, 4)
+    assert run_rtl(everything(SMALL), IMAGES, SMALL, limit=1).outputs.shape == (1, 10)
     with pytest.raises(ShiftbookError, match="limit must be at least 1, not 0"):
-        run_rtl(network(SMALL), IMAGES, SMALL, limit=0)
+        run_rtl(everything(SMALL), IMAGES, SMALL, limit=0)
 
 
-def test_chunks_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run_rtl(network(SMALL), IMAGES, SMALL)
-    monkeypatch.setattr(driver, "CHUNK_BYTES", 1)
-    assert run_rtl(network(SMALL), IMAGES, SMALL).layers == whole.layers
+def damaged(monkeypatch: pytest.MonkeyPatch, damage: Damage) -> None:
+    """Change what is put into memory."""
+    honest = Image.contents
+
+    def contents(self: Image) -> np.ndarray:
+        data = honest(self)
+        damage(data, self)
+        return data
+
+    monkeypatch.setattr(Image, "contents", contents)
 
 
-def corrupt(monkeypatch: pytest.MonkeyPatch, region: Region, index: int | None, bit: int) -> None:
-    """Flip a bit of one word of the first layer; without an index that of the commonest code's first row."""
-    honest = program.build
+def flip(offset: int, bit: int = 0) -> Damage:
+    def damage(data: np.ndarray, built: Image) -> None:
+        data[offset] ^= 1 << bit
 
-    def build(conv: Conv, *arguments: object, **options: object) -> program.Program:
-        built = honest(conv, *arguments, **options)
-        if conv.name == "conv":
-            words = {int(address): place for place, address in enumerate(built.address)}
-            symbol = int(built.data[words[Region.CODE_SYMBOLS << INDEX_WIDTH]])
-            row = unpack(code_symbol(SMALL), symbol)["first_row"] if index is None else index
-            built.data[words[region << INDEX_WIDTH | row]] ^= np.uint32(1 << bit)
-        return built
-
-    monkeypatch.setattr(program, "build", build)
+    return damage
 
 
-def test_one_wrong_codebook_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bit 1 of a row is the sign of its term."""
-    corrupt(monkeypatch, Region.ROWS, None, 1)
-    with pytest.raises(Mismatch) as error:
-        run_rtl(network(SMALL), IMAGES, SMALL)
-    golden = executor.run(network(SMALL), IMAGES, keep=True).tensors["conv"]
-    words = re.findall(r"\w+", str(error.value))
-    assert words[:2] == ["layer", "conv"]
-    image, y, x, channel = (int(words[words.index(name) + 1]) for name in ("image", "y", "x", "channel"))
-    assert int(words[words.index("golden") + 1]) == golden[image, y, x, channel]
-    assert int(words[words.index("RTL") + 1]) != golden[image, y, x, channel]
-    assert error.value.layer == "conv"
+def flip_program(offset: int) -> Damage:
+    def damage(data: np.ndarray, built: Image) -> None:
+        data[built.program_offset + offset] ^= 1
+
+    return damage
 
 
 @pytest.mark.parametrize(
-    ("region", "index", "bit", "message"),
+    ("damage", "message"),
     [
-        (Region.TAPS, 4, 0, r"y \d+, x \d+, channel \d+: RTL \d+, golden \d+"),
-        (Region.REGISTERS, Register.ZERO_POINT, 3, r"y \d+, x \d+, channel \d+: RTL \d+, golden \d+"),
-        (Region.REGISTERS, Register.OUTPUT_CHANNELS, 1, "RTL gave 16 output beats, golden 24"),
-        (Region.CODE_CODE, 11, 12, "invalid code word"),
+        (flip(0), "layer image: image 0: .* after 0 layers: not a program"),
+        (flip(5), "layer image: image 0: .* after 0 layers: other spec"),
+        (flip(20), "layer image: image 0: .* after 0 layers: stream damaged"),
+        (flip(13, 4), "layer image: image 0: .* after 0 layers: not a program|stalled|unknown|program damaged"),
+        (flip_program(4), "layer image: image 0: .* after 0 layers: program damaged"),
+        (flip_program(2), "layer image: image 0: .* after 0 layers: (unknown address|program damaged|stalled)"),
     ],
 )
-def test_other_wrong_bits(
-    monkeypatch: pytest.MonkeyPatch, region: Region, index: int, bit: int, message: str
+def test_damage_ends_in_the_right_fault(
+    monkeypatch: pytest.MonkeyPatch, damage: Damage, message: str
 ) -> None:
-    corrupt(monkeypatch, region, index, bit)
+    damaged(monkeypatch, damage)
+    monkeypatch.setattr(driver, "WATCHDOG", 5_000)
     with pytest.raises(Mismatch, match=message):
-        run_rtl(network(SMALL), IMAGES, SMALL)
+        run_rtl(everything(SMALL), IMAGES, SMALL)
 
 
-def test_wrong_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_integer_is_told_by_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second image's pixels are changed on their way into memory."""
+    honest = image.TensorLayout.pack
+    calls = []
+
+    def pack(self: image.TensorLayout, pixels: np.ndarray) -> np.ndarray:
+        calls.append(pixels)
+        if len(calls) == 2:
+            pixels = pixels.copy()
+            pixels[4, 5, 1] ^= 128
+        return honest(self, pixels)
+
+    monkeypatch.setattr(image.TensorLayout, "pack", pack)
+    with pytest.raises(Mismatch) as error:
+        run_rtl(everything(SMALL), IMAGES, SMALL)
+    assert error.value.layer == "image"
+    assert str(error.value).startswith("layer image: image 1, y 4, x 5, channel 1: RTL ")
+    assert str(error.value).endswith("(1 of 297 outputs differ)")
+
+
+def test_wrong_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model is compared too: change it and watch."""
-    honest = driver.layer_cycles
-    monkeypatch.setattr(
-        driver, "layer_cycles", lambda *a: replace(honest(*a), tile_cycles=honest(*a).tile_cycles + 1)
-    )
-    with pytest.raises(
-        Mismatch, match=r"layer conv: image 0, tile \(0, 0\): RTL \d+ cycles, the cycle model"
-    ):
-        run_rtl(network(SMALL), IMAGES, SMALL)
+    honest = driver.pass_cycles
+
+    def wrong(*arguments: object, **options: object) -> object:
+        cost = honest(*arguments, **options)
+        return replace(cost, tile_rows=cost.tile_rows + 1)
+
+    monkeypatch.setattr(driver, "pass_cycles", wrong)
+    with pytest.raises(Mismatch, match=r"layer image: image 0: the RTL issued \d+ rows, the cycle model"):
+        run_rtl(everything(SMALL), IMAGES, SMALL)
 
 
-def test_starved_engine_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = program.build
-
-    def build(*arguments: object, **options: object) -> program.Program:
-        built = honest(*arguments, **options)
-        return replace(built, codes=tuple(words[:1] for words in built.codes))
-
-    monkeypatch.setattr(program, "build", build)
-    with pytest.raises(Mismatch, match=r"layer conv: image 0, tile \(0, 0\): the RTL hangs after \d+ of 24"):
-        run_rtl(network(SMALL), IMAGES, SMALL)
+def other_slots() -> Spec:
+    return replace(SMALL, slots=1)
 
 
-def test_the_host_adds_residuals() -> None:
-    net = network(SMALL)
-    conv = net.nodes[0]
-    assert isinstance(conv, Conv)
-    rng = np.random.default_rng(3)
-    requantize = replace(conv.requantize, residual_multiplier=rng.integers(0, 99, 6))
-    adds = make_conv(rng, (6, 3, 3, 6), padding=(1, 1, 1, 1))
-    adds = replace(adds, name="again", source="conv", residual="conv", requantize=requantize)
-    whole = replace(net, nodes=(conv, adds))
-    result = run_rtl(whole, IMAGES, SMALL)
-    assert [layer.where for layer in result.layers] == ["rtl", "both"]
-    assert np.array_equal(result.outputs, executor.run(whole, IMAGES).outputs)
+def test_a_network_for_other_slots_is_refused() -> None:
+    with pytest.raises(ShiftbookError, match="the network is coded for 2 slots and the spec has 1"):
+        run_rtl(everything(SMALL), IMAGES, other_slots())
 
 
-def test_what_the_engine_cannot_run_yet() -> None:
-    net = network(SMALL)
-    grouped = make_conv(np.random.default_rng(0), (6, 1, 1, 3))
-    grouped = replace(grouped, name="again", source="conv", groups=2)
-    with pytest.raises(ShiftbookError, match="again has 2 groups, which the RTL does not run yet"):
-        run_rtl(replace(net, nodes=(net.nodes[0], grouped)), IMAGES, SMALL)
-
-
-@pytest.mark.slow  # builds an engine of its own; a small design's waveform is among the fast tests
+@pytest.mark.slow  # builds a simulator of its own; a small design's waveform is among the fast tests
 def test_wave(tmp_path: Path) -> None:
     wave = tmp_path / "out.fst"
-    run_rtl(network(SMALL), IMAGES, SMALL, limit=1, wave=wave)
+    run_rtl(everything(SMALL), IMAGES, SMALL, limit=1, wave=wave)
     assert wave.stat().st_size > 10_000
