@@ -116,9 +116,15 @@ def flip_program(offset: int) -> Damage:
         (flip(0), "layer image: image 0: .* after 0 layers: not a program"),
         (flip(5), "layer image: image 0: .* after 0 layers: other spec"),
         (flip(20), "layer image: image 0: .* after 0 layers: stream damaged"),
-        (flip(13, 4), "layer image: image 0: .* after 0 layers: not a program|stalled|unknown|program damaged"),
+        (
+            flip(13, 4),
+            "layer image: image 0: .* after 0 layers: not a program|stalled|unknown|program damaged",
+        ),
         (flip_program(4), "layer image: image 0: .* after 0 layers: program damaged"),
-        (flip_program(2), "layer image: image 0: .* after 0 layers: (unknown address|program damaged|stalled)"),
+        (
+            flip_program(2),
+            "layer image: image 0: .* after 0 layers: (unknown address|program damaged|stalled)",
+        ),
     ],
 )
 def test_damage_ends_in_the_right_fault(

@@ -1,0 +1,178 @@
+"""The accelerator between cocotbext-axi's host and memory: runs in the simulator, see test_axi.py."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.task import bridge, resume
+from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam, AxiResp
+
+from hw.system.host_map import Host
+from sim.host import AcceleratorError, HostDriver
+
+BASE = 0x10000
+"""Where the image is in memory."""
+
+
+def randomly(seed: int, share: float) -> Iterator[bool]:
+    """Pauses of random length, ``share`` of all cycles."""
+    generator = random.Random(seed)
+    while True:
+        pause = generator.random() < share
+        for _ in range(generator.randint(1, 8)):
+            yield pause
+
+
+class Board:
+    """Host port and memory, with every way to disturb them."""
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+        self.host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
+        self.ram = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=1 << 20)
+        self.driver = HostDriver(resume(self._read), resume(self.host.write_dword), resume(self._wait))
+        self.beats = 0
+        self.wrong: dict[str, tuple[int, AxiResp]] = {}
+        read, write = self.ram.read_if.r_channel, self.ram.write_if.b_channel
+        read.send = self._answering("read", read.send, "rresp")
+        write.send = self._answering("write", write.send, "bresp")
+
+    async def _read(self, address: int) -> int:
+        return int(await self.host.read_dword(address))
+
+    async def _wait(self) -> None:
+        if not int(self.dut.interrupt.value):
+            await First(RisingEdge(self.dut.interrupt), Timer(4000, "step"))
+
+    def _answering(self, what: str, send: Any, field: str) -> Any:
+        counter = itertools.count()
+
+        async def answer(transaction: Any) -> None:
+            number = next(counter) - self.begun.get(what, 0)
+            place, response = self.wrong.get(what, (-1, AxiResp.OKAY))
+            if number == place:
+                setattr(transaction, field, response)
+            await send(transaction)
+
+        self.begun: dict[str, int] = getattr(self, "begun", {})
+        self.counters: dict[str, Any] = {**getattr(self, "counters", {}), what: counter}
+        return answer
+
+    def disturb(self, what: str, place: int, response: AxiResp) -> None:
+        """Let the answer ``place`` from now be wrong."""
+        self.wrong = {what: (place, response)}
+        counter = self.counters[what]
+        self.begun[what] = int(repr(counter)[len("count(") : -1])
+
+    def channels(self) -> list[Any]:
+        """All ten, as far as this side may hold them up."""
+        ram, host = self.ram, self.host
+        return [
+            ram.read_if.ar_channel,
+            ram.read_if.r_channel,
+            ram.write_if.aw_channel,
+            ram.write_if.w_channel,
+            ram.write_if.b_channel,
+            host.read_if.ar_channel,
+            host.read_if.r_channel,
+            host.write_if.aw_channel,
+            host.write_if.w_channel,
+            host.write_if.b_channel,
+        ]
+
+    def pause(self, share: float, seed: int) -> None:
+        """Hold every channel up now and then."""
+        for number, channel in enumerate(self.channels()):
+            channel.set_pause_generator(randomly(seed + number, share) if share else None)
+            channel.pause = False
+
+    async def run(self, **options: Any) -> str:
+        """Carry out the program; the fault, or "done"."""
+
+        @bridge
+        def play() -> str:
+            try:
+                self.driver.run(BASE, **options)
+            except AcceleratorError as error:
+                return error.fault.name
+            return "done"
+
+        return str(await play())
+
+
+@cocotb.test()
+async def scenarios(dut: Any) -> None:
+    """Play what the test asks for, and leave what came out."""
+    logging.getLogger("cocotb").setLevel(logging.WARNING)
+    orders = json.loads(Path("orders.json").read_text())
+    image = Path("image.bin").read_bytes()
+    Clock(dut.clk, 2, "step", impl="gpi").start()
+    dut.rst.value = 1
+    board = Board(dut)
+    await ClockCycles(dut.clk, 4)
+    dut.rst.value = 0
+    results = []
+    for order in orders:
+        board.ram.write(BASE, image)
+        results.append(await play(board, order))
+    Path("results.json").write_text(json.dumps(results))
+
+
+async def play(board: Board, order: dict[str, Any]) -> dict[str, Any]:
+    """One disturbed run, and after it one that nothing disturbs."""
+    board.pause(order.get("pauses", 0.0), order.get("seed", 0))
+    kind = order["kind"]
+    if kind in ("read", "write"):
+        board.disturb(kind, order["place"], AxiResp[order["response"]])
+    aborting = cocotb.start_soon(abort(board, order["cycle"])) if kind == "abort" else None
+    stalling = cocotb.start_soon(stall(board, order)) if kind == "stall" else None
+    fault = await board.run(watchdog=order.get("watchdog", 0))
+    if aborting is not None:
+        await aborting
+    if stalling is not None:
+        await stalling
+    board.wrong = {}
+    board.pause(0.0, 0)
+    outputs = list(board.ram.read(BASE + order["offset"], order["size"]))
+    for _ in range(2000):
+        if not await board._read(Host.STATUS) & 1:
+            break
+    blank = bytes(order["size"])
+    board.ram.write(BASE + order["offset"], blank)
+    again = await board.run()
+    return {
+        "fault": fault,
+        "outputs": outputs,
+        "again": again,
+        "after": list(board.ram.read(BASE + order["offset"], order["size"])),
+    }
+
+
+async def abort(board: Board, cycle: int) -> None:
+    """Abort some cycles after the start."""
+    while not int(board.dut.s_axi_wvalid.value):
+        await RisingEdge(board.dut.clk)
+    while not await board._read(Host.STATUS) & 1:
+        pass
+    await ClockCycles(board.dut.clk, cycle)
+    await board.host.write_dword(Host.CONTROL, 2)
+
+
+async def stall(board: Board, order: dict[str, Any]) -> None:
+    """Hold one channel up for good, until the watchdog has bitten."""
+    channel = board.channels()[order["channel"]]
+    await ClockCycles(board.dut.clk, order["cycle"])
+    channel.set_pause_generator(None)
+    channel.pause = True
+    await First(RisingEdge(board.dut.interrupt), Timer(40 * order["watchdog"], "step"))
+    await ClockCycles(board.dut.clk, 50)
+    channel.pause = False

@@ -1,0 +1,87 @@
+"""The accelerator on cocotbext-axi's buses: backpressure, errors, aborts, and correct results after each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from golden import executor
+from golden.network import Network
+from sim import board, image, simulator
+from tests.sim.axi_cocotb import BASE
+from tests.sim.networks import IMAGES, SMALL, everything
+
+assert BASE % image.ALIGNMENT == 0
+
+
+def network() -> Network:
+    whole = everything(SMALL)
+    return Network(whole.input, whole.nodes[:5], whole.slots)
+
+
+@pytest.fixture(scope="module")
+def built() -> simulator.Build:
+    return simulator.build(board.verilog(SMALL), "accelerator", public=("*",))
+
+
+def play(built: simulator.Build, folder: Path, orders: list[dict[str, Any]]) -> None:
+    """Every order ends as it says, and the run after it is right."""
+    net = network()
+    whole = image.build(net, SMALL)
+    contents = whole.contents()
+    place = whole.places[whole.input]
+    at = whole.offset(whole.input)
+    contents[at : at + place.layout.size] = place.layout.pack(IMAGES[0])
+    contents.tofile(folder / "image.bin")
+    last = net.nodes[-1].name
+    view = whole.plan.views[last]
+    layout = whole.places[view.tensor].layout
+    want = executor.run(net, IMAGES[:1], keep=True).tensors[last][0]
+    common = {"offset": whole.offset(view.tensor), "size": layout.size}
+    (folder / "orders.json").write_text(json.dumps([{**common, **order} for order in orders]))
+    simulator.run(built, "tests.sim.axi_cocotb", folder=folder)
+    results = json.loads((folder / "results.json").read_text())
+    assert len(results) == len(orders)
+    for order, result in zip(orders, results, strict=True):
+        assert result["fault"] in order["ends"], order
+        if result["fault"] == "done":
+            assert np.array_equal(layout.unpack(np.array(result["outputs"], np.uint8)), want), order
+        assert result["again"] == "done", order
+        assert np.array_equal(layout.unpack(np.array(result["after"], np.uint8)), want), order
+
+
+def test_backpressure_on_all_channels(built: simulator.Build, tmp_path: Path) -> None:
+    orders = [
+        {"kind": "none", "pauses": pauses, "seed": seed, "ends": ["done"]}
+        for seed, pauses in enumerate((0.0, 0.3, 0.6))
+    ]
+    play(built, tmp_path, orders)
+
+
+def test_bus_errors(built: simulator.Build, tmp_path: Path) -> None:
+    orders = [
+        {"kind": kind, "place": place, "response": response, "ends": [f"{kind.upper()}_{response}"]}
+        for kind, places in (("read", (0, 3, 60, 333)), ("write", (0, 5, 40)))
+        for place in places
+        for response in ("SLVERR", "DECERR")
+    ]
+    play(built, tmp_path, orders)
+
+
+def test_a_stalled_bus(built: simulator.Build, tmp_path: Path) -> None:
+    orders = [
+        {"kind": "stall", "channel": channel, "cycle": cycle, "watchdog": 300, "ends": ["STALLED"]}
+        for channel in range(5)
+        for cycle in (20, 900)
+    ]
+    play(built, tmp_path, orders)
+
+
+def test_abort_at_any_time(built: simulator.Build, tmp_path: Path) -> None:
+    cycles = [*range(0, 120, 17), *np.random.default_rng(0).integers(120, 6000, 12).tolist()]
+    orders = [{"kind": "abort", "cycle": cycle, "ends": ["ABORTED", "done"]} for cycle in cycles]
+    play(built, tmp_path, orders)
