@@ -7,8 +7,6 @@ solver with ``bitwuzla``; nothing else is installed or looked for.
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import os
 import re
 import shutil
@@ -16,13 +14,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from types import ModuleType
 from typing import Literal
 
 from amaranth import ClockDomain, Elaboratable, Fragment, Module, Shape, Signal, Value
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, Assume, ValueCastable
-from amaranth.hdl._ast import AnySeq
 from amaranth.lib import wiring
 
 LAST_LINES = 15
@@ -35,11 +30,23 @@ Mode = Literal["prove", "bmc", "cover"]
 
 
 class Unproven(Exception):
-    """There is no counterexample, but no proof either."""
+    """There is no proof, and no counterexample either."""
 
 
-class Refuted(Unproven):
-    """There is a counterexample."""
+class Refuted(Exception):
+    """There is a counterexample.
+
+    Parameters
+    ----------
+    message
+        What failed, the last lines of the log and where the trace lies.
+    folder
+        Everything that the tools wrote.
+    """
+
+    def __init__(self, message: str, folder: Path) -> None:
+        super().__init__(message)
+        self.folder = folder
 
 
 def prove(design: Elaboratable, mode: Mode = "prove", depth: int = 2) -> None:
@@ -66,7 +73,8 @@ def prove(design: Elaboratable, mode: Mode = "prove", depth: int = 2) -> None:
     top = Module()
     top.domains.sync = sync = ClockDomain(reset_less=True)
     top.submodules.design = design
-    (folder / "design.il").write_text(rtlil.convert(top, name="top", ports=[sync.clk]))
+    text = rtlil.convert(top, name="top", ports=[sync.clk])
+    (folder / "design.il").write_text(text)
     (folder / "proof.sby").write_text(
         f"[options]\nmode {mode}\ndepth {depth}\n"
         "[engines]\nsmtbmc bitwuzla\n"
@@ -84,8 +92,36 @@ def prove(design: Elaboratable, mode: Mode = "prove", depth: int = 2) -> None:
         shutil.rmtree(folder)
         return
     lines = (done.stdout + done.stderr).splitlines()
-    message = "\n".join([*lines[-LAST_LINES:], f"traces and logs: {folder / 'proof'}"])
-    raise Refuted(message) if re.search(r"DONE \(FAIL", done.stdout) else Unproven(message)
+    lines = [*_failures(done.stdout, text), *lines[-LAST_LINES:], f"traces and logs: {folder / 'proof'}"]
+    if "DONE (FAIL" in done.stdout:
+        raise Refuted("\n".join(lines), folder)
+    raise Unproven("\n".join(lines))
+
+
+def refute(design: Elaboratable, message: str, depth: int = 10) -> None:
+    """Have an assertion of ``design`` whose message contains ``message`` refuted within ``depth`` cycles.
+
+    Raises
+    ------
+    AssertionError
+        None is, or another one is earlier.
+    """
+    try:
+        prove(design, "bmc", depth)
+    except Refuted as error:
+        shutil.rmtree(error.folder)
+        failures = [line for line in str(error).splitlines() if line.startswith("failed: ")]
+        if not any(message in line for line in failures):
+            raise AssertionError(f"refuted, but not by {message!r}: {failures}") from None
+    else:
+        raise AssertionError(f"not refuted within {depth} cycles: {message!r}")
+
+
+def _failures(log: str, text: str) -> list[str]:
+    """The messages of the assertions that failed and of the covers that were not reached."""
+    messages = dict(re.findall(r'cell \$check \$(\d+)\n +parameter \\FORMAT "(.*)"\n', text))
+    failed = re.findall(r"(?:Assert failed in|Unreached cover statement at) .*check_(\d+)", log)
+    return [f"failed: {messages[number] or 'an invariant'}" for number in failed]
 
 
 def _search_path() -> str:
