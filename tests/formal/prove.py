@@ -21,7 +21,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 LAST_LINES = 15
-TIMEOUT = 40
+TIMEOUT = 60
 """Seconds after which a proof has failed; the slowest takes a tenth of that on a quiet machine."""
 
 SOLVER = Path(__file__).with_name("bitwuzla_smt2.py")

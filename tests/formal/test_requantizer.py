@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,9 @@ from amaranth.hdl import Assert, Assume
 import hw.requantizer
 from golden.spec import ACTIVATION_WIDTH, DEFAULT, Spec
 from hw.requantizer import Requantizer, saturating_shift
-from tests.formal.checks import anything, drive_freely, past
+from tests.formal.checks import anything, drive_freely
 from tests.formal.mutants import mutant
-from tests.formal.prove import prove, refute
+from tests.formal.prove import Inside, prove, refute
 
 NARROW = replace(DEFAULT, accumulator_width=16, multiplier_width=4, shift_width=4)
 WIDE = replace(DEFAULT, accumulator_width=32, multiplier_width=16, shift_width=6)
@@ -31,27 +32,40 @@ def formula(product: Value, shift: Value, zero_point: Value, low: Value, high: V
     return Mux(value < low, low, Mux(value > high, high, value))
 
 
-def requantized(requantizer: Requantizer, multiply: bool) -> Module:
+def multiplies(requantizer: Requantizer) -> Module:
+    """The registered product, next to one that is added up bit by bit. Nothing is assumed."""
+    m = Module()
+    inside = Inside(requantizer)
+    m.submodules.requantizer = inside.fragment
+    drive_freely(m, requantizer)
+    total, product = Signal(signed(requantizer.spec.accumulator_width)), inside.signal("product")
+    expected = Signal.like(product)
+    m.d.comb += total.eq(requantizer.accumulator + requantizer.bias)
+    m.d.sync += expected.eq(times(total, requantizer.multiplier))
+    m.d.comb += Assert(product == expected, "the product is wrong")
+    return m
+
+
+def requantized(requantizer: Requantizer) -> Module:
     """The requantizer, next to the formula.
 
-    Assumed: ``low <= high``. Proven by induction, for every other input: the result is the formula's. With
-    ``multiply`` the product is the checker's own; without, it is Amaranth's product of the same operands, so that
-    the solver sees one multiplication and what is proven is all that comes after it.
+    Assumed: ``low <= high``. Proven by induction, for every other input: the result is the formula's. Both have
+    Amaranth's product of the same operands, so that the solver sees one multiplication: `multiplies` is about it,
+    this is about all that comes after it.
     """
     m = Module()
     m.submodules.requantizer = dut = requantizer
     drive_freely(m, dut)
-    width = dut.spec.accumulator_width
-    total = Signal(signed(width))
+    total = Signal(signed(dut.spec.accumulator_width))
+    product = Signal(signed(dut.spec.accumulator_width + dut.spec.multiplier_width))
     m.d.comb += [total.eq(dut.accumulator + dut.bias), Assume(dut.low <= dut.high)]
-    product = Signal(signed(width + dut.spec.multiplier_width))
-    m.d.sync += product.eq(times(total, dut.multiplier) if multiply else total * dut.multiplier)
+    m.d.sync += product.eq(total * dut.multiplier)
     result = formula(product, dut.shift, dut.zero_point, dut.low, dut.high)
     m.d.comb += Assert(dut.result == result, "the result is wrong")
     return m
 
 
-def saturated(shift_of: object, width: int, shift_width: int, bits: int) -> Module:
+def saturated(shift_of: Callable[[Value, Value, int], Value], width: int, shift_width: int, bits: int) -> Module:
     """``saturating_shift`` of a value of ``width`` bits to ``bits``, next to ``>>`` and two comparisons."""
     m = Module()
     value = anything(m, signed(width), "value")
@@ -64,19 +78,57 @@ def saturated(shift_of: object, width: int, shift_width: int, bits: int) -> Modu
 
 
 @pytest.mark.formal
-def test_with_multiplication() -> None:
-    prove(requantized(Requantizer(NARROW), multiply=True), depth=1)
+@pytest.mark.parametrize("spec", [NARROW, replace(DEFAULT, multiplier_width=4)], ids=["16", "24"])
+def test_multiplies(spec: Spec) -> None:
+    prove(multiplies(Requantizer(spec)), depth=1)
 
 
 @pytest.mark.formal
 @pytest.mark.parametrize("spec", [DEFAULT, WIDE], ids=["default", "wide"])
-def test_after_multiplication(spec: Spec) -> None:
-    prove(requantized(Requantizer(spec), multiply=False), depth=1)
+def test_requantized(spec: Spec) -> None:
+    prove(requantized(Requantizer(spec)), depth=1)
 
 
 @pytest.mark.formal
-@pytest.mark.parametrize("width", [2, 12, 35, 49])
+@pytest.mark.parametrize("width", [2, 35, 49])
 @pytest.mark.parametrize("shift_width", [4, 5, 6])
-@pytest.mark.parametrize("bits", [9, ACTIVATION_WIDTH + 2, 20])
+@pytest.mark.parametrize("bits", [ACTIVATION_WIDTH + 2, 20])
 def test_saturating_shift(width: int, shift_width: int, bits: int) -> None:
     prove(saturated(saturating_shift, width, shift_width, bits), depth=1)
+
+
+@pytest.mark.formal
+def test_mutant_product() -> None:
+    requantizer = mutant(hw.requantizer, "total * self.multiplier", "total * self.multiplier[:-1]").Requantizer(NARROW)
+    refute(multiplies(requantizer), "the product is wrong", 2)
+
+
+RESULTS = {
+    "halves are rounded down": ("halves + Cat(Const(1, 1), self.zero_point)", "halves + Cat(Const(0, 1), self.zero_point)"),
+    "no room for the zero point": ("self.shift, ACTIVATION_WIDTH + 2)", "self.shift, ACTIVATION_WIDTH + 1)"),
+    "what is low is not clamped": ("Mux(moved < self.low, self.low, ", "Mux(0, self.low, "),
+    "what is high wraps": ("Mux(moved > self.high, self.high, ", "Mux(moved > 255, self.high, "),
+    "the clamp is one too high": ("Mux(moved > self.high, self.high, ", "Mux(moved > self.high, self.high + 1, "),
+}
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize(("right", "wrong"), RESULTS.values(), ids=RESULTS)
+def test_mutant_results(right: str, wrong: str) -> None:
+    requantizer = mutant(hw.requantizer, right, wrong).Requantizer(NARROW)
+    refute(requantized(requantizer), "the result is wrong", 2)
+
+
+SHIFTS = {
+    "a level keeps too little": ("width + step - 1, len(value)", "width + step - 2, len(value)"),
+    "a lost bit is not seen": ("bits[kept - 1 : -1]", "bits[kept : -1]"),
+    "the bounds are swapped": ("Cat((~sign).replicate(width - 1), sign)", "Cat(sign.replicate(width - 1), ~sign)"),
+    "the value is not looked at": ("(~shift[level], value)", "(~shift[level], shifted)"),
+}
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize(("right", "wrong"), SHIFTS.values(), ids=SHIFTS)
+def test_mutant_shifts(right: str, wrong: str) -> None:
+    shift_of = mutant(hw.requantizer, right, wrong).saturating_shift
+    refute(saturated(shift_of, 35, 5, ACTIVATION_WIDTH + 2), "the shifted value is wrong", 1)
