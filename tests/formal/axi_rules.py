@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth import Elaboratable, Module, Mux, Signal, Value
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -45,12 +45,13 @@ class AxiRules(Elaboratable):
     """Asserts what the master must do and assumes what the memory must do.
 
     The master: a valid address or beat of data waits unchanged until it is taken; bursts have at most
-    ``max_beats`` beats, none wider than the bus, and do not cross a page; data comes with or after its address, not
-    before, in the order of the addresses, as many beats as announced, the last one marked; no more than ``reads``
-    reads and ``writes`` writes are under way.
+    ``max_beats`` beats, none wider than the bus, and do not cross a page; data comes with or after its
+    address, not before, in the order of the addresses, as many beats as announced, the last one marked;
+    no more than ``reads`` reads and ``writes`` writes are under way.
 
-    The memory: what it offers waits unchanged; it answers only reads that it took, in their order, with as many beats
-    as asked, the last one marked; it answers each write once, when it has taken its address and all its data.
+    The memory: what it offers waits unchanged; it answers only reads that it took, in their order, with
+    as many beats as asked, the last one marked; it answers each write once, when it has taken its address
+    and all its data.
 
     Parameters
     ----------

@@ -42,7 +42,12 @@ class Copier(wiring.Component):
         room = PAGE_WORDS - 1 - self.word[:10]
         begin = ~reading & ~writing
         beat = Signal(8)
-        m.d.comb += [w.payload.last.eq(beat == aw.payload.len), w.payload.data.eq(beat), r.ready.eq(1), b.ready.eq(1)]
+        m.d.comb += [
+            w.payload.last.eq(beat == aw.payload.len),
+            w.payload.data.eq(beat),
+            r.ready.eq(1),
+            b.ready.eq(1),
+        ]
         with m.If(begin):
             for channel in (aw, ar):
                 m.d.sync += [

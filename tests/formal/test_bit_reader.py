@@ -11,7 +11,7 @@ from amaranth.hdl import Assert, Assume
 import hw.bit_reader
 from golden.spec import DEFAULT, Spec
 from hw.bit_reader import BitReader
-from tests.formal.checks import Followed, count, drive_freely, past, something
+from tests.formal.checks import Followed, count, drive_freely, something
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
 
@@ -24,10 +24,10 @@ SPECS = {
 def bits_in_order(reader: BitReader, invariants: bool = True) -> Module:
     """The reader, and a queue of bits that are numbered by how many are ahead of them.
 
-    Assumed: ``take`` only while ``valid``, ``length`` at most the width of the window. Proven by induction:
-    every bit of every word that is taken, most significant first, stands in a valid window at the place that
-    the bits before it leave it, until it is moved past. The window is there whenever the reader holds more bits
-    than a word has, and the reader takes a word whenever it will not.
+    Assumed: ``take`` only while ``valid``, ``length`` at most the width of the window. Proven by
+    induction: every bit of every word that is taken, most significant first, stands in a valid window at
+    the place that the bits before it leave it, until it is moved past. The window is there whenever the
+    reader holds more bits than a word has, and the reader takes a word whenever it will not.
     """
     m = Module()
     inside = Inside(reader)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth import Const, Module, Mux, Signal, Value
 from amaranth.hdl import Assert, Assume
 
 import hw.huffman
@@ -22,9 +22,10 @@ SMALL = replace(DEFAULT, code_length=8, gap_symbols=16, code_symbols=16, codeboo
 class Code:
     """A canonical code, any of them, and one of its code words.
 
-    The code is given by how many words it has of each length. Its words fill the code space exactly, or there is a
-    single one, of one bit. Its words are `golden.huffman.HuffmanCode`'s: in the order of their lengths each
-    begins where the one before it ends, a word of L bits being ``2**(code_length - L)`` windows wide.
+    The code is given by how many words it has of each length. Its words fill the code space exactly, or
+    there is a single one, of one bit. Its words are `golden.huffman.HuffmanCode`'s: in the order of their
+    lengths each begins where the one before it ends, a word of L bits being ``2**(code_length - L)``
+    windows wide.
 
     Parameters
     ----------
@@ -60,14 +61,19 @@ class Code:
             here = (self.rank >= shorter) & (self.rank < shorter + number)
             span = self.longest - length
             with m.If(here):
-                m.d.comb += [self.length.eq(length), self.begin.eq(begin + ((self.rank - shorter)[:width] << span))]
+                m.d.comb += [
+                    self.length.eq(length),
+                    self.begin.eq(begin + ((self.rank - shorter)[:width] << span)),
+                ]
             shorter = shorter + number
             begin = begin + (number << span)
 
     def begins(self, window: Value) -> Value:
         """Whether ``window`` begins with the word."""
         size = Signal(self.longest + 1)
-        return (window >= self.begin) & (window < self.begin + ((1 << self.longest) >> self.length)[: len(size)])
+        return (window >= self.begin) & (
+            window < self.begin + ((1 << self.longest) >> self.length)[: len(size)]
+        )
 
     def tables(self, m: Module, decoder: HuffmanDecoder) -> None:
         """Limits and offsets as `golden.huffman` gives them to the host."""
@@ -85,9 +91,10 @@ class Code:
 def decodes(decoder: HuffmanDecoder) -> Module:
     """One decoding step, from any window, of any code.
 
-    Assumed: the code is one (see `Code`). Proven for every window: if it begins with a word, then the reader is told
-    to move by this word's length, the symbol memory is asked for this word's rank, and the symbol is not bad; if it
-    begins with none it is bad, and the reader moves by the longest length.
+    Assumed: the code is one (see `Code`). Proven for every window: if it begins with a word, then the
+    reader is told to move by this word's length, the symbol memory is asked for this word's rank, and the
+    symbol is not bad; if it begins with none it is bad, and the reader moves by the longest length, and never
+    by more.
     """
     m = Module()
     inside = Inside(decoder)
@@ -104,13 +111,19 @@ def decodes(decoder: HuffmanDecoder) -> Module:
     bad = Value.cast(decoder.symbols.payload)[-1]
     m.d.comb += [
         Assert(~found | (reader.length == code.length), "the length is wrong"),
+        Assert(reader.length <= code.longest, "the length is beyond the window"),
         Assert(~found | (address[:width] == code.rank), "the rank is wrong"),
         Assert(~past(m, reader.take & found) | ~bad, "a word is called bad"),
-        Assert(~past(m, reader.take) | ~bad | ~past(m, code.complete), "a word of a complete code is called bad"),
         Assert(
-            ~past(m, reader.take & ~code.complete & reader.window[-1]) | bad, "bits that are no word are not bad"
+            ~past(m, reader.take) | ~bad | ~past(m, code.complete), "a word of a complete code is called bad"
         ),
-        Assert(code.complete | ~reader.window[-1] | (reader.length == code.longest), "bad bits are not passed"),
+        Assert(
+            ~past(m, reader.take & ~code.complete & reader.window[-1]) | bad,
+            "bits that are no word are not bad",
+        ),
+        Assert(
+            code.complete | ~reader.window[-1] | (reader.length == code.longest), "bad bits are not passed"
+        ),
     ]
     return m
 
@@ -118,10 +131,10 @@ def decodes(decoder: HuffmanDecoder) -> Module:
 def hands_out(decoder: HuffmanDecoder, invariants: bool = True) -> Module:
     """The stream of symbols.
 
-    Nothing is assumed of code tables and bits; symbols may be written at any time, and ``books`` is any number
-    that does not change. Proven by induction: each step of the reader gives one symbol, which is what the memory
-    held at the address in the cycle of the step, once, after those of all steps before it; of an item of
-    ``books + 1`` codes the last is marked, and each is looked up in its codebook.
+    Nothing is assumed of code tables and bits; symbols may be written at any time, and ``books`` is any
+    number that does not change. Proven by induction: each step of the reader gives one symbol, which is
+    what the memory held at the address in the cycle of the step, once, after those of all steps before
+    it; of an item of ``books + 1`` codes the last is marked, and each is looked up in its codebook.
     """
     m = Module()
     inside = Inside(decoder)
@@ -175,6 +188,7 @@ LENGTHS = {
     "8": SMALL,
     "12": replace(SMALL, code_length=12, gap_symbols=64),
     "default": DEFAULT,
+    "15": replace(DEFAULT, code_length=15),
 }
 
 
@@ -190,3 +204,79 @@ def test_decodes(code: Region, spec: Spec) -> None:
 @pytest.mark.parametrize("spec", [SMALL, DEFAULT], ids=["small", "default"])
 def test_hands_out(code: Region, spec: Spec) -> None:
     prove(hands_out(HuffmanDecoder(spec, code)))
+
+
+STEPS = {
+    "the shortest code is not looked at": (
+        "window[longest - n :] <",
+        "window[longest - n :] <=",
+        "the length is wrong",
+    ),
+    "all lengths count": ("below & ~(below << 1)", "below", "the length is wrong"),
+    "an offset is lost": (
+        "offset |= self.offsets[n - 1] &",
+        "offset |= self.offsets[0] &",
+        "the rank is wrong",
+    ),
+    "a code is cut": (
+        "chosen.replicate(min(n, width))",
+        "chosen.replicate(min(n, width - 1))",
+        "the rank is wrong",
+    ),
+    "everything is bad": ("bad.eq(~below[-1])", "bad.eq(1)", "is called bad"),
+    "nothing is bad": ("bad.eq(~below[-1])", "bad.eq(0)", "are not bad"),
+    "a length too many": (
+        "Mux(below[-1], 0, longest)",
+        "Mux(below[-1], 0, longest + 1)",
+        "beyond the window",
+    ),
+    "bad bits stay": ("Mux(below[-1], 0, longest)", "0", "bad bits are not passed"),
+}
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize(("right", "wrong", "message"), STEPS.values(), ids=STEPS)
+def test_mutant_steps(right: str, wrong: str, message: str) -> None:
+    decoder = mutant(hw.huffman, right, wrong).HuffmanDecoder(SMALL, Region.GAP_CODE)
+    refute(decodes(decoder), message)
+
+
+STREAMS = {
+    "a symbol is overwritten": (
+        "(~self.symbols.valid | self.symbols.ready)",
+        "(~self.symbols.valid | self.clear)",
+        "does not go on",
+    ),
+    "nobody is waited for": (
+        "reader.valid & (~self.symbols.valid | self.symbols.ready)",
+        "reader.valid",
+        "overwritten",
+    ),
+    "a step without bits": ("advance.eq(reader.valid & ", "advance.eq(", "without bits"),
+    "valid for one cycle only": ("(self.symbols.valid & ~self.symbols.ready)", "0", "lost or repeated"),
+    "a symbol is repeated": (
+        "(self.symbols.valid & ~self.symbols.ready)",
+        "self.symbols.valid",
+        "lost or repeated",
+    ),
+    "the memory is read again": ("read.en.eq(advance)", "read.en.eq(1)", "another symbol"),
+    "bad does not wait": (
+        "with m.If(advance):\n            m.d.sync += bad",
+        "with m.If(1):\n            m.d.sync += bad",
+        "payload changed",
+    ),
+    "one book too many": ("ends = book == self.books", "ends = book > self.books", "last is wrong"),
+    "clear keeps the book": ("m.d.sync += book.eq(0)", "m.d.sync += book.eq(book)", "codebook"),
+    "last does not wait": (
+        "with m.If(advance):\n            m.d.sync += last",
+        "with m.If(1):\n            m.d.sync += last",
+        "payload changed",
+    ),
+}
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize(("right", "wrong", "message"), STREAMS.values(), ids=STREAMS)
+def test_mutant_streams(right: str, wrong: str, message: str) -> None:
+    decoder = mutant(hw.huffman, right, wrong).HuffmanDecoder(SMALL, Region.CODE_CODE)
+    refute(hands_out(decoder, invariants=False), message)

@@ -1,14 +1,15 @@
 """A lane and the correction add up to the sum of the terms, modulo ``2**accumulator_width``.
 
-Three lemmas, each proven for every input and every number of cycles, say it together. Each term of a row has a
-product p, ``+-(x << e)`` or 0, and a power q, ``1 << e`` where it is negative and else 0.
+Three lemmas, each proven for every input and every number of cycles, say it together. Each term of a row
+has a product p, ``+-(x << e)`` or 0, and a power q, ``1 << e`` where it is negative and else 0.
 
 1. What a lane adds for a term is ``p + 255 q`` (`addends`); a multiplier lane adds ``p``.
 2. Whatever a lane adds, its accumulator is the sum of it (`accumulates`).
 3. The correction is -255 times the sum of ``q`` (`corrects`).
 
-The sum of ``p + 255 q``, less 255 times the sum of ``q``, is the sum of ``p``. This last step is on paper: in one
-proof all this is too much for the solver. `sums` says it at once, and is checked for the first rows only.
+The sum of ``p + 255 q``, less 255 times the sum of ``q``, is the sum of ``p``. This last step is on
+paper: in one proof all this is too much for the solver. `sums` says it at once, and is checked for the
+first rows only.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from amaranth import Module, Mux, Signal, Value, signed
+from amaranth import Module, Mux, Signal, Value
 from amaranth.hdl import Assert
 from amaranth.lib import data
 
 import hw.correction
 import hw.lane
-from golden.spec import ACTIVATION_WIDTH, DEFAULT, PRESETS, WEIGHT_WIDTH, Spec
+from golden.spec import DEFAULT, PRESETS, WEIGHT_WIDTH, Spec
 from hw.correction import Correction
 from hw.lane import Lane, MultiplyLane, ShiftLane, make_lane
 from tests.formal.checks import anything, drive_freely, past
@@ -121,8 +122,9 @@ def corrects(correction: Correction) -> Module:
 def sums(lane: Lane, correction: Correction | None) -> Module:
     """A lane and the correction, next to an accumulator that adds up what rows mean.
 
-    In the cycle after ``start`` the lane's shadow register, and with it the correction of the cycle before, is the
-    sum of the rows since the last ``start``. For the solver's sake the proof is of the first four cycles.
+    In the cycle after ``start`` the lane's shadow register, and with it the correction of the cycle
+    before, is the sum of the rows since the last ``start``. For the solver's sake the proof is of the
+    first four cycles.
     """
     m = Module()
     spec = lane.spec
@@ -171,8 +173,11 @@ def test_first_rows(preset: str) -> None:
 
 
 ADDENDS = {
-    "a negative term is inverted before it is masked": ("(pixel & enable) ^ negative", "(pixel ^ negative) & enable"),
-    "an exponent is one too low": ("terms[f\"exponent{number}\"])[:", "terms[f\"exponent{number}\"] >> 1)[:"),
+    "a negative term is inverted before it is masked": (
+        "(pixel & enable) ^ negative",
+        "(pixel ^ negative) & enable",
+    ),
+    "an exponent is one too low": ('terms[f"exponent{number}"])[:', 'terms[f"exponent{number}"] >> 1)[:'),
     "the longest shift is cut": ("ACTIVATION_WIDTH + high - low]", "ACTIVATION_WIDTH + high - low - 1]"),
     "the lowest exponent is forgotten": ("Const(0, low), value", "Const(0, low - 1), value"),
 }
@@ -187,13 +192,18 @@ def test_mutant_terms(right: str, wrong: str) -> None:
 
 @pytest.mark.formal
 def test_mutant_product() -> None:
-    lane = mutant(hw.lane, "self.rows[slot].weight for", "self.rows[slot].weight[:8] for").MultiplyLane(MULTIPLY)
+    lane = mutant(hw.lane, "self.rows[slot].weight for", "self.rows[slot].weight[:8] for").MultiplyLane(
+        MULTIPLY
+    )
     refute(addends(lane), "a product is wrong", 1)
 
 
 ACCUMULATES = {
     "start does not clear": ("& ~self.start.replicate(len(accumulator))", "& -1"),
-    "the shadow takes what comes next": ("Mux(self.start, accumulator, self.above)", "Mux(self.start, kept, self.above)"),
+    "the shadow takes what comes next": (
+        "Mux(self.start, accumulator, self.above)",
+        "Mux(self.start, kept, self.above)",
+    ),
     "an odd addend is lost": ("len(addends) & ~1 :]", "len(addends) :]"),
 }
 
@@ -202,7 +212,9 @@ ACCUMULATES = {
 @pytest.mark.parametrize(("right", "wrong"), ACCUMULATES.values(), ids=ACCUMULATES)
 def test_mutant_accumulators(right: str, wrong: str) -> None:
     spec = replace(DEFAULT, slots=3)
-    refute(accumulates(mutant(hw.lane, right, wrong).ShiftLane, spec, invariants=False), "the sum is wrong", 4)
+    refute(
+        accumulates(mutant(hw.lane, right, wrong).ShiftLane, spec, invariants=False), "the sum is wrong", 4
+    )
 
 
 CORRECTS = {

@@ -11,7 +11,7 @@ from amaranth.hdl import Assert, Assume
 import hw.output_buffer
 from golden.spec import DEFAULT, Spec
 from hw.output_buffer import OutputBuffer
-from tests.formal.checks import Followed, anything, assert_steady, count, drive_freely, past
+from tests.formal.checks import Followed, assert_steady, count, drive_freely, past
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
 
@@ -28,10 +28,10 @@ SPECS = {
 def queue(buffer: OutputBuffer, invariants: bool = True) -> Module:
     """The buffer, and a queue of beats that are numbered by how many are ahead of them.
 
-    Assumed: ``reserve`` only while ``room``, ``write`` only for beats that are reserved. Proven by induction:
-    no beat is on the output that was not written, those that are come in their order and unchanged; a beat
-    is there as soon as the documented latency has passed; ``room`` and ``empty`` tell the beats that are owed,
-    and what is owed has room in the memory.
+    Assumed: ``reserve`` only while ``room``, ``write`` only for beats that are reserved. Proven by
+    induction: no beat is on the output that was not written, those that are come in their order and
+    unchanged; a beat is there as soon as the documented latency has passed; ``room`` and ``empty`` tell
+    the beats that are owed, and what is owed has room in the memory.
     """
     m = Module()
     inside = Inside(buffer)
@@ -92,10 +92,22 @@ MUTANTS = {
     "a beat is read twice": ("read_index + taken", "read_index", "lost, repeated or changed"),
     "valid too early": ("eq(stored != taken)", "eq((stored != taken) | self.write)", "lost, repeated"),
     "valid without a beat": ("eq(stored != taken)", "eq((stored != taken) | (owed == 0))", "never went in"),
-    "valid for one cycle only": ("eq(stored != taken)", "eq((stored != taken) & ~self.output.valid)", "valid fell"),
-    "a beat stays inside": ("eq(stored != taken)", "eq((stored != taken) & (stored != 3))", "does not come out"),
+    "valid for one cycle only": (
+        "eq(stored != taken)",
+        "eq((stored != taken) & ~self.output.valid)",
+        "valid fell",
+    ),
+    "a beat stays inside": (
+        "eq(stored != taken)",
+        "eq((stored != taken) & (stored != 3))",
+        "does not come out",
+    ),
     "the read port goes on": ("read_index + taken", "read_index + self.output.valid", "payload changed"),
-    "a beat is dropped": ("write.en.eq(self.write)", "write.en.eq(self.write & ~self.reserve)", "lost, repeated"),
+    "a beat is dropped": (
+        "write.en.eq(self.write)",
+        "write.en.eq(self.write & ~self.reserve)",
+        "lost, repeated",
+    ),
     "room too soon": ("owed <= self.depth - beats", "owed <= self.depth", "room is wrong"),
     "empty too soon": ("owed == 0", "stored == 0", "empty is wrong"),
 }

@@ -49,9 +49,9 @@ def multiplies(requantizer: Requantizer) -> Module:
 def requantized(requantizer: Requantizer) -> Module:
     """The requantizer, next to the formula.
 
-    Assumed: ``low <= high``. Proven by induction, for every other input: the result is the formula's. Both have
-    Amaranth's product of the same operands, so that the solver sees one multiplication: `multiplies` is about it,
-    this is about all that comes after it.
+    Assumed: ``low <= high``. Proven by induction, for every other input: the result is the formula's.
+    Both have Amaranth's product of the same operands, so that the solver sees one multiplication:
+    `multiplies` is about it, this is about all that comes after it.
     """
     m = Module()
     m.submodules.requantizer = dut = requantizer
@@ -65,7 +65,9 @@ def requantized(requantizer: Requantizer) -> Module:
     return m
 
 
-def saturated(shift_of: Callable[[Value, Value, int], Value], width: int, shift_width: int, bits: int) -> Module:
+def saturated(
+    shift_of: Callable[[Value, Value, int], Value], width: int, shift_width: int, bits: int
+) -> Module:
     """``saturating_shift`` of a value of ``width`` bits to ``bits``, next to ``>>`` and two comparisons."""
     m = Module()
     value = anything(m, signed(width), "value")
@@ -99,16 +101,24 @@ def test_saturating_shift(width: int, shift_width: int, bits: int) -> None:
 
 @pytest.mark.formal
 def test_mutant_product() -> None:
-    requantizer = mutant(hw.requantizer, "total * self.multiplier", "total * self.multiplier[:-1]").Requantizer(NARROW)
+    requantizer = mutant(
+        hw.requantizer, "total * self.multiplier", "total * self.multiplier[:-1]"
+    ).Requantizer(NARROW)
     refute(multiplies(requantizer), "the product is wrong", 2)
 
 
 RESULTS = {
-    "halves are rounded down": ("halves + Cat(Const(1, 1), self.zero_point)", "halves + Cat(Const(0, 1), self.zero_point)"),
+    "halves are rounded down": (
+        "halves + Cat(Const(1, 1), self.zero_point)",
+        "halves + Cat(Const(0, 1), self.zero_point)",
+    ),
     "no room for the zero point": ("self.shift, ACTIVATION_WIDTH + 2)", "self.shift, ACTIVATION_WIDTH + 1)"),
     "what is low is not clamped": ("Mux(moved < self.low, self.low, ", "Mux(0, self.low, "),
     "what is high wraps": ("Mux(moved > self.high, self.high, ", "Mux(moved > 255, self.high, "),
-    "the clamp is one too high": ("Mux(moved > self.high, self.high, ", "Mux(moved > self.high, self.high + 1, "),
+    "the clamp is one too high": (
+        "Mux(moved > self.high, self.high, ",
+        "Mux(moved > self.high, self.high + 1, ",
+    ),
 }
 
 
@@ -122,7 +132,10 @@ def test_mutant_results(right: str, wrong: str) -> None:
 SHIFTS = {
     "a level keeps too little": ("width + step - 1, len(value)", "width + step - 2, len(value)"),
     "a lost bit is not seen": ("bits[kept - 1 : -1]", "bits[kept : -1]"),
-    "the bounds are swapped": ("Cat((~sign).replicate(width - 1), sign)", "Cat(sign.replicate(width - 1), ~sign)"),
+    "the bounds are swapped": (
+        "Cat((~sign).replicate(width - 1), sign)",
+        "Cat(sign.replicate(width - 1), ~sign)",
+    ),
     "the value is not looked at": ("(~shift[level], value)", "(~shift[level], shifted)"),
 }
 

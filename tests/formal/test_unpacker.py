@@ -16,7 +16,6 @@ from tests.formal.checks import (
     assert_steady,
     count,
     drive_freely,
-    past,
     something,
 )
 from tests.formal.mutants import mutant
@@ -81,8 +80,13 @@ MUTANTS = {
     "the last byte first": ("word[-WEIGHT_WIDTH:]", "word[:WEIGHT_WIDTH]", "lost, repeated or changed"),
     "a byte is dropped": ("part == parts - 1", "part == parts - 2", "does not come out"),
     "a word is overwritten": ("self.symbols.ready & last", "last", "payload changed"),
-    "a word is repeated": ("self.symbols.valid.eq(self.words.valid)", "self.symbols.valid.eq(1)", "never went in"),
+    "a word is repeated": (
+        "self.symbols.valid.eq(self.words.valid)",
+        "self.symbols.valid.eq(1)",
+        "never went in",
+    ),
     "a byte waits for nobody": ("m.Elif(self.symbols.ready)", "m.Else()", "payload changed"),
+    "the last byte waits": ("self.symbols.ready & last", "0", "does not go on"),
     "clear is forgotten": ("m.If(self.clear)", "m.If(0)", "never went in"),
 }
 
