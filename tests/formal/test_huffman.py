@@ -186,7 +186,6 @@ def _books(m: Module, decoder: HuffmanDecoder, step: Value, address: Value) -> S
 CODES = {"gaps": Region.GAP_CODE, "codes": Region.CODE_CODE}
 LENGTHS = {
     "8": SMALL,
-    "12": replace(SMALL, code_length=12, gap_symbols=64),
     "default": DEFAULT,
     "15": replace(DEFAULT, code_length=15),
 }
@@ -212,7 +211,7 @@ STEPS = {
         "window[longest - n :] <=",
         "the length is wrong",
     ),
-    "all lengths count": ("below & ~(below << 1)", "below", "the length is wrong"),
+    "the longest length is taken": ("below & ~(below << 1)", "below & ~(below >> 1)", "the length is wrong"),
     "an offset is lost": (
         "offset |= self.offsets[n - 1] &",
         "offset |= self.offsets[0] &",

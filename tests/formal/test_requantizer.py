@@ -17,6 +17,9 @@ from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
 
 NARROW = replace(DEFAULT, accumulator_width=16, multiplier_width=4, shift_width=4)
+SHIFTED = ((2, 6, 20), (21, 4, 10), (35, 5, 10), (49, 6, 10), (49, 6, 20))
+"""Bits of the value, of the shift and of the result; with results of 10 bits as requantizers have them."""
+
 WIDE = replace(DEFAULT, accumulator_width=32, multiplier_width=16, shift_width=6)
 
 
@@ -92,9 +95,7 @@ def test_requantized(spec: Spec) -> None:
 
 
 @pytest.mark.formal
-@pytest.mark.parametrize("width", [2, 35, 49])
-@pytest.mark.parametrize("shift_width", [4, 5, 6])
-@pytest.mark.parametrize("bits", [ACTIVATION_WIDTH + 2, 20])
+@pytest.mark.parametrize(("width", "shift_width", "bits"), SHIFTED)
 def test_saturating_shift(width: int, shift_width: int, bits: int) -> None:
     prove(saturated(saturating_shift, width, shift_width, bits), depth=1)
 
