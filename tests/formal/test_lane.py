@@ -17,13 +17,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.hdl import Assert
 from amaranth.lib import data
 
 import hw.correction
 import hw.lane
 from golden.spec import DEFAULT, PRESETS, WEIGHT_WIDTH, Spec
+from golden.terms import Term, row_bits
 from hw.correction import Correction
 from hw.lane import Lane, MultiplyLane, ShiftLane, make_lane
 from tests.formal.checks import anything, drive_freely, past
@@ -82,7 +83,10 @@ def addends(lane: Lane) -> Module:
 
 
 def accumulates(kind: type[Lane], spec: Spec, invariants: bool = True) -> Module:
-    """Lemma 2, with addends of any value; and that ``shadow`` is ``above`` where no channel begins."""
+    """Lemma 2, with addends of any value; and that ``shadow`` is ``above`` where no channel begins.
+
+    Assumed: no ``fold``, which is for `keeps_the_larger`.
+    """
     m = Module()
     added: list[Value] = []
 
@@ -94,7 +98,7 @@ def accumulates(kind: type[Lane], spec: Spec, invariants: bool = True) -> Module
     lane = AnyAddends(spec)
     inside = Inside(lane)
     m.submodules.lane = inside.fragment
-    drive_freely(m, lane)
+    drive_freely(m, lane, but=("fold",))
     total = Signal(spec.accumulator_width)
     m.d.sync += total.eq(Mux(lane.start, 0, total) + sum(added))
     shadow = Mux(past(m, lane.start), past(m, total), past(m, lane.above))
@@ -119,17 +123,48 @@ def corrects(correction: Correction) -> Module:
     return m
 
 
+def keeps_the_larger(lane: Lane) -> Module:
+    """A pixel that is taken away, and then added with ``fold``, leaves the larger of the two.
+
+    Assumed: the accumulator is in 0..255 before. Proven by induction.
+    """
+    m = Module()
+    inside = Inside(lane)
+    m.submodules.lane = inside.fragment
+    drive_freely(m, lane)
+    accumulator = inside.signal("accumulator")
+    pixel = lane.pixels[0]
+    added = sum_is(m, lane, 1) & lane.fold & ~lane.start
+    taken = sum_is(m, lane, -1) & ~lane.fold & ~lane.start & (accumulator < 256)
+    before = past(m, past(m, accumulator))
+    larger = Mux(before > past(m, pixel), before, past(m, pixel))
+    twice = past(m, past(m, taken) & added & (past(m, pixel) == pixel))
+    m.d.comb += Assert(~twice | (accumulator == larger), "the larger of the two is lost")
+    return m
+
+
+def sum_is(m: Module, lane: Lane, weight: int) -> Signal:
+    """The first slot's row is ``weight``, 1 or -1, and the others' add nothing."""
+    bits = [row_bits(weight if lane.spec.lane == "multiply" else (Term(weight, 0),), lane.spec)]
+    bits += [0] * (lane.spec.slots - 1)
+    result = Signal()
+    m.d.comb += result.eq(
+        Cat(row.as_value() == word for row, word in zip(lane.rows, bits, strict=True)).all()
+    )
+    return result
+
+
 def sums(lane: Lane, correction: Correction | None) -> Module:
     """A lane and the correction, next to an accumulator that adds up what rows mean.
 
-    In the cycle after ``start`` the lane's shadow register, and with it the correction of the cycle
-    before, is the sum of the rows since the last ``start``. For the solver's sake the proof is of the
+    In the cycle after ``start`` the lane's shadow register, and with it the correction of the cycle before, is
+    the sum of the rows since the last ``start``. Assumed: no ``fold``. For the solver's sake the proof is of the
     first four cycles.
     """
     m = Module()
     spec = lane.spec
     m.submodules.lane = lane
-    drive_freely(m, lane)
+    drive_freely(m, lane, but=("fold",))
     owed: Value | int = 0
     if correction is not None:
         m.submodules.correction = correction
@@ -159,6 +194,12 @@ def test_accumulates(spec: Spec) -> None:
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_corrects(spec: Spec) -> None:
     prove(corrects(Correction(spec)), depth=1)
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize("spec", [DEFAULT, MULTIPLY], ids=["shift", "multiply"])
+def test_keeps_the_larger(spec: Spec) -> None:
+    prove(keeps_the_larger(make_lane(spec)), depth=3)
 
 
 FIRST_CYCLES = 4
@@ -199,10 +240,10 @@ def test_mutant_product() -> None:
 
 
 ACCUMULATES = {
-    "start does not clear": ("& ~self.start.replicate(len(accumulator))", "& -1"),
+    "start does not clear": ("~(self.start | self.fold).replicate(len(high))", "-1"),
     "the shadow takes what comes next": (
         "Mux(self.start, accumulator, self.above)",
-        "Mux(self.start, kept, self.above)",
+        "Mux(self.start, self.kept(accumulator), self.above)",
     ),
     "an odd addend is lost": ("len(addends) & ~1 :]", "len(addends) :]"),
 }
@@ -215,6 +256,26 @@ def test_mutant_accumulators(right: str, wrong: str) -> None:
     refute(
         accumulates(mutant(hw.lane, right, wrong).ShiftLane, spec, invariants=False), "the sum is wrong", 4
     )
+
+
+FOLDS = {
+    "a carry is forgotten": ("rest + (self.fold & larger)", "rest"),
+    "the smaller stays": ("(self.fold & ~larger)", "(self.fold & larger)"),
+    "256 stays": ("~(self.start | self.fold).replicate(len(high))", "~self.start.replicate(len(high))"),
+}
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize(("right", "wrong"), FOLDS.values(), ids=FOLDS)
+def test_mutant_folds(right: str, wrong: str) -> None:
+    lane = mutant(hw.lane, right, wrong).ShiftLane(replace(DEFAULT, slots=1))
+    refute(keeps_the_larger(lane), "the larger of the two is lost", 5)
+
+
+@pytest.mark.formal
+def test_mutant_multiply_fold() -> None:
+    lane = mutant(hw.lane, "accumulator[-1])", "~accumulator[-1])").MultiplyLane(replace(MULTIPLY, slots=1))
+    refute(keeps_the_larger(lane), "the larger of the two is lost", 5)
 
 
 CORRECTS = {

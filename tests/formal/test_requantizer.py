@@ -10,15 +10,19 @@ from amaranth import Module, Mux, Signal, Value, signed
 from amaranth.hdl import Assert, Assume
 
 import hw.requantizer
-from golden.spec import ACTIVATION_WIDTH, DEFAULT, Spec
+from golden.spec import ACTIVATION_WIDTH, DEFAULT, FRACTION, RESIDUAL_WIDTH, Spec
+from hw.registers import OFFSET_WIDTH
 from hw.requantizer import Requantizer, saturating_shift
 from tests.formal.checks import anything, drive_freely
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
 
-NARROW = replace(DEFAULT, accumulator_width=16, multiplier_width=4, shift_width=4)
-SHIFTED = ((2, 6, 20), (21, 4, 10), (35, 5, 10), (49, 6, 10), (49, 6, 20))
-"""Bits of the value, of the shift and of the result; with results of 10 bits as requantizers have them."""
+NARROW = replace(DEFAULT, accumulator_width=16, multiplier_width=9, shift_width=4)
+FACTOR_BITS = 5
+"""Bits of the multipliers with which the product is proven."""
+
+SHIFTED = ((2, 6, 10), (20, 4, OFFSET_WIDTH), (34, 5, OFFSET_WIDTH), (48, 6, OFFSET_WIDTH), (48, 6, 10))
+"""Bits of the value, of the shift and of the result; the middle three as requantizers have them."""
 
 WIDE = replace(DEFAULT, accumulator_width=32, multiplier_width=16, shift_width=6)
 
@@ -28,15 +32,21 @@ def times(value: Value, factor: Value) -> Value:
     return sum(Mux(bit, value << place, 0) for place, bit in enumerate(factor))
 
 
-def formula(product: Value, shift: Value, zero_point: Value, low: Value, high: Value) -> Value:
-    """``clamp(zero_point + (product + half >> shift), low, high)``, as wide as it takes."""
-    half = Mux(shift == 0, 0, (1 << shift) >> 1)
-    value = zero_point + ((product + half) >> shift)
+def formula(product: Value, shift: Value, added: Value, low: Value, high: Value) -> Value:
+    """``clamp((product + (added << shift)) >> (shift + FRACTION), low, high)``, as wide as it takes.
+
+    This is `golden.network.Requantize` with its zero points and half in ``added``, whose steps are
+    ``2**-FRACTION`` of the output.
+    """
+    value = (product + (added << shift)) >> (shift + FRACTION)
     return Mux(value < low, low, Mux(value > high, high, value))
 
 
 def multiplies(requantizer: Requantizer) -> Module:
-    """The registered product, next to one that is added up bit by bit. Nothing is assumed."""
+    """The registered products, next to ones that are added up bit by bit.
+
+    Assumed, for the solver's sake: the multiplier is below ``2**FACTOR_BITS``.
+    """
     m = Module()
     inside = Inside(requantizer)
     m.submodules.requantizer = inside.fragment
@@ -44,26 +54,40 @@ def multiplies(requantizer: Requantizer) -> Module:
     total, product = Signal(signed(requantizer.spec.accumulator_width)), inside.signal("product")
     expected = Signal.like(product)
     m.d.comb += total.eq(requantizer.accumulator + requantizer.bias)
+    m.d.comb += Assume(requantizer.multiplier >> FACTOR_BITS == 0)
     m.d.sync += expected.eq(times(total, requantizer.multiplier))
     m.d.comb += Assert(product == expected, "the product is wrong")
+    added = inside.signal("added")
+    expected_added = Signal.like(added)
+    m.d.sync += expected_added.eq(times(requantizer.residual, requantizer.residual_multiplier))
+    m.d.comb += Assert(added == expected_added, "the residual's product is wrong")
     return m
 
 
-def requantized(requantizer: Requantizer) -> Module:
-    """The requantizer, next to the formula.
+OFFSETS = (-255 * ((1 << RESIDUAL_WIDTH) - 1), (255 << FRACTION) + (1 << FRACTION - 1))
+"""The offset of a layer is the zero point and a half, less the product of the residual's zero point."""
 
-    Assumed: ``low <= high``. Proven by induction, for every other input: the result is the formula's.
-    Both have Amaranth's product of the same operands, so that the solver sees one multiplication:
-    `multiplies` is about it, this is about all that comes after it.
+
+def requantized(requantizer: Requantizer) -> Module:
+    """The requantizer, next to the formula, which shifts once and never saturates.
+
+    Assumed: ``low <= high``, and an offset within `OFFSETS`. Proven by induction, for every other input: the
+    result is the formula's. Both have Amaranth's products of the same operands, so that the solver sees two
+    multiplications and not four: `multiplies` is about them, this is about all that comes after.
     """
     m = Module()
     m.submodules.requantizer = dut = requantizer
     drive_freely(m, dut)
     total = Signal(signed(dut.spec.accumulator_width))
     product = Signal(signed(dut.spec.accumulator_width + dut.spec.multiplier_width))
-    m.d.comb += [total.eq(dut.accumulator + dut.bias), Assume(dut.low <= dut.high)]
-    m.d.sync += product.eq(total * dut.multiplier)
-    result = formula(product, dut.shift, dut.zero_point, dut.low, dut.high)
+    residual = Signal(ACTIVATION_WIDTH + RESIDUAL_WIDTH)
+    m.d.comb += [
+        total.eq(dut.accumulator + dut.bias),
+        Assume(dut.low <= dut.high),
+        Assume((dut.offset >= OFFSETS[0]) & (dut.offset <= OFFSETS[1])),
+    ]
+    m.d.sync += [product.eq(total * dut.multiplier), residual.eq(dut.residual * dut.residual_multiplier)]
+    result = formula(product, dut.shift, residual + dut.offset, dut.low, dut.high)
     m.d.comb += Assert(dut.result == result, "the result is wrong")
     return m
 
@@ -83,7 +107,7 @@ def saturated(
 
 
 @pytest.mark.formal
-@pytest.mark.parametrize("spec", [NARROW, replace(DEFAULT, multiplier_width=4)], ids=["16", "24"])
+@pytest.mark.parametrize("spec", [NARROW, DEFAULT], ids=["16", "24"])
 def test_multiplies(spec: Spec) -> None:
     prove(multiplies(Requantizer(spec)), depth=1)
 
@@ -100,20 +124,26 @@ def test_saturating_shift(width: int, shift_width: int, bits: int) -> None:
     prove(saturated(saturating_shift, width, shift_width, bits), depth=1)
 
 
+PRODUCTS = {
+    "the multiplier is cut": ("total * self.multiplier", "total * self.multiplier[:4]", "the product"),
+    "the residual is signed": ("self.residual *", "self.residual.as_signed() *", "the residual's product"),
+}
+
+
 @pytest.mark.formal
-def test_mutant_product() -> None:
-    requantizer = mutant(
-        hw.requantizer, "total * self.multiplier", "total * self.multiplier[:-1]"
-    ).Requantizer(NARROW)
-    refute(multiplies(requantizer), "the product is wrong", 2)
+@pytest.mark.parametrize(("right", "wrong", "message"), PRODUCTS.values(), ids=PRODUCTS)
+def test_mutant_products(right: str, wrong: str, message: str) -> None:
+    refute(multiplies(mutant(hw.requantizer, right, wrong).Requantizer(NARROW)), message, 2)
 
 
 RESULTS = {
-    "halves are rounded down": (
-        "halves + Cat(Const(1, 1), self.zero_point)",
-        "halves + Cat(Const(0, 1), self.zero_point)",
+    "the shift saturates too soon": ("self.shift, OFFSET_WIDTH)", "self.shift, OFFSET_WIDTH - 2)"),
+    "the sum wraps": ("OFFSET_WIDTH + 2 - FRACTION", "OFFSET_WIDTH - 1 - FRACTION"),
+    "a bit is dropped before the last shift": ("(shifted + added", "((shifted & -2) + added"),
+    "halves are rounded away from zero": (
+        "(shifted + added + self.offset)",
+        "(shifted + added + self.offset - shifted[-1])",
     ),
-    "no room for the zero point": ("self.shift, ACTIVATION_WIDTH + 2)", "self.shift, ACTIVATION_WIDTH + 1)"),
     "what is low is not clamped": ("Mux(moved < self.low, self.low, ", "Mux(0, self.low, "),
     "what is high wraps": ("Mux(moved > self.high, self.high, ", "Mux(moved > 255, self.high, "),
     "the clamp is one too high": (
@@ -145,4 +175,4 @@ SHIFTS = {
 @pytest.mark.parametrize(("right", "wrong"), SHIFTS.values(), ids=SHIFTS)
 def test_mutant_shifts(right: str, wrong: str) -> None:
     shift_of = mutant(hw.requantizer, right, wrong).saturating_shift
-    refute(saturated(shift_of, 35, 5, ACTIVATION_WIDTH + 2), "the shifted value is wrong", 1)
+    refute(saturated(shift_of, 34, 5, 10), "the shifted value is wrong", 1)

@@ -21,7 +21,7 @@ from tests.formal.checks import (
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
 
-WIDTHS = (16, 24, 32)
+WIDTHS = (16, 32)
 
 
 def bytes_in_order(unpacker: Unpacker, invariants: bool = True) -> Module:
