@@ -102,7 +102,9 @@ def prove(design: Elaboratable, mode: Mode = "prove", depth: int = 2) -> None:
 
 
 def refute(design: Elaboratable, message: str, depth: int = 10) -> None:
-    """Have an assertion of ``design`` refuted within ``depth`` cycles; ``message`` is a pattern of its message.
+    """Have an assertion of ``design``, whose message has the pattern ``message``, refuted.
+
+    Within the first ``depth`` cycles.
 
     Raises
     ------

@@ -157,9 +157,9 @@ def sum_is(m: Module, lane: Lane, weight: int) -> Signal:
 def sums(lane: Lane, correction: Correction | None) -> Module:
     """A lane and the correction, next to an accumulator that adds up what rows mean.
 
-    In the cycle after ``start`` the lane's shadow register, and with it the correction of the cycle before, is
-    the sum of the rows since the last ``start``. Assumed: no ``fold``. For the solver's sake the proof is of the
-    first four cycles.
+    In the cycle after ``start`` the lane's shadow register, and with it the correction of the cycle before,
+    is the sum of the rows since the last ``start``. Assumed: no ``fold``. Bounded, for the solver's sake: the
+    first `FIRST_CYCLES` cycles.
     """
     m = Module()
     spec = lane.spec
