@@ -1,11 +1,12 @@
-# make demo | test | lint | format | clean. Every target first installs what it needs into .venv.
+# make demo | test | prove | lint | format | clean. Every target first installs what it needs into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PROVERS := $(VENV)/.installed-provers
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format clean check-compiler
+.PHONY: demo test prove lint format clean check-compiler
 .DELETE_ON_ERROR:
 
 demo: $(STAMP) check-compiler
@@ -13,6 +14,9 @@ demo: $(STAMP) check-compiler
 
 test: $(STAMP) check-compiler
 	$(BIN)/python -m pytest -q --numprocesses auto --dist worksteal
+
+prove: $(PROVERS)
+	$(BIN)/python -m pytest -q -m formal --numprocesses auto --dist worksteal tests/formal
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -39,4 +43,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) hatchling
 	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+$(PROVERS): $(STAMP)
+	@$(PIP) --no-build-isolation --editable '.[dev,formal]'
 	@touch $@
