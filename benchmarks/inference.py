@@ -25,7 +25,7 @@ SECONDS = 3.0
 
 def _requantize(channels: int, residual: bool = False) -> Requantize:
     ones = np.ones(channels, np.int64)
-    return Requantize(0 * ones, 700 * ones, 18 * ones, residual_multiplier=100 * ones if residual else None)
+    return Requantize(0 * ones, 700 * ones, 18 * ones, residual_multiplier=100 if residual else None)
 
 
 def _conv(

@@ -34,6 +34,7 @@ from benchmarks.lookup_lane import LookupLane
 from frontend.codebooks import Codebooks, fit
 from frontend.load import load_model
 from frontend.trace import trace
+from golden.cycles import busy_cycles
 from golden.spec import PRESETS, Spec
 from golden.terms import codeword_work
 from hw.engine import Engine
@@ -110,7 +111,7 @@ def direct_cycles(layer: Layer, rows: Ints, spec: Spec) -> int:
     cost = rows[np.arange(layer.codes.shape[2]), layer.codes].sum(axis=2)
     slowest = np.max([cost[:, slot :: spec.slots].sum(axis=1) for slot in range(spec.slots)], axis=0)
     durations = np.maximum(slowest, spec.drain_cycles)
-    return tiles(layer, spec) * (spec.start_cycles + int(durations.sum()) + spec.tail_cycles)
+    return tiles(layer, spec) * busy_cycles(durations, spec)
 
 
 def lookup_cycles(layer: Layer, rows: Ints, spec: Spec) -> int:

@@ -31,9 +31,10 @@ from frontend.prune import prune
 from frontend.trace import trace
 from golden import checkpoint, streams
 from golden.coding import code_weights
-from golden.cycles import layer_cycles
+from golden.cycles import pass_cycles
 from golden.errors import ShiftbookError
 from golden.network import Conv, Requantize, Weights
+from golden.passes import plan_layer
 from golden.spec import DEFAULT, PRESETS, Spec
 from golden.validate import shapes
 from hw.engine import Engine
@@ -131,7 +132,7 @@ def stored(path: Path) -> Workload:
 
 
 def cycles(workload: Workload, spec: Spec, balanced: bool) -> int:
-    """Cycles of one image, placed for this spec; channel slots balanced or interleaved (c mod W).
+    """Busy cycles of one image, placed for this spec; channel slots balanced or interleaved (c mod W).
 
     Raises
     ------
@@ -139,8 +140,9 @@ def cycles(workload: Workload, spec: Spec, balanced: bool) -> int:
         The lane cannot say one of the weights.
     """
     return sum(
-        layer_cycles(replace(conv, weights=placed(conv.weights, spec, balanced)), source, spec).cycles
+        pass_cycles(step, spec).busy
         for conv, source in workload.layers
+        for step in plan_layer(replace(conv, weights=placed(conv.weights, spec, balanced)), source, spec)
     )
 
 

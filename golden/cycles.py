@@ -123,6 +123,11 @@ def channel_durations(each: Ints, spec: Spec) -> Ints:
     return np.maximum(each.max(axis=1), max(spec.drain_cycles, 1))
 
 
+def busy_cycles(durations: Ints, spec: Spec) -> int:
+    """Busy cycles of a tile whose output channels take these cycles; the last one is committed in one more."""
+    return spec.start_cycles + int(durations.sum()) + 1
+
+
 def pass_cycles(step: Pass, spec: Spec, *, latency: int = 100, words: tuple[int, int] = (0, 0)) -> PassCycles:
     """The cost of a pass.
 
@@ -138,7 +143,7 @@ def pass_cycles(step: Pass, spec: Spec, *, latency: int = 100, words: tuple[int,
     durations = channel_durations(each, spec)
     layout = step.layout
     tiles = layout.tiles[0] * layout.tiles[1]
-    tile_busy = spec.start_cycles + int(durations.sum()) + 1
+    tile_busy = busy_cycles(durations, spec)
     column = layout.row_beats * layout.stride * step.source.channels  # beats of a column with all its halo
     loads = column * layout.tiles[0] * layout.columns
     fetched, repeated = _stream_beats(step, slot_items, spec)

@@ -1,16 +1,16 @@
-"""`shiftbook verilog`: the engine as a Verilog file."""
+"""`shiftbook verilog`: the accelerator or its engine as a Verilog file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from shiftbook.files import check_writable, write_json, write_text
 from shiftbook.options import Json, Lanes, Preset, make_spec
 
-TOP = "engine"
+Part = Literal["accelerator", "engine"]
 
 
 def verilog(
@@ -19,24 +19,30 @@ def verilog(
     ],
     lanes: Lanes = "8x8",
     preset: Preset = "default",
+    part: Annotated[
+        Part,
+        typer.Option(help="accelerator: with its buses. engine: what `shiftbook gates` measures."),
+    ] = "accelerator",
     json_file: Json = None,
 ) -> None:
-    """Write the engine as Verilog, for tools of your own.
+    """Write the accelerator as Verilog, for tools of your own.
 
-    The file is what `shiftbook run --backend rtl` simulates and what `shiftbook gates` measures: one
-    module for each distinct component, the top module is called engine. Same options, same text.
+    The file is what `shiftbook run --backend rtl` simulates: one module for each distinct component, the top
+    module is called accelerator. The engine is a part of it. Same options, same text.
 
     \b
-    Example:
-      shiftbook verilog --lanes 4x4 --preset focused -o engine.v
+    Examples:
+      shiftbook verilog --lanes 7x7 -o accelerator.v
+      shiftbook verilog --lanes 4x4 --preset focused --part engine -o engine.v
     """
     check_writable(output, json_file)
     spec = make_spec(preset, lanes)
     from hw.engine import Engine
+    from hw.system.accelerator import Accelerator
     from hw.verilog import emit
 
-    text = emit(Engine(spec), TOP)
+    text = emit(Engine(spec) if part == "engine" else Accelerator(spec), part)
     write_text(output, text)
     modules = text.count("\nendmodule")
-    write_json(json_file, {"file": str(output), "top": TOP, "modules": modules, "spec": spec.as_json()})
-    typer.echo(f"{output}: top module {TOP}, {modules} modules, {text.count(chr(10)):,} lines")
+    write_json(json_file, {"file": str(output), "top": part, "modules": modules, "spec": spec.as_json()})
+    typer.echo(f"{output}: top module {part}, {modules} modules, {text.count(chr(10)):,} lines")

@@ -17,13 +17,13 @@ CODES = np.array([[0, 1, 0], [0, 2, 1]])[..., None]
 
 def test_direct_cycles():
     # slot 0 has vectors 0 and 2, slot 1 vector 1: max(3 + 3, 5) and max(3 + 5, 0)
-    assert direct_cycles(Layer(CODES, 2, 1), ROWS, SPEC) == SPEC.start_cycles + 6 + 8 + SPEC.tail_cycles
+    assert direct_cycles(Layer(CODES, 2, 1), ROWS, SPEC) == SPEC.start_cycles + 6 + 8 + 1
 
 
 def test_no_channel_is_shorter_than_its_drain():
     nothing = np.full((1, 3, 1), 2)
     spec = replace(SPEC, requantizers=1)
-    assert direct_cycles(Layer(nothing, 2, 1), ROWS, spec) == spec.start_cycles + 4 + spec.tail_cycles
+    assert direct_cycles(Layer(nothing, 2, 1), ROWS, spec) == spec.start_cycles + 4 + 1
 
 
 def test_lookup_cycles():

@@ -12,6 +12,7 @@ from frontend.schemes import get
 from frontend.trace import trace
 from frontend.train import quantize_weights
 from golden import executor
+from golden.spec import FRACTION
 from tests.frontend.models import lively
 
 
@@ -66,7 +67,7 @@ def check_layers(graph, network, scales, tensors):
         multiplier = torch.from_numpy(requantizer.multiplier).reshape(-1, 1, 1) * unit
         accumulator = share.abs() / step / multiplier
         other = 0 if layer.residual is None else added.abs() / scales[layer.residual].scale
-        bound = 0.501 + (accumulator + other) * unit / 2 + multiplier / 2
+        bound = 0.501 + accumulator * unit / 2 + other / (2 << FRACTION) + multiplier / 2
         wanted = activate(share + offset + added, layer.activation) / step + scales[layer.name].zero_point
         difference = (real[layer.name] / step + scales[layer.name].zero_point - wanted.clamp(0, 255)).abs()
         excess = difference - bound

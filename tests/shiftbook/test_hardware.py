@@ -41,16 +41,18 @@ def test_gates_of_nothing(options, message, capsys):
     assert message in refused(capsys, ["gates", *options])
 
 
-def test_verilog(tmp_path, capsys):
-    path, report = tmp_path / "engine.v", tmp_path / "engine.json"
-    arguments = ["verilog", "--lanes", "2x2", "--preset", "focused", "-o", str(path), "--json", str(report)]
+@pytest.mark.parametrize("part", ["engine", "accelerator"])
+def test_verilog(part, tmp_path, capsys):
+    path, report = tmp_path / "out.v", tmp_path / "out.json"
+    arguments = ["verilog", "--lanes", "2x2", "--preset", "focused", "--part", part]
+    arguments += ["-o", str(path), "--json", str(report)]
     assert cli.main(arguments) == 0
     text, found = path.read_text(), json.loads(report.read_text())
     modules = re.findall(r"^module (\w+)", text, re.MULTILINE)
-    assert modules.count("engine") == 1
+    assert modules.count(part) == 1
     assert len(modules) == len(set(modules)) == found["modules"]
     assert found["spec"]["terms"] == [list(span) for span in PRESETS["focused"].terms]
-    assert "top module engine" in capsys.readouterr().out
+    assert f"top module {part}" in capsys.readouterr().out
     assert cli.main(arguments) == 0
     assert path.read_text() == text, "same options, same text"
 

@@ -82,7 +82,7 @@ def test_newer_checkpoint(checkpoint, capsys, monkeypatch, network):
     with monkeypatch.context() as newer:
         newer.setattr(writer, "VERSION", writer.VERSION + 1)
         writer.save(network, checkpoint)
-    assert "newer than 2: update shiftbook" in refused(capsys, ["inspect", str(checkpoint)])
+    assert "newer than 3: update shiftbook" in refused(capsys, ["inspect", str(checkpoint)])
 
 
 def test_unwritable_json_is_refused_before_any_work(checkpoint, tmp_path, capsys):
