@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hw.system.host_map import IDENTITY, VERSION, Host as Register, unpacked
+from hw.system.host_map import IDENTITY, VERSION, unpacked
+from hw.system.host_map import Host as Register
 from hw.system.sequencer import Fault
 
 DONE, ERROR, PAUSED = 1, 2, 4

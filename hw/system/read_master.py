@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from golden.spec import Spec
 from hw.system.interfaces import Reader, answer, beat_address_width, read_request, stream_count
-
 
 IN_FLIGHT = 12
 """Longest bursts whose beats may be on their way: more would make urgent ones wait behind them."""
@@ -78,8 +77,9 @@ class ReadMaster(wiring.Component):
                 "ends": 1,
             }
         )
-        m.submodules.tags = tags = SyncFIFO(width=tag.size, depth=self.spec.outstanding)
-        entry, head = Signal(tag), data.View(tag, tags.r_data)
+        entry, head = Signal(tag), Signal(tag)
+        put, got = Signal(), Signal()
+        waiting = self._queue(m, entry, head, put, got)
         choice, some = self._choose(m)
         free = Signal()
         take = Signal()
@@ -87,9 +87,8 @@ class ReadMaster(wiring.Component):
         in_flight = Signal(range(limit + self.spec.burst_beats + 1))
         m.d.comb += [
             free.eq(~self.address.valid | self.address.ready),
-            take.eq(some & free & tags.w_rdy & (in_flight < limit) & ~self.halt),
-            tags.w_en.eq(take),
-            tags.w_data.eq(entry),
+            take.eq(some & free & (waiting != self.spec.outstanding) & (in_flight < limit) & ~self.halt),
+            put.eq(take),
             entry.reader.eq(choice),
         ]
         chosen = [(choice[reader], self.requests[reader]) for reader in Reader]
@@ -116,14 +115,35 @@ class ReadMaster(wiring.Component):
             given.index.eq(head.index),
             given.last.eq(head.ends & read.last),
             given.data.eq(read.data),
-            self.answers.valid.eq(self.read.valid & tags.r_rdy),
-            self.read.ready.eq(self.answers.ready & tags.r_rdy),
+            self.answers.valid.eq(self.read.valid & (waiting != 0)),
+            self.read.ready.eq(self.answers.ready & (waiting != 0)),
             self.beat.eq(self.read.valid & self.read.ready),
-            tags.r_en.eq(self.beat & read.last),
+            got.eq(self.beat & read.last),
             self.response.eq(Mux(self.beat, read.resp, 0)),
-            self.idle.eq(~self.address.valid & ~tags.r_rdy),
+            self.idle.eq(~self.address.valid & (waiting == 0)),
         ]
         return m
+
+    def _queue(self, m: Module, entry: data.View, head: data.View, put: Signal, got: Signal) -> Signal:
+        """What is known of each burst under way, the oldest as ``head``; returns how many there are."""
+        depth = self.spec.outstanding
+        m.submodules.queue = memory = Memory(shape=entry.shape(), depth=depth, init=[])
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        end, first = Signal(range(depth)), Signal(range(depth))
+        waiting = Signal(range(depth + 1))
+        m.d.comb += [
+            write.en.eq(put),
+            write.addr.eq(end),
+            write.data.eq(entry),
+            read.addr.eq(first),
+            head.eq(read.data),
+        ]
+        m.d.sync += [
+            end.eq(Mux(put, Mux(end == depth - 1, 0, end + 1), end)),
+            first.eq(Mux(got, Mux(first == depth - 1, 0, first + 1), first)),
+            waiting.eq(waiting + put - got),
+        ]
+        return waiting
 
     def _choose(self, m: Module) -> tuple[Signal, Value]:
         """One bit for the most urgent request; whether there is one."""

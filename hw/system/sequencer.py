@@ -183,45 +183,38 @@ class Sequencer(wiring.Component):
         with m.If(moved):
             m.d.sync += total.eq(summed(total, word))
         with m.Switch(state):
-            with m.Case(State.HEADER):
-                with m.If(moved):
-                    m.d.sync += number.eq(number + 1)
-                    with m.If((number == 0) & (word != MAGIC)):
-                        m.d.comb += self.fault.eq(Fault.NOT_A_PROGRAM)
-                    with m.If((number == 1) & (word != fingerprint(self.spec))):
-                        m.d.comb += self.fault.eq(Fault.OTHER_SPEC)
-                    with m.If(number == header_words(self.spec) - 1):
-                        m.d.sync += state.eq(State.ADDRESS)
-            with m.Case(State.ADDRESS):
-                with m.If(moved):
-                    m.d.sync += [Cat(address, left).eq(word), state.eq(State.DATA)]
-            with m.Case(State.DATA):
-                with m.If(moved):
-                    m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
-                    with m.If(left == 0):
-                        m.d.sync += state.eq(State.ADDRESS)
-                    with m.If(region > Region.COMMANDS):
-                        m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
-                    with m.If(command):
-                        m.d.sync += total.eq(0)
-                        self._command(m, state, index, word == total)
-            with m.Case(State.LOAD):
-                with m.If(self.quiet):
+            with m.Case(State.HEADER), m.If(moved):
+                m.d.sync += number.eq(number + 1)
+                with m.If((number == 0) & (word != MAGIC)):
+                    m.d.comb += self.fault.eq(Fault.NOT_A_PROGRAM)
+                with m.If((number == 1) & (word != fingerprint(self.spec))):
+                    m.d.comb += self.fault.eq(Fault.OTHER_SPEC)
+                with m.If(number == header_words(self.spec) - 1):
                     m.d.sync += state.eq(State.ADDRESS)
+            with m.Case(State.ADDRESS), m.If(moved):
+                m.d.sync += [Cat(address, left).eq(word), state.eq(State.DATA)]
+            with m.Case(State.DATA), m.If(moved):
+                m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
+                with m.If(left == 0):
+                    m.d.sync += state.eq(State.ADDRESS)
+                with m.If(region > Region.COMMANDS):
+                    m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
+                with m.If(command):
+                    m.d.sync += total.eq(0)
+                    self._command(m, state, index, word == total)
+            with m.Case(State.LOAD), m.If(self.quiet):
+                m.d.sync += state.eq(State.ADDRESS)
             with m.Case(State.BEGIN):
                 m.d.sync += state.eq(State.RUN)
-            with m.Case(State.LAST):
-                with m.If(self.quiet):
-                    m.d.sync += state.eq(State.IDLE)
-            with m.Case(State.RUN):
-                with m.If(self.layer_over):
-                    m.d.sync += [
-                        self.layers.eq(self.layers + 1),
-                        state.eq(Mux(self.pause, State.PAUSE, State.ADDRESS)),
-                    ]
-            with m.Case(State.PAUSE):
-                with m.If(self.go_on):
-                    m.d.sync += state.eq(State.ADDRESS)
+            with m.Case(State.LAST), m.If(self.quiet):
+                m.d.sync += state.eq(State.IDLE)
+            with m.Case(State.RUN), m.If(self.layer_over):
+                m.d.sync += [
+                    self.layers.eq(self.layers + 1),
+                    state.eq(Mux(self.pause, State.PAUSE, State.ADDRESS)),
+                ]
+            with m.Case(State.PAUSE), m.If(self.go_on):
+                m.d.sync += state.eq(State.ADDRESS)
         with m.If(self.start):
             m.d.sync += [state.eq(State.HEADER), number.eq(0), total.eq(0), self.layers.eq(0)]
         with m.If(self.stop):
