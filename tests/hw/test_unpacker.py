@@ -11,7 +11,7 @@ from sim import bench
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES)
-@pytest.mark.parametrize("width", [16, 24])
+@pytest.mark.parametrize("width", [16, 32])
 def test_bytes_in_order(width: int, pauses: bench.Pauses) -> None:
     spec = replace(PRESETS["int8"], word_width=width)
     data = np.random.default_rng(0).integers(0, 256, 40 * width // 8, np.uint8).tobytes()
