@@ -54,12 +54,6 @@ class RegisterFile(wiring.Component):
         Register.
     gapless : Out(1)
         Register.
-    zero_point : Out(8)
-        Register.
-    clamp_low : Out(8)
-        Register.
-    clamp_high : Out(8)
-        Register.
     step : Out(5)
         Register. Not there with a dense feed.
     books : Out(2)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.hdl import Const, ShapeLike, ValueCastable
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
+from golden.spec import RESIDUAL_WIDTH, Spec
 from hw import registers
 from hw.bit_reader import BitReader
 from hw.drain import Drain
@@ -16,9 +16,8 @@ from hw.grid import Grid
 from hw.huffman import SYMBOLS, CodeTable, HuffmanDecoder
 from hw.issuer import Issuer
 from hw.layouts import code_symbol, config_word, gap_symbol, plane, row, row_source_width, struct
-from hw.output_buffer import OutputBuffer
 from hw.register_file import RegisterFile
-from hw.registers import Region
+from hw.registers import OFFSET_WIDTH, Region
 
 DEPTH = 16
 
@@ -238,6 +237,7 @@ class GridBench(wiring.Component):
         super().__init__(
             {
                 "input": In(stream.Signature(data.StructLayout(item))),
+                "maximum": In(1),
                 "beats": Out(stream.Signature(self.beat)),
             }
         )
@@ -256,6 +256,7 @@ class GridBench(wiring.Component):
             self.input.ready.eq(~item.start | (left <= 1) & (fifo.level <= 2 * cycles)),
             accept.eq(self.input.valid & self.input.ready),
             grid.start.eq(accept & item.start),
+            grid.maximum.eq(self.maximum),
             grid.pixels.eq(item.pixels),
             grid.rows.eq(Mux(accept, item.rows.as_value(), 0)),
             fifo.w_en.eq(left != 0),
@@ -272,71 +273,85 @@ class GridBench(wiring.Component):
 
 
 class DrainBench(wiring.Component):
-    """A drain that gets one channel after another: parameters, correction and all beats of heads."""
+    """A drain that gets channel after channel: parameters, correction, and all beats of heads and residuals.
+
+    Channels are committed as close to each other as their beats allow. A residual is there in the cycle
+    after it was asked for, and in no other. ``wrong``: the drain called itself idle while a channel was on
+    its way, or busy while none was.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.drain = Drain(spec)
         heads = data.ArrayLayout(spec.accumulator_width, spec.requantizers)
+        residuals = data.ArrayLayout(8, spec.requantizers)
         item = {
             "parameters": struct(registers.channel_parameters(spec)),
             "correction": spec.accumulator_width,
             "beats": data.ArrayLayout(heads, spec.drain_cycles),
+            "residuals": data.ArrayLayout(residuals, spec.drain_cycles),
         }
+        output = data.StructLayout({"beat": 8 * spec.requantizers, "wrong": 1})
         super().__init__(
             {
                 "channels": In(stream.Signature(data.StructLayout(item))),
-                "zero_point": In(8),
+                "offset": In(signed(OFFSET_WIDTH)),
+                "residual_multiplier": In(RESIDUAL_WIDTH),
                 "low": In(8),
                 "high": In(8),
-                "output": Out(stream.Signature(8 * spec.requantizers)),
+                "output": Out(stream.Signature(output)),
             }
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         m.submodules.drain = drain = self.drain
-        wiring.connect(m, drain.output, wiring.flipped(self.output))
-        lookup = self.spec.lookup_cycles
-        step = Signal(range(self.spec.drain_cycles + lookup + 2))
+        cycles, lookup = self.spec.drain_cycles, self.spec.lookup_cycles
+        m.submodules.fifo = fifo = SyncFIFOBuffered(
+            width=len(self.output.payload.as_value()), depth=16 * cycles
+        )
         item = self.channels.payload
+        timer = Signal(range(cycles + 1))
+        accept = Signal()
+        pending = Signal(range(16 * cycles))  # beats of committed channels that did not come
         m.d.comb += [
-            drain.zero_point.eq(self.zero_point),
+            accept.eq(self.channels.valid & (timer == 0) & (fifo.level < 8 * cycles)),
+            self.channels.ready.eq(accept),
+            drain.commit.eq(accept),
+            drain.parameters.eq(Mux(accept, item.parameters.as_value(), 0)),
+            drain.begin.eq(delayed(m, accept, lookup)),
+            drain.offset.eq(self.offset),
             drain.low.eq(self.low),
             drain.high.eq(self.high),
-            drain.reserve.eq(self.channels.valid & drain.room & (step == 0)),
-            drain.parameters.eq(Mux(drain.reserve, item.parameters.as_value(), 0)),
-            drain.begin.eq(step == lookup),
-            drain.correction.eq(item.correction),
-            self.channels.ready.eq(step == self.spec.drain_cycles + lookup),
+            drain.residual_multiplier.eq(self.residual_multiplier),
         ]
-        with m.If(step > lookup):
-            beat = (step - lookup - 1)[: (self.spec.drain_cycles - 1).bit_length()]
-            m.d.comb += drain.heads.eq(item.beats[beat])
-        with m.If((step != 0) | drain.reserve):
-            m.d.sync += step.eq(Mux(self.channels.ready, 0, step + 1))
-        return m
-
-
-class BufferBench(wiring.Component):
-    """An output buffer whose channels are reserved when there is room and written two cycles later."""
-
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
-        self.buffer = OutputBuffer(spec)
-        beat = 8 * spec.requantizers
-        super().__init__({"beats": In(stream.Signature(beat)), "output": Out(stream.Signature(beat))})
-
-    def elaborate(self, platform: object) -> Elaboratable:
-        m = Module()
-        m.submodules.buffer = buffer = self.buffer
-        wiring.connect(m, buffer.output, wiring.flipped(self.output))
-        promised = Signal(range(2 * self.spec.drain_cycles + 1))  # reserved and not yet written
+        m.d.sync += timer.eq(Mux(accept, cycles - 1, Mux(timer == 0, 0, timer - 1)))
+        m.d.sync += pending.eq(pending + Mux(accept, cycles, 0) - drain.valid)
+        late = data.View(item.shape(), delayed(m, item.as_value(), lookup))
+        held = Signal(item.shape())
+        beat, taken, asked = Signal(range(cycles)), Signal(range(cycles)), Signal()
+        given = Signal(range(cycles))
         m.d.comb += [
-            buffer.reserve.eq(buffer.room & self.beats.valid & (promised == 0)),
-            self.beats.ready.eq(promised != 0),
-            buffer.write.eq(self.beats.valid & self.beats.ready),
-            buffer.data.eq(self.beats.payload),
+            drain.correction.eq(Mux(drain.begin, late.correction, 0)),
+            drain.heads.eq(held.beats[beat]),
+            drain.residual.eq(Mux(asked, held.residuals[given].as_value(), ~0)),
         ]
-        m.d.sync += promised.eq(promised + Mux(buffer.reserve, self.spec.drain_cycles, 0) - buffer.write)
+        m.d.sync += [
+            beat.eq(Mux(drain.begin | (beat == cycles - 1), 0, beat + 1)),
+            asked.eq(drain.take_residual),
+            given.eq(taken),
+        ]
+        with m.If(drain.begin):
+            m.d.sync += held.eq(late)
+        with m.If(drain.take_residual):
+            m.d.sync += taken.eq(Mux(taken == cycles - 1, 0, taken + 1))
+        wrong = Signal()
+        m.d.sync += wrong.eq(wrong | (drain.idle != (pending == 0)))
+        m.d.comb += [
+            fifo.w_en.eq(drain.valid),
+            fifo.w_data.eq(Cat(drain.beat, wrong)),
+            self.output.payload.eq(fifo.r_data),
+            self.output.valid.eq(fifo.r_rdy),
+            fifo.r_en.eq(self.output.ready),
+        ]
         return m

@@ -22,6 +22,19 @@ def random_row(spec: Spec, rng: np.random.Generator) -> Row:
     return row
 
 
+def nothing(spec: Spec) -> Row:
+    """A row that adds nothing."""
+    return dict.fromkeys(random_row(spec, np.random.default_rng(0)), 0)
+
+
+def unit(sign: int, spec: Spec) -> Row:
+    """A row that adds a pixel or takes it away."""
+    if spec.lane == "multiply":
+        return {"weight": sign}
+    number = [low for low, _ in spec.terms].index(0)
+    return {**nothing(spec), f"enable{number}": 1, f"negative{number}": int(sign < 0)}
+
+
 def factor(row: Row, spec: Spec) -> int:
     """The weight that a row stands for."""
     if spec.lane == "multiply":

@@ -4,8 +4,23 @@ from dataclasses import replace
 
 from golden.spec import DEFAULT, PRESETS, Spec
 
-SHIFT = replace(DEFAULT, rows=4, cols=4, slots=2, requantizers=4, tile_words=256, codebook_rows=256)
-"""Four beats a channel."""
+SHIFT = replace(
+    DEFAULT,
+    rows=4,
+    cols=4,
+    slots=2,
+    requantizers=4,
+    tile_words=256,
+    codebook_rows=256,
+    bus_bytes=8,
+    burst_beats=8,
+    buffer_beats=16,
+    group_channels=4,
+)
+"""Four beats of the requantizers a channel, and two of the bus a block."""
+
+ODD = replace(SHIFT, rows=3, cols=5, requantizers=5)
+"""Rows that are padded in memory, a block to each, and halves that are none."""
 
 
 def small(preset: str, **changes: object) -> Spec:

@@ -9,7 +9,7 @@ from tests.hw.benches import ReaderBench
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES)
-@pytest.mark.parametrize("width", [16, 24])
+@pytest.mark.parametrize("width", [16, 32])
 def test_windows(width: int, pauses: bench.Pauses) -> None:
     spec = replace(DEFAULT, word_width=width)
     rng = np.random.default_rng(0)

@@ -1,171 +1,188 @@
-"""The whole engine against golden: outputs, cycles, rows and stalls of layers of every kind."""
+"""The engine in its accelerator against golden: outputs and rows of layers of every kind."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from golden import executor, items, tiles
 from golden.errors import ShiftbookError
-from golden.network import Conv, Network
+from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
 from golden.spec import Spec
-from golden.support import check_conv
+from golden.support import check_runnable
 from golden.vectors import fits_taps
-from sim import program
 from sim.driver import run_rtl
-from sim.pauses import NEVER, Pauses
-from sim.session import Session
-from tests.golden.layers import (
-    FOCUSED,
-    Layer,
-    make_codebooks,
-    make_conv,
-    make_vector_conv,
-    one_layer_network,
-)
-from tests.hw.small import small
+from tests.golden.layers import FOCUSED, make_codebooks, make_conv, make_vector_conv
+from tests.hw.small import ODD, small
 
 SPECS = {
     "shift": small("default"),
-    "eight": small("default", rows=8, cols=8, requantizers=8, slots=1),
-    "pair": small("pair", slots=4),
-    "focused": small("focused", slots=1, word_width=24),
-    "int8_sparse": small("int8_sparse", requantizers=16),
+    "eight": small("default", rows=8, cols=8, requantizers=8, slots=1, group_channels=2),
+    "pair": small("pair", slots=4, requantizers=2),
+    "focused": small("focused", slots=1, word_width=32, requantizers=8, bus_bytes=16),
+    "int8_sparse": small("int8_sparse", requantizers=16, bus_bytes=16),
     "int8": small("int8", slots=4),
+    "odd": replace(ODD, slots=3),
 }
 MULTI_ROW = [-128, 127, 85, -107]
-PAUSED = Pauses(0.3, 0.4, seed=1)
+SIZE = (9, 11, 8)
+"""Of the input: several tiles that are not whole."""
+
+NEAR = 20
+"""Latency of a memory that is in nobody's way."""
 
 
-def network(spec: Spec, height: int, width: int, channels: int) -> Network:
-    """Layers of every kernel, stride and density that the spec can run, all on the same input."""
-    rng = np.random.default_rng(channels)
-    convs: list[Conv] = []
+def values(spec: Spec, others: list[int] | None) -> list[int] | None:
+    """Weights that the lanes can take."""
+    return [value for value in FOCUSED if value] if spec == SPECS["focused"] else others
+
+
+DENSITIES = ((0.25, False), (1.0, True), (0.02, False), (0.0, False))
+"""Densities of weights, and whether there are gaps."""
+
+
+def plain_layers(spec: Spec, channels: int, rng: np.random.Generator) -> Iterator[Conv]:
+    """Every kernel, stride and density, padded the same on all sides or not."""
+    number = 0
     for kernel in (1, 3, 5, 7):
         for stride in (1, 2):
-            for density, gapless in ((0.25, False), (1.0, True), (0.02, False), (0.0, False)):
-                values = [None, MULTI_ROW][len(convs) % 2]
+            for density, gapless in DENSITIES if channels == SIZE[2] else DENSITIES[:2]:
+                number += 1
+                padding = [kernel // 2] * 4
+                if number % 3 == 0:
+                    padding = rng.integers(0, kernel // 2 + 1, 4).tolist()
                 conv = make_conv(
                     rng,
                     (int(rng.integers(1, 7)), kernel, kernel, channels),
                     density=density,
                     gapless=gapless,
-                    values=[v for v in FOCUSED if v] if spec == SPECS["focused"] else values,
+                    values=values(spec, [None, MULTI_ROW][number % 2]),
                     stride=(stride, stride),
-                    padding=(kernel // 2,) * 4,
+                    padding=tuple(padding),
                 )
-                conv = replace(conv, name=f"k{kernel}s{stride}d{density}")
-                try:
-                    check_conv(conv, (height, width, channels), spec)
-                except ShiftbookError:
-                    continue  # larger than this tile
-                convs.append(conv)
-    convs += vector_layers(spec, height, width, channels)
-    image = np.zeros((height, width, channels), np.uint8)
-    return replace(one_layer_network(Layer(convs[0], image, 0, spec)), nodes=tuple(convs))
+                yield replace(conv, name=f"k{kernel}s{stride}d{density}")
 
 
-def vector_layers(spec: Spec, height: int, width: int, channels: int) -> list[Conv]:
+def grouped_layers(spec: Spec, channels: int, rng: np.random.Generator) -> Iterator[Conv]:
+    """Groups of several channels and of one, with as many outputs and with more."""
+    for groups, each in ((2, 3), (channels, 1), (channels, 2)):
+        for stride in (1, 2):
+            if channels % groups:
+                continue
+            shape = (groups * each, 3, 3, channels // groups)
+            conv = make_conv(
+                rng, shape, density=0.8, values=values(spec, None), stride=(stride,) * 2, padding=(1, 1, 0, 1)
+            )
+            yield replace(conv, name=f"g{groups}x{each}s{stride}", groups=groups)
+
+
+def vector_layers(spec: Spec, channels: int, rng: np.random.Generator) -> Iterator[Conv]:
     """Vectors of one and several codes, over runs and taps, with gaps and without; some share codebooks."""
-    rng = np.random.default_rng(channels)
-    convs: list[Conv] = []
+    if spec.feed == "dense":
+        return
+    number = 0
     for books, codewords, dim, terms in (
         (1, 8, 9, [1, -4]),
         (2, 16, 5, None),
         (4, 4, 9, None),
         (3, 8, 16, [2]),
     ):
-        values = [v for v in FOCUSED if v] if spec == SPECS["focused"] else terms
-        codebooks = make_codebooks(rng, books, codewords, dim, values)
+        codebooks = make_codebooks(rng, books, codewords, dim, values(spec, terms))
         for density in (1.0, 1.0, 0.4):
-            kernel, padding = (3, 3), (1, 1, 1, 1)
-            along = ["run", "taps"][fits_taps(kernel, channels, dim, spec.slots, spec)]
-            shape = (int(rng.integers(1, 7)), *kernel, channels)
+            along = ["run", "taps"][fits_taps((3, 3), channels, dim, spec.slots, spec)]
             conv = make_vector_conv(
-                rng, shape, codebooks, spec, density=density, along=along, padding=padding
+                rng,
+                (int(rng.integers(1, 7)), 3, 3, channels),
+                codebooks,
+                spec,
+                density=density,
+                along=along,
+                padding=(1, 1, 1, 1),
             )
-            conv = replace(conv, name=f"m{books}k{codewords}d{dim}n{len(convs)}")
-            try:
-                check_conv(conv, (height, width, channels), spec)
-            except ShiftbookError:
-                continue  # more than this engine has room for
-            convs.append(conv)
-    return convs
+            number += 1
+            yield replace(conv, name=f"m{books}k{codewords}d{dim}n{number}")
+
+
+def other_layers(spec: Spec, channels: int, rng: np.random.Generator) -> Iterator[Node]:
+    """Pools, channels that are passed on, and sums with what another layer made."""
+    mean = Requantize(rng.integers(-300, 0, 1), rng.integers(150, 256, 1), np.array([10]), 30)
+    yield Pool("max", "image", "max", (3, 3), (1, 1), (1, 1, 1, 1))
+    yield Pool("max2", "image", "max", (3, 2), (2, 2), (0, 1, 1, 0))
+    yield Pool("average", "image", "average", (2, 2), (1, 1), (0, 1, 0, 1), mean)
+    yield Subsample("subsample", "image", 2, 1, 2)
+    for name, residual, kernel, density in (
+        ("sum", "average", 1, 1.0),
+        ("sum of sums", "sum", 3, 0.3),
+        ("sum of nothing", "max", 3, 0.0),
+    ):
+        padding = (kernel // 2,) * 4
+        shape = (channels, kernel, kernel, channels)
+        conv = make_conv(rng, shape, density=density, values=values(spec, None), padding=padding)
+        requantize = replace(
+            conv.requantize, low=0, high=255, residual_multiplier=int(rng.integers(100, 1024))
+        )
+        yield replace(conv, name=name, residual=residual, requantize=requantize)
+
+
+def smaller_images(spec: Spec, rng: np.random.Generator) -> Iterator[Conv]:
+    """What makes a map of one channel, and one of a single pixel."""
+    for name, source, shape, stride in (
+        ("plane", "image", (1, 3, 3, 8), (2, 2)),
+        ("corner", "plane", (3, 3, 3, 1), (2, 2)),
+        ("point", "corner", (21, 1, 2, 3), (1, 1)),
+    ):
+        conv = make_conv(rng, shape, density=1.0, values=values(spec, None), stride=stride)
+        mean = replace(conv.requantize, multiplier=conv.requantize.multiplier + 1, low=0, high=255)
+        yield replace(conv, name=name, source=source, requantize=mean)
+
+
+def network(spec: Spec) -> Network:
+    """Layers of every kind that the spec can run: most on the input, some on maps that are made of it."""
+    rng = np.random.default_rng(8)
+    normalize = Requantize(rng.integers(-300, 0, 8), np.full(8, 200), np.full(8, 8), 99)
+    source = Input("image", SIZE, normalize)
+    nodes: tuple[Node, ...] = tuple(smaller_images(spec, rng))
+    for name, channels in (("image", 8), ("plane", 1), ("point", 21)):
+        for makes in (plain_layers, grouped_layers, vector_layers, other_layers):
+            if makes not in (plain_layers, vector_layers) and name != "image":
+                continue
+            for node in makes(spec, channels, rng):
+                node = replace(
+                    node, source=name, name=node.name if name == "image" else f"{name} {node.name}"
+                )
+                try:
+                    check_runnable(Network(source, (*nodes, node), spec.slots), spec)
+                except ShiftbookError:
+                    continue  # larger than this image, or than this engine has room for
+                nodes += (node,)
+    return Network(source, nodes, spec.slots)
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_vector_layers_are_among_them(name: str) -> None:
+def test_layers_of_every_kind(name: str) -> None:
     spec = SPECS[name]
-    found = vector_layers(spec, 9, 11, 8)
+    layers = network(spec)
+    check_variety(name, layers)
+    images = np.random.default_rng(1).integers(0, 256, (1, *SIZE), np.uint8)
+    for pauses in (0.0, 0.3):
+        result = run_rtl(layers, images, spec, pauses=pauses, latency=NEAR)  # raises at the first difference
+        assert [layer.name for layer in result.layers] == ["image", *(node.name for node in layers.nodes)]
+
+
+def check_variety(name: str, layers: Network) -> None:
+    """What the spec refused is not too much."""
+    spec = SPECS[name]
+    convs = [node for node in layers.nodes if isinstance(node, Conv)]
+    assert {conv.weights.integers.shape[1] for conv in convs if conv.source == "image"} == {1, 3, 5, 7}
+    assert {conv.stride for conv in convs} == {(1, 1), (2, 2)}
+    assert len({conv.padding for conv in convs}) > 6
+    assert {conv.groups for conv in convs} == {1, 2, 8}
+    assert {conv.residual for conv in convs} >= {"average", "sum", "max"}
+    found = [conv.weights.vectors.along for conv in convs if conv.weights.vectors and conv.source == "image"]
     assert len(found) >= (0 if spec.feed == "dense" else 9)
-    assert {conv.weights.vectors.along for conv in found if conv.weights.vectors} == (
-        set() if spec.feed == "dense" else {"run", "taps"}
-    )
-
-
-@pytest.mark.parametrize("pauses", [NEVER, PAUSED], ids=["steady", "paused"])
-@pytest.mark.parametrize("size", [(9, 11, 8), (5, 4, 1), (1, 1, 21)], ids=str)
-@pytest.mark.parametrize("name", SPECS)
-def test_layers(name: str, size: tuple[int, int, int], pauses: Pauses) -> None:
-    spec = SPECS[name]
-    layers = network(spec, *size)
-    assert len(layers.nodes) >= 4
-    images = np.random.default_rng(1).integers(0, 256, (1, *size), np.uint8)
-    result = run_rtl(layers, images, spec, pauses=pauses)  # raises at the first difference
-    assert [layer.where for layer in result.layers] == ["rtl"] * len(layers.nodes)
-
-
-@pytest.mark.parametrize("damage", ["short", "random", "empty"])
-@pytest.mark.parametrize("name", ["shift", "int8"])
-def test_a_damaged_layer_leaves_nothing_behind(name: str, damage: str) -> None:
-    """It ends or is hung, waiting for words; the next start begins anew, with the right cycles."""
-    spec = SPECS[name]
-    rng = np.random.default_rng(7)
-    conv = make_conv(rng, (6, 3, 3, 8), padding=(1, 1, 1, 1))
-    image = rng.integers(0, 256, (6, 7, 8), np.uint8)
-    placement = items.placement_of(conv.weights, spec.slots, spec)
-    layout = tiles.geometry(conv, image.shape, placement, spec)
-    good = program.build(conv, layout, placement, spec)
-    words = [
-        tiles.tile_words(conv, layout, placement, image, tile, 0, spec) for tile in np.ndindex(layout.tiles)
-    ]
-    bad = replace(good, gaps=spoil(good.gaps, damage, rng), codes=spoil(good.codes, damage, rng))
-    one = Network(one_layer_network(Layer(conv, image, 0, spec)).input, (conv,), spec.slots)
-    golden = executor.run(one, image[None], keep=True).tensors["conv"][0]
-    with Session(spec) as session:
-        fresh, clean, _ = session.play(good, words, 20_000)
-        session.play(bad, words[:1], 3_000)
-        again, after, hung = session.play(good, words, 20_000)
-    assert not hung
-    assert not after.error.any()
-    assert (fresh == again).all()
-    assert (clean.cycles == after.cycles).all()
-    output = np.zeros_like(golden)
-    grids = tiles.grid_of_beats(again, spec).reshape(len(words), -1, spec.rows, spec.cols)
-    for tile, grid in zip(np.ndindex(layout.tiles), grids, strict=True):
-        tiles.place_grid(output, grid, tile)
-    assert (output == golden).all()
-
-
-def spoil(words: tuple[np.ndarray, ...], damage: str, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    if damage == "short":
-        return tuple(column[: len(column) // 2] for column in words)
-    if damage == "random":
-        return tuple(rng.integers(0, 1 << 16, len(column), np.uint32) for column in words)
-    return tuple(column[:0] for column in words)
-
-
-def test_a_word_that_is_no_code_sets_the_error() -> None:
-    spec = SPECS["shift"]
-    conv = make_conv(np.random.default_rng(7), (6, 3, 3, 8), padding=(1, 1, 1, 1), values=[3], density=0.5)
-    placement = items.placement_of(conv.weights, spec.slots, spec)
-    layout = tiles.geometry(conv, (4, 4, 8), placement, spec)
-    good = program.build(conv, layout, placement, spec)
-    image = np.zeros((4, 4, 8), np.uint8)
-    words = [tiles.tile_words(conv, layout, placement, image, (0, 0), 0, spec)]
-    bad = replace(good, codes=tuple(column | 0xFFFF for column in good.codes))  # a lone symbol's code is 0
-    with Session(spec) as session:
-        counters = [session.play(each, words, 3_000)[1] for each in (good, bad, good)]
-    assert [each.error.tolist() for each in counters] == [[0], [1], [0]]
+    along = {"run"} if name == "odd" else {"run", "taps"}  # there channels are scattered over slots
+    assert set(found) == (set() if spec.feed == "dense" else along)
+    assert len(layers.nodes) - len(convs) == 4
+    assert all(len([c for c in convs if c.source == source]) >= 4 for source in ("plane", "point"))

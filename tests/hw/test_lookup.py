@@ -50,6 +50,8 @@ def random_taps(spec: Spec, rng: np.random.Generator) -> dict[str, np.ndarray]:
         "base": rng.integers(0, 16, TAPS) * 4,
         "oy": rng.integers(0, 4, TAPS),
         "ox": rng.integers(0, 4, TAPS),
+        "far": rng.integers(0, 2, TAPS),
+        "column": rng.integers(-1, 2, TAPS),
     }
     if spec.feed == "coded":
         taps["channels"] = rng.integers(0, (1 << CHANNEL_BITS) + 1, TAPS)
@@ -71,8 +73,10 @@ def golden(
         adds &= channel < tap["channels"]
     look = {"oy": tap["oy"], "ox": tap["ox"]}
     return {
-        "address": (tap["base"] + (channel << 2 * inputs["sub_blocks"])) % spec.tile_words,
+        "address": (tap["base"] + channel + inputs["group"]) % spec.tile_words,
         "offset": look,
+        "far": tap["far"],
+        "first_column": (inputs["column"] + tap["column"]) % 8,
         "rotation": look,
         "row": masked(spec, word, adds),
     }
@@ -97,7 +101,8 @@ def test_lookup(name: str, pauses: bench.Pauses) -> None:
             "issue": int(rng.random() < 0.7),
             "source": int(rng.integers(0, 1 << 8 if words is None else len(words))),
             "position": int(rng.integers(0, 8 << CHANNEL_BITS)),
-            "sub_blocks": int(rng.integers(0, 2)),
+            "group": int(rng.integers(0, spec.tile_words)),
+            "column": int(rng.integers(0, 8)),
             "channel_bits": CHANNEL_BITS,
             "channel_mask": (1 << CHANNEL_BITS) - 1,
         }
@@ -107,8 +112,12 @@ def test_lookup(name: str, pauses: bench.Pauses) -> None:
         expected.append(golden(spec, taps, words, inputs))
     row = spec.lookup_cycles
     split = row - 2  # cycle in which the position is split
-    latency = {"address": row - 1, "offset": row - 1, "rotation": row, "row": row}
-    late = {"channel_bits": split, "channel_mask": split, "offset_shift": split, "sub_blocks": split + 1}
+    latency = dict.fromkeys(("address", "offset", "far", "first_column"), row - 1) | {
+        "rotation": row,
+        "row": row,
+    }
+    late = dict.fromkeys(("channel_bits", "channel_mask", "offset_shift"), split)
+    late |= dict.fromkeys(("group", "column"), row - 1)
     observed = bench.observe(
         Paced(block, latency, late),
         inputs={"input": stimulus},

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import pkgutil
 import re
 
@@ -13,6 +14,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 import hw
+import hw.system
 from golden.spec import PRESETS
 from hw.registers import Region
 
@@ -22,14 +24,15 @@ VARIANTS = ("default", "int8", "int8_sparse")
 
 def components() -> list[type[wiring.Component]]:
     found = []
-    for info in pkgutil.iter_modules(hw.__path__):
-        module = importlib.import_module(f"hw.{info.name}")
-        found += [
-            member
-            for _, member in inspect.getmembers(module, inspect.isclass)
-            if issubclass(member, wiring.Component) and member.__module__ == module.__name__
-            if not inspect.isabstract(member)  # its docstring is read for its subclasses
-        ]
+    for package in (hw, hw.system):
+        for info in pkgutil.iter_modules(package.__path__):
+            module = importlib.import_module(f"{package.__name__}.{info.name}")
+            found += [
+                member
+                for _, member in inspect.getmembers(module, inspect.isclass)
+                if issubclass(member, wiring.Component) and member.__module__ == module.__name__
+                if not inspect.isabstract(member)  # its docstring is read for its subclasses
+            ]
     return found
 
 
@@ -48,19 +51,22 @@ def documented(component: type[wiring.Component]) -> list[tuple[str, str]]:
 
 
 def construct(component: type[wiring.Component], preset: str) -> list[wiring.Component]:
+    """Every way to construct it for a spec."""
     spec = PRESETS[preset]
-    needs_code = "code" in inspect.signature(component).parameters
-    if needs_code:
-        return (
-            []
-            if spec.feed == "dense"
-            else [component(spec, code) for code in (Region.GAP_CODE, Region.CODE_CODE)]
-        )
-    return [component(spec)]
+    choices = {
+        "spec": [spec],
+        "code": [] if spec.feed == "dense" else [Region.GAP_CODE, Region.CODE_CODE],
+        "word_width": [spec.word_width, 64],
+        "item": [7],
+        "depth": [4],
+    }
+    parameters = inspect.signature(component).parameters
+    return [component(*chosen) for chosen in itertools.product(*(choices[name] for name in parameters))]
 
 
 def test_components_are_found() -> None:
-    assert {c.__name__ for c in components()} >= {"Engine", "Slot", "ShiftLane", "HuffmanDecoder", "Drain"}
+    names = {c.__name__ for c in components()}
+    assert names >= {"Engine", "Slot", "ShiftLane", "HuffmanDecoder", "Fifo", "Accelerator", "Supervisor"}
 
 
 @pytest.mark.parametrize("component", components(), ids=lambda c: c.__name__)
@@ -86,5 +92,5 @@ def test_members(component: type[wiring.Component]) -> None:
 @pytest.mark.parametrize("component", components(), ids=lambda c: c.__name__)
 def test_sections(component: type[wiring.Component]) -> None:
     text = "\n".join(inspect.cleandoc(kind.__doc__ or "") for kind in component.__mro__[:-1])
-    assert "Parameters\n---" in text
+    assert ("Parameters\n---" in text) == bool(inspect.signature(component).parameters)
     assert "Members\n---" in text

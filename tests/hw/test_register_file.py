@@ -43,6 +43,9 @@ def test_writes(spec: Spec, pauses: bench.Pauses) -> None:
         for region in (*registers.layouts(spec), Region.REGISTERS)
         for index in range(registers.depths(spec).get(region, len(Register)))
     ]
+    # other parts of the accelerator live there
+    others = (Region.LAYER, Region.STREAMS, Region.OWNERS, Region.COMMANDS)
+    writes += [(int(registers.address(region, index)), 0) for region in others for index in range(20)]
     block = RegisterFile(spec)
     latency = {name: int(not name.startswith("write_")) for name in ports(block, Out)}
     observed = bench.observe(

@@ -24,21 +24,25 @@ def test_literal_words_of_the_default_engine():
     fields = registers.codebook_row(spec)
     assert registers.pack(fields, enable0=1, negative0=0, exponent0=5, offset=9) == 0b1001_101_0_1
     assert (
-        registers.pack(registers.tap(spec), base=9, oy=2, ox=7, channels=256)
-        == 9 | 2 << 8 | 7 << 11 | 1 << 22
+        registers.pack(registers.tap(spec), base=9, oy=2, ox=7, far=1, column=-1, channels=1024)
+        == 9 | 2 << 10 | 7 << 13 | 1 << 16 | 3 << 17 | 1 << 29
     )
     channel = registers.pack(registers.channel_parameters(spec), bias=-1, multiplier=3, shift=17)
     assert channel == 0xFFFFFF | 3 << 24 | 17 << 34
     assert registers.address(Region.TAPS, 65) == 0xC041
-    assert registers.address(Region.REGISTERS, Register.OFFSET_SHIFT) == 10
+    assert registers.address(Region.COMMANDS, 2) == 0x14002 < 1 << registers.ADDRESS_WIDTH == 1 << 17
+    assert registers.address(Region.REGISTERS, Register.OFFSET_SHIFT) == 17
     widths = {register: field.width for register, field in registers.register_fields(spec).items()}
     assert (widths[Register.STEP], widths[Register.BOOKS], widths[Register.OFFSET_SHIFT]) == (5, 2, 4)
+    assert (widths[Register.RING], widths[Register.OFFSET], widths[Register.GROUP_STEP]) == (3, 20, 10)
+    offset = registers.register_fields(spec)[Register.OFFSET]
+    assert registers.pack((offset,), offset=-255 * 1023) == (1 << 20) - 255 * 1023
     assert registers.depths(spec)[Region.CODE_SYMBOLS] == 4 * 256
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_everything_fits_the_bus(preset):
-    largest = {"slots": 16, "table_entries": 256, "vector_size": 32, "tile_words": 4096}
+    largest = {"slots": 16, "table_entries": 256, "vector_size": 32, "tile_words": 2048}
     for spec in (PRESETS[preset], replace(PRESETS[preset], **largest)):
         assert registers.width(registers.tap(spec)) == spec.tap_width
         for layout in registers.layouts(spec).values():
@@ -52,8 +56,9 @@ def test_everything_fits_the_bus(preset):
 def test_a_dense_engine_has_no_decoder_memories():
     spec = PRESETS["int8"]
     assert list(registers.layouts(spec)) == [Region.TAPS]
-    assert list(registers.register_fields(spec)) == list(Register)[:8]
-    assert registers.pack(registers.tap(spec), base=9, oy=2, ox=7) == 9 | 2 << 8 | 7 << 11
+    assert list(registers.register_fields(spec)) == list(Register)[: Register.STEP]
+    tap = registers.pack(registers.tap(spec), base=9, oy=2, ox=7, far=0, column=1)
+    assert tap == 9 | 2 << 10 | 7 << 13 | 1 << 17
 
 
 def test_what_an_engine_of_scalars_leaves_out():
@@ -94,7 +99,7 @@ def test_unpack_reverses_pack(parts):
 
 def test_a_value_that_does_not_fit_is_refused():
     with pytest.raises(ShiftbookError, match=r"oy must be in 0\.\.7 \(3 bits\), not 8"):
-        registers.pack(registers.tap(DEFAULT), base=0, oy=np.array([1, 8]), ox=0, channels=1)
+        registers.pack(registers.tap(DEFAULT), base=0, oy=np.array([1, 8]), ox=0, far=0, column=0, channels=1)
     with pytest.raises(
         ShiftbookError, match=r"bias must be in -8388608\.\.8388607 \(24 bits\), not -8388609"
     ):

@@ -1,68 +1,88 @@
 from dataclasses import replace
+from fractions import Fraction
+from math import floor
 
 import numpy as np
 import pytest
 
-from golden.integer import requantize
-from golden.network import Requantize
-from golden.spec import DEFAULT
+from golden.spec import DEFAULT, FRACTION, LEAST_SHIFT
 from hw.requantizer import Requantizer
 from sim import bench
 from tests.hw.benches import Paced
 
+Case = dict[str, int]
 
-def cases(width: int, shift_width: int) -> list[dict[str, int]]:
-    """Random ones of every size, and the sums whose outputs lie at a rounding boundary."""
+
+def cases(width: int, multiplier_width: int, shift_width: int) -> list[Case]:
+    """Random ones of every size, and sums whose outputs lie at a rounding boundary."""
     rng = np.random.default_rng(0)
+
+    def draw(high: int) -> int:
+        return int(rng.integers(0, high))
+
     result = []
-    for number in range(1500):
+    for number in range(2000):
         bound = 1 << int(rng.integers(1, width))
         low, high = sorted(rng.integers(0, 256, 2).tolist())
-        multiplier, shift = int(rng.integers(0, 1024)), int(rng.integers(0, 1 << shift_width))
-        total = int(rng.integers(-bound, bound))
-        if number % 2 and multiplier:  # close to (k + 1/2) 2^shift
-            total = int((rng.integers(-300, 300) + 0.5) * 2**shift / multiplier) + int(rng.integers(-1, 2))
-            total = min(max(total, -bound), bound - 1)
+        case = {
+            "total": int(rng.integers(-bound, bound)),
+            "multiplier": draw(1 << multiplier_width),
+            "shift": draw(1 << shift_width),
+            "residual": draw(256),
+            "residual_multiplier": 0 if number % 3 == 0 else draw(1024),
+            "zero_point": draw(256),
+            "residual_zero_point": draw(256),
+            "low": low,
+            "high": high,
+        }
+        if number % 2 and case["multiplier"]:  # close to where the next output begins
+            others = exact({**case, "total": 0})
+            wanted = (draw(256) - others) * 2 ** (case["shift"] + LEAST_SHIFT) / case["multiplier"]
+            case["total"] = min(max(floor(wanted) + draw(3) - 1, -bound), bound - 1)
         bias = int(rng.integers(-bound, bound))
-        bias = bias if abs(total - bias) < 1 << width - 1 else 0
-        result.append(
-            {
-                "accumulator": (total - bias) % (1 << width),
-                "bias": bias % (1 << width),
-                "multiplier": multiplier,
-                "shift": shift,
-                "zero_point": int(rng.integers(0, 256)),
-                "low": low,
-                "high": high,
-            }
-        )
+        case["bias"] = bias if abs(case["total"] - bias) < 1 << width - 1 else 0
+        result.append(case)
     return result
 
 
-def golden(case: dict[str, int], width: int) -> int:
-    total = (case["accumulator"] + case["bias"]) % (1 << width)
-    total -= total >> width - 1 << width
-    parameters = Requantize(
-        np.zeros(1, np.int64),
-        np.array([case["multiplier"]]),
-        np.array([case["shift"]]),
-        case["zero_point"],
-        case["low"],
-        case["high"],
+def exact(case: Case) -> Fraction:
+    """The output before it is rounded down and clamped: a half is in it."""
+    scaled = Fraction(case["total"] * case["multiplier"], 2 ** (case["shift"] + LEAST_SHIFT))
+    added = Fraction(
+        (case["residual"] - case["residual_zero_point"]) * case["residual_multiplier"], 2**FRACTION
     )
-    return int(requantize(np.array([total]), parameters)[0])
+    return scaled + added + case["zero_point"] + Fraction(1, 2)
+
+
+def golden(case: Case) -> int:
+    return min(max(floor(exact(case)), case["low"]), case["high"])
+
+
+def item(case: Case, width: int) -> dict[str, int]:
+    """The ports."""
+    same = ("multiplier", "shift", "residual", "residual_multiplier", "low", "high")
+    moved = case["residual_zero_point"] * case["residual_multiplier"]
+    return {
+        **{name: case[name] for name in same},
+        "accumulator": (case["total"] - case["bias"]) % (1 << width),
+        "bias": case["bias"] % (1 << width),
+        "offset": case["zero_point"] * 2**FRACTION + 2 ** (FRACTION - 1) - moved,
+    }
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES[::3])
-@pytest.mark.parametrize(("width", "shift_width"), [(24, 5), (20, 4)])
-def test_every_boundary(width: int, shift_width: int, pauses: bench.Pauses) -> None:
-    spec = replace(DEFAULT, accumulator_width=width, shift_width=shift_width)
-    stimulus = cases(width, shift_width)
-    constants = ("shift", "zero_point", "low", "high")
+@pytest.mark.parametrize(("width", "multiplier_width", "shift_width"), [(24, 10, 5), (20, 9, 4), (32, 16, 6)])
+def test_every_boundary(width: int, multiplier_width: int, shift_width: int, pauses: bench.Pauses) -> None:
+    spec = replace(
+        DEFAULT, accumulator_width=width, multiplier_width=multiplier_width, shift_width=shift_width
+    )
+    stimulus = cases(width, multiplier_width, shift_width)
+    expected = [golden(case) for case in stimulus]
+    assert len(set(expected)) > 200
     observed = bench.observe(
-        Paced(Requantizer(spec), {"result": 1}, late=dict.fromkeys(constants, 1)),
-        inputs={"input": stimulus},
+        Paced(Requantizer(spec), {"result": 1}, late=dict.fromkeys(("shift", "offset", "low", "high"), 1)),
+        inputs={"input": [item(case, width) for case in stimulus]},
         outputs={"output": len(stimulus)},
         pauses=pauses,
     )["output"]
-    assert [item["result"] for item in observed] == [golden(case, width) for case in stimulus]
+    assert [item["result"] for item in observed] == expected
