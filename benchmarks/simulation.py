@@ -1,9 +1,9 @@
 """Clock cycles a second of the simulated accelerator, and how long its simulator takes to build.
 
-Run ``python -m benchmarks.simulation [--json FILE]``. The accelerator does real work, a 3x3 layer of 32 channels at
-20 % density, with its memory inside the simulator (what ``shiftbook run`` uses) and, for comparison, with
-cocotbext-axi's ``AxiRam``, whose every beat goes through Python. Processor seconds are shown besides elapsed ones,
-because a busy machine distorts the latter.
+Run ``python -m benchmarks.simulation [--json FILE]``. The accelerator does real work, a 3x3 layer of 32
+channels at 20 % density, with its memory inside the simulator (what ``shiftbook run`` uses) and, for
+comparison, with cocotbext-axi's ``AxiRam``, whose every beat goes through Python. Processor seconds are
+shown besides elapsed ones, because a busy machine distorts the latter.
 """
 
 from __future__ import annotations

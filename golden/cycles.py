@@ -1,12 +1,13 @@
 """What a pass costs: rows and busy cycles exactly, and all cycles by a model of the bus.
 
-A slot issues a codebook row a cycle. All slots wait for the slowest at the end of each output channel, and no channel
-takes fewer cycles than the requantizers need to drain the one before. These counts are exact: they are those of the
-engine's own counters where it never waits for a stream or for room.
+A slot issues a codebook row a cycle. All slots wait for the slowest at the end of each output channel,
+and no channel takes fewer cycles than the requantizers need to drain the one before. These counts are
+exact: they are those of the engine's own counters where it never waits for a stream or for room.
 
-How long it waits depends on the bus. The model takes a memory that answers ``latency`` cycles after it was asked and
-then gives a beat a cycle. It follows the layer's course: tables and the first input, tiles one after another, each no
-shorter than its beats take on the bus, the last outputs. docs/accelerator.md says how far it is from the RTL.
+How long it waits depends on the bus. The model takes a memory that answers ``latency`` cycles after it
+was asked and then gives a beat a cycle. It follows the layer's course: tables and the first input, tiles
+one after another, each no shorter than its beats take on the bus, the last outputs. docs/accelerator.md
+says how far it is from the RTL.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from golden.tiles import owned_lanes
 Ints = NDArray[np.int64]
 
 START_STEPS = 12
-"""Cycles from the command that loads the input to its first request on the bus, and from its last beat to the tile."""
+"""Cycles from the command that loads the input to its first request, and from its last beat to the tile."""
 
 TILE_STEPS = 3
 """Cycles from a tile's last busy one to the first of the next."""
@@ -96,8 +97,8 @@ def utilization(useful: int, cycles: int, spec: Spec) -> float:
 def slot_cycles(step: Pass, slot_items: tuple[Items, ...], spec: Spec) -> tuple[Ints, int]:
     """[O, W] cycles in which each slot issues an item, by output channel; and all rows issued.
 
-    An escape takes one cycle, a code as many as its codeword has rows; in a maximum that is two. An item belongs to
-    the output channel of its target; escapes beyond the last one are never reached.
+    An escape takes one cycle, a code as many as its codeword has rows; in a maximum that is two. An item
+    belongs to the output channel of its target; escapes beyond the last one are never reached.
     """
     weights = step.weights
     outputs = len(weights.integers)
@@ -124,7 +125,7 @@ def channel_durations(each: Ints, spec: Spec) -> Ints:
 
 
 def busy_cycles(durations: Ints, spec: Spec) -> int:
-    """Busy cycles of a tile whose output channels take these cycles; the last one is committed in one more."""
+    """Busy cycles of a tile whose output channels take these; the last one is committed in one more."""
     return spec.start_cycles + int(durations.sum()) + 1
 
 

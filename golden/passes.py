@@ -1,9 +1,9 @@
 """What the engine runs for a network: every node as one or more layers of weights.
 
-The engine knows one kind of layer, a convolution with groups, a residual and a clamp. Average pooling is a depthwise
-one whose weights are 1; the normalization of the input and subsampling are 1 x 1 ones with one weight for each
-output channel; maximum pooling is a depthwise one in which lanes keep the larger instead of adding up. Channels are
-concatenated by where a tensor lies.
+The engine knows one kind of layer, a convolution with groups, a residual and a clamp. Average pooling is
+a depthwise one whose weights are 1; the normalization of the input and subsampling are 1 x 1 ones with
+one weight for each output channel; maximum pooling is a depthwise one in which lanes keep the larger
+instead of adding up. Channels are concatenated by where a tensor lies.
 """
 
 from __future__ import annotations
@@ -215,11 +215,11 @@ def _node_passes(
     if node.requantize is None:
         requantize = _same(channels, 0)
     else:
-        wide = {
-            name: np.repeat(getattr(node.requantize, name), channels)
-            for name in ("bias", "multiplier", "shift")
-        }
-        requantize = _of_units(replace(node.requantize, **wide), spec)
+        shared = node.requantize
+        bias, multiplier, shift = (
+            np.repeat(a, channels) for a in (shared.bias, shared.multiplier, shared.shift)
+        )
+        requantize = _of_units(replace(shared, bias=bias, multiplier=multiplier, shift=shift), spec)
     conv = Conv(
         name=node.name,
         source=node.source,
@@ -232,7 +232,8 @@ def _node_passes(
     if node.kind == "max":
         if spec.lane == "shift" and _unit(spec) > 1:
             raise ShiftbookError(
-                f"layer {node.name}: a maximum needs a term of exponent 0, and the spec's terms are {spec.terms}"
+                f"layer {node.name}: a maximum needs a term of exponent 0, and the spec's terms are "
+                f"{spec.terms}"
             )
         return _passes(conv, source, views, 0, 0, spec, maximum=True)
     return _passes(conv, source, views, pad, 0, spec)
@@ -323,15 +324,15 @@ def _placed(conv: Conv, spec: Spec) -> Placement:
 
 
 def _groups_at_once(conv: Conv, source: Shape, spec: Spec) -> int:
-    """Groups whose input fits the banks together, with another column on its way where there are several tiles."""
+    """Groups whose input fits the banks together, with room for a column of the next tile if there is one."""
     if conv.groups == 1:
         return 1
     placement = _placed(conv, spec)
     held = {len(channels) for channels in placement.channels}
     if len(held) > 1:
         raise ShiftbookError(
-            f"layer {conv.name}: {placement.slots} slots cannot share the {conv.weights.integers.shape[3]} channels "
-            "of a group evenly"
+            f"layer {conv.name}: {placement.slots} slots cannot share the "
+            f"{conv.weights.integers.shape[3]} channels of a group evenly"
         )
     one = replace(conv, groups=1)
     layout = tiles.geometry(one, (*source[:2], conv.weights.integers.shape[3]), placement, spec)
@@ -360,8 +361,8 @@ def _part(conv: Conv, first: int, count: int, groups: int) -> Conv:
 def _sequential(conv: Conv, spec: Spec) -> tuple[Weights, Placement]:
     """Weights that slot 0 alone has, so that it takes one tap after another.
 
-    They are those of a kernel with holes: scattered over W slots, every W-th position is in slot 0. A dense feed has
-    no codes of two rows, so each tap has two weights.
+    They are those of a kernel with holes: scattered over W slots, every W-th position is in slot 0. A
+    dense feed has no codes of two rows, so each tap has two weights.
     """
     outputs, rows, cols, _ = conv.weights.integers.shape
     values = [-1, 1] if spec.feed == "dense" else [1]

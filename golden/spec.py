@@ -154,7 +154,8 @@ class Spec:
                 raise ShiftbookError(f"{name} must be a power of two, not {getattr(self, name)}")
         if self.bus_bytes < self.pitch:
             raise ShiftbookError(
-                f"bus_bytes must be at least {self.pitch}, for a row of {self.cols} lanes, not {self.bus_bytes}"
+                f"bus_bytes must be at least {self.pitch}, for a row of {self.cols} lanes, not "
+                f"{self.bus_bytes}"
             )
         if self.tap_width > DATA_WIDTH:
             raise ShiftbookError(
@@ -163,8 +164,8 @@ class Spec:
             )
         if not self._drains(self.requantizers):
             raise ShiftbookError(
-                f"{self.requantizers} requantizers cannot drain {self.rows}x{self.cols} lanes in even parts or "
-                f"whole rows of a beat of {self.bus_bytes} bytes"
+                f"{self.requantizers} requantizers cannot drain {self.rows}x{self.cols} lanes in even parts "
+                f"or whole rows of a beat of {self.bus_bytes} bytes"
             )
         if self.lane not in get_args(Lane):
             raise ShiftbookError(f"lane must be one of {get_args(Lane)}, not {self.lane!r}")
@@ -263,7 +264,8 @@ class Spec:
     def on_grid(self, rows: int, cols: int) -> Spec:
         """This spec on another lane grid, with as many of its requantizers as can drain it.
 
-        Where none of its numbers of requantizers can, it has a row of them; and the bus is as wide as a row of lanes.
+        Where none of its numbers of requantizers can, it has a row of them; and the bus is as wide as a
+        row of lanes.
 
         Raises
         ------

@@ -212,8 +212,8 @@ def _check_reach(conv: Conv, layout: Geometry, rows: Reach, cols: Reach, group: 
     if far or rows.first < -layout.stride * spec.rows or _rows_collide(layout, rows, spec):
         before, after = max(-rows.first, -cols.first), max(rows.offsets) + 1
         raise ShiftbookError(
-            f"layer {conv.name}: its kernel with padding {conv.padding} looks too far for {spec.rows}x{spec.cols} "
-            f"lanes: {before} pixels before and about {after} after a lane's own"
+            f"layer {conv.name}: its kernel with padding {conv.padding} looks too far for "
+            f"{spec.rows}x{spec.cols} lanes: {before} pixels before and about {after} after a lane's own"
         )
 
 
@@ -254,8 +254,8 @@ def _with_ring(conv: Conv, layout: Geometry, spec: Spec) -> Geometry:
             return replace(layout, ring=ring)
     room = capacity(layout.halo_rows, layout.phased, least, spec)
     raise ShiftbookError(
-        f"layer {conv.name}: a slot would hold {layout.local_channels} input channels and the activation banks "
-        f"have room for {room} with this kernel and stride: raise tile_words above {spec.tile_words}"
+        f"layer {conv.name}: a slot would hold {layout.local_channels} input channels and the activation "
+        f"banks have room for {room} with this kernel and stride: raise tile_words above {spec.tile_words}"
     )
 
 

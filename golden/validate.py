@@ -95,8 +95,8 @@ def _joined_shape(node: Concat, found: dict[str, Shape]) -> Shape:
     sizes = {found[source][:2] for source in node.sources}
     if len(sizes) > 1:
         raise ShiftbookError(
-            f"layer {node.name}: joins tensors of {' and '.join(_text(found[s]) for s in node.sources)}: their "
-            "heights and widths must agree"
+            f"layer {node.name}: joins tensors of {' and '.join(_text(found[s]) for s in node.sources)}: "
+            "their heights and widths must agree"
         )
     height, width = sizes.pop()
     return height, width, sum(found[source][2] for source in node.sources)

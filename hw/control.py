@@ -14,8 +14,8 @@ COUNTER_WIDTH = 32
 class Control(wiring.Component):
     """Commits an output channel when all slots are over, and begins the next in the same cycle.
 
-    A tile is over when its last output channel is committed. The next one can be started then, while that channel
-    is drained.
+    A tile is over when its last output channel is committed. The next one can be started then, while that
+    channel is drained.
 
     Parameters
     ----------
@@ -179,8 +179,9 @@ class Control(wiring.Component):
 
 
 def counters() -> data.StructLayout:
-    """Cycles in which a tile ran; rows issued on all slots; cycles in which some slot issued one, in which some
-    slot waited for its streams and none issued, and in which an output channel was over and could not be drained.
+    """Cycles in which a tile ran; rows issued on all slots; cycles in which some slot issued one, in
+    which some slot waited for its streams and none issued, and in which an output channel was over and
+    could not be drained.
     """
     names = ("busy", "rows", "issue", "stream_wait", "output_wait")
     return data.StructLayout(dict.fromkeys(names, COUNTER_WIDTH))

@@ -21,8 +21,9 @@ from hw.slot import Slot
 class Engine(wiring.Component):
     """One tile after another, from coded weights to 8-bit outputs.
 
-    Each tile takes all streams of a layer from their beginning. Words that a stream still offers when a tile is
-    over belong to nobody: the decoders read a little ahead, and whoever feeds the streams drops what they left.
+    Each tile takes all streams of a layer from their beginning. Words that a stream still offers when a
+    tile is over belong to nobody: the decoders read a little ahead, and whoever feeds the streams drops
+    what they left.
 
     Parameters
     ----------

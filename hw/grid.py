@@ -77,7 +77,7 @@ class Grid(wiring.Component):
         return m
 
     def _adds_pixel(self) -> Value:
-        """Whether slot 0 adds its pixels once; the only other thing it does in such a layer is to take them away."""
+        """Whether slot 0 adds its pixels; all else that it does in such a layer is to take them away."""
         row = self.rows[0]
         if self.spec.lane == "multiply":
             return row.weight[0] & ~row.weight[-1]

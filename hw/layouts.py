@@ -55,7 +55,7 @@ def bank_columns(spec: Spec) -> data.ArrayLayout:
 
 
 def tile_write(spec: Spec) -> data.StructLayout:
-    """A write to the banks of the slots in ``slots``, of one pixel each; bank (r, c) is byte ``r * cols + c``."""
+    """A pixel for each bank of the slots in ``slots``; that of bank (r, c) is byte ``r * cols + c``."""
     return data.StructLayout(
         {
             "slots": spec.slots,

@@ -49,7 +49,8 @@ class Lookup(wiring.Component):
     offset : Out(StructLayout)
         Tap offset {oy, ox}, one cycle before ``row``.
     far : Out(1)
-        Lane 0 looks into another block than the tile's own in the vertical direction; one cycle before ``row``.
+        Lane 0 looks into another block than the tile's own in the vertical direction; one cycle before
+        ``row``.
     first_column : Out(3)
         Number of the column of blocks that lane 0 looks into; one cycle before ``row``.
     rotation : Out(StructLayout)

@@ -11,10 +11,12 @@ from hw.registers import OFFSET_WIDTH
 
 
 class Requantizer(wiring.Component):
-    """``clamp(floor((accumulator + bias) * multiplier / 2^(s - F)) + residual * residual_multiplier + offset >> F)``.
+    """``clamp(floor((accumulator + bias) * multiplier / 2^(s - F)) + residual * residual_multiplier +
+    offset >> F)``.
 
-    F is `golden.spec.FRACTION`, s the right shift, and the clamp is to ``low``..``high``. With half of ``1 << F`` in
-    ``offset`` halves round up: what the first floor loses could not change the result of the second.
+    F is `golden.spec.FRACTION`, s the right shift, and the clamp is to ``low``..``high``. With half of
+    ``1 << F`` in ``offset`` halves round up: what the first floor loses could not change the result of
+    the second.
 
     Parameters
     ----------
@@ -36,7 +38,8 @@ class Requantizer(wiring.Component):
     residual_multiplier : In(10)
         Its factor; a constant of the layer.
     offset : In(20)
-        Signed: zero point of the output and one half, less the residual's zero point; a constant of the layer.
+        Signed: zero point of the output and one half, less the residual's zero point; a constant of the
+        layer.
     low : In(8)
         Smallest output; a constant of the layer.
     high : In(8)

@@ -23,7 +23,7 @@ from sim.image import Image
 from sim.session import Session
 
 Progress = Callable[[int, int, str], None]
-"""Called with the cycles done, the cycles of the whole run as the model has them, and the layer that is running."""
+"""Called with the cycles done and those of the whole run, as the model has them, and the running layer."""
 
 WATCHDOG = 100_000
 """Cycles without progress after which a run is given up; a memory that makes everybody wait needs many."""
@@ -115,8 +115,8 @@ def run_rtl(
 ) -> RtlResult:
     """Run raw images on the simulated accelerator and compare every layer with golden.
 
-    The accelerator carries out the whole program by itself; it pauses after each layer only so that the host can
-    look at the outputs. Rows must be those of the cycle model.
+    The accelerator carries out the whole program by itself; it pauses after each layer only so that the
+    host can look at the outputs. Rows must be those of the cycle model.
 
     Parameters
     ----------
@@ -131,7 +131,8 @@ def run_rtl(
     latency
         Of the memory, in cycles.
     pauses, seed
-        Probability with which each channel of the bus makes the other side wait in a cycle, and the seed of when.
+        Probability with which each channel of the bus makes the other side wait in a cycle, and the seed
+        of when.
     wave
         Where to write a waveform (FST). It grows by megabytes in a second: use a small ``limit``.
     progress

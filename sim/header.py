@@ -1,4 +1,4 @@
-"""The register map and an image's addresses for people and compilers: a C header, and tables for the documentation."""
+"""The register map and an image's addresses for people and compilers: a C header, and documentation."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def document() -> str:
     return f"""# Register map
 
 Printed by `python -m sim.header`, from the description that the hardware is generated from
-(`hw/system/host_map.py`). Registers are words of 32 bits on the AXI4-Lite port. A write must be of a whole word;
-other writes, and addresses that are not in the table, are answered with SLVERR.
+(`hw/system/host_map.py`). Registers are words of 32 bits on the AXI4-Lite port. A write must be of a
+whole word; other writes, and addresses that are not in the table, are answered with SLVERR.
 
 {register_table()}
 

@@ -4,9 +4,10 @@
     host.identify()
     host.run(program_address)
 
-``read(address)`` and ``write(address, word)`` access a 32-bit register of the AXI4-Lite port, ``wait()`` returns
-when the interrupt may have been raised (on hardware: sleep, or wait for it). The image and the pixels are put into
-memory by whatever means there are, at a multiple of 4096 bytes; see docs/accelerator.md.
+``read(address)`` and ``write(address, word)`` access a 32-bit register of the AXI4-Lite port, ``wait()``
+returns when the interrupt may have been raised (on hardware: sleep, or wait for it). The image and the
+pixels are put into memory by whatever means there are, at a multiple of 4096 bytes; see
+docs/accelerator.md.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ class HostDriver:
         identity, version = self._read(Register.IDENTITY), self._read(Register.VERSION)
         if identity != IDENTITY or version != VERSION:
             raise RuntimeError(
-                f"no accelerator of version {VERSION}: the first registers read {identity:#x} and {version:#x}"
+                f"no accelerator of version {VERSION}: the first registers read {identity:#x} and "
+                f"{version:#x}"
             )
         found = {"fingerprint": self._read(Register.FINGERPRINT)}
         for register in (Register.GRID, Register.LANE, Register.MEMORY, Register.BUS):

@@ -102,7 +102,8 @@ def build(network: Network, spec: Spec) -> Image:
     header = np.zeros(header_words(spec), np.uint32)
     header[:2] = MAGIC, fingerprint(spec)
     header[3] = program_offset // beat
-    length, words, counts = -1, np.zeros(0, np.uint32), []
+    length, words = -1, np.zeros(0, np.uint32)
+    counts: list[tuple[int, int]] = []
     while length != len(words):  # the header, which the checksum covers, tells how long the program is
         length = len(words)
         header[2] = -(-4 * length // beat)

@@ -1,4 +1,4 @@
-"""What the accelerator is told about one pass: tables and registers of the engine, and where its tensors lie."""
+"""What the accelerator is told about a pass: the engine's tables and registers, and where tensors lie."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden import items, streams
+from golden.bits import Stream
 from golden.errors import ShiftbookError
 from golden.huffman import HuffmanCode
 from golden.memory import TensorLayout
@@ -159,7 +160,7 @@ def _bytes(words: NDArray[np.unsignedinteger], size: int) -> Bytes:
     return np.ascontiguousarray(words.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :size]).ravel()
 
 
-def _stream_bytes(stream: streams.Stream, spec: Spec) -> Bytes:
+def _stream_bytes(stream: Stream, spec: Spec) -> Bytes:
     return _bytes(streams.words(stream, spec.word_width), spec.word_width // 8)
 
 

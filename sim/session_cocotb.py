@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import cocotb
@@ -80,4 +81,11 @@ async def _move(dut: Any, strobe: str, first: int, count: int) -> None:
     await Timer(8, "step")
 
 
-ANSWERS = {"begin": _begin, "read": _read, "write": _write, "wait": _wait, "load": _load, "save": _save}
+ANSWERS: dict[str, Callable[..., Awaitable[dict[str, int] | None]]] = {
+    "begin": _begin,
+    "read": _read,
+    "write": _write,
+    "wait": _wait,
+    "load": _load,
+    "save": _save,
+}

@@ -22,7 +22,8 @@ OKAY, SLVERR = 0, 2
 
 
 class HostPort(wiring.Component):
-    """One read and one write at a time. Addresses where nothing is, and writes of a part of a word, are refused.
+    """One read and one write at a time. Addresses where nothing is, and writes of a part of a word, are
+    refused.
 
     Parameters
     ----------

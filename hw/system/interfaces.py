@@ -41,7 +41,7 @@ def beat_address_width(spec: Spec) -> int:
 
 
 def stream_count(spec: Spec) -> int:
-    """Streams of a layer: channel parameters, then gaps of all slots (coded feed), then codes of all slots."""
+    """Streams of a layer: channel parameters, gaps of all slots (coded feed), codes of all slots."""
     return 1 + spec.slots * (2 if spec.feed == "coded" else 1)
 
 

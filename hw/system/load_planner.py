@@ -48,8 +48,8 @@ NEEDS = (
 
 
 class LoadPlanner(wiring.Component):
-    """Rows of tiles, columns of each (those beside the tiles too), with stride 2 two columns of blocks in each, and
-    the beats of these that a tile needs: a segment each.
+    """Rows of tiles, columns of each (those beside the tiles too), with stride 2 two columns of blocks in
+    each, and the beats of these that a tile needs: a segment each.
 
     Parameters
     ----------

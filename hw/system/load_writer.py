@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from amaranth import Array, Cat, Const, Elaboratable, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -26,8 +26,9 @@ class Way(NamedTuple):
 def ways(lanes: int) -> list[tuple[Way, Way, Way]]:
     """For each bank of an axis the pixels it takes: at stride 1; at stride 2 from even blocks; from odd ones.
 
-    See `golden.tiles`: with stride 2 the pixels 2 k of an even block lie in the banks k, and the others in the banks
-    from ``half(lanes)`` on. In odd blocks it is the other way round where the lanes are even in number.
+    See `golden.tiles`: with stride 2 the pixels 2 k of an even block lie in the banks k, and the others
+    in the banks from ``half(lanes)`` on. In odd blocks it is the other way round where the lanes are even
+    in number.
     """
     result = []
     for bank in range(lanes):
@@ -138,9 +139,9 @@ class LoadWriter(wiring.Component):
         return m
 
     def _count(
-        self, m: Module, write: object, now: object, pixels: Signal, step: Signal, last: Signal
+        self, m: Module, write: data.View, now: data.View, pixels: Signal, step: Signal, last: Signal
     ) -> tuple[Signal, Signal]:
-        """Channels of the segment and, of padding of whole columns, all kinds of rows; slots and address of each."""
+        """Channels of the segment, and of a padded column all kinds of rows; slots and address of each."""
         spec = self.spec
         owner = self._owner(m, step, last)
         channel = Signal(spec.channel_counter_width)  # of the input, or while padding, of a slot
@@ -200,7 +201,7 @@ class LoadWriter(wiring.Component):
         m.d.sync += channel.eq(following)
         return read.data.word_select(channel[:bits], width)
 
-    def _rows(self, m: Module, write: object, now: object, far: Signal, phase: Signal) -> None:
+    def _rows(self, m: Module, write: data.View, now: data.View, far: Signal, phase: Signal) -> None:
         """Which rows of banks are written, and what that says of the address."""
         spec = self.spec
         lower, upper = now.block >> 1, (now.block + 1) >> 1  # blocks of the tile, of even and of odd pixels
@@ -225,7 +226,7 @@ class LoadWriter(wiring.Component):
                 ),
             ]
 
-    def _columns(self, m: Module, write: object, now: object) -> None:
+    def _columns(self, m: Module, write: data.View, now: data.View) -> None:
         """Which columns of banks are written, and what that says of the address."""
         spec = self.spec
         following = now.column + 1
@@ -242,7 +243,7 @@ class LoadWriter(wiring.Component):
                 target.enable.eq(~self.strided | self.addressing.phased | ~phase),
             ]
 
-    def _plane(self, m: Module, write: object, now: object, pixels: Signal) -> None:
+    def _plane(self, m: Module, write: data.View, now: data.View, pixels: Signal) -> None:
         """The pixel of each bank: moved to its place, and padding beyond the end of the input."""
         spec = self.spec
         row_width = ACTIVATION_WIDTH * spec.cols
@@ -269,7 +270,7 @@ class LoadWriter(wiring.Component):
                 ),
             ]
 
-    def _line(self, m: Module, now: object, row: int) -> Signal:
+    def _line(self, m: Module, now: data.View, row: int) -> Signal:
         """A row of the beat, each pixel in its column of banks."""
         spec = self.spec
         pitch = ACTIVATION_WIDTH * spec.pitch

@@ -17,8 +17,8 @@ IN_FLIGHT = 12
 class ReadMaster(wiring.Component):
     """Turns requests into bursts that never cross a multiple of the longest burst, nor so a 4 KiB boundary.
 
-    Answers come back in order, because all bursts have the same ID. A burst that the bus took is finished whatever
-    happens.
+    Answers come back in order, because all bursts have the same ID. A burst that the bus took is finished
+    whatever happens.
 
     Parameters
     ----------

@@ -14,7 +14,8 @@ from hw.system.pieces import Pieces
 
 
 class ResidualReader(wiring.Component):
-    """Reads the residuals of a group of channels, one burst for each beat of a block, and hands them out by channel.
+    """Reads the residuals of a group of channels, one burst for each beat of a block, and hands them out
+    by channel.
 
     Parameters
     ----------

@@ -21,10 +21,10 @@ class Kind(IntEnum):
 def segment(spec: Spec) -> data.StructLayout:
     """A beat's place in the blocks of a tile, for all channels.
 
-    ``column``: number of the column, modulo the largest ring. ``odd``: with stride 2, the second column of blocks
-    of its group. ``block``: row of blocks from the tile's own first. ``beat``: of the block. ``first``, ``last``:
-    the block is the first or last of which a tile needs pixels. ``last_row``, ``last_column``: the input may end
-    within this block. ``ends``: the last segment of a column.
+    ``column``: number of the column, modulo the largest ring. ``odd``: with stride 2, the second column
+    of blocks of its group. ``block``: row of blocks from the tile's own first. ``beat``: of the block.
+    ``first``, ``last``: the block is the first or last of which a tile needs pixels. ``last_row``,
+    ``last_column``: the input may end within this block. ``ends``: the last segment of a column.
     """
     return data.StructLayout(
         {

@@ -24,7 +24,8 @@ WORD_WIDTH = 32
 
 
 def header_words(spec: Spec) -> int:
-    """Words at the beginning of an image: magic, fingerprint, beats of the program, where it begins; then zeros.
+    """Words at the beginning of an image: magic, fingerprint, beats of the program, where it begins; then
+    zeros.
 
     They fill whole beats. The program's beginning is counted in beats from the header.
     """
@@ -36,7 +37,7 @@ COUNT_WIDTH = WORD_WIDTH - ADDRESS_WIDTH
 
 
 class Command(IntEnum):
-    """Index within ``Region.COMMANDS``. The word is the checksum of all words before, since the last command."""
+    """Index within ``Region.COMMANDS``. The word is the checksum of all words since the last command."""
 
     LOAD = 0  # begin to load the input of the layer that is being configured
     RUN = 1  # run it
@@ -221,7 +222,7 @@ class Sequencer(wiring.Component):
             m.d.sync += state.eq(State.IDLE)
         return m
 
-    def _command(self, m: Module, state: Signal, index: Signal, whole: object) -> None:
+    def _command(self, m: Module, state: Signal, index: Signal, whole: Value) -> None:
         """Carry out a command, if what came before is ``whole``."""
         with m.If(~whole):
             m.d.comb += self.fault.eq(Fault.PROGRAM_DAMAGED)

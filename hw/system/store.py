@@ -27,7 +27,8 @@ class Store(wiring.Component):
     Members
     -------
     clear : In(1)
-        Forget everything but what the bus was promised. A burst that was begun is finished, with whatever data.
+        Forget everything but what the bus was promised. A burst that was begun is finished, with whatever
+        data.
     begin : In(1)
         Strobe: a layer begins.
     channels : In(channel_counter_width)

@@ -11,7 +11,8 @@ from hw.system.sequencer import Fault
 
 
 class Supervisor(wiring.Component):
-    """Gives a program up at the first fault, and lets nothing begin until the bus has finished what it was asked for.
+    """Gives a program up at the first fault, and lets nothing begin until the bus has finished what it
+    was asked for.
 
     Members
     -------

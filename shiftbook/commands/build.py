@@ -26,10 +26,10 @@ def build(
 ) -> None:
     """Build what an FPGA engineer starts from: memory image, address map, C header, Verilog.
 
-    The accelerator is an AXI4-Lite slave and an AXI4 master. The host copies image.bin to an address that is a
-    multiple of 4096, puts the pixels to their place in it (see map.json), writes that address to PROGRAM and 1 to
-    CONTROL, and waits for the interrupt. sim/host.py is such a host; docs/accelerator.md and docs/register-map.md
-    say the rest.
+    The accelerator is an AXI4-Lite slave and an AXI4 master. The host copies image.bin to an address that
+    is a multiple of 4096, puts the pixels to their place in it (see map.json), writes that address to
+    PROGRAM and 1 to CONTROL, and waits for the interrupt. sim/host.py is such a host; docs/accelerator.md
+    and docs/register-map.md say the rest.
 
     \b
     Example:

@@ -201,7 +201,7 @@ def _run_rtl(
 
 
 def modelled_layers(network: Network, spec: Spec) -> list[Layer]:
-    """Cycles of one image from the cycle model; one entry with a note alone where the engine cannot run a layer."""
+    """Cycles of one image from the cycle model; a single entry with a note where a layer cannot be run."""
     from golden.cycles import pass_cycles, utilization
     from golden.support import check_runnable
     from sim.image import build

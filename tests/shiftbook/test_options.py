@@ -20,7 +20,7 @@ def test_grid_that_is_none(lanes):
 
 
 def test_grid_that_no_engine_has():
-    with pytest.raises(ShiftbookError, match="rows must be an integer in 2..32, not 33"):
+    with pytest.raises(ShiftbookError, match=r"rows must be an integer in 2\.\.32, not 33"):
         make_spec("default", "33x8")
 
 
