@@ -40,8 +40,8 @@ async def serve(dut: Any) -> None:
             started = time.perf_counter()
             answer = await ANSWERS[order.pop("what")](dut, host, **order)
             seconds = time.perf_counter() - started
-            answer = {"cycles": int(dut.elapsed.value), "seconds": seconds, **(answer or {})}
-            stream.write(json.dumps(answer) + "\n")
+            told = {"cycles": int(dut.elapsed.value), "seconds": seconds, **(answer or {})}
+            stream.write(json.dumps(told) + "\n")
             stream.flush()
 
 
