@@ -1,0 +1,218 @@
+"""The accelerator's master keeps the rules of AXI: its reading half and its writing half."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from amaranth import Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Assume, Cover
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+import hw.system.read_master
+import hw.system.store
+from golden.spec import DEFAULT
+from hw.system.interfaces import ADDRESS_WIDTH
+from hw.system.read_master import ReadMaster
+from hw.system.store import Store
+from tests.formal.axi_rules import INCR, AxiRules, axi
+from tests.formal.checks import drive_freely
+from tests.formal.mutants import mutant
+from tests.formal.prove import prove, refute
+
+SPEC = replace(
+    DEFAULT,
+    rows=4,
+    cols=4,
+    requantizers=8,
+    bus_bytes=8,
+    burst_beats=4,
+    buffer_beats=8,
+    group_channels=2,
+    outstanding=2,
+)
+SHIFT = (SPEC.bus_bytes - 1).bit_length()
+
+READ_CYCLES = 20
+WRITE_CYCLES = 20
+
+
+class Half(wiring.Component):
+    """One half of the master with all five channels, and with its other inputs as they are."""
+
+    def __init__(self, half: wiring.Component) -> None:
+        self.half = half
+        members = {
+            name: member
+            for name, member in half.signature.members.items()
+            if member.flow == In and name not in ("read", "response")
+        }
+        super().__init__({"bus": Out(axi(ADDRESS_WIDTH, 8 * SPEC.bus_bytes)), **members})
+        self._inputs = list(members)
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.half = half = self.half
+        for name in self._inputs:
+            _join(m, getattr(half, name), getattr(self, name))
+        return m
+
+    def announce(self, m: Module, channel: wiring.PureInterface, source: wiring.PureInterface) -> None:
+        """An address channel as the pins show it."""
+        m.d.comb += [
+            channel.valid.eq(source.valid),
+            source.ready.eq(channel.ready),
+            channel.payload.addr.eq(source.payload.address << SHIFT),
+            channel.payload.len.eq(source.payload.more_beats),
+            channel.payload.size.eq(SHIFT),
+            channel.payload.burst.eq(INCR),
+        ]
+
+
+def _join(m: Module, inner: object, outer: object) -> None:
+    """An input, or an array of interfaces, of the half."""
+    if isinstance(inner, list):
+        for one, other in zip(inner, outer, strict=True):
+            wiring.connect(m, one, wiring.flipped(other))
+    elif isinstance(inner, wiring.PureInterface):
+        wiring.connect(m, inner, wiring.flipped(outer))
+    else:
+        m.d.comb += inner.eq(outer)
+
+
+class Reads(Half):
+    """The reading half."""
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = super().elaborate(platform)
+        r = self.bus.r
+        self.announce(m, self.bus.ar, self.half.address)
+        m.d.comb += [
+            self.half.read.valid.eq(r.valid),
+            r.ready.eq(self.half.read.ready),
+            self.half.read.payload.data.eq(r.payload.data),
+            self.half.read.payload.resp.eq(r.payload.resp),
+            self.half.read.payload.last.eq(r.payload.last),
+            self.half.answers.ready.eq(1),
+        ]
+        return m
+
+
+class Writes(Half):
+    """The writing half."""
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = super().elaborate(platform)
+        w, b = self.bus.w, self.bus.b
+        self.announce(m, self.bus.aw, self.half.write_address)
+        m.d.comb += [
+            w.valid.eq(self.half.write_data.valid),
+            self.half.write_data.ready.eq(w.ready),
+            w.payload.data.eq(self.half.write_data.payload.data),
+            w.payload.strb.eq(~0),
+            w.payload.last.eq(self.half.write_data.payload.last),
+            self.half.response.valid.eq(b.valid),
+            b.ready.eq(self.half.response.ready),
+            self.half.response.payload.resp.eq(b.payload.resp),
+        ]
+        return m
+
+
+def reading(half: wiring.Component) -> tuple[Module, Half]:
+    """Requests of any kind, none of them for nothing."""
+    m = Module()
+    m.submodules.master = master = Reads(half)
+    m.submodules.rules = AxiRules(
+        master.bus, max_beats=SPEC.burst_beats, reads=SPEC.outstanding + 1, writes=1
+    )
+    drive_freely(m, master)
+    m.d.comb += [Assume(~request.valid | (request.beats != 0)) for request in master.requests]
+    return m, master
+
+
+def writing(half: wiring.Component) -> tuple[Module, Half]:
+    """Outputs of channels that were committed when there was room; a layer begins when nothing is under way."""
+    m = Module()
+    m.submodules.master = master = Writes(half)
+    m.submodules.rules = AxiRules(master.bus, max_beats=SPEC.burst_beats, reads=1, writes=4)
+    drive_freely(m, master)
+    owed = Signal(8)  # beats of channels that were committed
+    m.d.sync += owed.eq(owed + Mux(master.commit, SPEC.drain_cycles, 0) - master.valid)
+    with m.If(master.clear | master.begin):
+        m.d.sync += owed.eq(0)
+    m.d.comb += [
+        Assume(~master.commit | half.room),
+        Assume(~master.valid | (owed != 0)),
+        Assume((master.channels != 0) & (master.tiles != 0)),
+        Assume(~master.begin | half.quiet),
+    ]
+    return m, master
+
+
+@pytest.mark.formal
+def test_the_reading_half() -> None:
+    """Bounded: the first `READ_CYCLES` cycles, from reset."""
+    prove(reading(ReadMaster(SPEC))[0], "bmc", READ_CYCLES)
+
+
+@pytest.mark.formal
+def test_the_writing_half() -> None:
+    """Bounded: the first `WRITE_CYCLES` cycles, from reset."""
+    prove(writing(Store(SPEC))[0], "bmc", WRITE_CYCLES)
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize("half", ["read", "write"])
+def test_both_halves_get_somewhere(half: str) -> None:
+    """What is assumed lets two bursts be read, and two be written."""
+    m, master = reading(ReadMaster(SPEC)) if half == "read" else writing(Store(SPEC))
+    bus = master.bus
+    ends = bus.r.valid & bus.r.payload.last if half == "read" else bus.b.valid
+    count = Signal(2)
+    m.d.sync += count.eq(count + (ends & (count != 2)))
+    m.d.comb += Cover(count == 2, "two bursts end")
+    prove(m, "cover", READ_CYCLES)
+
+
+READERS = {
+    "an address does not wait": (
+        "free.eq(~self.address.valid | self.address.ready)",
+        "free.eq(1)",
+        "AR: (valid fell|a waiting payload changed)",
+    ),
+    "bursts cross the boundary": (
+        "to_boundary.eq(longest - address[:bits])",
+        "to_boundary.eq(longest)",
+        "crosses a page",
+    ),
+    "a burst is one longer": ("more_beats.eq(length - 1)", "more_beats.eq(length)", "AR: |R: |too many"),
+}
+
+WRITERS = {
+    "last is late": ("last.eq(burst == 1)", "last.eq(burst == 0)", "W: last is wrong"),
+    "data goes on": ("valid.eq(burst != 0)", "valid.eq(1)", "W: (data without|last is wrong|a waiting)"),
+    "an address does not wait": (
+        "with m.If(self.write_address.ready):",
+        "with m.If(1):",
+        "AW: valid fell",
+    ),
+    "a cleared burst is dropped": (
+        "m.d.sync += abandoned.eq(1)",
+        'm.next = "WAIT"',
+        "W: (valid fell|last is wrong|data without)|AW",
+    ),
+}
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize(("right", "wrong", "message"), READERS.values(), ids=READERS)
+def test_wrong_readers(right: str, wrong: str, message: str) -> None:
+    wrong_master = mutant(hw.system.read_master, right, wrong)
+    refute(reading(wrong_master.ReadMaster(SPEC))[0], message, 12)
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize(("right", "wrong", "message"), WRITERS.values(), ids=WRITERS)
+def test_wrong_writers(right: str, wrong: str, message: str) -> None:
+    refute(writing(mutant(hw.system.store, right, wrong).Store(SPEC))[0], message, 14)
