@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from frontend import train
 from frontend.batches import Images, batch_size, normalize
 from frontend.calibrate import calibrate
+from frontend.compensate import compensate
 from frontend.data import Dataset, Part, check_labels, check_shape, has_own_split, load
 from frontend.finetune import Data
 from frontend.graph import Graph
@@ -161,7 +163,8 @@ def compress(
     float_accuracy = _float_accuracy(model, material.test, normalization, progress)
     kept = default_int8(graph) if keep_int8 is None else _checked_paths(graph, keep_int8)
     inputs = normalize(material.calibration(seed).images, normalization.mean, normalization.std)
-    wanted = _scores(graph, inputs) if epochs == 0 else None
+    compensated = epochs == 0 and chosen.incremental
+    wanted = _scores(graph, inputs) if epochs == 0 and not compensated else None
     quantized = train.quantize_weights(
         model,
         graph.paths,
@@ -178,6 +181,9 @@ def compress(
         recipe=recipe,
         state=state,
         log=log,
+        together=partial(compensate, graph, images=inputs, seed=seed, progress=progress)
+        if compensated
+        else None,
     )
     if wanted is not None:
         refresh_statistics(model, graph, material.train.images, normalization, inputs, wanted, seed)

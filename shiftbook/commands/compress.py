@@ -167,8 +167,10 @@ def compress(
     hardware run. It holds the input normalization too, so that they take raw pixels. Prints the accuracy of
     the network as it came and of the integer network, on images that were held out.
 
-    The first and the last layer stay 8-bit and dense. Pruning to a low density needs epochs: without any,
-    what is pruned is simply lost. With vectors, a layer with fewer than d weights in a slot is 8-bit too.
+    The first and the last layer stay 8-bit and dense, and depthwise layers are not pruned. Without epochs,
+    weights are pruned and rounded so that those that are left make up for it, as well as the calibration
+    images can tell; a low density needs epochs. With vectors, a layer with fewer than d weights in a slot is
+    8-bit too.
 
     While it trains, CKPT.training holds the state after each epoch: after an interruption the same command
     goes on from there. It is gone once CKPT is written.
