@@ -16,7 +16,16 @@ from frontend import train
 from frontend.batches import Images, batch_size, normalize
 from frontend.calibrate import calibrate
 from frontend.compensate import compensate
-from frontend.data import Dataset, Part, check_labels, check_shape, has_own_split, load
+from frontend.data import (
+    AS_IT_IS,
+    Dataset,
+    Frame,
+    Part,
+    check_labels,
+    check_shape,
+    has_own_split,
+    load,
+)
 from frontend.finetune import Data
 from frontend.graph import Graph
 from frontend.load import Source, load_model
@@ -94,6 +103,7 @@ def compress(
     density: float | None = None,
     data: str | Path | None = None,
     calibration: str | Path | None = None,
+    frame: Frame = AS_IT_IS,
     weights: str | Path | None = None,
     epochs: int = 0,
     seed: int = 0,
@@ -125,6 +135,8 @@ def compress(
         are of its test part.
     calibration
         Other images to calibrate on.
+    frame
+        The shape that the images of folders get.
     epochs
         Of fine-tuning; 0 compresses the weights as they are. Where the images have no labels, the float
         network's own answers take their place.
@@ -157,7 +169,7 @@ def compress(
     if epochs < 0:
         raise ShiftbookError(f"epochs must be at least 0, not {epochs}")
     found = load_model(source, weights, seed=seed, progress=progress)
-    material = gather(found, data, calibration, epochs, seed, progress)
+    material = gather(found, data, calibration, epochs, seed, progress, frame)
     normalization = normalization_for(found, material.train.shape[2], mean, std)
     graph, model = _traced(found.model, material)
     float_accuracy = _float_accuracy(model, material.test, normalization, progress)
@@ -203,6 +215,8 @@ def compress(
             "epochs": epochs,
             "seed": seed,
             "int8_layers": list(kept),
+            "mean": list(normalization.mean),
+            "std": list(normalization.std),
             "float_accuracy": float_accuracy,
         },
         progress=progress,
@@ -309,6 +323,7 @@ def gather(
     epochs: int,
     seed: int,
     progress: Progress,
+    frame: Frame = AS_IT_IS,
 ) -> Material:
     """Read the images that compressing needs, and no more.
 
@@ -321,17 +336,17 @@ def gather(
     other = None
     if calibration is not None:
         part: Part = "train" if has_own_split(calibration) else "all"
-        other = load(calibration, part, limit=STATISTICS_IMAGES, seed=seed, progress=progress)
+        other = load(calibration, part, limit=STATISTICS_IMAGES, seed=seed, frame=frame, progress=progress)
     if data is None:
         if other is None:
             raise ShiftbookError("there are no images to calibrate on: give --data or --calibration")
         if epochs:
             raise ShiftbookError(f"fine-tuning for {epochs} epochs needs images to train on: give --data")
         return Material(other, None, None)
-    trained_on = load(
-        data, "train", limit=None if epochs else STATISTICS_IMAGES, seed=seed, progress=progress
-    )
-    test = None if trained_on.labels is None else load(data, "test", seed=seed, progress=progress)
+    limit = None if epochs else STATISTICS_IMAGES
+    trained_on = load(data, "train", limit=limit, seed=seed, frame=frame, progress=progress)
+    labelled = trained_on.labels is not None
+    test = load(data, "test", seed=seed, frame=frame, progress=progress) if labelled else None
     return Material(trained_on, other, test)
 
 

@@ -15,7 +15,7 @@ from golden.errors import ShiftbookError
 from golden.spec import DEFAULT
 from shiftbook.console import progress_bar
 from shiftbook.files import check_writable, write_json
-from shiftbook.options import Json
+from shiftbook.options import Crop, Json, Resize
 
 if TYPE_CHECKING:
     from frontend.compress import Report
@@ -126,6 +126,8 @@ def compress(
     calibration: Annotated[
         str | None, typer.Option(metavar="D", help="Other images to calibrate activations on.")
     ] = None,
+    resize: Resize = None,
+    crop: Crop = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -195,9 +197,11 @@ def compress(
     spec = replace(DEFAULT, slots=slots)
     state = output.with_name(output.name + ".training") if epochs > 0 else None
     from frontend.compress import compress as run
+    from frontend.data import Frame
     from frontend.schemes import make
     from frontend.train import Recipe
 
+    frame = Frame(resize, crop)
     options = {"dim": dim, "codebooks": codebooks, "codewords": codewords, "terms": terms}
     chosen = make(scheme, spec, bits=bits, per_layer=per_layer or None, **options)
     if chosen.incremental and (importance or noise < 1):
@@ -211,6 +215,7 @@ def compress(
             density=density,
             data=data,
             calibration=calibration,
+            frame=frame,
             weights=weights,
             epochs=epochs,
             seed=seed,

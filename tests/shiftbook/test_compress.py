@@ -6,10 +6,12 @@ from typing import get_type_hints
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from frontend.finetune import FineTuning
 from frontend.zoo import ENTRIES
+from golden.checkpoint import load
 from shiftbook import cli
 from shiftbook.commands.compress import compress
 from tests.shiftbook.test_inspect import refused
@@ -268,3 +270,16 @@ def test_help_names_every_network_of_the_zoo():
     source = get_type_hints(compress, include_extras=True)["source"]
     missing = [name for name in ENTRIES if f"zoo:{name}," not in source.__metadata__[0].help]
     assert not missing
+
+
+def test_photographs_are_resized_and_cut(inputs, model, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 12, 30), np.uint8)
+    for number, image in enumerate(pixels):
+        (tmp_path / "photos" / f"{number}_x").mkdir(parents=True)
+        for name in "ab":
+            Image.fromarray(image).save(tmp_path / "photos" / f"{number}_x" / f"{name}.png")
+    options = ["--data", str(tmp_path / "photos"), "--resize", "10", "--crop", "8", "--scheme", "int8"]
+    assert cli.main([*inputs, *options]) == 0
+    network = load(tmp_path / "net.ckpt")
+    assert network.input.shape == (8, 8, 1)
+    assert (network.facts["mean"], network.facts["std"]) == ([0.0], [1.0])
