@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from frontend.schedule import PEAK_RATE
+from frontend.schedule import BATCH, PEAK_RATE
 from golden.errors import ShiftbookError
 from golden.spec import DEFAULT
 from shiftbook.console import progress_bar
@@ -140,6 +140,12 @@ def compress(
     rate: Annotated[
         float, typer.Option(metavar="R", help="Highest learning rate; it follows half a cosine to 0.")
     ] = PEAK_RATE,
+    batch: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Images of a training step; of fewer images an epoch is a single step."
+        ),
+    ] = BATCH,
     seed: Annotated[int, typer.Option(metavar="S", help="Of everything random; same seed, same file.")] = 0,
     mean: Annotated[
         str | None,
@@ -191,6 +197,8 @@ def compress(
         raise ShiftbookError(f"density must be in (0, 1], not {density}")
     if not 0 < rate < float("inf"):
         raise ShiftbookError(f"rate must be positive and finite, not {rate}")
+    if batch < 1:
+        raise ShiftbookError(f"batch must be at least 1, not {batch}")
     if not 0 < noise <= 1:
         raise ShiftbookError(f"noise must be in (0, 1], not {noise}")
     means, deviations = _numbers("mean", mean), _numbers("std", std)
@@ -223,7 +231,7 @@ def compress(
             std=deviations,
             spec=spec,
             importance=importance,
-            recipe=Recipe(rate=rate, noise=noise),
+            recipe=Recipe(rate=rate, noise=noise, batch=batch),
             state=state,
             log=log,
             progress=progress,

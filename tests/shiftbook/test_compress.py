@@ -258,6 +258,7 @@ def test_source_that_is_no_model(source, message, model, inputs, tmp_path, capsy
         (["--scheme", "ternary"], "Invalid value for '--scheme'"),
         (["--rate", "0"], "rate must be positive and finite, not 0.0"),
         (["--rate", "nan"], "rate must be positive and finite, not nan"),
+        (["--batch", "0"], "batch must be at least 1, not 0"),
         (["--slots", "0"], "slots must be an integer in 1..16, not 0"),
     ],
 )
@@ -283,3 +284,12 @@ def test_photographs_are_resized_and_cut(inputs, model, tmp_path):
     network = load(tmp_path / "net.ckpt")
     assert network.input.shape == (8, 8, 1)
     assert (network.facts["mean"], network.facts["std"]) == ([0.0], [1.0])
+
+
+def test_small_batches_make_more_steps(inputs, tmp_path):
+    steps = {}
+    for batch in ("2", "1"):
+        log = tmp_path / f"{batch}.jsonl"
+        assert cli.main([*inputs, "--epochs", "1", "--batch", batch, "--log", str(log)]) == 0
+        steps[batch] = json.loads(log.read_text())["rate"]
+    assert steps["1"] < steps["2"], "the rate of the last step is lower where there are more of them"
