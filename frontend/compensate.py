@@ -69,7 +69,7 @@ def compensate(
         Normalized, float [N, C, H, W].
     """
     before = copy.deepcopy(graph)
-    images = images[: _affordable(graph, images)]
+    images = _some(graph, images)
     last_use = {name: i for i, layer in enumerate(graph.layers) for name in sources(layer)}
     values: dict[str, list[Pair]] = {INPUT: [(part, part) for part in images.split(_chunk(graph))]}
     done = set()
@@ -89,8 +89,8 @@ def compensate(
         progress("rounding layers", i + 1, len(graph.layers))
 
 
-def _affordable(graph: Graph, images: Tensor) -> int:
-    """How many images to use."""
+def _some(graph: Graph, images: Tensor) -> Tensor:
+    """As many of the images as the memory has room for, from first to last."""
     largest = 1
 
     def observe(_: str, value: Tensor) -> None:
@@ -98,7 +98,8 @@ def _affordable(graph: Graph, images: Tensor) -> int:
         largest = max(largest, value.numel())
 
     graph.run(images[:1], observe)
-    return max(1, min(len(images), LARGEST_TENSOR // largest))
+    count = max(1, LARGEST_TENSOR // largest)
+    return images if count >= len(images) else images[torch.arange(count) * len(images) // count]
 
 
 def _chunk(graph: Graph) -> int:

@@ -170,13 +170,19 @@ def test_a_module_that_is_called_twice_is_rounded_once():
     assert torch.equal(model.conv.weight.detach(), layers["conv"].real())
 
 
-def test_large_layers_and_many_images_are_bounded(monkeypatch):
+def test_layers_with_many_inputs_are_rounded_weight_by_weight(monkeypatch):
     monkeypatch.setattr(module, "INPUTS", 40)
-    monkeypatch.setattr(module, "LARGEST_TENSOR", 3 * 6 * 64)
     monkeypatch.setattr(module, "CHUNK", 1000)
     wanted, _, together, layers = compressed(lively(small()), (2, 8, 8), "int8", 1.0)
     assert (together - wanted).square().mean() < 0.01 * wanted.var()
     assert (layers["8"].integers != 0).any()
+
+
+def test_of_too_many_images_some_are_used_from_first_to_last(monkeypatch):
+    graph, x = trace(lively(small()), (2, 8, 8)), torch.arange(10.0).reshape(10, 1, 1, 1).expand(10, 2, 8, 8)
+    assert module._some(graph, x) is x
+    monkeypatch.setattr(module, "LARGEST_TENSOR", 3 * 6 * 8 * 8 + 5)
+    assert module._some(graph, x)[:, 0, 0, 0].tolist() == [0, 3, 6]
 
 
 def test_progress_ends_at_the_last_layer():
