@@ -1,21 +1,27 @@
 """Images a second of the golden model against torch in float32, on one core.
 
 Run ``python -m benchmarks.inference``. The networks have the shapes of the real ones and random weights:
-time does not depend on the values.
+time does not depend on the values. Or give a checkpoint and the network that it was made from:
+``python -m benchmarks.inference lite0.ckpt lite0.py:make``.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from frontend.load import load_model
+from frontend.trace import any_layout
+from golden import checkpoint
 from golden.executor import run
 from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
 
@@ -126,21 +132,48 @@ def images_per_second(function: Callable[[], object], images: int) -> float:
     return images / best
 
 
+def compare(name: str, network: Network, model: nn.Module, count: int) -> str:
+    """A line with both speeds; torch has the memory layout in which it is faster."""
+    images = np.random.default_rng(1).integers(0, 256, (count, *network.input.shape), np.uint8)
+    last = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    model.eval()
+    with torch.inference_mode():
+        theirs = max(images_per_second(partial(model, x), count) for x in (last, last.contiguous()))
+    ours = images_per_second(partial(run, network, images), count)
+    return f"{name:10} {ours:10.1f} {theirs:12.1f}   torch is {theirs / ours:.2f}x as fast"
+
+
+def arguments() -> argparse.Namespace:
+    """What to compare."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("checkpoint", type=Path, nargs="?", help="instead of networks with random weights")
+    parser.add_argument("source", nargs="?", help="what it was made from: zoo:NAME or file.py:factory")
+    parser.add_argument("--weights", type=Path, help="of the source, where compress was given them")
+    parser.add_argument("--images", type=int, default=16, help="that go through a checkpoint together")
+    found = parser.parse_args()
+    if (found.checkpoint is None) != (found.source is None):
+        parser.error("a checkpoint needs the source that it was made from")
+    return found
+
+
 def main() -> None:
     """Print one line a network."""
+    given = arguments()
     one_core = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     if not one_core.items() <= os.environ.items():
         # BLAS reads these when NumPy is loaded, so start again with them.
-        os.execve(sys.executable, [sys.executable, "-m", "benchmarks.inference"], os.environ | one_core)
+        command = [sys.executable, "-m", "benchmarks.inference", *sys.argv[1:]]
+        os.execve(sys.executable, command, os.environ | one_core)
+    contenders = [("digits", *digits(), 512), ("resnet20", *resnet20(), 128)]
+    if given.checkpoint is not None:
+        network = checkpoint.load(given.checkpoint)
+        height, width, channels = network.input.shape
+        # torch may lay tensors out as it likes, which a view in the user's forward would forbid
+        model = any_layout(load_model(given.source, given.weights).model, (channels, height, width))
+        contenders = [(given.checkpoint.stem, network, model, given.images)]
     print(f"{'network':10} {'golden':>10} {'torch float':>12}   images/s on one core")
-    for name, (network, model), count in (("digits", digits(), 512), ("resnet20", resnet20(), 128)):
-        images = np.random.default_rng(1).integers(0, 256, (count, *network.input.shape), np.uint8)
-        x = torch.from_numpy(images).permute(0, 3, 1, 2).float()
-        model.eval()
-        with torch.inference_mode():
-            theirs = images_per_second(partial(model, x), count)
-        ours = images_per_second(partial(run, network, images), count)
-        print(f"{name:10} {ours:10.0f} {theirs:12.0f}   torch is {theirs / ours:.2f}x as fast")
+    for contender in contenders:
+        print(compare(*contender))
 
 
 if __name__ == "__main__":

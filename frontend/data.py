@@ -53,12 +53,64 @@ class Dataset:
         return replace(self, images=self.images[indices], labels=labels)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """How photographs of any size get one shape.
+
+    Parameters
+    ----------
+    resize
+        Pixels of the shorter side, by bicubic interpolation; None leaves the size.
+    crop
+        Side of the square that is cut from the middle then; None cuts nothing.
+
+    Raises
+    ------
+    ShiftbookError
+        A number below 1, or a crop that is larger than what it is cut from.
+    """
+
+    resize: int | None = None
+    crop: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("resize", self.resize), ("crop", self.crop)):
+            if value is not None and value < 1:
+                raise ShiftbookError(f"{name} must be at least 1 pixel, not {value}")
+        if self.resize is not None and self.crop is not None and self.crop > self.resize:
+            raise ShiftbookError(f"crop must be at most resize, which is {self.resize}, not {self.crop}")
+
+    def __bool__(self) -> bool:
+        return self.resize is not None or self.crop is not None
+
+    def __call__(self, image: Image.Image, name: str | Path) -> Image.Image:
+        """The image in its new shape; ``name`` is for errors."""
+        if self.resize is not None:
+            scale = self.resize / min(image.size)
+            width, height = (max(self.resize, round(side * scale)) for side in image.size)
+            image = image.resize((width, height), Image.Resampling.BICUBIC)
+        if self.crop is not None:
+            width, height = image.size
+            if self.crop > min(width, height):
+                raise ShiftbookError(
+                    f"{name} is {height}x{width}, too small to cut {self.crop}x{self.crop} from: "
+                    f"resize it to {self.crop} or more"
+                )
+            left, top = (width - self.crop) // 2, (height - self.crop) // 2
+            image = image.crop((left, top, left + self.crop, top + self.crop))
+        return image
+
+
+AS_IT_IS = Frame()
+
+
 def load(
     source: str | Path,
     part: Part,
     *,
     limit: int | None = None,
     seed: int = 0,
+    frame: Frame = AS_IT_IS,
     progress: Progress = quiet,
 ) -> Dataset:
     """Load images and, where there are any, labels.
@@ -75,6 +127,8 @@ def load(
         same. ``"all"``: everything where the source has no split of its own, else its test part.
     limit
         At most so many images, drawn with ``seed``.
+    frame
+        Of a folder's images.
 
     Raises
     ------
@@ -83,11 +137,13 @@ def load(
     """
     if limit is not None and limit < 1:
         raise ShiftbookError(f"the number of images must be at least 1, not {limit}")
+    if frame and not Path(source).is_dir():
+        raise ShiftbookError(f"resize and crop are for folders of image files, not for {source}")
     if str(source) == DIGITS:
         return _limit(_split(_digits(), "test" if part == "all" else part), limit, seed)
     path = Path(source)
     if path.is_dir():
-        return _folder(path, part, limit, seed, progress)
+        return _folder(path, part, limit, seed, frame, progress)
     if path.suffix == ".npz" and path.is_file():
         return _limit(_split(_npz(path), part), limit, seed)
     raise ShiftbookError(
@@ -173,7 +229,9 @@ def _drawn(count: int, limit: int | None, seed: int) -> NDArray[np.int64] | None
     return np.sort(np.random.default_rng(seed).permutation(count)[:limit])
 
 
-def _folder(path: Path, part: Part, limit: int | None, seed: int, progress: Progress) -> Dataset:
+def _folder(
+    path: Path, part: Part, limit: int | None, seed: int, frame: Frame, progress: Progress
+) -> Dataset:
     """A folder of class folders, with or without a split of its own; files are chosen before any is read."""
     train, test = _own_split(path)
     if train is not None and test is not None:
@@ -192,7 +250,7 @@ def _folder(path: Path, part: Part, limit: int | None, seed: int, progress: Prog
     drawn = _drawn(len(files), limit, seed)
     if drawn is not None:
         files, labels = [files[i] for i in drawn], labels[drawn]
-    images = decode(files, progress)
+    images = decode(files, progress, frame)
     return Dataset(images, labels if names else None, _class_names(names))
 
 
@@ -254,7 +312,7 @@ def _images_in(path: Path) -> list[Path]:
     return sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
-def decode(files: Sequence[Path], progress: Progress = quiet) -> NDArray[np.uint8]:
+def decode(files: Sequence[Path], progress: Progress = quiet, frame: Frame = AS_IT_IS) -> NDArray[np.uint8]:
     """Decode images of one shape into one array, uint8 [N, H, W, C].
 
     C is 1 where the first image is grey, else 3; the others are converted. One process: for the small
@@ -268,7 +326,7 @@ def decode(files: Sequence[Path], progress: Progress = quiet) -> NDArray[np.uint
             with Image.open(file) as image:
                 if images is None:
                     mode = "L" if image.mode in ("L", "1", "I;16", "I") else "RGB"
-                pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+                pixels = np.asarray(frame(image if image.mode == mode else image.convert(mode), file))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise ShiftbookError(f"{file} is not a readable image: {error}") from error
         pixels = pixels.reshape(*pixels.shape[:2], -1)
@@ -277,7 +335,7 @@ def decode(files: Sequence[Path], progress: Progress = quiet) -> NDArray[np.uint
         if pixels.shape != images.shape[1:]:
             raise ShiftbookError(
                 f"all images must have one shape: {file} is {_text(pixels.shape)}, "
-                f"{files[0]} is {_text(images.shape[1:])}"
+                f"{files[0]} is {_text(images.shape[1:])}; resize and crop give them one"
             )
         images[i] = pixels
         if i % 500 == 0:

@@ -21,7 +21,7 @@ from torch.nn import functional
 from frontend.batches import Images, Labels, augment, batch_count, batch_size, batches, normalize
 from frontend.layer_state import States, by_scheme, follow, kept_share, prune_layers, refresh
 from frontend.progress import Progress
-from frontend.schedule import PEAK_RATE, Stage, stage_at
+from frontend.schedule import BATCH, PEAK_RATE, Stage, stage_at
 from golden.errors import ShiftbookError
 
 Data = tuple[Images, Labels]
@@ -62,7 +62,7 @@ class Recipe:
     rate: float = PEAK_RATE
     momentum: float = 0.9
     decay: float = 1e-4
-    batch: int = 128
+    batch: int = BATCH
     prune_share: float = 0.4
     prune_every: int = 32
     distill: float = 0.5

@@ -31,6 +31,7 @@ class LayerState:
     chosen : bool [O, I, kh, kw], true where quantized by now
     alpha : the learnable layer scale, one element
     quantizer, fitted_on, fits : the grid, the weights it was fitted to, and how often it was fitted
+    rounded : integers [O, I, kh, kw] where something better than the nearest was found
     """
 
     index: int
@@ -44,6 +45,7 @@ class LayerState:
     quantizer: Quantizer | None = None
     fitted_on: Tensor | None = None
     fits: int = 0
+    rounded: Tensor | None = None
 
     @property
     def kernel(self) -> Tensor:
@@ -98,10 +100,17 @@ class LayerState:
         change = (now - kernel).reshape(self.weight.shape)
         return (self.weight + change) * self.alpha
 
+    def fit(self, weight: Tensor, seed: int, scheme: Scheme) -> Quantizer:
+        """Fit the grid of one layer alone to these weights [O, I, kh, kw], with fresh random numbers."""
+        self.fits += 1
+        self.fitted_on = weight.clone()
+        self.quantizer = scheme.fit_all([self.part(seed, self.fitted_on)])[0]
+        return self.quantizer
+
     def result(self) -> QuantizedLayer:
         """Quantize for good, and put the real values into the model."""
         assert self.quantizer is not None
-        layer = self.quantizer.layer(self.kernel, float(self.alpha.detach()))
+        layer = self.quantizer.layer(self.kernel, float(self.alpha.detach()), self.rounded)
         with torch.no_grad():
             self.weight.copy_(layer.real().reshape(self.weight.shape))
         return layer
@@ -161,7 +170,8 @@ def layer_states(
     states = {}
     int8 = get("int8")()
     for index, name in enumerate(layers):
-        weight = model.get_submodule(name).weight
+        module = model.get_submodule(name)
+        weight = module.weight
         assert isinstance(weight, nn.Parameter)
         if not bool(torch.isfinite(weight).all()):
             raise ShiftbookError(f"the weights of {name} must be finite, but hold NaN or infinity")
@@ -169,10 +179,11 @@ def layer_states(
         kernel = (1, 1) if around is None else around.kernel
         shape = weight.shape if weight.dim() == 4 else (len(weight), -1, *kernel)
         shape = weight.detach().reshape(shape).shape
+        depthwise = getattr(module, "groups", 1) == len(weight) > 1
         states[name] = LayerState(
             index=index,
             scheme=int8 if name in keep_int8 else scheme,
-            prunable=name not in keep_int8,
+            prunable=name not in keep_int8 and not depthwise,
             weight=weight,
             mask=torch.ones(shape, dtype=torch.bool),
             chosen=torch.zeros(shape, dtype=torch.bool),

@@ -17,6 +17,9 @@ QUANTIZED_EPOCHS = 22
 PEAK_RATE = 0.05
 """Learning rate of a rate of 1, unless said otherwise."""
 
+BATCH = 128
+"""Images of a step, unless said otherwise."""
+
 RAMP = 0.6
 """The density falls to its target during this share of the pruning; the rest lets weights return."""
 

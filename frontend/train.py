@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import nn
 
 from frontend.batches import Images, Labels, augment, batch_size, normalize
 from frontend.finetune import Data, FineTuning, Recipe, predictions, share_right
-from frontend.layer_state import layer_states, prune_layers, refresh, results
+from frontend.layer_state import States, layer_states, prune_layers, refresh, results
 from frontend.progress import Progress, quiet
 from frontend.prune import check_density
 from frontend.schemes import QuantizedLayer, Scheme
@@ -42,6 +42,7 @@ def quantize_weights(
     state: Path | None = None,
     log: Path | None = None,
     validation: Data | None = None,
+    together: Callable[[States], None] | None = None,
 ) -> dict[str, QuantizedLayer]:
     """Prune and quantize the weights of a model, in place.
 
@@ -73,6 +74,10 @@ def quantize_weights(
     log
         File that gets one line of JSON for each epoch.
 
+    together
+        With 0 epochs: prunes and rounds the layers instead of each weight for itself, given masks of the
+        right density (see `frontend.compensate`).
+
     Returns
     -------
     The quantized layers by module path, in the order of ``layers``.
@@ -99,7 +104,10 @@ def quantize_weights(
         run.go(progress, state, log, validation)
     else:
         prune_layers(states, density, recipe.slots, hysteresis=0.0)
-        refresh(states.values(), seed, progress)
+        if together is None:
+            refresh(states.values(), seed, progress)
+        else:
+            together(states)
     return results(states)
 
 

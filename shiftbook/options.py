@@ -21,6 +21,18 @@ Data = Annotated[
         help="Images: a folder of class folders, an .npz with x (uint8 N,H,W,C) and y, or: digits.",
     ),
 ]
+Resize = Annotated[
+    int | None,
+    typer.Option(
+        "--resize",
+        metavar="N",
+        help="Resize photographs in folders, so that their shorter side has N pixels. Default: as they are.",
+    ),
+]
+Crop = Annotated[
+    int | None,
+    typer.Option("--crop", metavar="N", help="Then cut N x N pixels from the middle."),
+]
 Json = Annotated[
     Path | None,
     typer.Option(

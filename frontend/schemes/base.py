@@ -89,6 +89,9 @@ class Quantizer(ABC):
         JSON values for people.
     """
 
+    by_place = False
+    """Whether the integers that a weight may become depend on where it is in the layer."""
+
     def __init__(self, step: Tensor, mask: Tensor, scheme: str, facts: Mapping[str, object]) -> None:
         self.step = step.to(torch.float32)
         self.mask = mask
@@ -120,14 +123,18 @@ class Quantizer(ABC):
         """Return what ``Scheme.restore`` needs besides the weights that the grid was fitted to."""
         return {}
 
-    def layer(self, weight: Tensor, alpha: float = 1.0) -> QuantizedLayer:
-        """Quantize ``weight`` [O, I, kh, kw] for good; the layer scale ``alpha`` goes into the step."""
-        integers = self.integers(weight).permute(0, 2, 3, 1).to(torch.int16).contiguous().numpy()
+    def layer(self, weight: Tensor, alpha: float = 1.0, rounded: Tensor | None = None) -> QuantizedLayer:
+        """Quantize ``weight`` [O, I, kh, kw] for good; the layer scale ``alpha`` goes into the step.
+
+        ``rounded`` are its integers where they are known, as float32.
+        """
+        integers = self.integers(weight) if rounded is None else rounded
+        array = integers.permute(0, 2, 3, 1).to(torch.int16).contiguous().numpy()
         steps = (self.step * alpha).reshape(-1).numpy()
         return QuantizedLayer(
-            integers=integers,
+            integers=array,
             step=float(steps[0]) if steps.size == 1 else steps,
-            codebook=np.unique(integers).astype(np.int16),
+            codebook=np.unique(array).astype(np.int16),
             scheme=self.scheme,
             facts=self.facts,
         )
@@ -202,6 +209,10 @@ class Scheme(ABC):
         """Fit the grids of all layers that have this scheme."""
         return [self.fit(part.weight, part.mask, part.generator) for part in parts]
 
+    def alternatives(self) -> Sequence[Scheme]:
+        """Return the schemes of which each layer may take the one that serves it best without training."""
+        return (self,)
+
     def follow(self, parts: Sequence[Part]) -> None:
         """Bring grids that choose ahead of time up to the weights of this moment, cheaply."""
         return None
@@ -236,3 +247,27 @@ def best_scale(weight: Tensor, quantizer: Quantizer, rounds: int = 10) -> Tensor
             break
         quantizer.step = step
     return quantizer.step
+
+
+def channel_scales(weight: Tensor, quantizer: Quantizer) -> Tensor:
+    """Give each output channel the step, of some within an octave either way, with the least squared error.
+
+    Powers of two cannot tell steps apart that are an octave apart, unless at their ends.
+
+    Parameters
+    ----------
+    weight
+        float [O, I, kh, kw].
+    quantizer
+        Its ``step`` (one element) is the middle; [O, 1, 1, 1] takes its place.
+    """
+    middle = quantizer.step.reshape(-1, 1, 1, 1)
+    best = least = torch.full((len(weight), 1, 1, 1), torch.inf)
+    for power in torch.linspace(-1, 1, 33):
+        quantizer.step = (middle * 2.0**power).expand(len(weight), 1, 1, 1)
+        error = (quantizer(weight) - torch.where(quantizer.mask, weight, 0.0)).square()
+        error = error.sum(dim=(1, 2, 3), keepdim=True)
+        best = torch.where(error < least, quantizer.step, best)
+        least = torch.minimum(error, least)
+    quantizer.step = best
+    return best

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -53,6 +53,7 @@ class FocusedQuantizer(Quantizer):
         self.bounds = (levels[1:] + levels[:-1]) / 2
         self.mean = 2.0**mean_exponent
         self.positive = positive
+        self.by_place = positive is not None
 
     def component(self, scaled: Tensor) -> Tensor:
         """Return +1 or -1 for each of the weights ``scaled`` (in steps)."""
@@ -102,6 +103,9 @@ class Focused(Scheme):
         self.component = component
         self.exponents = min(2 ** (bits - 3), HIGHEST_MEAN)
         self.mean_exponent = self.exponents if mean_exponent is None else mean_exponent
+
+    def alternatives(self) -> Sequence[Scheme]:
+        return self, Shift(self.bits)
 
     def fit(self, weight: Tensor, mask: Tensor, generator: torch.Generator) -> Quantizer:
         weight = weight.detach()

@@ -43,6 +43,8 @@ class VectorQuantizer(Quantizer):
         Its slots.
     """
 
+    by_place = True
+
     def __init__(
         self,
         shared: SharedCodebooks,
@@ -90,7 +92,7 @@ class VectorQuantizer(Quantizer):
         best = (unit * weight).sum(dim=(1, 2, 3), keepdim=True) / energy.clamp(min=1e-30)
         self.step = torch.where(best * self.step > 0, best, self.step)
 
-    def layer(self, weight: Tensor, alpha: float = 1.0) -> QuantizedLayer:
+    def layer(self, weight: Tensor, alpha: float = 1.0, rounded: Tensor | None = None) -> QuantizedLayer:
         """Return the codes for good; ``Scheme.finish`` came before."""
         assert self.finished is not None
         codes = torch.stack(

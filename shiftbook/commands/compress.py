@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from frontend.schedule import PEAK_RATE
+from frontend.schedule import BATCH, PEAK_RATE
 from golden.errors import ShiftbookError
 from golden.spec import DEFAULT
 from shiftbook.console import progress_bar
 from shiftbook.files import check_writable, write_json
-from shiftbook.options import Json
+from shiftbook.options import Crop, Json, Resize
 
 if TYPE_CHECKING:
     from frontend.compress import Report
@@ -126,6 +126,8 @@ def compress(
     calibration: Annotated[
         str | None, typer.Option(metavar="D", help="Other images to calibrate activations on.")
     ] = None,
+    resize: Resize = None,
+    crop: Crop = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -138,6 +140,12 @@ def compress(
     rate: Annotated[
         float, typer.Option(metavar="R", help="Highest learning rate; it follows half a cosine to 0.")
     ] = PEAK_RATE,
+    batch: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Images of a training step; of fewer images an epoch is a single step."
+        ),
+    ] = BATCH,
     seed: Annotated[int, typer.Option(metavar="S", help="Of everything random; same seed, same file.")] = 0,
     mean: Annotated[
         str | None,
@@ -167,8 +175,10 @@ def compress(
     hardware run. It holds the input normalization too, so that they take raw pixels. Prints the accuracy of
     the network as it came and of the integer network, on images that were held out.
 
-    The first and the last layer stay 8-bit and dense. Pruning to a low density needs epochs: without any,
-    what is pruned is simply lost. With vectors, a layer with fewer than d weights in a slot is 8-bit too.
+    The first and the last layer stay 8-bit and dense, and depthwise layers are not pruned. Without epochs,
+    weights are pruned and rounded so that those that are left make up for it, as well as the calibration
+    images can tell; a low density needs epochs. With vectors, a layer with fewer than d weights in a slot is
+    8-bit too.
 
     While it trains, CKPT.training holds the state after each epoch: after an interruption the same command
     goes on from there. It is gone once CKPT is written.
@@ -187,15 +197,19 @@ def compress(
         raise ShiftbookError(f"density must be in (0, 1], not {density}")
     if not 0 < rate < float("inf"):
         raise ShiftbookError(f"rate must be positive and finite, not {rate}")
+    if batch < 1:
+        raise ShiftbookError(f"batch must be at least 1, not {batch}")
     if not 0 < noise <= 1:
         raise ShiftbookError(f"noise must be in (0, 1], not {noise}")
     means, deviations = _numbers("mean", mean), _numbers("std", std)
     spec = replace(DEFAULT, slots=slots)
     state = output.with_name(output.name + ".training") if epochs > 0 else None
     from frontend.compress import compress as run
+    from frontend.data import Frame
     from frontend.schemes import make
     from frontend.train import Recipe
 
+    frame = Frame(resize, crop)
     options = {"dim": dim, "codebooks": codebooks, "codewords": codewords, "terms": terms}
     chosen = make(scheme, spec, bits=bits, per_layer=per_layer or None, **options)
     if chosen.incremental and (importance or noise < 1):
@@ -209,6 +223,7 @@ def compress(
             density=density,
             data=data,
             calibration=calibration,
+            frame=frame,
             weights=weights,
             epochs=epochs,
             seed=seed,
@@ -216,7 +231,7 @@ def compress(
             std=deviations,
             spec=spec,
             importance=importance,
-            recipe=Recipe(rate=rate, noise=noise),
+            recipe=Recipe(rate=rate, noise=noise, batch=batch),
             state=state,
             log=log,
             progress=progress,

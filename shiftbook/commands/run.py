@@ -15,7 +15,7 @@ from golden.network import Network
 from golden.spec import Spec
 from shiftbook.console import Progress, progress_bar, table
 from shiftbook.files import check_writable, write_json
-from shiftbook.options import Checkpoint, Data, Json, Lanes, Preset, make_spec
+from shiftbook.options import Checkpoint, Crop, Data, Json, Lanes, Preset, Resize, make_spec
 
 if TYPE_CHECKING:
     from frontend.data import Dataset
@@ -45,6 +45,20 @@ def run(
     limit: Annotated[
         int | None, typer.Option(metavar="N", help="At most N images, drawn with a fixed seed. Default: all.")
     ] = None,
+    resize: Resize = None,
+    crop: Crop = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--float",
+            metavar="SOURCE",
+            help="The network that compress was given. Also tell the accuracy that it has in float on these "
+            "images, and on how many of them the checkpoint gives its answer.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The weights that compress was given with it.")
+    ] = None,
     lanes: Lanes = "8x8",
     preset: Preset = "default",
     wave: Annotated[
@@ -62,18 +76,24 @@ def run(
     counters. With --backend rtl every output integer of every layer is compared with the golden model; the
     first difference ends the run and is told by layer, position and both values.
 
+    Agreement (--float) needs no labels and is the finer measure: it counts what compressing changed, also on
+    images that the float network gets wrong.
+
     Where the data has its own train and test folders, the test folder is taken, and of digits the images
     that compress held out; else all of it.
 
     \b
     Examples:
       shiftbook run digits.ckpt --data digits
+      shiftbook run digits.ckpt --data digits --float zoo:digits
       shiftbook run digits.ckpt --data digits --backend rtl --limit 64 --json run.json
       shiftbook run digits.ckpt --data digits --backend rtl --limit 1 --lanes 4x4 --wave out.fst
     """
     check_writable(json_file, wave)
     if wave is not None and backend != "rtl":
         raise ShiftbookError("--wave records signals of the RTL: add --backend rtl")
+    if weights is not None and source is None:
+        raise ShiftbookError("--weights are those of the float network: add --float SOURCE")
     spec = make_spec(preset, lanes)
     from frontend import data as datasets
     from golden.checkpoint import load
@@ -81,9 +101,13 @@ def run(
     network = load(checkpoint)
     spec = make_spec(preset, lanes, network.slots)
     with progress_bar() as progress:
-        dataset = datasets.load(data, "all", limit=limit, progress=progress)
+        frame = datasets.Frame(resize, crop)
+        dataset = datasets.load(data, "all", limit=limit, frame=frame, progress=progress)
         datasets.check_shape(dataset, network.input.shape)
+        answers = None if source is None else _float_answers(network, dataset, source, weights, progress)
         report = run_report(network, dataset, spec, backend, wave=wave, progress=progress)
+    if answers is not None:
+        report |= _against(answers, report, _labels(dataset, network))
     write_json(json_file, {"checkpoint": str(checkpoint), "data": data, "preset": preset, **report})
     typer.echo(run_table(report))
 
@@ -119,6 +143,26 @@ def run_report(
         "predictions": predictions.tolist(),
         "classes": list(network.classes),
         "seconds": round(seconds, 3),
+    }
+
+
+def _float_answers(
+    network: Network, dataset: Dataset, source: str, weights: Path | None, progress: Progress
+) -> Labels:
+    """The classes that the float network gives the images."""
+    from frontend.reference import float_answers
+
+    progress("float network", 0, 1)
+    answers = float_answers(network, dataset.images, source, weights, progress)
+    progress("float network", 1, 1)
+    return answers
+
+
+def _against(answers: Labels, report: dict[str, Any], labels: Labels | None) -> dict[str, Any]:
+    """What the float network's answers say about those of the checkpoint."""
+    return {
+        "float_accuracy": None if labels is None else float((answers == labels).mean()),
+        "agreement": float((answers == report["predictions"]).mean()),
     }
 
 
@@ -244,6 +288,10 @@ def run_table(report: dict[str, Any]) -> str:
     lines.append(f"predictions {shown}{more}")
     accuracy = "no labels" if report["accuracy"] is None else f"{100 * report['accuracy']:.2f} %"
     lines.append(f"images {report['images']:,}  accuracy {accuracy}")
+    if "agreement" in report:
+        float_accuracy = report["float_accuracy"]
+        known = "" if float_accuracy is None else f"accuracy {100 * float_accuracy:.2f} %, "
+        lines.append(f"float {known}agreement with it {100 * report['agreement']:.2f} %")
     if report["mismatches"] is not None:
         lines.append(
             f"mismatches {report['mismatches']} in {report['compared']:,} integers of all layers, "

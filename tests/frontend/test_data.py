@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frontend.data import check_labels, check_shape, class_numbers, has_own_split, load, split_indices
+from frontend.data import Frame, check_labels, check_shape, class_numbers, has_own_split, load, split_indices
 from golden.errors import ShiftbookError
 
 PARTS = ("train", "test", "all")
@@ -105,6 +105,50 @@ def test_jpeg_pixels_are_pillows(tmp_path):
     with Image.open(tmp_path / "a" / "0.jpg") as image:
         expected = np.asarray(image)
     assert np.array_equal(load(tmp_path, "all").images[0], expected)
+
+
+def test_photographs_of_any_size_get_one_shape(tmp_path):
+    for name, size in (("wide", (40, 20)), ("tall", (30, 47)), ("small", (9, 10))):
+        paint(tmp_path / "a" / f"{name}.png", 50, size)
+    assert load(tmp_path, "all", frame=Frame(resize=20, crop=16)).images.shape == (3, 16, 16, 3)
+    with pytest.raises(ShiftbookError, match=r"one shape: .*tall\.png is .*; resize and crop give them one"):
+        load(tmp_path, "all")
+    with pytest.raises(ShiftbookError, match=r"small\.png is 10x9, too small to cut 16x16 from: resize it"):
+        load(tmp_path, "all", frame=Frame(crop=16))
+
+
+def test_the_middle_is_cut_from_the_resized_image():
+    rows, cols = np.mgrid[:20, :40]
+    image = Image.fromarray(np.stack([10 * rows, 5 * cols, 0 * rows], 2).astype(np.uint8))
+    cut = np.asarray(Frame(crop=10)(image, "it"))
+    assert np.array_equal(cut, np.asarray(image)[5:15, 15:25])
+    resized = Frame(resize=10)(image, "it")
+    assert resized.size == (20, 10), "the shorter side counts"
+    assert (
+        np.asarray(Frame(resize=10, crop=10)(image, "it")).tolist() == np.asarray(resized)[:, 5:15].tolist()
+    )
+    assert Frame()(image, "it") is image
+    assert Frame(resize=7)(Image.new("L", (20, 1000)), "it").size == (7, 350)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, None), "resize must be at least 1 pixel, not 0"),
+        ((None, -2), "crop must be at least 1 pixel, not -2"),
+        ((224, 256), "crop must be at most resize, which is 224, not 256"),
+    ],
+)
+def test_frames_that_make_no_sense(arguments, message):
+    with pytest.raises(ShiftbookError, match=re.escape(message)):
+        Frame(*arguments)
+
+
+def test_only_folders_are_framed():
+    with pytest.raises(
+        ShiftbookError, match="resize and crop are for folders of image files, not for digits"
+    ):
+        load("digits", "all", frame=Frame(crop=4))
 
 
 def test_digits_are_split_once_and_for_all():

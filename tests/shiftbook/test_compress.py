@@ -6,10 +6,12 @@ from typing import get_type_hints
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from frontend.finetune import FineTuning
 from frontend.zoo import ENTRIES
+from golden.checkpoint import load
 from shiftbook import cli
 from shiftbook.commands.compress import compress
 from tests.shiftbook.test_inspect import refused
@@ -256,6 +258,7 @@ def test_source_that_is_no_model(source, message, model, inputs, tmp_path, capsy
         (["--scheme", "ternary"], "Invalid value for '--scheme'"),
         (["--rate", "0"], "rate must be positive and finite, not 0.0"),
         (["--rate", "nan"], "rate must be positive and finite, not nan"),
+        (["--batch", "0"], "batch must be at least 1, not 0"),
         (["--slots", "0"], "slots must be an integer in 1..16, not 0"),
     ],
 )
@@ -268,3 +271,25 @@ def test_help_names_every_network_of_the_zoo():
     source = get_type_hints(compress, include_extras=True)["source"]
     missing = [name for name in ENTRIES if f"zoo:{name}," not in source.__metadata__[0].help]
     assert not missing
+
+
+def test_photographs_are_resized_and_cut(inputs, model, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 12, 30), np.uint8)
+    for number, image in enumerate(pixels):
+        (tmp_path / "photos" / f"{number}_x").mkdir(parents=True)
+        for name in "ab":
+            Image.fromarray(image).save(tmp_path / "photos" / f"{number}_x" / f"{name}.png")
+    options = ["--data", str(tmp_path / "photos"), "--resize", "10", "--crop", "8", "--scheme", "int8"]
+    assert cli.main([*inputs, *options]) == 0
+    network = load(tmp_path / "net.ckpt")
+    assert network.input.shape == (8, 8, 1)
+    assert (network.facts["mean"], network.facts["std"]) == ([0.0], [1.0])
+
+
+def test_small_batches_make_more_steps(inputs, tmp_path):
+    steps = {}
+    for batch in ("2", "1"):
+        log = tmp_path / f"{batch}.jsonl"
+        assert cli.main([*inputs, "--epochs", "1", "--batch", batch, "--log", str(log)]) == 0
+        steps[batch] = json.loads(log.read_text())["rate"]
+    assert steps["1"] < steps["2"], "the rate of the last step is lower where there are more of them"

@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from frontend.load import load_model
 from golden import executor
 from golden.validate import shapes
 from shiftbook import cli
@@ -29,7 +31,77 @@ def test_golden(checkpoint, data, network, images, tmp_path, capsys):
     assert f"accuracy {100 * report['accuracy']:.2f} %" in capsys.readouterr().out
 
 
+NET = """
+import torch
+from torch import nn
+
+def make(outputs=3):
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(36, outputs))
+
+def five():
+    return make(5)
+"""
+
+
+@pytest.fixture
+def made(data, tmp_path):
+    """A checkpoint that compress made, and the source that it was given."""
+    (tmp_path / "net.py").write_text(NET)
+    source, path = f"{tmp_path / 'net.py'}:make", tmp_path / "made.ckpt"
+    options = ["--data", str(data), "--mean", ".4", "--std", ".3", "--scheme", "int8", "--density", "1"]
+    assert cli.main(["compress", source, "-o", str(path), *options]) == 0
+    return path, source
+
+
+def test_agreement_with_the_float_network(made, data, images, tmp_path, capsys):
+    path, source = made
+    weights = tmp_path / "weights.pt"
+    model = load_model(source).model
+    with torch.no_grad():
+        model[3].weight.mul_(-1)
+    torch.save(model.state_dict(), weights)
+    for options in ([], ["--weights", weights]):
+        report = run_json([path, "--data", data, "--float", source, *options], tmp_path)
+        model = load_model(source, *options[1:]).model
+        answers = model(((torch.from_numpy(images) / 255 - 0.4) / 0.3).permute(0, 3, 1, 2)).argmax(1).numpy()
+        assert report["agreement"] == (answers == report["predictions"]).mean()
+        assert report["float_accuracy"] == (answers == np.arange(len(images)) % 3).mean()
+        said = f"float accuracy {100 * report['float_accuracy']:.2f} %, agreement with it"
+        assert f"{said} {100 * report['agreement']:.2f} %" in capsys.readouterr().out
+        assert (report["agreement"] > 0.8) == (not options), "it is the weights that are given that count"
+    np.savez(tmp_path / "x.npz", x=images)
+    report = run_json([path, "--data", tmp_path / "x.npz", "--float", source], tmp_path)
+    assert report["float_accuracy"] is None
+    assert f"float agreement with it {100 * report['agreement']:.2f} %" in capsys.readouterr().out
+
+
+def test_float_networks_that_do_not_belong(made, checkpoint, data, tmp_path, capsys):
+    path, source = made
+    arguments = ["run", str(path), "--data", str(data)]
+    assert refused(capsys, [*arguments, "--weights", "w.pt"]) == (
+        "--weights are those of the float network: add --float SOURCE"
+    )
+    message = refused(capsys, [*arguments, "--float", source.replace(":make", ":five")])
+    assert message.endswith(":five has 5 outputs, but the checkpoint has 3")
+    assert "zoo:NAME or path/to/file.py" in refused(capsys, [*arguments, "--float", "net"])
+    message = refused(capsys, ["run", str(checkpoint), "--data", str(data), "--float", source])
+    assert message == "the checkpoint does not hold its normalization's numbers: compress it again"
+
+
+def test_photographs_are_resized_and_cut(checkpoint, tmp_path, capsys):
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    for size in ((20, 31), (40, 22)):
+        Image.new("L", size, 99).save(tmp_path / "photos" / "cat" / f"{size[0]}.png")
+    options = [checkpoint, "--data", tmp_path / "photos"]
+    assert run_json([*options, "--resize", 9, "--crop", 8], tmp_path)["images"] == 2
+    capsys.readouterr()
+    message = refused(capsys, ["run", *map(str, options), "--crop", "30"])
+    assert "too small to cut 30x30 from" in message
+
+
 def test_rtl_equals_golden(checkpoint, data, network, tmp_path, capsys):
+>>>>>>> 74ba21a3ab8f56e1f29a75314db1978d935aacab
     options = [checkpoint, "--data", data, "--lanes", "4x4", "--limit", "2"]
     golden = run_json(options, tmp_path)
     rtl = run_json([*options, "--backend", "rtl"], tmp_path)

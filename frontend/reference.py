@@ -1,0 +1,53 @@
+"""The answers of the float network that a checkpoint was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from frontend.batches import Images, Labels
+from frontend.load import load_model
+from frontend.progress import Progress, quiet
+from frontend.trace import any_layout, trace
+from frontend.train import answers
+from golden.errors import ShiftbookError
+from golden.network import Network
+from golden.validate import shapes
+
+
+def float_answers(
+    network: Network,
+    images: Images,
+    source: str,
+    weights: str | Path | None = None,
+    progress: Progress = quiet,
+) -> Labels:
+    """Classes [N] that the float network gives raw images, normalized as for the compressed one.
+
+    Parameters
+    ----------
+    network
+        The compressed network; its facts hold normalization and seed.
+    images
+        uint8 [N, H, W, C].
+    source, weights
+        See :func:`frontend.load.load_model`.
+
+    Raises
+    ------
+    ShiftbookError
+        The float network cannot be had, has other outputs, or the checkpoint does not say how to normalize.
+    """
+    facts = network.facts
+    mean, std = facts.get("mean"), facts.get("std")
+    if not isinstance(mean, list) or not isinstance(std, list):
+        raise ShiftbookError("the checkpoint does not hold its normalization's numbers: compress it again")
+    seed = facts.get("seed")
+    model = load_model(source, weights, seed=seed if isinstance(seed, int) else 0, progress=progress).model
+    height, width, channels = network.input.shape
+    outputs = trace(model, (channels, height, width)).classes
+    classes = int(np.prod(shapes(network)[network.nodes[-1].name]))
+    if outputs != classes:
+        raise ShiftbookError(f"{source} has {outputs} outputs, but the checkpoint has {classes}")
+    return answers(any_layout(model, (channels, height, width)), images, mean, std)
