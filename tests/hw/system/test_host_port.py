@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from golden.spec import DEFAULT, Spec
+from hw.system.host_map import REGISTERS, Host
+from hw.system.host_port import COUNTERS
+from hw.system.sequencer import Fault, fingerprint
+from sim import bench
+from tests.hw.small import small
+from tests.hw.system.benches import HostBench
+
+OKAY, SLVERR = 0, 2
+MASKS = {0x28: 7, 0x30: 0xFFFFFFFF, 0x34: 0xFFFFFFFF, 0x38: 1}
+"""Registers that keep what is written, and which bits."""
+
+
+class Model:
+    """What a host sees; addresses and bits as they are documented."""
+
+    def __init__(self, constants: dict[int, int]) -> None:
+        self.constants = constants
+        self.stored = dict.fromkeys(MASKS, 0)
+        self.events = self.done = self.fault = self.was_paused = 0
+
+    def operate(self, do: dict[str, object]) -> dict[str, int]:
+        """One operation and what is seen."""
+        self.events |= 4 if do["paused"] and not self.was_paused else 0
+        self.was_paused = do["paused"]
+        if do["finished"]:
+            self.done, self.events = 1, self.events | 1
+        if do["fault"]:
+            self.fault, self.events = do["fault"], self.events | 2
+        strobes = dict.fromkeys(("start", "abort", "go_on"), 0)
+        value = None
+        if not do["write"]:
+            value = self.read(do)
+        elif do["strb"] == 15:
+            value = self.write(do, strobes)
+        return {
+            "data": 0 if do["write"] else value or 0,
+            "resp": SLVERR if value is None else OKAY,
+            **strobes,
+            "program": self.stored[0x30],
+            "watchdog": self.stored[0x34],
+            "pause": self.stored[0x38],
+            "interrupt": int(self.events & self.stored[0x28] != 0),
+        }
+
+    def read(self, do: dict[str, object]) -> int | None:
+        address = do["address"]
+        status = do["busy"] | self.done << 1 | do["paused"] << 2 | self.fault << 8 | do["layers"] << 16
+        counters = {0x40 + 4 * number: value for number, value in enumerate(do["counters"])}
+        return ({0x24: status, 0x2C: self.events} | self.constants | self.stored | counters).get(address)
+
+    def write(self, do: dict[str, object], strobes: dict[str, int]) -> int | None:
+        address, word = do["address"], do["data"]
+        if address in MASKS:
+            self.stored[address] = word & MASKS[address]
+        elif address == 0x2C:
+            self.events &= ~word
+        elif address == 0x20:
+            strobes |= {name: word >> bit & 1 for bit, name in enumerate(strobes)}
+            if word & 1 and not do["busy"]:
+                self.done = self.fault = 0
+        else:
+            return None
+        return 0
+
+
+def constants(spec: Spec) -> dict[int, int]:
+    """Identity and sizes."""
+    lane = int(spec.lane == "multiply") | int(spec.feed == "dense") << 1 | len(spec.terms) << 2
+    return {
+        0x00: 0x5348424B,
+        0x04: 1,
+        0x08: fingerprint(spec),
+        0x0C: spec.rows | spec.cols << 8 | spec.slots << 16 | spec.requantizers << 24,
+        0x10: lane | spec.accumulator_width << 8 | spec.multiplier_width << 16 | 8 << 24,
+        0x14: spec.tile_words | spec.codebook_rows << 16,
+        0x18: spec.bus_bytes | spec.burst_beats << 8 | spec.outstanding << 16,
+    }
+
+
+def operations(rng: np.random.Generator) -> list[dict[str, object]]:
+    """Every address read and written, whole and in part; then mostly those that do something."""
+    chosen = [(write, address) for address in range(256) for write in (0, 1)]
+    likely = (0x20, 0x24, 0x28, 0x2C, 0x2C, 0x30, 0x34, 0x38, 0x5C)
+    chosen += [(int(rng.integers(0, 2)), int(rng.choice(likely))) for _ in range(600)]
+    paused = 0
+    result = []
+    for write, address in chosen:
+        paused = int(rng.random() < 0.5) if rng.random() < 0.2 else paused
+        few = int(rng.integers(0, 8))  # bits that mean something in most registers
+        result.append(
+            {
+                "write": write,
+                "address": address,
+                "data": few if rng.random() < 0.7 else int(rng.integers(0, 1 << 32)),
+                "strb": 15 if rng.random() < 0.9 else int(rng.integers(0, 15)),
+                "busy": int(rng.integers(0, 2)),
+                "paused": paused,
+                "layers": int(rng.integers(0, 1 << 16)),
+                "finished": int(rng.random() < 0.1),
+                "fault": int(rng.integers(1, max(Fault) + 1)) if rng.random() < 0.1 else 0,
+                "counters": rng.integers(0, 1 << 32, len(COUNTERS)).tolist(),
+            }
+        )
+    return result
+
+
+@pytest.mark.parametrize("pauses", bench.PAUSES)
+def test_registers(pauses: bench.Pauses) -> None:
+    spec = small("int8")
+    stimulus = operations(np.random.default_rng(0))
+    model = Model(constants(spec))
+    expected = [model.operate(do) for do in stimulus]
+    assert {item["resp"] for item in expected} == {OKAY, SLVERR}
+    observed = bench.observe(
+        HostBench(spec), inputs={"operations": stimulus}, outputs={"seen": len(expected)}, pauses=pauses
+    )["seen"]
+    for do, got, want in zip(stimulus, observed, expected, strict=True):
+        assert got == want, do
+
+
+def test_the_map_says_what_the_model_does() -> None:
+    """Which registers can be read and written, and how wide their fields are."""
+    model = Model(constants(DEFAULT))
+    blank = dict.fromkeys(("busy", "paused", "layers", "finished", "fault", "data"), 0)
+    for register, entry in REGISTERS.items():
+        do = {**blank, "address": int(register), "counters": [0] * len(COUNTERS)}
+        assert ("read" in entry.access) == (model.read(do) is not None)
+        assert ("write" in entry.access) == (
+            model.write(do, dict.fromkeys(("start", "abort", "go_on"), 0)) is not None
+        )
+        assert sum(field.width for field in entry.fields) <= 32
+    assert set(Host) == set(REGISTERS)
