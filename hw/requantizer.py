@@ -86,7 +86,8 @@ class Requantizer(wiring.Component):
         m.d.comb += total.eq(self.accumulator + self.bias)
         m.d.sync += [product.eq(total * self.multiplier), added.eq(self.residual * self.residual_multiplier)]
 
-        # What saturates is beyond the clamps, whatever is added.
+        # What saturates is beyond the clamps, whatever residual and offset are added: the offset is one that
+        # zero points and a residual multiplier can give, -255 * 1023 .. 255 * 256 + 128.
         scaled = Cat(Const(0, FRACTION - LEAST_SHIFT), product).as_signed()
         shifted = saturating_shift(scaled, self.shift, OFFSET_WIDTH)
         moved = Signal(signed(OFFSET_WIDTH + 2 - FRACTION))

@@ -132,20 +132,26 @@ def reading(half: wiring.Component) -> tuple[Module, Half]:
 
 
 def writing(half: wiring.Component) -> tuple[Module, Half]:
-    """Outputs of channels that were committed when there was room; a layer begins when nothing is under way."""
+    """Outputs of channels that were committed when there was room.
+
+    A layer begins when all is quiet, and the one before it was sent or cleared; then nothing is committed
+    until the next one begins.
+    """
     m = Module()
     m.submodules.master = master = Writes(half)
-    m.submodules.rules = AxiRules(master.bus, max_beats=SPEC.burst_beats, reads=1, writes=4)
+    m.submodules.rules = AxiRules(master.bus, max_beats=SPEC.burst_beats, reads=1, writes=8)
     drive_freely(m, master)
     owed = Signal(8)  # beats of channels that were committed
     m.d.sync += owed.eq(owed + Mux(master.commit, SPEC.drain_cycles, 0) - master.valid)
+    runs = Signal()
+    m.d.sync += runs.eq(~master.clear & (master.begin | runs))
     with m.If(master.clear | master.begin):
         m.d.sync += owed.eq(0)
     m.d.comb += [
-        Assume(~master.commit | half.room),
+        Assume(~master.commit | (half.room & runs)),
         Assume(~master.valid | (owed != 0)),
         Assume((master.channels != 0) & (master.tiles != 0)),
-        Assume(~master.begin | half.quiet),
+        Assume(~master.begin | (half.quiet & (half.sent | ~runs))),
     ]
     return m, master
 

@@ -10,7 +10,7 @@ from amaranth import Module, Mux, Signal, Value, signed
 from amaranth.hdl import Assert, Assume
 
 import hw.requantizer
-from golden.spec import ACTIVATION_WIDTH, DEFAULT, FRACTION, RESIDUAL_WIDTH, Spec
+from golden.spec import ACTIVATION_WIDTH, DEFAULT, FRACTION, LEAST_SHIFT, RESIDUAL_WIDTH, Spec
 from hw.registers import OFFSET_WIDTH
 from hw.requantizer import Requantizer, saturating_shift
 from tests.formal.checks import anything, drive_freely
@@ -33,12 +33,13 @@ def times(value: Value, factor: Value) -> Value:
 
 
 def formula(product: Value, shift: Value, added: Value, low: Value, high: Value) -> Value:
-    """``clamp((product + (added << shift)) >> (shift + FRACTION), low, high)``, as wide as it takes.
+    """``clamp(floor(product / 2^s + added / 2^FRACTION), low, high)``, as wide as it takes; s is the shift.
 
     This is `golden.network.Requantize` with its zero points and half in ``added``, whose steps are
     ``2**-FRACTION`` of the output.
     """
-    value = (product + (added << shift)) >> (shift + FRACTION)
+    moved = shift + LEAST_SHIFT
+    value = ((product << FRACTION) + (added << moved)) >> (moved + FRACTION)
     return Mux(value < low, low, Mux(value > high, high, value))
 
 

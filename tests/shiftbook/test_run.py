@@ -101,7 +101,6 @@ def test_photographs_are_resized_and_cut(checkpoint, tmp_path, capsys):
 
 
 def test_rtl_equals_golden(checkpoint, data, network, tmp_path, capsys):
->>>>>>> 74ba21a3ab8f56e1f29a75314db1978d935aacab
     options = [checkpoint, "--data", data, "--lanes", "4x4", "--limit", "2"]
     golden = run_json(options, tmp_path)
     rtl = run_json([*options, "--backend", "rtl"], tmp_path)
