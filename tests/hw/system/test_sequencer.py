@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from golden.spec import Spec
+from hw.registers import ADDRESS_WIDTH, Region
+from hw.system.sequencer import MAGIC, Command, Fault, fingerprint, header_words
+from sim import bench
+from sim.commands import Commands
+from tests.hw.small import SHIFT
+from tests.hw.system.benches import SequencerBench
+
+KINDS = SequencerBench.KINDS
+WHERE = 5000
+
+
+@dataclass
+class Play:
+    """A start, the words that are taken for it, and what happens."""
+
+    start: dict[str, int]
+    words: list[int]
+    events: list[tuple[str, int, int, int]]  # kind, address, data, layers
+    asked: list[tuple[int, int]]
+
+
+def header(spec: Spec, beats: int) -> np.ndarray:
+    words = np.zeros(header_words(spec), np.uint32)
+    words[:4] = MAGIC, fingerprint(spec), beats, WHERE
+    return words
+
+
+def build(sizes: list[int], spec: Spec, rng: np.random.Generator) -> list[int]:
+    """Header and program: as many words for each layer, half of them after it begins to be loaded."""
+    beats = -1
+    program = np.zeros(0, np.uint32)
+    state = rng.bit_generator.state
+    while -(-4 * len(program) // spec.bus_bytes) != beats:
+        rng.bit_generator.state = state
+        beats = -(-4 * len(program) // spec.bus_bytes)
+        commands = Commands(header(spec, beats))
+        for size in sizes:
+            for command, region in ((Command.LOAD, Region.LAYER), (Command.RUN, Region.ROWS)):
+                index = rng.choice(200, size // 2, replace=False)
+                commands.write(region, index, rng.integers(0, 1 << 32, len(index)))
+                commands.command(command)
+        commands.command(Command.END)
+        program = commands.words()
+    return [*header(spec, beats).tolist(), *program.tolist()]
+
+
+def good(sizes: list[int], pause: int, base: int, spec: Spec, rng: np.random.Generator) -> Play:
+    """A program that is carried out, and all that it says."""
+    words = build(sizes, spec, rng)
+    first = header_words(spec)
+    events, layers, at = [], 0, first
+    while at < len(words):
+        address, count = words[at] % (1 << ADDRESS_WIDTH), (words[at] >> ADDRESS_WIDTH) + 1
+        for number, word in enumerate(words[at + 1 : at + 1 + count]):
+            command = address + number - (Region.COMMANDS << 13)
+            if command < 0:
+                events.append(("configure", address + number, word, layers))
+            elif command == Command.LOAD:
+                events.append(("load", 0, 0, layers))
+            elif command == Command.RUN:
+                events.append(("begin", 0, 0, layers))
+                layers += 1
+                events += [("paused", 0, 0, layers)] * pause
+            else:
+                events.append(("finished", 0, 0, layers))
+        at += 1 + count
+    beats = words[2]
+    head = first * 4 // spec.bus_bytes
+    bursts = [
+        (base + WHERE + done, min(spec.burst_beats, beats - done))
+        for done in range(0, beats, spec.burst_beats)
+    ]
+    return Play({"base": base, "pause": pause}, words, events, [(base, head), *bursts])
+
+
+def faulty(play: Play, fault: Fault, words: list[int], spec: Spec) -> Play:
+    """The same, given up at the last of these words; whatever is configured before stays."""
+    first = header_words(spec)
+    configured = [event for event in play.events if event[0] == "configure"]
+    written = [event for event in configured if event[2] in words[first:]] if len(words) > first else []
+    asked = play.asked if len(words) > first else play.asked[:1]
+    return Play(play.start, words, [*written, ("fault", 0, int(fault), 0)], asked)
+
+
+def plays(spec: Spec) -> list[Play]:
+    rng = np.random.default_rng(0)
+    first = header_words(spec)
+    short = good([6], 0, 77, spec, rng)
+    assert len(short.asked) == 3
+    small = good([2], 0, 99, spec, rng)
+    assert len(small.asked) == 2
+    found = [good([40, 300, 0, 7], 0, 1000, spec, rng), good([10, 20], 1, 0, spec, rng)]
+    found.append(faulty(small, Fault.NOT_A_PROGRAM, [MAGIC ^ 1 << 9], spec))
+    found.append(faulty(small, Fault.OTHER_SPEC, [MAGIC, small.words[1] ^ 1], spec))
+    end = next(i for i in range(first, len(small.words)) if small.words[i] % (1 << ADDRESS_WIDTH) >> 13 == 10)
+    for bit, place in (
+        (0, first + 1),
+        (31, first + 1),
+        (7, end + 1),
+        (12, first - 1 if first > 4 else first + 1),
+    ):
+        damaged = list(small.words[: end + 2])
+        damaged[place] ^= 1 << bit
+        found.append(faulty(small, Fault.PROGRAM_DAMAGED, damaged, spec))
+        found[-1].events[:-1] = [("configure", small.events[0][1], damaged[first + 1], 0)]
+    for address in (Region.COMMANDS << 13 | 3, 11 << 13, 15 << 13 | 5):
+        unknown = [*small.words[:first], address, 0]
+        if address >> 13 == Region.COMMANDS:
+            unknown[-1] = total(unknown[:-1])
+        found.append(faulty(small, Fault.UNKNOWN_ADDRESS, unknown, spec))
+        found[-1].events[:-1] = []
+    return [*found, short, good([12], 1, 5, spec, rng)]
+
+
+def total(words: list[int]) -> int:
+    """The checksum, word by word."""
+    result = 0
+    for word in words:
+        result = (result << 5 | result >> 27) & 0xFFFFFFFF ^ word
+    return result
+
+
+@pytest.mark.parametrize("pauses", bench.PAUSES)
+def test_programs(pauses: bench.Pauses) -> None:
+    spec = SHIFT
+    every = plays(spec)
+    events = [event for play in every for event in play.events]
+    asked = [burst for play in every for burst in play.asked]
+    observed = bench.observe(
+        SequencerBench(spec),
+        inputs={"starts": [play.start for play in every], "words": [w for play in every for w in play.words]},
+        outputs={"events": len(events), "asked": len(asked)},
+        pauses=pauses,
+    )
+    assert [(item["address"], item["beats"]) for item in observed["asked"]] == asked
+    found = [
+        (KINDS[item["kind"]], item["address"], item["data"], item["layers"]) for item in observed["events"]
+    ]
+    assert found == events
