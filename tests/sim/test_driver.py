@@ -14,6 +14,7 @@ from golden.errors import ShiftbookError
 from golden.spec import Spec
 from golden.validate import shapes
 from sim import driver, image
+from sim.commands import Commands
 from sim.driver import Mismatch, run_rtl
 from sim.image import Image
 from tests.sim.networks import IMAGES, SMALL, SPECS, everything, joined
@@ -133,6 +134,32 @@ def test_damage_ends_in_the_right_fault(
     damaged(monkeypatch, damage)
     monkeypatch.setattr(driver, "WATCHDOG", 5_000)
     with pytest.raises(Mismatch, match=message):
+        run_rtl(everything(SMALL), IMAGES, SMALL)
+
+
+def test_a_code_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The input's pass has a lone code, 0; its stream is made of ones, with the right checksum."""
+    honest = image.stream_data
+    monkeypatch.setattr(driver, "WATCHDOG", 5_000)
+
+    def stream_data(*arguments: object) -> list[np.ndarray]:
+        found = honest(*arguments)
+        return [*found[:-2], *(stream | np.uint8(255) for stream in found[-2:])]
+
+    monkeypatch.setattr(image, "stream_data", stream_data)
+    with pytest.raises(Mismatch, match=r"layer image: image 0: .* after 0 layers: bad code"):
+        run_rtl(everything(SMALL), IMAGES, SMALL)
+
+
+def test_a_write_to_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = image.configure
+
+    def configure(commands: Commands, *arguments: object) -> None:
+        commands.write(12, 0, 1)  # there is no such region
+        honest(commands, *arguments)
+
+    monkeypatch.setattr(image, "configure", configure)
+    with pytest.raises(Mismatch, match=r"layer image: image 0: .* after 0 layers: unknown address"):
         run_rtl(everything(SMALL), IMAGES, SMALL)
 
 

@@ -1,0 +1,124 @@
+"""A thousand random layers on the simulated accelerator: on request, because they take some minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from golden.coding import code_weights
+from golden.errors import ShiftbookError
+from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
+from golden.spec import Spec
+from golden.support import check_runnable
+from golden.validate import Shape, shapes
+from sim.driver import run_rtl
+from tests.sim.networks import SPECS
+
+LAYERS = 10
+"""Of a network."""
+
+NETWORKS = 20
+"""For each of five accelerators: a thousand layers."""
+
+Make = Callable[[np.random.Generator, str, str, Shape, Spec], Node]
+
+
+def requantizer(rng: np.random.Generator, outputs: int, size: int) -> Requantize:
+    """Outputs over the whole range, some of them clamped; ``size`` weights an output."""
+    shift = int(13 + np.log2(size) / 2)
+    low = int(rng.integers(0, 60)) if rng.random() < 0.3 else 0
+    return Requantize(
+        rng.integers(-900, 900, outputs),
+        rng.integers(100, 1024, outputs),
+        np.full(outputs, shift),
+        int(rng.integers(low, 140)),
+        low,
+        int(rng.integers(180, 256)),
+    )
+
+
+def conv(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: Spec) -> Node:
+    """Any kernel, stride, padding, groups, density; gaps or none."""
+    channels = shape[2]
+    groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
+    outputs = groups * int(rng.integers(1, max(2, 9 // groups + 1)))
+    kernel = rng.integers(1, 6, 2).tolist()
+    padding = tuple(int(rng.integers(0, (kernel[i // 2] + 1) // 2 + 1)) for i in range(4))
+    integers = rng.integers(-20, 21, (outputs, *kernel, channels // groups)).astype(np.int16)
+    integers[rng.random(integers.shape) > rng.choice([0.1, 0.5, 1.0])] = 0
+    stride = int(rng.integers(1, 3))
+    return Conv(
+        name,
+        source,
+        code_weights(integers, "test", spec),
+        requantizer(rng, outputs, integers[0].size),
+        (stride, stride),
+        padding,
+        groups,
+    )
+
+
+def pool(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: Spec) -> Node:
+    """A maximum or an average."""
+    kernel = int(rng.integers(1, 4))
+    padding = tuple(int(rng.integers(0, (kernel + 1) // 2)) for _ in range(4))
+    stride = int(rng.integers(1, 3))
+    kind = "max" if rng.random() < 0.5 else "average"
+    average = Requantize(rng.integers(-99, 99, 1), rng.integers(60, 256, 1), np.array([9]), 5)
+    requantize = None if kind == "max" else average
+    return Pool(name, source, kind, (kernel, kernel), (stride, stride), padding, requantize)
+
+
+def subsample(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: Spec) -> Node:
+    """Pixels left out, channels added."""
+    return Subsample(name, source, int(rng.integers(1, 3)), *rng.integers(0, 3, 2).tolist())
+
+
+MAKERS: tuple[Make, ...] = (conv, conv, conv, conv, pool, subsample)
+
+
+def with_residual(rng: np.random.Generator, node: Node, found: dict[str, Shape]) -> Node:
+    """The layer, with a residual where a tensor of its output's shape is at hand."""
+    if not isinstance(node, Conv):
+        return node
+    mine = found[node.name]
+    same = [name for name, shape in found.items() if shape == mine and name != node.name]
+    if not same or rng.random() < 0.3:
+        return node
+    requantize = replace(node.requantize, residual_multiplier=int(rng.integers(1, 1024)))
+    return replace(node, residual=str(rng.choice(same)), requantize=requantize)
+
+
+def network(rng: np.random.Generator, spec: Spec) -> Network:
+    """Layers on layers; what the accelerator refuses is drawn again."""
+    size = (*rng.integers(3, 15, 2).tolist(), int(rng.integers(1, 7)))
+    same = Requantize(np.zeros(size[2], np.int64), np.full(size[2], 256), np.full(size[2], 8))
+    result = Network(Input("image", size, same), (), spec.slots)
+    while len(result.nodes) < LAYERS:
+        found = {"image": size, **({} if not result.nodes else shapes(result))}
+        source = str(rng.choice(list(found)))
+        make = MAKERS[int(rng.integers(0, len(MAKERS)))]
+        node = make(rng, f"layer{len(result.nodes)}", source, found[source], spec)
+        try:
+            longer = replace(result, nodes=(*result.nodes, node))
+            longer = replace(longer, nodes=(*result.nodes, with_residual(rng, node, shapes(longer))))
+            check_runnable(longer, spec)
+        except ShiftbookError:
+            continue
+        result = longer
+    return result
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPECS)
+def test_random_layers(name: str) -> None:
+    spec = SPECS[name]
+    rng = np.random.default_rng(sum(map(ord, name)))
+    for number in range(NETWORKS):
+        drawn = network(rng, spec)
+        images = rng.integers(0, 256, (1, *drawn.input.shape), np.uint8)
+        pauses = (0.0, 0.3)[number % 2]
+        run_rtl(drawn, images, spec, latency=int(rng.integers(0, 60)), pauses=pauses, seed=number + 1)
