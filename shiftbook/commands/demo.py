@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from golden.errors import ShiftbookError
@@ -16,7 +15,7 @@ from golden.network import Network
 from golden.spec import Spec
 from shiftbook.commands.compress import summary
 from shiftbook.commands.inspect import size_report, size_table
-from shiftbook.commands.run import modelled_layers, run_report, run_table
+from shiftbook.commands.run import mean_utilization, modelled_layers, run_report, run_table
 from shiftbook.console import Progress, progress_bar, table
 from shiftbook.files import check_writable, write_json
 from shiftbook.options import Json, Lanes, make_spec
@@ -172,16 +171,9 @@ def _engine(name: str, network: Network, gates: dict[str, Any], lanes: str) -> R
         "total_ge": found["total_ge"],
         "memory_bits": found["memory_bits"],
         "cycles": cycles,
-        "utilization": None if cycles is None else _mean_utilization(layers),
+        "utilization": None if cycles is None else mean_utilization(layers),
         "gate_cycles": None if cycles is None else found["total_ge"] * cycles,
     }
-
-
-def _mean_utilization(layers: list[dict[str, Any]]) -> float:
-    """Over all layers, each as long as it runs."""
-    return float(
-        np.average([row["utilization"] for row in layers], weights=[row["cycles"] for row in layers])
-    )
 
 
 def _engine_table(engines: list[Row]) -> str:

@@ -139,6 +139,7 @@ def run_report(
         "accuracy": None if labels is None else float((predictions == labels).mean()),
         **facts,
         "cycles": None if None in known else sum(known),
+        "utilization": None if None in known else mean_utilization(layers),
         "layers": layers,
         "predictions": predictions.tolist(),
         "classes": list(network.classes),
@@ -298,8 +299,33 @@ def run_table(report: dict[str, Any]) -> str:
             f"{report['simulated_cycles']:,} cycles simulated in {report['simulation_seconds']:.1f} s"
         )
     if report["cycles"] is not None:
-        lines.append(f"cycles {report['cycles']:,} an image on {report['lanes']} lanes")
+        lines.append(
+            f"cycles {report['cycles']:,} an image on {report['lanes']} lanes, "
+            f"utilization {100 * report['utilization']:.1f} %"
+        )
+    if report["backend"] == "rtl":
+        lines.append(_spent(report))
     return "\n".join(lines)
+
+
+def _spent(report: dict[str, Any]) -> str:
+    """Where the cycles went, by the accelerator's counters."""
+    totals = {name: sum(layer[name] for layer in report["layers"]) for name in (*SPENT, "modelled_cycles")}
+    share = {name: 100 * total / report["cycles"] for name, total in totals.items()}
+    return (
+        f"of them {share['issue']:.1f} % issue, {share['busy'] - share['issue']:.1f} % drain or wait "
+        f"(streams {share['stream_wait']:.1f} %, outputs {share['output_wait']:.1f} %), "
+        f"{100 - share['busy']:.1f} % are between tiles (input {share['load_wait']:.1f} %); the bus read in "
+        f"{share['read_beats']:.1f} % and wrote in {share['write_beats']:.1f} %; the model says "
+        f"{totals['modelled_cycles']:,} cycles"
+    )
+
+
+def mean_utilization(layers: list[Layer]) -> float:
+    """Over all layers, each as long as it runs."""
+    return float(
+        np.average([row["utilization"] for row in layers], weights=[row["cycles"] for row in layers])
+    )
 
 
 def _class_name(report: dict[str, Any], number: int) -> str:
