@@ -29,7 +29,7 @@ def build(spec: Spec, beats: int, *, wave: bool = False) -> simulator.Build:
     ShiftbookError
         See :func:`sim.simulator.build`.
     """
-    depth = 1 << max(12, (beats - 1).bit_length())
+    depth = 1 << max(15, (beats - 1).bit_length())  # small ones share a simulator
     text = "\n".join([verilog(spec), Path(__file__).with_name("board.v").read_text()])
     parameters = {"BYTES": spec.bus_bytes, "DEPTH": depth}
     return simulator.build(text, TOP, wave=wave, public=VISIBLE, parameters=parameters)

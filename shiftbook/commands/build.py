@@ -24,7 +24,7 @@ def build(
     lanes: Lanes = "8x8",
     preset: Preset = "default",
 ) -> None:
-    """Build what an FPGA engineer starts from: memory image, address map, C header, Verilog.
+    """Build the files to run a checkpoint on an FPGA.
 
     The accelerator is an AXI4-Lite slave and an AXI4 master. The host copies image.bin to an address that
     is a multiple of 4096, puts the pixels to their place in it (see map.json), writes that address to
@@ -38,9 +38,7 @@ def build(
     """
     from golden.checkpoint import load
     from golden.support import check_runnable
-    from hw.system.accelerator import Accelerator
-    from hw.verilog import emit
-    from sim import image
+    from sim import board, image
     from sim.header import address_map, c_header
 
     network = load(checkpoint)
@@ -52,7 +50,7 @@ def build(
         progress("building", 0, 2)
         built = image.build(network, spec)
         progress("building", 1, 2)
-        verilog = emit(Accelerator(spec), "accelerator")
+        verilog = board.verilog(spec)
         progress("building", 2, 2)
     write_atomically(output / IMAGE, built.contents().tobytes())
     write_json(output / MAP, address_map(built))

@@ -25,7 +25,9 @@ def run_on_rtl(source, model, images, scheme, tmp_path) -> dict:
     return json.loads(report.read_text())
 
 
-@pytest.mark.parametrize("scheme", ["additive", "product", "kernel"])
+@pytest.mark.parametrize(
+    "scheme", ["additive", *(pytest.param(s, marks=pytest.mark.slow) for s in ("product", "kernel"))]
+)
 def test_digits(scheme, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
     report = run_on_rtl("zoo:digits", Digits(), images, scheme, tmp_path)

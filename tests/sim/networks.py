@@ -8,29 +8,23 @@ import numpy as np
 
 from golden.coding import code_weights
 from golden.network import Concat, Conv, Network
-from golden.spec import DEFAULT, PRESETS, Spec
+from golden.spec import PRESETS, Spec
 from tests.golden.test_executor import small_network
+from tests.hw.small import ODD, small
 
-SMALL = replace(
-    DEFAULT,
-    rows=4,
-    cols=4,
-    slots=2,
-    requantizers=4,
-    tile_words=256,
-    codebook_rows=512,
-    group_channels=4,
-    outstanding=4,
-)
-ODD = replace(SMALL, rows=3, cols=5, requantizers=5, slots=3, bus_bytes=8, group_channels=2)
+SMALL = small("default")
 
 SPECS = {
     "shift": SMALL,
-    "pair": replace(SMALL, terms=PRESETS["pair"].terms, requantizers=8),
-    "int8": replace(SMALL, lane="multiply", feed="dense"),
-    "int8_sparse": replace(SMALL, lane="multiply", requantizers=2),
-    "odd": ODD,
+    "odd": replace(ODD, slots=3, terms=PRESETS["pair"].terms),
+    "int8": small("int8", slots=4),
+    "pair": small("pair", slots=4, requantizers=2),
+    "int8_sparse": small("int8_sparse", requantizers=16, bus_bytes=16),
 }
+"""As in tests/hw/test_engine.py, so that each simulator is built once."""
+
+QUICK = ("shift", "odd", "int8")
+"""These stand for the others, which take a build each."""
 
 IMAGES = np.random.default_rng(12).integers(0, 256, (2, 9, 11, 3), np.uint8)
 

@@ -17,13 +17,15 @@ from sim import driver, image
 from sim.commands import Commands
 from sim.driver import Mismatch, run_rtl
 from sim.image import Image
-from tests.sim.networks import IMAGES, SMALL, SPECS, everything, joined
+from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, joined
 
 Damage = Callable[[np.ndarray, Image], None]
 
 
 @pytest.mark.parametrize(("latency", "pauses"), [(0, 0.0), (100, 0.0), (7, 0.4)])
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SPECS]
+)
 def test_every_integer_and_row(name: str, latency: int, pauses: float) -> None:
     spec = SPECS[name]
     network = everything(spec)

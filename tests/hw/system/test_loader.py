@@ -149,7 +149,9 @@ def beats_of(loaded: Loaded, spec: Spec) -> int:
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES[::3])
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize(
+    "name", ["4x4", "3x5", *(pytest.param(n, marks=pytest.mark.slow) for n in ("a row a beat", "dense"))]
+)
 def test_taps_find_their_pixels(name: str, pauses: bench.Pauses) -> None:
     spec = SPECS[name]
     found = list(layers(spec))
