@@ -11,12 +11,14 @@ import pytest
 
 from golden import executor
 from golden.errors import ShiftbookError
+from golden.passes import Pass
 from golden.spec import Spec
 from golden.validate import shapes
 from sim import driver, image
 from sim.commands import Commands
 from sim.driver import Mismatch, run_rtl
 from sim.image import Image
+from tests.golden.layers import Layer, make_conv, one_layer_network
 from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, joined
 
 Damage = Callable[[np.ndarray, Image], None]
@@ -140,17 +142,22 @@ def test_damage_ends_in_the_right_fault(
 
 
 def test_a_code_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The input's pass has a lone code, 0; its stream is made of ones, with the right checksum."""
+    """A layer has a lone code, 0; its streams are made of ones, with the right checksums."""
     honest = image.stream_data
-    monkeypatch.setattr(driver, "WATCHDOG", 5_000)
+    rng = np.random.default_rng(7)
+    conv = make_conv(rng, (6, 3, 3, 8), padding=(1, 1, 1, 1), values=[3], density=0.5)
+    pixels = rng.integers(0, 256, (1, 6, 7, 8), np.uint8)
+    network = one_layer_network(Layer(conv, pixels[0], 0, SMALL))
+    run_rtl(network, pixels, SMALL)
 
-    def stream_data(*arguments: object) -> list[np.ndarray]:
-        found = honest(*arguments)
-        return [*found[:-2], *(stream | np.uint8(255) for stream in found[-2:])]
+    def stream_data(step: Pass, *arguments: object) -> list[np.ndarray]:
+        found = honest(step, *arguments)
+        ones = [stream | np.uint8(255) for stream in found[-SMALL.slots :]]
+        return [*found[: -SMALL.slots], *(ones if step.node == "conv" else found[-SMALL.slots :])]
 
     monkeypatch.setattr(image, "stream_data", stream_data)
-    with pytest.raises(Mismatch, match=r"layer image: image 0: .* after 0 layers: bad code"):
-        run_rtl(everything(SMALL), IMAGES, SMALL)
+    with pytest.raises(Mismatch, match=r"layer conv: image 0: .* after 1 layers: bad code"):
+        run_rtl(network, pixels, SMALL)
 
 
 def test_a_write_to_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
