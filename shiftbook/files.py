@@ -31,6 +31,22 @@ def check_writable(*paths: Path | None) -> None:
             raise ShiftbookError(f"cannot write {path}: permission denied; choose another place")
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises
+    ------
+    ShiftbookError
+        It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ShiftbookError(
+            f"cannot make the folder {path}: {error.strerror}; choose another place"
+        ) from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically.
 

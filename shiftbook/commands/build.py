@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from golden.checkpoint import write_atomically
-from golden.errors import ShiftbookError
 from shiftbook.console import progress_bar, table
-from shiftbook.files import check_writable, write_json, write_text
+from shiftbook.files import check_writable, make_folder, write_json, write_text
 from shiftbook.options import Checkpoint, Lanes, Preset, make_spec
 
 IMAGE, MAP, HEADER, VERILOG = "image.bin", "map.json", "shiftbook.h", "accelerator.v"
@@ -44,7 +43,7 @@ def build(
     network = load(checkpoint)
     spec = make_spec(preset, lanes, network.slots)
     check_runnable(network, spec)
-    _make_folder(output)
+    make_folder(output)
     check_writable(*(output / name for name in (IMAGE, MAP, HEADER, VERILOG)))
     with progress_bar() as progress:
         progress("building", 0, 2)
@@ -64,12 +63,3 @@ def build(
     ]
     typer.echo(table(("file", "what it holds"), rows))
     typer.echo(f"{len(built.plan.passes)} layers; all in {output}/")
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ShiftbookError(
-            f"cannot make the folder {path}: {error.strerror}; choose another place"
-        ) from error

@@ -17,7 +17,7 @@ from shiftbook.commands.compress import summary
 from shiftbook.commands.inspect import size_report, size_table
 from shiftbook.commands.run import mean_utilization, modelled_layers, run_report, run_table
 from shiftbook.console import Progress, progress_bar, table
-from shiftbook.files import check_writable, write_json
+from shiftbook.files import check_writable, make_folder, write_json
 from shiftbook.options import Json, Lanes, make_spec
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def demo(
         raise ShiftbookError(f"the number of images must be at least 1, not {images}")
     spec = make_spec("default", lanes)
     check_writable(json_file)
-    _make_folder(output)
+    make_folder(output)
+    check_writable(output / "demo.json")
     started = time.perf_counter()
 
     compressed = _compress(output / "digits.ckpt", seed, spec)
@@ -110,16 +111,6 @@ def _step(title: str) -> Iterator[Progress]:
     with progress_bar() as progress:
         yield progress
     typer.echo(f"({time.perf_counter() - started:.1f} s)")
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ShiftbookError(
-            f"cannot make the folder {path}: {error.strerror}; choose another place"
-        ) from error
-    check_writable(path / "demo.json")
 
 
 def _compress(path: Path, seed: int, spec: Spec) -> Report:
