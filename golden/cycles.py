@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from golden import items, streams
 from golden.items import Items
 from golden.passes import Pass
-from golden.spec import Spec
+from golden.spec import PARTIAL_BYTES, Spec
 from golden.terms import codeword_work
 from golden.tiles import owned_lanes
 
@@ -119,9 +119,9 @@ def slot_cycles(step: Pass, slot_items: tuple[Items, ...], spec: Spec) -> tuple[
     return result, rows
 
 
-def channel_durations(each: Ints, spec: Spec) -> Ints:
-    """[O] cycles of each output channel from the slots' cycles [O, W]."""
-    return np.maximum(each.max(axis=1), max(spec.drain_cycles, 1))
+def channel_durations(each: Ints, spec: Spec, *, rounds: int = 1) -> Ints:
+    """[O] cycles of each output channel from the slots' cycles [O, W] and the rounds of a drain."""
+    return np.maximum(each.max(axis=1), rounds * spec.drain_cycles)
 
 
 def busy_cycles(durations: Ints, spec: Spec) -> int:
@@ -141,16 +141,17 @@ def pass_cycles(step: Pass, spec: Spec, *, latency: int = 100, words: tuple[int,
     """
     slot_items = () if spec.feed == "dense" else items.items_of(step.weights, spec.slots, spec)
     each, rows = slot_cycles(step, slot_items, spec)
-    durations = channel_durations(each, spec)
+    bytes_in, bytes_out = (PARTIAL_BYTES if partial else 1 for partial in (step.partial_in, step.partial_out))
+    durations = channel_durations(each, spec, rounds=bytes_out)
     layout = step.layout
     tiles = layout.tiles[0] * layout.tiles[1]
     tile_busy = busy_cycles(durations, spec)
     column = layout.row_beats * layout.stride * step.source.channels  # beats of a column with all its halo
     loads = column * layout.tiles[0] * layout.columns
     fetched, repeated = _stream_beats(step, slot_items, spec)
-    residual = spec.block_beats * len(durations) * tiles if step.residual is not None else 0
+    residual = bytes_in * spec.block_beats * len(durations) * tiles if step.residual is not None else 0
     reads = loads + fetched + repeated * tiles + residual
-    writes = spec.block_beats * len(durations) * tiles
+    writes = bytes_out * spec.block_beats * len(durations) * tiles
     first = latency + START_STEPS + column * (1 + layout.left * (not layout.wrap) + layout.right)
     per_tile = max(tile_busy + TILE_STEPS, -(-reads // tiles))
     group = min(spec.group_channels, len(durations)) * spec.block_beats

@@ -26,9 +26,13 @@ from golden.network import (
     zero_points,
 )
 from golden.placement import Placement, TableEntry
-from golden.spec import FRACTION, MAX_RING, Spec
+from golden.spec import FRACTION, PARTIAL_BYTES, Spec
+from golden.split import split_inputs
 from golden.tiles import Geometry
 from golden.validate import Shape, shapes
+
+SUMS = ".sums"
+"""What the name of a layer's partial sums ends with."""
 
 PIXELS = ".pixels"
 """What the name of the input's raw pixels ends with."""
@@ -77,6 +81,12 @@ class Pass:
         Zero point of the residual.
     maximum
         Whether lanes keep the larger instead of adding up.
+    whole
+        The layer whose accumulators these are: of all input channels.
+    partial_in
+        Whether ``residual`` is partial sums, with the residuals beside them.
+    partial_out
+        Whether partial sums leave.
     """
 
     node: str
@@ -90,6 +100,9 @@ class Pass:
     pad: int
     residual_zero_point: int
     maximum: bool
+    whole: Conv
+    partial_in: bool
+    partial_out: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +114,7 @@ class Plan:
     passes
         In the order in which they run.
     tensors
-        Shapes of the tensors in memory, by name: the raw pixels, and what nodes make.
+        Shapes of the tensors in memory, by name: the raw pixels, what nodes make, and partial sums.
     views
         Where the tensor of every node lies, and that of the raw pixels.
     """
@@ -135,6 +148,10 @@ def plan(network: Network, spec: Spec) -> Plan:
         result += _node_passes(node, found[node.source], views, zero, spec)
     roots = {view.tensor for view in views.values()}
     tensors = {name: shape for name, shape in {pixels: network.input.shape, **found}.items() if name in roots}
+    for step in result:
+        if step.partial_out:
+            most = max(step.target.channels, tensors.get(step.target.tensor, (0, 0, 0))[2])
+            tensors[step.target.tensor] = (*step.layout.output, most)
     return Plan(tuple(result), tensors, views)
 
 
@@ -285,34 +302,43 @@ def _passes(
     spec: Spec,
     maximum: bool = False,
 ) -> list[Pass]:
-    """The layer, in as many parts of its groups as the activation banks need."""
+    """The layer, in as many parts of its groups, and of a group's channels, as the activation banks need."""
     at_once = _groups_at_once(conv, source, spec)
-    outputs = len(conv.weights.integers)
-    each = outputs // conv.groups
+    each = len(conv.weights.integers) // conv.groups
     inputs = conv.weights.integers.shape[3]
     result = []
     for first in range(0, conv.groups, at_once):
         count = min(at_once, conv.groups - first)
         part = conv if count == conv.groups else _part(conv, first * each, count * each, count)
-        weights, placement = part.weights, _placed(part, spec)
-        if maximum:
-            weights, placement = _sequential(part, spec)
+        source_view = views[conv.source].part(first * inputs, count * inputs)
         target = views[conv.name].part(first * each, count * each)
-        result.append(
-            Pass(
-                node=conv.name,
-                conv=part,
-                weights=weights,
-                placement=placement,
-                layout=tiles.geometry(part, (*source[:2], count * inputs), placement, spec),
-                source=views[conv.source].part(first * inputs, count * inputs),
-                target=target,
-                residual=views[conv.residual].part(first * each, count * each) if conv.residual else None,
-                pad=pad,
-                residual_zero_point=residual_zero_point,
-                maximum=maximum,
+        residual = views[conv.residual].part(first * each, count * each) if conv.residual else None
+        sums = View(conv.name + SUMS, 0, PARTIAL_BYTES * target.channels)
+        pieces = _pieces(part, source, spec) if count == 1 else [(0, part)]
+        for number, (channel, piece) in enumerate(pieces):
+            last = number == len(pieces) - 1
+            weights, placement = (
+                _sequential(piece, spec) if maximum else (piece.weights, _placed(piece, spec))
             )
-        )
+            local = piece.groups * max(len(held) for held in placement.channels)
+            result.append(
+                Pass(
+                    node=conv.name,
+                    conv=piece,
+                    whole=part,
+                    weights=weights,
+                    placement=placement,
+                    layout=tiles.geometry(piece, source[:2], local, spec),
+                    source=source_view.part(channel, piece.groups * piece.weights.integers.shape[3]),
+                    target=target if last else sums,
+                    residual=sums if number else residual,
+                    pad=pad,
+                    residual_zero_point=residual_zero_point if last else 0,
+                    maximum=maximum,
+                    partial_in=number > 0,
+                    partial_out=not last,
+                )
+            )
     return result
 
 
@@ -327,20 +353,27 @@ def _groups_at_once(conv: Conv, source: Shape, spec: Spec) -> int:
     """Groups whose input fits the banks together, with room for a column of the next tile if there is one."""
     if conv.groups == 1:
         return 1
-    placement = _placed(conv, spec)
-    held = {len(channels) for channels in placement.channels}
+    held = {len(channels) for channels in _placed(conv, spec).channels}
     if len(held) > 1:
         raise ShiftbookError(
-            f"layer {conv.name}: {placement.slots} slots cannot share the "
+            f"layer {conv.name}: {spec.slots} slots cannot share the "
             f"{conv.weights.integers.shape[3]} channels of a group evenly"
         )
-    one = replace(conv, groups=1)
-    layout = tiles.geometry(one, (*source[:2], conv.weights.integers.shape[3]), placement, spec)
-    needed = 1 + layout.left + layout.right
-    several = layout.tiles[0] * layout.tiles[1] > 1
-    ring = layout.ring if layout.wrap else min(MAX_RING, (needed - 1 + several).bit_length())
-    room = tiles.capacity(layout.halo_rows, layout.phased, ring, spec)
+    layout = tiles.geometry(conv, source[:2], 1, spec)
+    room = tiles.capacity(layout.halo_rows, layout.phased, tiles.roomy_ring(layout), spec)
     return max(1, min(conv.groups, room // held.pop()))
+
+
+def _pieces(conv: Conv, source: Shape, spec: Spec) -> list[tuple[int, Conv]]:
+    """A layer without groups, cut by input channels where a slot cannot hold its share."""
+    channels = conv.weights.integers.shape[3]
+    layout = tiles.geometry(conv, source[:2], 1, spec)
+    if -(-channels // spec.slots) <= tiles.capacity(
+        layout.halo_rows, layout.phased, tiles.least_ring(layout), spec
+    ):
+        return [(0, conv)]
+    room = tiles.capacity(layout.halo_rows, layout.phased, tiles.roomy_ring(layout), spec)
+    return split_inputs(conv, room * spec.slots, spec)
 
 
 def _part(conv: Conv, first: int, count: int, groups: int) -> Conv:

@@ -28,6 +28,12 @@ LEAST_SHIFT = 2
 RESIDUAL_WIDTH = 10
 """Bits of a residual's unsigned multiplier."""
 
+PARTIAL_WIDTH = 24
+"""Bits of a partial sum in memory."""
+
+PARTIAL_BYTES = 4
+"""Channels in memory that hold a partial sum: three bytes, and that of a residual that waits for it."""
+
 MAX_RING = 3
 """Bits of the number of tile columns that an activation bank can hold side by side."""
 
@@ -137,7 +143,7 @@ class Spec:
             ("burst_beats", 2, 64),
             ("outstanding", 1, 64),
             ("buffer_beats", 2 * self.burst_beats, 1024),
-            ("group_channels", 1, self.burst_beats),
+            ("group_channels", PARTIAL_BYTES // 2, self.burst_beats),
         ):
             value = getattr(self, name)
             if not isinstance(value, int) or not low <= value <= high:

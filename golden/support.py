@@ -57,7 +57,7 @@ def check_pass(step: Pass, spec: Spec) -> None:
         raise ShiftbookError(f"layer {step.node}: {error}") from None
     _check_widths(step.conv, spec)
     if not step.maximum:
-        prove_accumulator(step.conv, spec)
+        prove_accumulator(step.whole, spec)
 
 
 def _check_codebook(weights: Weights, placement: Placement, spec: Spec) -> None:

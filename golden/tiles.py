@@ -147,13 +147,15 @@ def reach(kernel: int, stride: int, padding: int, lanes: int, used: int) -> Reac
     return Reach(-padding, stride * (used - 1) + kernel - 1 - padding, offsets, phases)
 
 
-def geometry(conv: Conv, source: tuple[int, int, int], placement: Placement, spec: Spec) -> Geometry:
+def geometry(conv: Conv, source: tuple[int, int], local_channels: int, spec: Spec) -> Geometry:
     """Lay out a layer.
 
     Parameters
     ----------
     source
-        Height, width and channels of the layer's input.
+        Height and width of the layer's input.
+    local_channels
+        The most channels that a slot holds.
 
     Raises
     ------
@@ -189,7 +191,7 @@ def geometry(conv: Conv, source: tuple[int, int, int], placement: Placement, spe
         right=0 if wrap else right,
         wrap=wrap,
         ring=0,
-        local_channels=conv.groups * max(len(held) for held in placement.channels),
+        local_channels=local_channels,
     )
     _check_reach(conv, layout, rows, cols, group, spec)
     return _with_ring(conv, layout, spec)
@@ -236,6 +238,21 @@ def _rows_collide(layout: Geometry, rows: Reach, spec: Spec) -> bool:
     return len(words) < rows.last + 1 - rows.first
 
 
+def least_ring(layout: Geometry) -> int:
+    """Bits of the number of columns that one tile needs."""
+    if layout.wrap:  # both sides share a column, so the ring has just two
+        return 1
+    return (layout.left + layout.right).bit_length()
+
+
+def roomy_ring(layout: Geometry) -> int:
+    """Bits of the number of columns that one tile needs, and one of the next tile if there is one."""
+    if layout.wrap:
+        return 1
+    several = layout.tiles[0] * layout.tiles[1] > 1
+    return min(MAX_RING, (layout.left + layout.right + several).bit_length())
+
+
 def _with_ring(conv: Conv, layout: Geometry, spec: Spec) -> Geometry:
     """The layout with the largest ring that fits, so that loading is furthest ahead.
 
@@ -244,11 +261,10 @@ def _with_ring(conv: Conv, layout: Geometry, spec: Spec) -> Geometry:
     ShiftbookError
         Not even the smallest ring fits.
     """
-    needed = 1 + layout.left + layout.right
-    least = (needed - 1).bit_length()
+    least = least_ring(layout)
     most = max(least, min(MAX_RING, (layout.columns * layout.tiles[0] - 1).bit_length()))
-    if layout.wrap:  # both sides share a column, so the ring has just two
-        least = most = 1
+    if layout.wrap:
+        most = least
     for ring in range(most, least - 1, -1):
         if layout.local_channels <= capacity(layout.halo_rows, layout.phased, ring, spec):
             return replace(layout, ring=ring)

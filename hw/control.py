@@ -6,7 +6,7 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
+from golden.spec import PARTIAL_BYTES, Spec
 
 COUNTER_WIDTH = 32
 
@@ -36,6 +36,8 @@ class Control(wiring.Component):
         Output channels of a group, minus 1.
     group_step : In(address_width)
         From the channels of a group to those of the next.
+    partial_out : In(1)
+        Constant of the layer: drains take as many rounds as a partial sum has bytes.
     positions : In(position_width)
         Positions of an output channel in one slot.
     over : In(slots)
@@ -85,6 +87,7 @@ class Control(wiring.Component):
                 "output_channels": In(spec.channel_counter_width),
                 "group_outputs": In(spec.channel_counter_width),
                 "group_step": In(spec.address_width),
+                "partial_out": In(1),
                 "positions": In(spec.position_width),
                 "over": In(spec.slots),
                 "issue": In(spec.slots),
@@ -112,7 +115,9 @@ class Control(wiring.Component):
         due = Signal()  # all slots are over and the last drain is out of the way
         commit = Signal()
         last = Signal()
-        timer = Signal(range(max(spec.drain_cycles, spec.start_cycles + 1)), reset_less=True)
+        longest = PARTIAL_BYTES * spec.drain_cycles
+        timer = Signal(range(max(longest, spec.start_cycles + 1)), reset_less=True)
+        drain_cycles = Mux(self.partial_out, longest, spec.drain_cycles)
         m.d.comb += [
             self.halt.eq(self.start | ~self.busy),
             due.eq(self.busy & self.over.all() & (timer == 0)),
@@ -128,7 +133,7 @@ class Control(wiring.Component):
             # the tile before may still be draining
             m.d.sync += timer.eq(Mux(timer > spec.start_cycles, timer - 1, spec.start_cycles))
         with m.Elif(commit):
-            m.d.sync += [left.eq(left - 1), first.eq(0), timer.eq(spec.drain_cycles - 1)]
+            m.d.sync += [left.eq(left - 1), first.eq(0), timer.eq(drain_cycles - 1)]
         with m.Elif(timer != 0):
             m.d.sync += timer.eq(timer - 1)
         self._groups(m, first)

@@ -6,7 +6,7 @@ from amaranth import Cat, Elaboratable, Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, MAX_RING, Spec
+from golden.spec import ACTIVATION_WIDTH, MAX_RING, PARTIAL_WIDTH, Spec
 from hw import registers
 from hw.control import Control, counters
 from hw.drain import Drain
@@ -63,10 +63,16 @@ class Engine(wiring.Component):
         The residuals of another output channel are there.
     commit : Out(1)
         Strobe: the beats of an output channel will come.
+    partial_out : Out(1)
+        Register: beats are bytes of partial sums, in rounds over all lanes.
     take_residual : Out(1)
-        In the next cycle ``residual`` must be the next beat of residuals.
+        In the next cycle ``residual`` and ``partial`` must be the next beat.
+    last_round : Out(1)
+        They are not needed again; while ``take_residual``.
     residual : In(ArrayLayout)
         A beat of residuals, ordered as outputs are; any where the layer adds none.
+    partial : In(ArrayLayout)
+        A beat of partial sums; 0 where the layer adds none.
     valid : Out(1)
         ``beat`` is one.
     beat : Out(8 * requantizers)
@@ -104,8 +110,11 @@ class Engine(wiring.Component):
             "room": In(1),
             "residual_ready": In(1),
             "commit": Out(1),
+            "partial_out": Out(1),
             "take_residual": Out(1),
+            "last_round": Out(1),
             "residual": In(data.ArrayLayout(ACTIVATION_WIDTH, spec.requantizers)),
+            "partial": In(data.ArrayLayout(PARTIAL_WIDTH, spec.requantizers)),
             "valid": Out(1),
             "beat": Out(ACTIVATION_WIDTH * spec.requantizers),
             "output_channels": Out(spec.channel_counter_width),
@@ -196,7 +205,7 @@ class Engine(wiring.Component):
             self.output_channels.eq(file.output_channels),
             self.issuing.eq(control.issue.any()),
         ]
-        for name in ("output_channels", "group_outputs", "group_step", "positions"):
+        for name in ("output_channels", "group_outputs", "group_step", "partial_out", "positions"):
             m.d.comb += getattr(control, name).eq(getattr(file, name))
         for name in ("over", "issue", "waiting", "bad"):
             m.d.comb += getattr(control, name).eq(Cat(getattr(slot, name) for slot in slots))
@@ -218,7 +227,11 @@ class Engine(wiring.Component):
             drain.residual.eq(
                 self.residual.as_value() & file.residual.replicate(len(self.residual.as_value()))
             ),
+            drain.partial.eq(self.partial),
+            drain.partial_out.eq(file.partial_out),
+            self.partial_out.eq(file.partial_out),
             self.take_residual.eq(drain.take_residual),
+            self.last_round.eq(drain.last_round),
             self.valid.eq(drain.valid),
             self.beat.eq(drain.beat),
             self.idle.eq(~control.busy & drain.idle),

@@ -32,7 +32,8 @@ class Grid(wiring.Component):
         Constant of the layer: slot 0 takes each pixel away and adds it in the next cycle, the other slots add
         nothing, and the lanes keep the largest.
     heads : Out(ArrayLayout)
-        In cycle 1 + j after ``start`` element q is lane ``j * requantizers + q`` of the finished channel.
+        In cycle 1 + j after ``start`` element q is lane ``j * requantizers + q`` of the finished channel, and
+        after the last lane the first one comes again.
     correction : Out(accumulator_width)
         What to add to every head of the channel that ends; while ``start``.
 
@@ -64,8 +65,7 @@ class Grid(wiring.Component):
             m.submodules[f"lane_{number // spec.cols}_{number % spec.cols}"] = lane
             m.d.comb += [lane.pixels[slot].eq(self.pixels[slot][number]) for slot in range(spec.slots)]
             m.d.comb += [lane.rows.eq(self.rows), lane.start.eq(self.start), lane.fold.eq(fold)]
-            if number + spec.requantizers < spec.lanes:
-                m.d.comb += lane.above.eq(lanes[number + spec.requantizers].shadow)
+            m.d.comb += lane.above.eq(lanes[(number + spec.requantizers) % spec.lanes].shadow)
         m.d.comb += [self.heads[q].eq(lanes[q].shadow) for q in range(spec.requantizers)]
         if spec.lane == "shift":
             m.submodules.correction = correction = Correction(spec)

@@ -52,6 +52,8 @@ class RegisterFile(wiring.Component):
         Register.
     residual_multiplier : Out(10)
         Register.
+    partial_out : Out(1)
+        Register.
     gapless : Out(1)
         Register.
     step : Out(5)

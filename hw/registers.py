@@ -59,10 +59,11 @@ class Register(IntEnum):
     CLAMP_HIGH = 11
     RESIDUAL = 12
     RESIDUAL_MULTIPLIER = 13
-    GAPLESS = 14
-    STEP = 15  # this and all below: not there with a dense feed
-    BOOKS = 16
-    OFFSET_SHIFT = 17
+    PARTIAL_OUT = 14
+    GAPLESS = 15
+    STEP = 16  # this and all below: not there with a dense feed
+    BOOKS = 17
+    OFFSET_SHIFT = 18
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def register_fields(spec: Spec) -> dict[Register, Field]:
         Register.RESIDUAL_MULTIPLIER: Field(
             "residual_multiplier", RESIDUAL_WIDTH, f"what it is multiplied with, in 2^-{FRACTION}"
         ),
+        Register.PARTIAL_OUT: Field("partial_out", 1, "1: partial sums leave instead of activations"),
         Register.GAPLESS: Field("gapless", 1, "1: every position has a code and there is no gap stream"),
     }
     if spec.feed == "coded":

@@ -6,17 +6,28 @@ from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signe
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, FRACTION, LEAST_SHIFT, RESIDUAL_WIDTH, Spec
+from golden.spec import (
+    ACTIVATION_WIDTH,
+    FRACTION,
+    LEAST_SHIFT,
+    PARTIAL_BYTES,
+    PARTIAL_WIDTH,
+    RESIDUAL_WIDTH,
+    Spec,
+)
 from hw.registers import OFFSET_WIDTH
 
 
 class Requantizer(wiring.Component):
-    """``clamp(floor((accumulator + bias) * multiplier / 2^(s - F)) + residual * residual_multiplier +
-    offset >> F)``.
+    """``clamp(floor((accumulator + bias + partial) * multiplier / 2^(s - F)) + residual *
+    residual_multiplier + offset >> F)``.
 
     F is `golden.spec.FRACTION`, s the right shift, and the clamp is to ``low``..``high``. With half of
     ``1 << F`` in ``offset`` halves round up: what the first floor loses could not change the result of
     the second.
+
+    With ``partial_out`` it yields a byte of ``(accumulator + bias + partial) * multiplier`` instead, or of
+    ``residual * residual_multiplier``: with factors of 1, what another layer of the engine goes on with.
 
     Parameters
     ----------
@@ -29,6 +40,9 @@ class Requantizer(wiring.Component):
         A finished sum.
     bias : In(accumulator_width)
         Bias, and the correction of the lanes.
+    partial : In(24)
+        What other layers have added up; 0 where there are none. Bits that the accumulator does not have are
+        ignored.
     multiplier : In(multiplier_width)
         Unsigned factor.
     shift : In(shift_width)
@@ -40,6 +54,10 @@ class Requantizer(wiring.Component):
     offset : In(20)
         Signed: zero point of the output and one half, less the residual's zero point; a constant of the
         layer.
+    partial_out : In(1)
+        Yield a byte as it is; a constant of the layer.
+    byte : In(range(4))
+        Which: 0 to 2 of the sum, or 3, that of the residual; one cycle after the accumulator.
     low : In(8)
         Smallest output; a constant of the layer.
     high : In(8)
@@ -53,7 +71,8 @@ class Requantizer(wiring.Component):
 
     Numeric range
     -------------
-    ``accumulator + bias`` is taken modulo ``2**accumulator_width`` and must fit as a signed number.
+    ``accumulator + bias + partial`` is taken modulo ``2**accumulator_width`` and must fit as a signed
+    number, but where bytes of it are yielded.
 
     Source
     ------
@@ -66,11 +85,14 @@ class Requantizer(wiring.Component):
             {
                 "accumulator": In(spec.accumulator_width),
                 "bias": In(spec.accumulator_width),
+                "partial": In(PARTIAL_WIDTH),
                 "multiplier": In(spec.multiplier_width),
                 "shift": In(spec.shift_width),
                 "residual": In(ACTIVATION_WIDTH),
                 "residual_multiplier": In(RESIDUAL_WIDTH),
                 "offset": In(signed(OFFSET_WIDTH)),
+                "partial_out": In(1),
+                "byte": In(range(PARTIAL_BYTES)),
                 "low": In(ACTIVATION_WIDTH),
                 "high": In(ACTIVATION_WIDTH),
                 "result": Out(ACTIVATION_WIDTH),
@@ -83,7 +105,7 @@ class Requantizer(wiring.Component):
         total = Signal(signed(spec.accumulator_width))
         product = Signal(signed(spec.accumulator_width + spec.multiplier_width), reset_less=True)
         added = Signal(ACTIVATION_WIDTH + RESIDUAL_WIDTH, reset_less=True)
-        m.d.comb += total.eq(self.accumulator + self.bias)
+        m.d.comb += total.eq(self.accumulator + self.bias + self.partial)
         m.d.sync += [product.eq(total * self.multiplier), added.eq(self.residual * self.residual_multiplier)]
 
         # What saturates is beyond the clamps, whatever residual and offset are added: the offset is one that
@@ -92,9 +114,11 @@ class Requantizer(wiring.Component):
         shifted = saturating_shift(scaled, self.shift, OFFSET_WIDTH)
         moved = Signal(signed(OFFSET_WIDTH + 2 - FRACTION))
         m.d.comb += moved.eq((shifted + added + self.offset) >> FRACTION)
-        m.d.comb += self.result.eq(
-            Mux(moved < self.low, self.low, Mux(moved > self.high, self.high, moved[:ACTIVATION_WIDTH]))
-        )
+        activation = moved[:ACTIVATION_WIDTH]
+        clamped = Mux(moved < self.low, self.low, Mux(moved > self.high, self.high, activation))
+        in_bytes = Cat(product[:PARTIAL_WIDTH], added[:ACTIVATION_WIDTH])
+        byte = in_bytes.word_select(self.byte, ACTIVATION_WIDTH)
+        m.d.comb += self.result.eq(Mux(self.partial_out, byte, clamped))
         return m
 
 

@@ -187,6 +187,7 @@ def _engine(commands: Commands, step: Pass, coded: LayerStreams | None, spec: Sp
         Register.CLAMP_HIGH: requantize.high,
         Register.RESIDUAL: int(step.residual is not None),
         Register.RESIDUAL_MULTIPLIER: multiplier,
+        Register.PARTIAL_OUT: int(step.partial_out),
         Register.GAPLESS: int(coded is None or coded.gap_code is None),
     }
     if coded is not None:
@@ -274,6 +275,7 @@ def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Sp
         LayerRegister.DESTINATION_BLOCK_STEP: written.block_step,
         LayerRegister.DESTINATION_BEAT_STEP: written.channels,
         LayerRegister.RESIDUAL: int(step.residual is not None),
+        LayerRegister.PARTIAL_IN: int(step.partial_in),
     }
     if step.residual is not None:
         added = places[step.residual.tensor]

@@ -397,6 +397,7 @@ class Accelerator(wiring.Component):
             store.address.eq(self.base + layer.destination),
             store.block_step.eq(layer.destination_block_step),
             store.beat_step.eq(layer.destination_beat_step),
+            store.partial.eq(engine.partial_out),
             store.commit.eq(engine.commit),
             store.valid.eq(engine.valid),
             store.beat.eq(engine.beat),
@@ -408,9 +409,12 @@ class Accelerator(wiring.Component):
             residual.answers.eq(self.reads.answers.payload),
             residual.answered.eq(self.reads.answers.valid),
             residual.commit.eq(engine.commit & layer.residual),
+            residual.partial_in.eq(layer.partial_in & layer.residual),
             residual.take.eq(engine.take_residual & layer.residual),
+            residual.last_round.eq(engine.last_round),
             engine.residual_ready.eq(residual.ready),
             engine.residual.eq(residual.residual),
+            engine.partial.eq(residual.partial),
         ]
 
     def _supervise(self, m: Module) -> None:

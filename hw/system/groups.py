@@ -6,7 +6,7 @@ from amaranth import Elaboratable, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
+from golden.spec import PARTIAL_BYTES, Spec
 from hw.system.interfaces import TILE_WIDTH
 
 
@@ -23,13 +23,15 @@ class Groups(wiring.Component):
     begin : In(1)
         Strobe: start with the first group of the first tile.
     channels : In(channel_counter_width)
-        Channels of a tile; not 0.
+        Output channels of a tile; not 0.
+    partial : In(1)
+        Each is a partial sum, of `golden.spec.PARTIAL_BYTES` channels in memory.
     tiles : In(16)
         Tiles; not 0.
     next : In(1)
         Strobe: go on to the next group.
     size : Out(range(group_channels + 1))
-        Channels of this group.
+        Channels in memory of this group.
     last_of_tile : Out(1)
         It is the last one of its tile.
     over : Out(1)
@@ -42,6 +44,7 @@ class Groups(wiring.Component):
             {
                 "begin": In(1),
                 "channels": In(spec.channel_counter_width),
+                "partial": In(1),
                 "tiles": In(TILE_WIDTH),
                 "next": In(1),
                 "size": Out(range(spec.group_channels + 1)),
@@ -53,7 +56,8 @@ class Groups(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         most = self.spec.group_channels
-        left = Signal(self.spec.channel_counter_width)  # channels of the tile
+        whole = Mux(self.partial, self.channels * PARTIAL_BYTES, self.channels)
+        left = Signal.like(whole)  # channels of the tile
         tiles = Signal(TILE_WIDTH)  # tiles, this one included
         m.d.comb += [
             self.last_of_tile.eq(left <= most),
@@ -61,8 +65,8 @@ class Groups(wiring.Component):
             self.over.eq(tiles == 0),
         ]
         with m.If(self.begin):
-            m.d.sync += [left.eq(self.channels), tiles.eq(self.tiles)]
+            m.d.sync += [left.eq(whole), tiles.eq(self.tiles)]
         with m.Elif(self.next):
-            m.d.sync += left.eq(Mux(self.last_of_tile, self.channels, left - most))
+            m.d.sync += left.eq(Mux(self.last_of_tile, whole, left - most))
             m.d.sync += tiles.eq(tiles - self.last_of_tile)
         return m

@@ -49,6 +49,7 @@ class LayerRegister(IntEnum):
     LAST_BLOCK = 29
     FIRST_BANKS = 30
     LAST_BANKS = 31
+    PARTIAL_IN = 32
 
 
 def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
@@ -94,6 +95,7 @@ def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
         LayerRegister.RESIDUAL_SOURCE: (address, "residual: its first beat"),
         LayerRegister.RESIDUAL_BLOCK_STEP: (address, "residual: from a tile to the next"),
         LayerRegister.RESIDUAL_BEAT_STEP: (TILE_WIDTH, "residual: from a beat of a tile to the next"),
+        LayerRegister.PARTIAL_IN: (1, "1: what is added are partial sums and the residuals beside them"),
     }
     signed = {LayerRegister.FIRST_BLOCK, LayerRegister.LAST_BLOCK}
     return {
@@ -173,6 +175,8 @@ class LayerRegisters(wiring.Component):
     destination_beat_step : Out(16)
         Register.
     residual : Out(1)
+        Register.
+    partial_in : Out(1)
         Register.
     residual_source : Out(beat_address_width)
         Register.

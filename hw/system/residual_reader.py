@@ -1,21 +1,26 @@
-"""Fetches residuals ahead of the drain, in the order in which it takes them."""
+"""Fetches residuals and partial sums ahead of the drain, in the order in which it takes them."""
 
 from __future__ import annotations
 
-from amaranth import Cat, Elaboratable, Module, Mux, Signal
+from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, Spec
+from golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, PARTIAL_WIDTH, Spec
 from hw.system.groups import Groups
 from hw.system.interfaces import TILE_WIDTH, Reader, answer, beat_address_width, read_request
 from hw.system.pieces import Pieces
+
+MEMORY_BITS = (PARTIAL_BYTES - 1).bit_length()
 
 
 class ResidualReader(wiring.Component):
     """Reads the residuals of a group of channels, one burst for each beat of a block, and hands them out
     by channel.
+
+    A partial sum lies in `golden.spec.PARTIAL_BYTES` channels, the last of which is the residual that waits
+    for the sum to be whole. They are in as many memories, so that all are read together.
 
     Parameters
     ----------
@@ -30,6 +35,8 @@ class ResidualReader(wiring.Component):
         Strobe: a layer begins that adds residuals.
     channels : In(channel_counter_width)
         Output channels of a tile.
+    partial_in : In(1)
+        They are partial sums.
     tiles : In(16)
         Tiles of the layer.
     address : In(beat_address_width)
@@ -45,13 +52,17 @@ class ResidualReader(wiring.Component):
     answered : In(1)
         ``answers`` is a beat.
     ready : Out(1)
-        The residuals of another channel are there.
+        The residuals of another output channel are there.
     commit : In(1)
         Strobe: a channel will take its residuals. Only while ``ready``, where the layer adds any.
     take : In(1)
         Hand out the next beat.
+    last_round : In(1)
+        The channel will not be taken again; while ``take``.
     residual : Out(ArrayLayout)
         It, one cycle after ``take``.
+    partial : Out(ArrayLayout)
+        The partial sums, at the same time; 0 where there are none.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -61,6 +72,7 @@ class ResidualReader(wiring.Component):
                 "clear": In(1),
                 "begin": In(1),
                 "channels": In(spec.channel_counter_width),
+                "partial_in": In(1),
                 "tiles": In(TILE_WIDTH),
                 "address": In(beat_address_width(spec)),
                 "block_step": In(beat_address_width(spec)),
@@ -71,7 +83,9 @@ class ResidualReader(wiring.Component):
                 "ready": Out(1),
                 "commit": In(1),
                 "take": In(1),
+                "last_round": In(1),
                 "residual": Out(data.ArrayLayout(ACTIVATION_WIDTH, spec.requantizers)),
+                "partial": Out(data.ArrayLayout(PARTIAL_WIDTH, spec.requantizers)),
             }
         )
 
@@ -80,15 +94,22 @@ class ResidualReader(wiring.Component):
         spec = self.spec
         places = 2 * spec.group_channels  # channels in the buffer
         pieces = Pieces(spec)
-        m.submodules.memory = memory = Memory(
-            shape=8 * spec.bus_bytes, depth=places << pieces.index_bits, init=[]
-        )
+        memories = [
+            Memory(shape=8 * spec.bus_bytes, depth=places // PARTIAL_BYTES << pieces.index_bits, init=[])
+            for _ in range(PARTIAL_BYTES)
+        ]
+        for number, memory in enumerate(memories):
+            m.submodules[f"memory_{number}"] = memory
         claimed = Signal(range(places + 1))  # channels asked for and not taken
         ready = Signal(range(places + 1))  # channels that are there and not promised to the drain
-        asked, came = self._ask(m, claimed), self._receive(m, memory, pieces)
-        taken = self._hand_out(m, memory, pieces)
-        m.d.comb += self.ready.eq(ready != 0)
-        m.d.sync += [claimed.eq(claimed + asked - taken), ready.eq(ready + came - self.commit)]
+        asked, came = self._ask(m, claimed), self._receive(m, memories, pieces)
+        taken = self._hand_out(m, memories, pieces)
+        each = Mux(self.partial_in, PARTIAL_BYTES, 1)  # channels in memory of an output channel
+        m.d.comb += self.ready.eq(ready >= each)
+        m.d.sync += [
+            claimed.eq(claimed + asked - Mux(taken, each, 0)),
+            ready.eq(ready + came - Mux(self.commit, each, 0)),
+        ]
         with m.If(self.clear | self.begin):
             m.d.sync += [claimed.eq(0), ready.eq(0)]
         return m
@@ -99,6 +120,7 @@ class ResidualReader(wiring.Component):
         m.d.comb += [
             groups.begin.eq(self.begin),
             groups.channels.eq(self.channels),
+            groups.partial.eq(self.partial_in),
             groups.tiles.eq(self.tiles),
             groups.next.eq(following),
         ]
@@ -148,7 +170,7 @@ class ResidualReader(wiring.Component):
             m.d.comb += groups.tiles.eq(0), groups.begin.eq(1)
         return asked
 
-    def _receive(self, m: Module, memory: Memory, pieces: Pieces) -> Signal:
+    def _receive(self, m: Module, memories: list[Memory], pieces: Pieces) -> Signal:
         """Put answers into their places; how many channels are there since this cycle."""
         spec = self.spec
         following = Signal()
@@ -159,7 +181,6 @@ class ResidualReader(wiring.Component):
         mine = Signal()
         ends = Signal()
         came = Signal(range(spec.group_channels + 1))
-        write = memory.write_port()
         place = Signal(range(2 * spec.group_channels))
         m.d.comb += [
             mine.eq(self.answered & self.answers.reader[Reader.RESIDUAL]),
@@ -167,10 +188,14 @@ class ResidualReader(wiring.Component):
             following.eq(mine & ends & (number == spec.block_beats - 1)),
             came.eq(Mux(following, groups.size, 0)),
             place.eq(first + channel),
-            write.en.eq(mine),
-            write.addr.eq(Cat(number[: pieces.index_bits], place)),
-            write.data.eq(self.answers.data),
         ]
+        for index, memory in enumerate(memories):
+            write = memory.write_port()
+            m.d.comb += [
+                write.en.eq(mine & (place[:MEMORY_BITS] == index)),
+                write.addr.eq(Cat(number[: pieces.index_bits], place[MEMORY_BITS:])),
+                write.data.eq(self.answers.data),
+            ]
         with m.If(mine):
             m.d.sync += channel.eq(Mux(ends, 0, channel + 1))
             with m.If(ends):
@@ -181,22 +206,39 @@ class ResidualReader(wiring.Component):
             m.d.sync += [first.eq(0), channel.eq(0), number.eq(0)]
         return came
 
-    def _hand_out(self, m: Module, memory: Memory, pieces: Pieces) -> Signal:
-        """Read piece after piece of channel after channel; a strobe for each channel that is done."""
+    def _hand_out(self, m: Module, memories: list[Memory], pieces: Pieces) -> Signal:
+        """Read piece after piece of channel after channel; a strobe for each output channel that is done."""
         spec = self.spec
         number = Signal(range(spec.drain_cycles))
         place = Signal(range(2 * spec.group_channels))
         last = Signal()
-        read = memory.read_port()
+        reads = [memory.read_port() for memory in memories]
         piece = Signal.like(pieces.piece_of(number))
-        m.d.comb += [
-            last.eq(self.take & (number == spec.drain_cycles - 1)),
-            read.addr.eq(Cat(pieces.beat_of(number), place)),
-            self.residual.eq(pieces.lanes(read.data.word_select(piece, pieces.width))),
-        ]
-        m.d.sync += piece.eq(pieces.piece_of(number))
+        channel = Signal(MEMORY_BITS)
+        ends = number == spec.drain_cycles - 1
+        m.d.comb += last.eq(self.take & ends & self.last_round)
+        m.d.comb += [read.addr.eq(Cat(pieces.beat_of(number), place[MEMORY_BITS:])) for read in reads]
+        m.d.sync += [piece.eq(pieces.piece_of(number)), channel.eq(place[:MEMORY_BITS])]
         with m.If(self.take):
-            m.d.sync += [number.eq(Mux(last, 0, number + 1)), place.eq(place + last)]
+            m.d.sync += [
+                number.eq(Mux(ends, 0, number + 1)),
+                place.eq(place + Mux(last, Mux(self.partial_in, PARTIAL_BYTES, 1), 0)),
+            ]
         with m.If(self.clear | self.begin):
             m.d.sync += [number.eq(0), place.eq(0)]
+        lanes = [pieces.lanes(read.data.word_select(piece, pieces.width)) for read in reads]
+        m.d.comb += [
+            self.residual.eq(
+                Cat(lanes).word_select(channel | self.partial_in.replicate(MEMORY_BITS), len(lanes[0]))
+            ),
+            self.partial.eq(
+                _bytes_of_each(lanes[:-1]) & self.partial_in.replicate(len(self.partial.as_value()))
+            ),
+        ]
         return last
+
+
+def _bytes_of_each(planes: list[Value]) -> Value:
+    """From the first bytes of all lanes, their second ones, and so on, to the bytes of each lane."""
+    lanes = len(planes[0]) // ACTIVATION_WIDTH
+    return Cat(plane.word_select(lane, ACTIVATION_WIDTH) for lane in range(lanes) for plane in planes)

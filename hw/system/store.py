@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, Spec
+from golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, Spec
 from hw.system.groups import Groups
 from hw.system.interfaces import TILE_WIDTH, beat_address_width
 from hw.system.pieces import Pieces
@@ -33,6 +33,8 @@ class Store(wiring.Component):
         Strobe: a layer begins.
     channels : In(channel_counter_width)
         Output channels of a tile.
+    partial : In(1)
+        Each comes as `golden.spec.PARTIAL_BYTES` channels, the bytes of partial sums.
     tiles : In(16)
         Tiles of the layer.
     address : In(beat_address_width)
@@ -73,6 +75,7 @@ class Store(wiring.Component):
                 "clear": In(1),
                 "begin": In(1),
                 "channels": In(spec.channel_counter_width),
+                "partial": In(1),
                 "tiles": In(TILE_WIDTH),
                 "address": In(beat_address_width(spec)),
                 "block_step": In(beat_address_width(spec)),
@@ -108,13 +111,15 @@ class Store(wiring.Component):
         m.d.comb += [
             groups.begin.eq(self.begin),
             groups.channels.eq(self.channels),
+            groups.partial.eq(self.partial),
             groups.tiles.eq(self.tiles),
             groups.next.eq(gone),
-            self.room.eq(promised < places),
+            self.room.eq(Mux(self.partial, promised <= places - PARTIAL_BYTES, promised < places)),
         ]
+        committed = Mux(self.commit, Mux(self.partial, PARTIAL_BYTES, 1), 0)
         m.d.sync += [
             collected.eq(collected + complete - Mux(gone, groups.size, 0)),
-            promised.eq(promised + self.commit - Mux(gone, groups.size, 0)),
+            promised.eq(promised + committed - Mux(gone, groups.size, 0)),
         ]
         with m.If(self.clear | self.begin):
             m.d.sync += [collected.eq(0), promised.eq(0)]

@@ -54,7 +54,7 @@ def multiplies(requantizer: Requantizer) -> Module:
     drive_freely(m, requantizer)
     total, product = Signal(signed(requantizer.spec.accumulator_width)), inside.signal("product")
     expected = Signal.like(product)
-    m.d.comb += total.eq(requantizer.accumulator + requantizer.bias)
+    m.d.comb += total.eq(requantizer.accumulator + requantizer.bias + requantizer.partial)
     m.d.comb += Assume(requantizer.multiplier >> FACTOR_BITS == 0)
     m.d.sync += expected.eq(times(total, requantizer.multiplier))
     m.d.comb += Assert(product == expected, "the product is wrong")
@@ -70,7 +70,7 @@ OFFSETS = (-255 * ((1 << RESIDUAL_WIDTH) - 1), (255 << FRACTION) + (1 << FRACTIO
 
 
 def requantized(requantizer: Requantizer) -> Module:
-    """The requantizer, next to the formula, which shifts once and never saturates.
+    """The requantizer, next to the formula, which shifts once and never saturates, and next to the bytes.
 
     Assumed: ``low <= high``, and an offset within `OFFSETS`. Proven by induction, for every other input: the
     result is the formula's. Both have Amaranth's products of the same operands, so that the solver sees two
@@ -83,13 +83,17 @@ def requantized(requantizer: Requantizer) -> Module:
     product = Signal(signed(dut.spec.accumulator_width + dut.spec.multiplier_width))
     residual = Signal(ACTIVATION_WIDTH + RESIDUAL_WIDTH)
     m.d.comb += [
-        total.eq(dut.accumulator + dut.bias),
+        total.eq(dut.accumulator + dut.bias + dut.partial),
         Assume(dut.low <= dut.high),
         Assume((dut.offset >= OFFSETS[0]) & (dut.offset <= OFFSETS[1])),
     ]
     m.d.sync += [product.eq(total * dut.multiplier), residual.eq(dut.residual * dut.residual_multiplier)]
     result = formula(product, dut.shift, residual + dut.offset, dut.low, dut.high)
-    m.d.comb += Assert(dut.result == result, "the result is wrong")
+    in_bytes = [product[:8], product[8:16], product[16:24], residual[:8]]
+    byte = Mux(
+        dut.byte[1], Mux(dut.byte[0], in_bytes[3], in_bytes[2]), Mux(dut.byte[0], in_bytes[1], in_bytes[0])
+    )
+    m.d.comb += Assert(dut.result == Mux(dut.partial_out, byte, result), "the result is wrong")
     return m
 
 
@@ -126,6 +130,7 @@ def test_saturating_shift(width: int, shift_width: int, bits: int) -> None:
 
 
 PRODUCTS = {
+    "partial sums are left out": (" + self.partial)", ")", "the product"),
     "the multiplier is cut": ("total * self.multiplier", "total * self.multiplier[:4]", "the product"),
     "the residual is signed": ("self.residual *", "self.residual.as_signed() *", "the residual's product"),
 }
@@ -147,6 +152,8 @@ RESULTS = {
     ),
     "what is low is not clamped": ("Mux(moved < self.low, self.low, ", "Mux(0, self.low, "),
     "what is high wraps": ("Mux(moved > self.high, self.high, ", "Mux(moved > 255, self.high, "),
+    "bytes are clamped": ("Mux(self.partial_out, byte, clamped)", "clamped"),
+    "the residual is a sum": ("added[:ACTIVATION_WIDTH]", "product[:ACTIVATION_WIDTH]"),
     "the clamp is one too high": (
         "Mux(moved > self.high, self.high, ",
         "Mux(moved > self.high, self.high + 1, ",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from golden import tiles
 from golden.errors import ShiftbookError
 from golden.passes import plan_layer
-from golden.placement import TableEntry, place
+from golden.placement import TableEntry
 from golden.spec import DEFAULT
 from golden.streams import placement_of
 from tests.golden.layers import layers, make_conv
@@ -89,8 +89,8 @@ def test_every_tap_finds_its_pixel(layer):
 
 def laid_out(shape, size, spec=DEFAULT, **rest):
     conv = conv_of(shape, **rest)
-    source = (*size, shape[3] * conv.groups)
-    return tiles.geometry(conv, source, placement_of(conv.weights, spec.slots, spec), spec)
+    held = placement_of(conv.weights, spec.slots, spec).channels
+    return tiles.geometry(conv, size, conv.groups * max(map(len, held)), spec)
 
 
 def test_a_3x3_layer_loads_one_beat_above_and_below():
@@ -155,7 +155,7 @@ def test_other_strides_are_refused_unless_nothing_moves():
 
 def test_owned_lanes_are_those_of_the_output():
     conv = conv_of((1, 1, 1, 4))
-    layout = tiles.geometry(conv, (17, 10, 4), place((1, 1), 4, 4, DEFAULT), DEFAULT)
+    layout = tiles.geometry(conv, (17, 10), 1, DEFAULT)
     assert layout.tiles == (3, 2)
     owned = [tiles.owned_lanes(layout, tile, DEFAULT) for tile in np.ndindex(layout.tiles)]
     assert owned == [64, 16, 64, 16, 8, 2]

@@ -8,7 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import RESIDUAL_WIDTH, Spec
+from golden.spec import PARTIAL_BYTES, PARTIAL_WIDTH, RESIDUAL_WIDTH, Spec
 from hw import registers
 from hw.bit_reader import BitReader
 from hw.drain import Drain
@@ -275,9 +275,9 @@ class GridBench(wiring.Component):
 class DrainBench(wiring.Component):
     """A drain that gets channel after channel: parameters, correction, and all beats of heads and residuals.
 
-    Channels are committed as close to each other as their beats allow. A residual is there in the cycle
-    after it was asked for, and in no other. ``wrong``: the drain called itself idle while a channel was on
-    its way, or busy while none was.
+    Channels are committed as close to each other as their beats allow. Residuals and partial sums are there
+    in the cycle after they were asked for, and in no other. ``wrong``: the drain called itself idle while a
+    channel was on its way, or busy while none was.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -285,11 +285,13 @@ class DrainBench(wiring.Component):
         self.drain = Drain(spec)
         heads = data.ArrayLayout(spec.accumulator_width, spec.requantizers)
         residuals = data.ArrayLayout(8, spec.requantizers)
+        partials = data.ArrayLayout(PARTIAL_WIDTH, spec.requantizers)
         item = {
             "parameters": struct(registers.channel_parameters(spec)),
             "correction": spec.accumulator_width,
             "beats": data.ArrayLayout(heads, spec.drain_cycles),
             "residuals": data.ArrayLayout(residuals, spec.drain_cycles),
+            "partials": data.ArrayLayout(partials, spec.drain_cycles),
         }
         output = data.StructLayout({"beat": 8 * spec.requantizers, "wrong": 1})
         super().__init__(
@@ -299,6 +301,7 @@ class DrainBench(wiring.Component):
                 "residual_multiplier": In(RESIDUAL_WIDTH),
                 "low": In(8),
                 "high": In(8),
+                "partial_out": In(1),
                 "output": Out(stream.Signature(output)),
             }
         )
@@ -311,7 +314,8 @@ class DrainBench(wiring.Component):
             width=len(self.output.payload.as_value()), depth=16 * cycles
         )
         item = self.channels.payload
-        timer = Signal(range(cycles + 1))
+        beats = Mux(self.partial_out, PARTIAL_BYTES * cycles, cycles)
+        timer = Signal(range(PARTIAL_BYTES * cycles + 1))
         accept = Signal()
         pending = Signal(range(16 * cycles))  # beats of committed channels that did not come
         m.d.comb += [
@@ -324,9 +328,10 @@ class DrainBench(wiring.Component):
             drain.low.eq(self.low),
             drain.high.eq(self.high),
             drain.residual_multiplier.eq(self.residual_multiplier),
+            drain.partial_out.eq(self.partial_out),
         ]
-        m.d.sync += timer.eq(Mux(accept, cycles - 1, Mux(timer == 0, 0, timer - 1)))
-        m.d.sync += pending.eq(pending + Mux(accept, cycles, 0) - drain.valid)
+        m.d.sync += timer.eq(Mux(accept, beats - 1, Mux(timer == 0, 0, timer - 1)))
+        m.d.sync += pending.eq(pending + Mux(accept, beats, 0) - drain.valid)
         late = data.View(item.shape(), delayed(m, item.as_value(), lookup))
         held = Signal(item.shape())
         beat, taken, asked = Signal(range(cycles)), Signal(range(cycles)), Signal()
@@ -335,6 +340,7 @@ class DrainBench(wiring.Component):
             drain.correction.eq(Mux(drain.begin, late.correction, 0)),
             drain.heads.eq(held.beats[beat]),
             drain.residual.eq(Mux(asked, held.residuals[given].as_value(), ~0)),
+            drain.partial.eq(Mux(asked, held.partials[given].as_value(), ~0)),
         ]
         m.d.sync += [
             beat.eq(Mux(drain.begin | (beat == cycles - 1), 0, beat + 1)),

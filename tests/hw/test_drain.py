@@ -1,11 +1,12 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from golden.integer import requantize
 from golden.network import Requantize
-from golden.spec import FRACTION, LEAST_SHIFT, Spec
+from golden.spec import FRACTION, LEAST_SHIFT, PARTIAL_WIDTH, Spec
+from golden.split import as_it_is
 from sim import bench
 from tests.hw.benches import DrainBench
 from tests.hw.small import ODD, SHIFT
@@ -13,14 +14,74 @@ from tests.hw.small import ODD, SHIFT
 RESIDUAL_ZERO_POINT = 31
 
 
-@pytest.mark.parametrize("pauses", bench.PAUSES)
-@pytest.mark.parametrize("spec", [SHIFT, ODD, replace(SHIFT, requantizers=2, lane="multiply", feed="dense")])
-def test_channels(spec: Spec, pauses: bench.Pauses) -> None:
+GRIDS = [SHIFT, ODD, replace(SHIFT, requantizers=2, lane="multiply", feed="dense")]
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Random output channels, [count] or [count, beats, requantizers]."""
+
+    heads: np.ndarray
+    residuals: np.ndarray
+    partials: np.ndarray
+    correction: np.ndarray
+    parameters: Requantize
+
+    @property
+    def sums(self) -> np.ndarray:
+        return self.heads + self.partials + self.correction[:, None, None]
+
+    def stimulus(self, spec: Spec) -> list[dict[str, object]]:
+        modulus = 1 << spec.accumulator_width
+        parameters = self.parameters
+        return [
+            {
+                "parameters": {
+                    "bias": int(parameters.bias[i]),
+                    "multiplier": int(parameters.multiplier[i]),
+                    "shift": int(parameters.shift[i]) - LEAST_SHIFT,
+                },
+                "correction": int(self.correction[i]) % modulus,
+                "beats": (self.heads[i] % modulus).tolist(),
+                "residuals": self.residuals[i].tolist(),
+                "partials": (self.partials[i] % (1 << PARTIAL_WIDTH)).tolist(),
+            }
+            for i in range(len(self.heads))
+        ]
+
+
+def channels(spec: Spec, count: int, parameters: Requantize) -> Channels:
     rng = np.random.default_rng(0)
+    shape = (count, spec.drain_cycles, spec.requantizers)
+    return Channels(
+        rng.integers(-4000, 4000, shape),
+        rng.integers(0, 256, shape, np.uint8),
+        rng.integers(-4000, 4000, shape),
+        rng.integers(-500, 0, count),
+        parameters,
+    )
+
+
+def drained(
+    spec: Spec, channels: Channels, beats: np.ndarray, pauses: bench.Pauses, **constants: int
+) -> None:
+    """These beats [n, requantizers] are what comes."""
+    observed = bench.observe(
+        DrainBench(spec),
+        inputs={"channels": channels.stimulus(spec)},
+        outputs={"output": len(beats)},
+        constants={"low": 3, "high": 250, **constants},
+        pauses=pauses,
+    )["output"]
+    wanted = [int.from_bytes(bytes(beat), "little") for beat in beats.astype(np.uint8)]
+    assert observed == [{"beat": beat, "wrong": 0} for beat in wanted]
+
+
+@pytest.mark.parametrize("pauses", bench.PAUSES)
+@pytest.mark.parametrize("spec", GRIDS)
+def test_channels(spec: Spec, pauses: bench.Pauses) -> None:
+    rng = np.random.default_rng(1)
     count = 30
-    heads = rng.integers(-4000, 4000, (count, spec.drain_cycles, spec.requantizers))
-    residuals = rng.integers(0, 256, heads.shape, np.uint8)
-    correction = rng.integers(-500, 0, count)
     parameters = Requantize(
         rng.integers(-1000, 1000, count),
         rng.integers(1, 1024, count),
@@ -30,34 +91,18 @@ def test_channels(spec: Spec, pauses: bench.Pauses) -> None:
         250,
         residual_multiplier=77,
     )
-    modulus = 1 << spec.accumulator_width
-    stimulus = [
-        {
-            "parameters": {
-                "bias": int(parameters.bias[i]),
-                "multiplier": int(parameters.multiplier[i]),
-                "shift": int(parameters.shift[i]) - LEAST_SHIFT,
-            },
-            "correction": int(correction[i]) % modulus,
-            "beats": (heads[i] % modulus).tolist(),
-            "residuals": residuals[i].tolist(),
-        }
-        for i in range(count)
-    ]
-    sums = np.moveaxis(heads + correction[:, None, None], 0, -1)
-    added = np.ascontiguousarray(np.moveaxis(residuals, 0, -1))
+    found = channels(spec, count, parameters)
+    sums, added = (np.ascontiguousarray(np.moveaxis(a, 0, -1)) for a in (found.sums, found.residuals))
     results = np.moveaxis(requantize(sums, parameters, added, RESIDUAL_ZERO_POINT), -1, 0)
-    beats = results.reshape(-1, spec.requantizers).tolist()
-    observed = bench.observe(
-        DrainBench(spec),
-        inputs={"channels": stimulus},
-        outputs={"output": len(beats)},
-        constants={
-            "offset": 9 * 2**FRACTION + 2 ** (FRACTION - 1) - RESIDUAL_ZERO_POINT * 77,
-            "residual_multiplier": 77,
-            "low": 3,
-            "high": 250,
-        },
-        pauses=pauses,
-    )["output"]
-    assert observed == [{"beat": int.from_bytes(bytes(beat), "little"), "wrong": 0} for beat in beats]
+    offset = 9 * 2**FRACTION + 2 ** (FRACTION - 1) - RESIDUAL_ZERO_POINT * 77
+    beats = results.reshape(-1, spec.requantizers)
+    drained(spec, found, beats, pauses, offset=offset, residual_multiplier=77)
+
+
+@pytest.mark.parametrize("pauses", bench.PAUSES[::3])
+@pytest.mark.parametrize("spec", GRIDS)
+def test_partial_sums_leave_byte_by_byte(spec: Spec, pauses: bench.Pauses) -> None:
+    found = channels(spec, 20, as_it_is(20, residual=True))
+    low, middle, high = (found.sums >> shift & 255 for shift in (0, 8, 16))
+    rounds = np.stack([low, middle, high, found.residuals], axis=1)
+    drained(spec, found, rounds.reshape(-1, spec.requantizers), pauses, partial_out=1, residual_multiplier=1)

@@ -5,7 +5,7 @@ from math import floor
 import numpy as np
 import pytest
 
-from golden.spec import DEFAULT, FRACTION, LEAST_SHIFT
+from golden.spec import DEFAULT, FRACTION, LEAST_SHIFT, PARTIAL_BYTES, PARTIAL_WIDTH
 from hw.requantizer import Requantizer
 from sim import bench
 from tests.hw.benches import Paced
@@ -41,6 +41,7 @@ def cases(width: int, multiplier_width: int, shift_width: int) -> list[Case]:
             case["total"] = min(max(floor(wanted) + draw(3) - 1, -bound), bound - 1)
         bias = int(rng.integers(-bound, bound))
         case["bias"] = bias if abs(case["total"] - bias) < 1 << width - 1 else 0
+        case["partial"] = 0 if number % 3 else draw(1 << PARTIAL_WIDTH)
         result.append(case)
     return result
 
@@ -64,10 +65,16 @@ def item(case: Case, width: int) -> dict[str, int]:
     moved = case["residual_zero_point"] * case["residual_multiplier"]
     return {
         **{name: case[name] for name in same},
-        "accumulator": (case["total"] - case["bias"]) % (1 << width),
+        "accumulator": (case["total"] - case["bias"] - case["partial"]) % (1 << width),
+        "partial": case["partial"],
+        "partial_out": 0,
+        "byte": 0,
         "bias": case["bias"] % (1 << width),
         "offset": case["zero_point"] * 2**FRACTION + 2 ** (FRACTION - 1) - moved,
     }
+
+
+LATE = dict.fromkeys(("shift", "offset", "low", "high", "byte"), 1)
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES[::3])
@@ -80,9 +87,31 @@ def test_every_boundary(width: int, multiplier_width: int, shift_width: int, pau
     expected = [golden(case) for case in stimulus]
     assert len(set(expected)) > 200
     observed = bench.observe(
-        Paced(Requantizer(spec), {"result": 1}, late=dict.fromkeys(("shift", "offset", "low", "high"), 1)),
+        Paced(Requantizer(spec), {"result": 1}, late=LATE),
         inputs={"input": [item(case, width) for case in stimulus]},
         outputs={"output": len(stimulus)},
         pauses=pauses,
     )["output"]
     assert [item["result"] for item in observed] == expected
+
+
+@pytest.mark.parametrize("width", [16, 24])
+def test_bytes_of_partial_sums(width: int) -> None:
+    spec = replace(DEFAULT, accumulator_width=width)
+    stimulus = [
+        {**item({**case, "multiplier": 1, "residual_multiplier": 1}, width), "partial_out": 1, "byte": byte}
+        for case in cases(width, 10, 5)[:400]
+        for byte in range(PARTIAL_BYTES)
+    ]
+    observed = bench.observe(
+        Paced(Requantizer(spec), {"result": 1}, late={**LATE, "partial_out": 1}),
+        inputs={"input": stimulus},
+        outputs={"output": len(stimulus)},
+        pauses=bench.PAUSES[0],
+    )["output"]
+    found = np.array([item["result"] for item in observed]).reshape(-1, PARTIAL_BYTES)
+    sums = found[:, :3] @ (1 << 8 * np.arange(3))
+    kept = stimulus[::PARTIAL_BYTES]
+    totals = [case["accumulator"] + case["bias"] + case["partial"] for case in kept]
+    assert (sums % (1 << width)).tolist() == [total % (1 << width) for total in totals]
+    assert found[:, 3].tolist() == [case["residual"] for case in kept]

@@ -74,3 +74,33 @@ def joined(spec: Spec) -> Network:
         conv("last", "all", 6, 19, 1),
     )
     return replace(network, nodes=nodes, slots=spec.slots)
+
+
+def wide(spec: Spec) -> Network:
+    """Layers whose input channels do not fit the banks: alone, with a residual, and in groups."""
+    network = small_network(1)
+    stem = network.nodes[0]
+    assert isinstance(stem, Conv)
+    rng = np.random.default_rng(3)
+
+    def conv(name: str, source: str, shape: tuple[int, int, int, int], **rest: object) -> Conv:
+        integers = rng.integers(-9, 10, shape).astype(np.int16)
+        requantize = replace(
+            stem.requantize,
+            bias=rng.integers(-999, 999, shape[0]),
+            multiplier=rng.integers(300, 900, shape[0]),
+            shift=np.full(shape[0], 16),
+            zero_point=int(rng.integers(0, 200)),
+            residual_multiplier=200 if "residual" in rest else None,
+        )
+        return Conv(name, source, code_weights(integers, "test", spec), requantize, **rest)
+
+    halved = {"stride": (2, 2), "padding": (1, 1, 1, 1)}
+    nodes = (
+        conv("stem", "image", (144, 1, 1, 3)),
+        conv("halved", "stem", (7, 3, 3, 144), **halved),
+        conv("added", "stem", (7, 3, 3, 144), **halved, residual="halved"),
+        conv("grouped", "stem", (6, 3, 3, 72), **halved, groups=2),
+        conv("last", "added", (5, 1, 1, 7)),
+    )
+    return replace(network, nodes=nodes, slots=spec.slots)

@@ -11,7 +11,7 @@ import pytest
 
 from golden import executor
 from golden.errors import ShiftbookError
-from golden.passes import Pass
+from golden.passes import Pass, plan
 from golden.spec import Spec
 from golden.validate import shapes
 from sim import driver, image
@@ -19,7 +19,7 @@ from sim.commands import Commands
 from sim.driver import Mismatch, run_rtl
 from sim.image import Image
 from tests.golden.layers import Layer, make_conv, one_layer_network
-from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, joined
+from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, joined, wide
 
 Damage = Callable[[np.ndarray, Image], None]
 
@@ -66,6 +66,19 @@ def test_concatenation_is_where_a_tensor_lies(name: str) -> None:
     # "stem" lies in "all" and is copied into "pair", "deep" is there twice
     copied = {layer.name: layer.integers for layer in result.layers if layer.name in ("pair", "all")}
     assert copied == {"pair": 2 * 9 * 11 * 3, "all": 2 * 9 * 11 * 4}
+
+
+@pytest.mark.parametrize("name", [*QUICK, pytest.param("int8_sparse", marks=pytest.mark.slow)])
+def test_channels_that_do_not_fit_are_added_up_in_parts(name: str) -> None:
+    spec = SPECS[name]
+    network = wide(spec)
+    steps = plan(network, spec).passes
+    parts = {node.name: sum(step.node == node.name for step in steps) for node in network.nodes}
+    assert min(parts[node] for node in ("halved", "added", "grouped")) > 2
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=0.3)
+    found = executor.run(network, IMAGES, keep=True).tensors
+    assert all(len(np.unique(found[node])) > 50 for node in ("halved", "added", "grouped"))
+    assert result.integers == sum(tensor.size for tensor in found.values())
 
 
 def test_the_model_is_near() -> None:

@@ -9,7 +9,7 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
+from golden.spec import PARTIAL_BYTES, PARTIAL_WIDTH, Spec
 from hw import registers
 from hw.drain import Drain
 from hw.fifo import Fifo
@@ -153,7 +153,8 @@ class StreamBench(wiring.Component):
 class StoreBench(wiring.Component):
     """A store with the engine's drain before it and memory behind it.
 
-    Each of ``outputs`` is a channel. ``layers`` follow one another when all is sent and acknowledged;
+    Each of ``outputs`` is a channel in memory; with ``partial`` as many as a partial sum has bytes are
+    committed together. ``layers`` follow one another when all is sent and acknowledged;
     then ``over`` tells how many beats were written when the store said that all was sent, and in the end.
     ``wrong``: a valid payload changed, the store called itself quiet while a burst was not acknowledged,
     or passed on another response.
@@ -172,6 +173,7 @@ class StoreBench(wiring.Component):
                         "address": address,
                         "block_step": address,
                         "beat_step": COUNT,
+                        "partial": 1,
                     }
                 ),
                 "outputs": In(stream.Signature(data.ArrayLayout(8 * spec.requantizers, spec.drain_cycles))),
@@ -192,6 +194,7 @@ class StoreBench(wiring.Component):
             store.begin.eq(self.layers.valid & ~running),
             *(getattr(store, name).eq(getattr(layer, name)) for name in ("channels", "tiles", "address")),
             *(getattr(store, name).eq(getattr(layer, name)) for name in ("block_step", "beat_step")),
+            store.partial.eq(layer.partial),
         ]
         m.d.sync += begun.eq(running)
         over, told, beats = Signal(), Signal(), Signal(COUNT)
@@ -206,7 +209,8 @@ class StoreBench(wiring.Component):
             wrote.eq(store.write_data.valid & store.write_data.ready),
         ]
         with m.If(store.begin):
-            m.d.sync += [running.eq(1), left.eq(layer.channels * layer.tiles), beats.eq(0), told.eq(0)]
+            channels = Mux(layer.partial, PARTIAL_BYTES, 1) * layer.channels
+            m.d.sync += [running.eq(1), left.eq(channels * layer.tiles), beats.eq(0), told.eq(0)]
         with m.Elif(over):
             m.d.sync += [running.eq(0), begun.eq(0)]
         with m.If(wrote):
@@ -239,21 +243,26 @@ class StoreBench(wiring.Component):
     def _drain(self, m: Module, store: Store, running: Value, left: Signal) -> None:
         cycles = self.spec.drain_cycles
         timer, number = Signal(range(cycles + 1)), Signal(range(cycles + 1))
+        byte, begins = (
+            Signal(range(PARTIAL_BYTES)),
+            Signal(),
+        )  # of a committed sum; a channel's beats will come
         held = Signal(self.outputs.payload.shape())
         late = delayed(m, self.outputs.payload.as_value(), self.spec.lookup_cycles + Drain.LATENCY - 1)
         m.d.comb += [
-            store.commit.eq(running & self.outputs.valid & store.room & (timer == 0) & (left != 0)),
-            self.outputs.ready.eq(store.commit),
+            begins.eq(running & self.outputs.valid & (store.room | (byte != 0)) & (timer == 0) & (left != 0)),
+            store.commit.eq(begins & (byte == 0)),
+            self.outputs.ready.eq(begins),
             store.valid.eq(number != 0),
             store.beat.eq(Mux(store.valid, held[(cycles - number)[: (cycles - 1).bit_length()]], 0)),
         ]
         m.d.sync += [
-            timer.eq(Mux(store.commit, cycles - 1, Mux(timer == 0, 0, timer - 1))),
+            timer.eq(Mux(begins, cycles - 1, Mux(timer == 0, 0, timer - 1))),
             number.eq(Mux(number == 0, 0, number - 1)),
         ]
-        with m.If(store.commit):
-            m.d.sync += left.eq(left - 1)
-        with m.If(delayed(m, store.commit, self.spec.lookup_cycles + Drain.LATENCY - 1)):
+        with m.If(begins):
+            m.d.sync += [left.eq(left - 1), byte.eq(Mux(self.layers.payload.partial, byte + 1, 0))]
+        with m.If(delayed(m, begins, self.spec.lookup_cycles + Drain.LATENCY - 1)):
             m.d.sync += [held.eq(late), number.eq(cycles)]
 
 
@@ -503,6 +512,8 @@ class LoaderBench(wiring.Component):
 class ResidualBench(wiring.Component):
     """A residual reader between memory and a drain, which commits a channel for each of ``takes``.
 
+    With ``rounds`` the drain takes each channel as often as a partial sum has bytes.
+
     ``layers`` follow one another when all their residuals are out.
     """
 
@@ -519,11 +530,18 @@ class ResidualBench(wiring.Component):
                         "address": address,
                         "block_step": address,
                         "beat_step": COUNT,
+                        "partial_in": 1,
+                        "rounds": 1,
                     }
                 ),
                 "takes": In(stream.Signature(1)),
                 "ticks": In(stream.Signature(1)),
-                "residuals": Out(stream.Signature(data.ArrayLayout(8, spec.requantizers))),
+                "residuals": out(
+                    {
+                        "residual": data.ArrayLayout(8, spec.requantizers),
+                        "partial": data.ArrayLayout(PARTIAL_WIDTH, spec.requantizers),
+                    }
+                ),
             }
         )
 
@@ -532,16 +550,21 @@ class ResidualBench(wiring.Component):
         spec, layer, cycles = self.spec, self.layers.payload, self.spec.drain_cycles
         m.submodules.reader = reader = ResidualReader(spec)
         bus = Bus(m, spec, self.contents, reader.request)
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=8 * spec.requantizers, depth=8 * cycles)
+        beats = Mux(layer.rounds, PARTIAL_BYTES * cycles, cycles)
+        m.submodules.fifo = fifo = SyncFIFOBuffered(
+            width=len(self.residuals.payload.as_value()), depth=16 * cycles
+        )
         running, commit, over = Signal(), Signal(), Signal()
         left, awaited = Signal(COUNT), Signal(COUNT)  # channels not committed, and beats not given
-        timer, taking = Signal(range(cycles + 1)), Signal(range(cycles + 1))
+        timer, taking = Signal(range(16 * cycles)), Signal(range(16 * cycles))
         m.d.comb += [
             reader.begin.eq(self.layers.valid & ~running),
             self.layers.ready.eq(over),
             over.eq(running & (awaited == 0)),
             *(getattr(reader, name).eq(getattr(layer, name)) for name in ("channels", "tiles", "address")),
             *(getattr(reader, name).eq(getattr(layer, name)) for name in ("block_step", "beat_step")),
+            reader.partial_in.eq(layer.partial_in),
+            reader.last_round.eq(taking <= cycles),
             commit.eq(
                 running
                 & reader.ready
@@ -554,7 +577,7 @@ class ResidualBench(wiring.Component):
             self.takes.ready.eq(commit),
             reader.take.eq(taking != 0),
             fifo.w_en.eq(delayed(m, reader.take, 1)),
-            fifo.w_data.eq(reader.residual),
+            fifo.w_data.eq(Cat(reader.residual, reader.partial)),
             self.residuals.payload.eq(fifo.r_data),
             self.residuals.valid.eq(fifo.r_rdy),
             fifo.r_en.eq(self.residuals.ready),
@@ -566,14 +589,14 @@ class ResidualBench(wiring.Component):
         bus.moved(m, reader.answered)
         begin = delayed(m, commit, spec.lookup_cycles)
         m.d.sync += [
-            timer.eq(Mux(commit, cycles - 1, Mux(timer == 0, 0, timer - 1))),
-            taking.eq(Mux(begin, cycles, Mux(taking == 0, 0, taking - 1))),
+            timer.eq(Mux(commit, beats - 1, Mux(timer == 0, 0, timer - 1))),
+            taking.eq(Mux(begin, beats, Mux(taking == 0, 0, taking - 1))),
             left.eq(left - commit),
             awaited.eq(awaited - fifo.w_en),
         ]
         with m.If(reader.begin):
             channels = layer.channels * layer.tiles
-            m.d.sync += [running.eq(1), left.eq(channels), awaited.eq(channels * cycles)]
+            m.d.sync += [running.eq(1), left.eq(channels), awaited.eq(channels * beats)]
         with m.Elif(over):
             m.d.sync += running.eq(0)
         return m

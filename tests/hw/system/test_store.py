@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from golden.memory import TensorLayout
-from golden.spec import Spec
+from golden.spec import PARTIAL_BYTES, Spec
 from hw.system.interfaces import Response
 from sim import bench
 from tests.hw.small import ODD, SHIFT
@@ -19,7 +19,15 @@ SPECS = {
     "whole block": replace(SHIFT, requantizers=16, bus_bytes=16, burst_beats=4, group_channels=2),
 }
 
-LAYERS = [((9, 11), 3, 2, 10), ((4, 4), 9, 0, 9), ((1, 1), 1, 0, 1), ((5, 13), 5, 1, 6), ((3, 2), 17, 3, 24)]
+Layer = tuple[tuple[int, int], int, int, int]
+
+LAYERS: list[Layer] = [
+    ((9, 11), 3, 2, 10),
+    ((4, 4), 9, 0, 9),
+    ((1, 1), 1, 0, 1),
+    ((5, 13), 5, 1, 6),
+    ((3, 2), 17, 3, 24),
+]
 """Size of the output, its channels, and where among how many of the tensor they lie."""
 
 
@@ -27,7 +35,7 @@ def blocks(layout: TensorLayout) -> list[tuple[int, int]]:
     return list(np.ndindex(layout.blocks))
 
 
-def bursts(address: int, layer: tuple[tuple[int, int], int, int, int], spec: Spec) -> list[tuple[int, int]]:
+def bursts(address: int, layer: Layer, spec: Spec) -> list[tuple[int, int]]:
     """Address and length of every burst: block by block, group by group, beat by beat of the block."""
     (height, width), channels, first, whole = layer
     layout = TensorLayout(height, width, whole, spec)
@@ -44,16 +52,30 @@ def bursts(address: int, layer: tuple[tuple[int, int], int, int, int], spec: Spe
     return found
 
 
+PARTIAL_LAYERS: list[Layer] = [((9, 11), 12, 8, 40), ((4, 4), 36, 0, 36), ((5, 2), 4, 4, 24)]
+"""As above, in channels in memory: the bytes of partial sums."""
+
+
 @pytest.mark.parametrize("pauses", bench.PAUSES)
 @pytest.mark.parametrize("name", SPECS)
 def test_outputs_land_in_their_places(name: str, pauses: bench.Pauses) -> None:
-    spec = SPECS[name]
+    land(SPECS[name], LAYERS, 1, pauses)
+
+
+@pytest.mark.parametrize("pauses", bench.PAUSES[::3])
+@pytest.mark.parametrize("name", SPECS)
+def test_partial_sums_land_in_their_places(name: str, pauses: bench.Pauses) -> None:
+    land(SPECS[name], PARTIAL_LAYERS, PARTIAL_BYTES, pauses)
+
+
+def land(spec: Spec, layers: list[Layer], each: int, pauses: bench.Pauses) -> None:
+    """All beats of layers whose output channels are ``each`` channels in memory are where they belong."""
     rng = np.random.default_rng(0)
     inputs: dict[str, list[object]] = {"layers": [], "outputs": []}
     expected_bursts, expected_over = [], []
     memory: dict[int, tuple[bytes, bytes]] = {}  # content and mask of each beat
     address = 13
-    for layer in LAYERS:
+    for layer in layers:
         (height, width), channels, first, whole = layer
         layout = TensorLayout(height, width, whole, spec)
         lanes = rng.integers(0, 256, (len(blocks(layout)), channels, spec.rows, spec.cols), np.uint8)
@@ -63,7 +85,8 @@ def test_outputs_land_in_their_places(name: str, pauses: bench.Pauses) -> None:
         ]
         inputs["layers"].append(
             {
-                "channels": channels,
+                "channels": channels // each,
+                "partial": int(each > 1),
                 "tiles": len(lanes),
                 "address": address + first,
                 "block_step": layout.block_step,
