@@ -9,6 +9,7 @@ instead of adding up. Channels are concatenated by where a tensor lies.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -302,7 +303,7 @@ def _passes(
     spec: Spec,
     maximum: bool = False,
 ) -> list[Pass]:
-    """The layer, in as many parts of its groups, and of a group's channels, as the activation banks need."""
+    """The layer, in as many parts of its groups as the activation banks need."""
     at_once = _groups_at_once(conv, source, spec)
     each = len(conv.weights.integers) // conv.groups
     inputs = conv.weights.integers.shape[3]
@@ -310,35 +311,55 @@ def _passes(
     for first in range(0, conv.groups, at_once):
         count = min(at_once, conv.groups - first)
         part = conv if count == conv.groups else _part(conv, first * each, count * each, count)
-        source_view = views[conv.source].part(first * inputs, count * inputs)
-        target = views[conv.name].part(first * each, count * each)
-        residual = views[conv.residual].part(first * each, count * each) if conv.residual else None
-        sums = View(conv.name + SUMS, 0, PARTIAL_BYTES * target.channels)
+        ends = _Ends(
+            source=views[conv.source].part(first * inputs, count * inputs),
+            target=views[conv.name].part(first * each, count * each),
+            residual=views[conv.residual].part(first * each, count * each) if conv.residual else None,
+            pad=pad,
+            residual_zero_point=residual_zero_point,
+        )
+        if maximum:
+            result.append(_pass(part, ends, source, spec, *_sequential(part, spec)))
+            continue
         pieces = _pieces(part, source, spec) if count == 1 else [(0, part)]
-        for number, (channel, piece) in enumerate(pieces):
-            last = number == len(pieces) - 1
-            weights, placement = (
-                _sequential(piece, spec) if maximum else (piece.weights, _placed(piece, spec))
-            )
-            local = piece.groups * max(len(held) for held in placement.channels)
-            result.append(
-                Pass(
-                    node=conv.name,
-                    conv=piece,
-                    whole=part,
-                    weights=weights,
-                    placement=placement,
-                    layout=tiles.geometry(piece, source[:2], local, spec),
-                    source=source_view.part(channel, piece.groups * piece.weights.integers.shape[3]),
-                    target=target if last else sums,
-                    residual=sums if number else residual,
-                    pad=pad,
-                    residual_zero_point=residual_zero_point if last else 0,
-                    maximum=maximum,
-                    partial_in=number > 0,
-                    partial_out=not last,
-                )
-            )
+        result += _part_passes(part, pieces, ends, source, spec)
+    return result
+
+
+class _Ends(NamedTuple):
+    """What a layer reads and writes."""
+
+    source: View
+    target: View
+    residual: View | None
+    pad: int
+    residual_zero_point: int
+
+
+def _pass(conv: Conv, ends: _Ends, size: Shape, spec: Spec, weights: Weights, placement: Placement) -> Pass:
+    """One pass for a layer; with weights that are not the layer's, a maximum."""
+    local = conv.groups * max(len(held) for held in placement.channels)
+    layout = tiles.geometry(conv, size[:2], local, spec)
+    maximum = weights is not conv.weights
+    return Pass(conv.name, conv, weights, placement, layout, *ends, maximum, conv, False, False)
+
+
+def _part_passes(
+    whole: Conv, pieces: list[tuple[int, Conv]], ends: _Ends, size: Shape, spec: Spec
+) -> list[Pass]:
+    """A pass for each piece of a layer's input channels; sums go from one to the next."""
+    sums = View(whole.name + SUMS, 0, PARTIAL_BYTES * ends.target.channels)
+    result = []
+    for number, (first, piece) in enumerate(pieces):
+        last = number == len(pieces) - 1
+        own = ends._replace(
+            source=ends.source.part(first, piece.groups * piece.weights.integers.shape[3]),
+            target=ends.target if last else sums,
+            residual=sums if number else ends.residual,
+            residual_zero_point=ends.residual_zero_point if last else 0,
+        )
+        step = _pass(piece, own, size, spec, piece.weights, _placed(piece, spec))
+        result.append(replace(step, whole=whole, partial_in=number > 0, partial_out=not last))
     return result
 
 
