@@ -15,7 +15,7 @@ to 1.5 % of the images (the lower class wins); rounding them costs less than wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from frontend.batches import batch_size
-from frontend.graph import INPUT, ConvLayer, Graph, PoolLayer
+from frontend.graph import INPUT, Graph
 from frontend.progress import Progress, quiet
+from frontend.tie import ties
 from golden.errors import ShiftbookError
 
 Method = Literal["mse", "percentile"]
@@ -103,7 +104,8 @@ def calibrate(
 
     Returns
     -------
-    By tensor name. Max pooling and shortcuts keep the scale of their source.
+    By tensor name. Tensors that are tied (see `frontend.tie`) share one; what it has to hold is what any of
+    them holds.
 
     Raises
     ------
@@ -117,20 +119,19 @@ def calibrate(
     if len(images) == 0:
         raise ShiftbookError("calibration needs at least one image")
     ranges = observe_ranges(graph, images, progress)
+    found = ties(graph)
+    for tie in found:
+        lows, highs = zip(*(ranges[name] for name in tie.computed), strict=True)
+        ranges.update(dict.fromkeys(tie.computed, (min(lows), max(highs))))
     histograms = observe_histograms(graph, images, ranges, progress)
     chosen: dict[str, Affine] = {}
-    chosen[INPUT] = (
-        choose(histograms[INPUT], method, percentile)
-        if input_range is None
-        else Affine.spanning(*input_range)
-    )
-    for layer in graph.layers:
-        makes_its_own = isinstance(layer, ConvLayer) or (
-            isinstance(layer, PoolLayer) and layer.kind == "average"
-        )
-        chosen[layer.name] = (
-            choose(histograms[layer.name], method, percentile) if makes_its_own else chosen[layer.source]
-        )
+    for tie in found:
+        known = input_range if INPUT in tie.computed else None
+        observed = [histograms[name] for name in tie.computed if name != INPUT or known is None]
+        ends = [choose(_sum(observed), method, percentile)] if observed else []
+        ends += [] if known is None else [known]
+        affine = Affine.spanning(min(low for low, _ in ends), max(high for _, high in ends))
+        chosen.update(dict.fromkeys(tie.tensors, affine))
     return chosen
 
 
@@ -174,12 +175,18 @@ def observe_histograms(
     return found
 
 
-def choose(histogram: Histogram, method: Method, percentile: float) -> Affine:
-    """Scale and zero point for values like these."""
+def _sum(histograms: Sequence[Histogram]) -> Histogram:
+    """The histogram of all values together, from histograms over one range."""
+    counts = np.sum([histogram.counts for histogram in histograms], axis=0)
+    return Histogram(histograms[0].low, histograms[0].high, counts)
+
+
+def choose(histogram: Histogram, method: Method, percentile: float) -> tuple[float, float]:
+    """Lowest and highest value that the integers should reach, for values like these."""
     if not histogram.counts.any():
-        return Affine.spanning(histogram.low, histogram.high)
+        return histogram.low, histogram.high
     if method == "percentile":
-        return Affine.spanning(*_percentiles(histogram, percentile))
+        return _percentiles(histogram, percentile)
     return _least_squares(histogram)
 
 
@@ -194,7 +201,7 @@ def _percentiles(histogram: Histogram, percentile: float) -> tuple[float, float]
     return float(low), float(high)
 
 
-def _least_squares(histogram: Histogram) -> Affine:
+def _least_squares(histogram: Histogram) -> tuple[float, float]:
     """The range with the least squared error: both ends shrunk alike, then each on its own, twice."""
     centres = histogram.centres()
 
@@ -208,4 +215,4 @@ def _least_squares(histogram: Histogram) -> Affine:
     for _ in range(2 if low < 0 < high else 0):
         low, high = best((low, histogram.high * s) for s in SHRINKS)
         low, high = best((histogram.low * s, high) for s in SHRINKS)
-    return Affine.spanning(low, high)
+    return low, high

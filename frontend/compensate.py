@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from frontend.graph import INPUT, ConvLayer, Graph, sources
+from frontend.graph import INPUT, ConvLayer, Graph, Layer, sources
 from frontend.layer_state import LayerState, States
 from frontend.progress import Progress, quiet
 from frontend.schemes.base import Quantizer, Scheme, channel_scales
@@ -74,19 +74,21 @@ def compensate(
     values: dict[str, list[Pair]] = {INPUT: [(part, part) for part in images.split(_chunk(graph))]}
     done = set()
     for i, (now, was) in enumerate(zip(graph.layers, before.layers, strict=True)):
-        meets = values[now.source]
-        adds: Sequence[Pair] | Sequence[tuple[None, None]] = [(None, None)] * len(meets)
-        if isinstance(now, ConvLayer) and isinstance(was, ConvLayer):
-            adds = adds if now.residual is None else values[now.residual]
-            if now.path not in done:
-                _round_layer(now, states[now.path], meets, seed)
-                _restore_mean(now, was, meets, adds)
+        parts = list(zip(*(values[name] for name in sources(now)), strict=True))
+        if isinstance(now, ConvLayer) and isinstance(was, ConvLayer) and now.path not in done:
+            _round_layer(now, states[now.path], values[now.source], seed)
+            _restore_mean(now, was, parts)
             done.add(now.path)
-        values[now.name] = [(was(a, r), now(b, s)) for (a, b), (r, s) in zip(meets, adds, strict=True)]
+        values[now.name] = [_run(was, now, part) for part in parts]
         for name in sources(now):
             if last_use[name] == i:
                 values.pop(name, None)
         progress("rounding layers", i + 1, len(graph.layers))
+
+
+def _run(was: Layer, now: Layer, part: Sequence[Pair]) -> Pair:
+    """What a layer gives, the float one and the one of now, for all that it reads."""
+    return was(*(old for old, _ in part)), now(*(new for _, new in part))
 
 
 def _some(graph: Graph, images: Tensor) -> Tensor:
@@ -225,18 +227,20 @@ def rounded(weight: Tensor, quantizer: Quantizer, gram: Tensor) -> Tensor:
     return _along(integers, order.argsort(dim=1)).reshape(weight.shape)
 
 
-def _restore_mean(
-    now: ConvLayer,
-    was: ConvLayer,
-    meets: Sequence[Pair],
-    adds: Sequence[Pair] | Sequence[tuple[None, None]],
-) -> None:
-    """Step 5, with the residual and before the clamp."""
+def _restore_mean(now: ConvLayer, was: ConvLayer, parts: Sequence[Sequence[Pair]]) -> None:
+    """Step 5, with the residual and before the clamp.
+
+    Parameters
+    ----------
+    parts
+        For each part of the images the source and, where there is one, the residual.
+    """
     linear_now, linear_was = replace(now, activation=None), replace(was, activation=None)
     apart = torch.zeros(len(now.module.weight))
-    for (a, b), (r, s) in zip(meets, adds, strict=True):
-        apart += (linear_was(a, r) - linear_now(b, s)).mean(dim=(2, 3)).sum(dim=0)
-    apart /= sum(len(b) for _, b in meets)
+    for part in parts:
+        wanted, got = _run(linear_was, linear_now, part)
+        apart += (wanted - got).mean(dim=(2, 3)).sum(dim=0)
+    apart /= sum(len(part[0][1]) for part in parts)
     norm = now.norm
     if norm is None:
         if now.module.bias is not None:

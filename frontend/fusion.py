@@ -32,14 +32,19 @@ class Shape:
 class Value:
     """What an fx node stands for: a layer's output, perhaps with something still to be taken up.
 
-    ``carrier`` is the layer whose requantizer can still take an activation for this value, because
-    nothing else reads what lies between.
+    ``carriers`` are the layers whose requantizers can still take an activation for this value, because
+    nothing else reads what lies between; all of a concatenation, or none.
     """
 
     layer: str
     flat: bool = False
     padding: Padding = (0, 0, 0, 0)
-    carrier: ConvLayer | PoolLayer | None = None
+    carriers: tuple[ConvLayer | PoolLayer, ...] = ()
+
+    @property
+    def own(self) -> ConvLayer | PoolLayer | None:
+        """The layer that makes this value, where its requantizer can still take something up."""
+        return next((layer for layer in self.carriers if layer.name == self.layer), None)
 
 
 Handler = Callable[["GraphBuilder", fx.Node, Value, Any], Value]
@@ -113,7 +118,7 @@ class GraphBuilder:
             raise ShiftbookError(
                 f"the model must return one score a class, not {channels} maps of {height}x{width} pixels"
             )
-        return Graph(self.shapes[INPUT], self.needed(result.layer))
+        return Graph(self.shapes[INPUT], self.needed(result.layer), channels)
 
     def needed(self, name: str) -> list[Layer]:
         """The layers that lead to ``name``, in order."""
@@ -132,23 +137,24 @@ class GraphBuilder:
             handler = next((self.handlers[t] for t in type(operation).__mro__ if t in self.handlers), None)
         elif node.op in ("call_function", "call_method"):
             handler = self.handlers.get(node.target)
-        first = node.args[0] if node.args else node.kwargs.get("input")
-        if handler is None or not isinstance(first, fx.Node) or first not in self.values:
+        first = node.args[0] if node.args else node.kwargs.get("input", node.kwargs.get("tensors"))
+        several = first if isinstance(first, (list, tuple)) else [first]
+        known = [tensor for tensor in several if isinstance(tensor, fx.Node) and tensor in self.values]
+        if handler is None or not known:
             raise self.unsupported(node)
-        return handler(self, node, self.value(first), operation)
+        return handler(self, node, self.value(known[0]), operation)
 
     def value(self, node: fx.Node) -> Value:
         """What a node stands for, to one of its readers."""
         value = self.values[node]
         # Questions about the shape (x.size(0)) do not read the tensor.
         readers = [user for user in node.users if user.op == "output" or isinstance(self.found[user], Shape)]
-        return value if len(readers) == 1 else replace(value, carrier=None)
+        return value if len(readers) == 1 else replace(value, carriers=())
 
     def unsupported(self, node: fx.Node, why: str = "") -> ShiftbookError:
         """The error for an operation, named together with its module path."""
-        name = _operation(self.model, node)
         return ShiftbookError(
-            f"unsupported operation {name} at {place(_path(node))}: "
+            f"unsupported operation {described(self.model, node)}: "
             f"{why or 'shiftbook runs ' + self.supported}"
         )
 
@@ -195,6 +201,11 @@ def _path(node: fx.Node) -> str | None:
 def place(path: str | None) -> str:
     """A module path for people."""
     return f"'{path}'" if path else "the model's own forward"
+
+
+def described(model: nn.Module, node: fx.Node) -> str:
+    """An operation and its module's path, for people."""
+    return f"{_operation(model, node)} at {place(_path(node))}"
 
 
 def _operation(model: nn.Module, node: fx.Node) -> str:

@@ -8,7 +8,7 @@ that weights changed by quantization or fine-tuning are seen without tracing aga
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -73,7 +73,7 @@ class ConvLayer:
             return self.module.weight.reshape(-1, *self.input_shape)
         return self.module.weight
 
-    def __call__(self, x: Tensor, residual: Tensor | None) -> Tensor:
+    def __call__(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """The layer in floating point on [N, C, H, W]."""
         top, bottom, left, right = self.padding
         x = functional.pad(x, (left, right, top, bottom))
@@ -100,7 +100,7 @@ class PoolLayer:
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     activation: Activation | None = None  # average only
 
-    def __call__(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+    def __call__(self, x: Tensor) -> Tensor:
         """The layer in floating point on [N, C, H, W]."""
         top, bottom, left, right = self.padding
         empty = -torch.inf if self.kind == "max" else 0.0
@@ -120,12 +120,24 @@ class SubsampleLayer:
     before: int
     after: int
 
-    def __call__(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+    def __call__(self, x: Tensor) -> Tensor:
         """The layer in floating point on [N, C, H, W]."""
         return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.after))
 
 
-Layer = ConvLayer | PoolLayer | SubsampleLayer
+@dataclass(kw_only=True)
+class ConcatLayer:
+    """The channels of several tensors one after another."""
+
+    name: str
+    sources: tuple[str, ...]
+
+    def __call__(self, *tensors: Tensor) -> Tensor:
+        """The layer in floating point on tensors [N, C, H, W] of one height and width."""
+        return torch.cat(tensors, dim=1)
+
+
+Layer = ConvLayer | PoolLayer | SubsampleLayer | ConcatLayer
 
 
 def activate(x: Tensor, activation: Activation | None) -> Tensor:
@@ -139,11 +151,13 @@ def activate(x: Tensor, activation: Activation | None) -> Tensor:
 class Graph:
     """Layers in an order in which they can run; the last one's output is the result.
 
-    ``input_shape`` is (C, H, W) of the normalized image, which goes by the name ``INPUT``.
+    ``input_shape`` is (C, H, W) of the normalized image, which goes by the name ``INPUT``; ``classes`` is the
+    number of the result's channels.
     """
 
     input_shape: tuple[int, int, int]
-    layers: list[Layer] = field(default_factory=list)
+    layers: list[Layer]
+    classes: int
 
     def convs(self) -> Iterator[ConvLayer]:
         """The layers that have weights, in order."""
@@ -153,11 +167,6 @@ class Graph:
     def paths(self) -> list[str]:
         """Module paths of the layers that have weights, in order, each once."""
         return list(dict.fromkeys(layer.path for layer in self.convs()))
-
-    @property
-    def classes(self) -> int:
-        """Channels of the result."""
-        return next(len(layer.module.weight) for layer in reversed(list(self.convs())))
 
     @torch.no_grad()
     def run(self, x: Tensor, observe: Observer | None = None) -> Tensor:
@@ -179,8 +188,7 @@ class Graph:
         if observe:
             observe(INPUT, x)
         for i, layer in enumerate(self.layers):
-            residual = getattr(layer, "residual", None)
-            x = layer(values[layer.source], None if residual is None else values[residual])
+            x = layer(*(values[name] for name in sources(layer)))
             values[layer.name] = x
             if observe:
                 observe(layer.name, x)
@@ -191,7 +199,9 @@ class Graph:
 
 
 def sources(layer: Layer) -> tuple[str, ...]:
-    """Names of the tensors that a layer reads."""
+    """Names of the tensors that a layer reads, in the order in which it takes them."""
+    if isinstance(layer, ConcatLayer):
+        return layer.sources
     if isinstance(layer, ConvLayer) and layer.residual is not None:
         return layer.source, layer.residual
     return (layer.source,)

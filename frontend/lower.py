@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from frontend.calibrate import Affine
 from frontend.codebooks.negate import negate
-from frontend.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer
+from frontend.graph import INPUT, ConcatLayer, ConvLayer, Graph, Layer, PoolLayer
 from frontend.narrow import narrow
 from frontend.progress import Progress, quiet
 from frontend.schemes import QuantizedLayer
 from golden.coding import code_weights
 from golden.errors import ShiftbookError
 from golden.integer import LARGEST_ACTIVATION, MAX_RESIDUAL_MULTIPLIER, prove_accumulator
-from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
+from golden.network import Concat, Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
 from golden.spec import DEFAULT, FRACTION, LEAST_SHIFT, Spec
 from golden.vectors import vector_weights
 
@@ -355,7 +355,9 @@ def _as_kernel(layer: ConvLayer, integers: NDArray[np.int16]) -> NDArray[np.int1
 
 
 def _without_weights(layer: Layer, calibration: Mapping[str, Affine], spec: Spec) -> Node:
-    """Pooling and shortcuts."""
+    """Pooling, shortcuts and concatenation."""
+    if isinstance(layer, ConcatLayer):
+        return Concat(layer.name, layer.sources)
     if isinstance(layer, PoolLayer):
         requantize = None
         if layer.kind == "average":

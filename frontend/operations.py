@@ -9,6 +9,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
+from frontend.concatenate import concatenate
 from frontend.fusion import GraphBuilder, Handler, Pair, Value, pair
 from frontend.graph import Activation, ConvLayer, PoolLayer
 from frontend.shape_operations import (
@@ -25,8 +26,8 @@ from frontend.weight_operations import conv, functional_conv, functional_linear,
 
 
 def _norm(builder: GraphBuilder, node: fx.Node, value: Value, module: nn.BatchNorm2d) -> Value:
-    layer = value.carrier
-    if not isinstance(layer, ConvLayer) or layer.name != value.layer:
+    layer = value.own
+    if not isinstance(layer, ConvLayer):
         raise builder.unsupported(node, "it must follow a convolution whose output nothing else reads")
     if layer.norm is not None or layer.residual is not None or layer.activation is not None:
         raise builder.unsupported(node, "it must follow the convolution directly")
@@ -38,13 +39,13 @@ def _norm(builder: GraphBuilder, node: fx.Node, value: Value, module: nn.BatchNo
 
 def _activation(kind: Activation) -> Handler:
     def handle(builder: GraphBuilder, node: fx.Node, value: Value, module: Any) -> Value:
-        layer = value.carrier
-        if layer is None:
+        if not value.carriers:
             raise builder.unsupported(
                 node, "it must follow a convolution, an add or an average whose output nothing else reads"
             )
         # The second of two clamps wins only where it is the tighter one.
-        layer.activation = "relu6" if "relu6" in (kind, layer.activation) else "relu"
+        for layer in value.carriers:
+            layer.activation = "relu6" if "relu6" in (kind, layer.activation) else "relu"
         return value
 
     return handle
@@ -102,7 +103,7 @@ def _append_pool(
     )
     builder.append(layer, node)
     # A ReLU commutes with max pooling, so the convolution below can still take it.
-    return Value(layer.name, carrier=value.carrier if kind == "max" else layer)
+    return Value(layer.name, carriers=value.carriers if kind == "max" else (layer,))
 
 
 def _adaptive(builder: GraphBuilder, node: fx.Node, value: Value, module: Any) -> Value:
@@ -129,7 +130,7 @@ def _mean(builder: GraphBuilder, node: fx.Node, value: Value, module: Any) -> Va
         name=builder.layer_name(node), source=value.layer, kind="average", kernel=kernel, stride=kernel
     )
     builder.append(layer, node)
-    return Value(layer.name, flat=len(builder.dims(node)) == 2, carrier=layer)
+    return Value(layer.name, flat=len(builder.dims(node)) == 2, carriers=(layer,))
 
 
 def _add(builder: GraphBuilder, node: fx.Node, value: Value, module: Any) -> Value:
@@ -154,20 +155,20 @@ def _add(builder: GraphBuilder, node: fx.Node, value: Value, module: Any) -> Val
     layer.residual = other.layer
     builder.layers.remove(layer)  # it can only run once the other operand is there
     builder.layers.append(layer)
-    return Value(layer.name, flat=value.flat, carrier=layer)
+    return Value(layer.name, flat=value.flat, carriers=(layer,))
 
 
 def _can_add(value: Value) -> ConvLayer | None:
     """The convolution behind a value if its requantizer is free to add another tensor."""
-    layer = value.carrier
-    if not isinstance(layer, ConvLayer) or layer.name != value.layer:
+    layer = value.own
+    if not isinstance(layer, ConvLayer) or layer.activation is not None or layer.residual is not None:
         return None
-    return layer if layer.activation is None and layer.residual is None else None
+    return layer
 
 
 SUPPORTED = (
     "Conv2d, BatchNorm2d, ReLU, ReLU6, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, Linear, Flatten, add, "
-    "ZeroPad2d, Dropout and Identity"
+    "cat, ZeroPad2d, Dropout and Identity"
 )
 """What has a handler, for people."""
 
@@ -220,5 +221,8 @@ HANDLERS: dict[Any, Handler] = {
     torch.add: _add,
     "add": _add,
     "add_": _add,
+    torch.cat: concatenate,
+    torch.concat: concatenate,
+    torch.concatenate: concatenate,
 }
 """By module type, function, or method name. Subclasses go by the nearest ancestor named here."""

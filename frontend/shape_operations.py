@@ -59,7 +59,7 @@ def _padded(
     if fill != 0 or min(*padding, *channels) < 0:
         raise builder.unsupported(node, f"padding must be with zeros and outwards, not {fill} and {padding}")
     if not any(channels):
-        return replace(value, padding=add_padding(value.padding, padding), carrier=None)
+        return replace(value, padding=add_padding(value.padding, padding), carriers=())
     if any(padding) or any(value.padding):
         raise builder.unsupported(node, "channels and pixels cannot be padded at once")
     return _append_subsample(builder, node, value, 1, *channels)

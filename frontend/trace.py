@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from frontend.fusion import BATCH, GraphBuilder, Shape, place
+from frontend.fusion import BATCH, GraphBuilder, Shape, described, place
 from frontend.graph import Graph
 from frontend.operations import HANDLERS, SUPPORTED
 from frontend.subsample import Subsample
@@ -26,7 +26,7 @@ from golden.errors import ShiftbookError
 
 
 def trace(model: nn.Module, input_shape: tuple[int, int, int]) -> Graph:
-    """Trace a sequential or residual network and fuse its layers.
+    """Trace a network and fuse its layers.
 
     Parameters
     ----------
@@ -63,8 +63,10 @@ def trace(model: nn.Module, input_shape: tuple[int, int, int]) -> Graph:
     except ShiftbookError:
         raise
     except Exception as error:
+        where = "" if recorder.failed is None else f" {described(model, recorder.failed)}:"
         raise ShiftbookError(
-            f"the model does not run on {height}x{width} images of {channels} channels: {_first_line(error)}"
+            f"the model does not run on {height}x{width} images of {channels} channels:{where} "
+            f"{_first_line(error)}"
         ) from error
     graph = GraphBuilder(model, module.graph, recorder.found, input_shape, HANDLERS, SUPPORTED).build()
     _check(graph.run(example), expected)
@@ -124,14 +126,23 @@ class _Tracer(fx.Tracer):
 
 
 class _Recorder(fx.Interpreter):
-    """Runs the example and keeps what every node gave: shapes of tensors, and other values as they are."""
+    """Runs the example and keeps what every node gave: shapes of tensors, and other values as they are.
+
+    It also remembers where it failed.
+    """
+
+    failed: fx.Node | None = None
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
         self.found: dict[fx.Node, Any] = {}
 
     def run_node(self, n: fx.Node) -> Any:
-        result = super().run_node(n)
+        try:
+            result = super().run_node(n)
+        except Exception:
+            self.failed = n
+            raise
         self.found[n] = Shape(tuple(result.shape)) if isinstance(result, Tensor) else result
         return result
 

@@ -94,7 +94,7 @@ def _append_conv(
         padding=add_padding(value.padding, _sides(padding, pair(module.kernel_size))),
     )
     builder.append(layer, node)
-    return Value(layer.name, carrier=layer)
+    return Value(layer.name, carriers=(layer,))
 
 
 def _sides(padding: Any, kernel: tuple[int, int]) -> Padding:
@@ -122,4 +122,4 @@ def _append_linear(builder: GraphBuilder, node: fx.Node, value: Value, path: str
         input_shape=builder.shapes[value.layer],
     )
     builder.append(layer, node)
-    return Value(layer.name, flat=True, carrier=layer)
+    return Value(layer.name, flat=True, carriers=(layer,))

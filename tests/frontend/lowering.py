@@ -12,7 +12,7 @@ from frontend.schemes import get
 from frontend.trace import trace
 from frontend.train import quantize_weights
 from golden import executor
-from golden.spec import FRACTION
+from golden.spec import DEFAULT, FRACTION
 from tests.frontend.models import lively
 
 
@@ -20,7 +20,7 @@ def random_images(count, height, width, channels, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, height, width, channels), dtype=np.uint8)
 
 
-def lowered(model, shape, scheme="int8", normalization=None, density=1.0, **options):
+def lowered(model, shape, scheme="int8", normalization=None, density=1.0, spec=DEFAULT, **options):
     """A traced, quantized and calibrated model, its integer network, and what that gives on some images."""
     channels, height, width = shape
     normalization = normalization or Normalization((0.4,) * channels, (0.25,) * channels)
@@ -29,7 +29,7 @@ def lowered(model, shape, scheme="int8", normalization=None, density=1.0, **opti
     images = random_images(8, height, width, channels)
     inputs = normalize(images, normalization.mean, normalization.std)
     scales = calibrate(graph, inputs, input_range=normalization.range())
-    network = lower(graph, quantized, scales, normalization)
+    network = lower(graph, quantized, scales, normalization, spec=spec)
     tensors = executor.run(network, images, keep=True).tensors
     return graph, network, scales, tensors
 

@@ -64,6 +64,59 @@ class Residual(nn.Module):
         return self.head(self.drop(z.view(z.size(0), -1)))
 
 
+class Dense(nn.Module):
+    """A block in which every layer reads the image and all layers before it; takes [N, 3, 8, 8]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(3 + 4 * i, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+            for i in range(3)
+        )
+        self.transition = nn.Conv2d(15, 6, 1)
+        self.pool = nn.AvgPool2d(2)
+        self.head = nn.Linear(6, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        features = [x]
+        for layer in self.layers:
+            features.append(layer(torch.cat(features, 1)))
+        x = self.pool(functional.relu(self.transition(torch.cat(features, dim=-3))))
+        return self.head(x.mean((2, 3)))
+
+
+class Mixed(nn.Module):
+    """Branches of several kinds side by side, twice, and two heads whose scores are joined; [N, 3, 9, 9]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(3, 3, 1)
+        self.one = nn.Conv2d(3, 4, 1)
+        self.three = nn.Conv2d(3, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.signed = nn.Conv2d(3, 2, (1, 3), padding=(0, 1))
+        self.down = nn.Conv2d(16, 5, 3, stride=2)
+        self.left = nn.Linear(26, 4)
+        self.right = nn.Conv2d(26, 3, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.squeeze(x))
+        x = torch.cat(
+            [
+                functional.relu6(self.one(x)),
+                functional.relu(self.norm(self.three(x))),
+                self.signed(x),
+                functional.max_pool2d(x, 3, 1, 1),
+                functional.avg_pool2d(x, 3, 1, 1),
+            ],
+            dim=1,
+        )
+        pooled = functional.max_pool2d(x, 3, 2)
+        down = functional.relu(self.down(x))
+        x = torch.concat((pooled, down, down), axis=1)
+        return torch.cat([self.left(x.mean((2, 3))), torch.flatten(self.right(x), 1)], -1)
+
+
 def small() -> nn.Sequential:
     """Convolutions with and without batch norm, and a hidden fully connected layer; takes [N, 2, 8, 8]."""
     return nn.Sequential(

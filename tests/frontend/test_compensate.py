@@ -14,7 +14,7 @@ from frontend.schemes import get
 from frontend.schemes.base import Part, channel_scales
 from frontend.trace import trace
 from frontend.train import quantize_weights
-from tests.frontend.models import Residual, lively, small
+from tests.frontend.models import Dense, Mixed, Residual, lively, small
 
 
 def draw(*shape, seed=0):
@@ -121,7 +121,9 @@ def compressed(model, shape, scheme, density, images=64, seed=0):
     return wanted, trace(plain, shape).run(x), graph.run(x), layers
 
 
-@pytest.mark.parametrize(("build", "shape"), [(Residual, (3, 16, 16)), (small, (2, 8, 8))])
+@pytest.mark.parametrize(
+    ("build", "shape"), [(Residual, (3, 16, 16)), (small, (2, 8, 8)), (Dense, (3, 8, 8)), (Mixed, (3, 9, 9))]
+)
 @pytest.mark.parametrize(("scheme", "density"), [("shift", 1.0), ("shift", 0.5), ("focused", 0.5)])
 def test_a_network_keeps_its_scores(build, shape, scheme, density):
     model = lively(build())

@@ -185,7 +185,6 @@ NORM = {"c": conv(), "n": nn.BatchNorm2d(4)}
         (lambda m, x: m.c(x).softmax(1), {"c": conv()}, "operation softmax at 'part'"),
         (lambda m, x: m.c(x) * 2, {"c": conv()}, "operation mul at 'part'"),
         (lambda m, x: m.c(x) + 1, {"c": conv()}, "both operands must be tensors of the network, not 1"),
-        (lambda m, x: torch.cat([m.c(x), m.c(x)], 1), {"c": conv()}, "operation cat at 'part'"),
         (lambda m, x: functional.conv2d(x, m.c.weight), {"c": conv()}, "its bias must be that of 'part.c'"),
         (
             lambda m, x: functional.conv2d(x, m.c.weight, m.d.bias),
@@ -230,7 +229,11 @@ NORM = {"c": conv(), "n": nn.BatchNorm2d(4)}
         (lambda m, x: functional.dropout(m.c(x)), {"c": conv()}, "dropout at 'part': it stays on"),
         (lambda m, x: m.c(x)[:, :2], {"c": conv()}, "indexing must be"),
         (lambda m, x: m.c(x) if x.sum() > 0 else x, {"c": conv()}, "cannot be traced at 'part'"),
-        (lambda m, x: m.c(x), {"c": conv(5)}, "does not run on 8x8 images of 3 channels"),
+        (
+            lambda m, x: m.c(x),
+            {"c": conv(5)},
+            "does not run on 8x8 images of 3 channels: Conv2d at 'part.c': Given groups=1",
+        ),
         (lambda m, x: m.c(x), {"c": conv()}, "one score a class, not 4 maps of 6x6 pixels"),
         (lambda m, x: (m.c(x), x), {"c": conv()}, "must return one tensor"),
     ],

@@ -6,18 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golden.errors import ShiftbookError
 from golden.executor import run
-from golden.integer import requantize
-from golden.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights, zero_points
-from golden.spec import FRACTION
+from golden.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights
 from golden.validate import shapes
-
-torch.set_num_threads(1)  # the tensors are tiny
+from tests.golden import torch_layers
 
 
 def parameters(rng, outputs: int, residual: bool = False, zero: int | None = None) -> Requantize:
@@ -56,50 +52,13 @@ def small_network(seed: int = 0) -> Network:
     return Network(Input("image", (9, 11, 3), normalize), nodes, 4)
 
 
-def torch_run(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
-    """All tensors, with torch's own layers in float64 between requantizers."""
-    zero = zero_points(network)
-    tensors = {network.input.name: requantize(images, network.input.requantize)}
-
-    def padded(source: str, padding, fill: float) -> torch.Tensor:
-        x = torch.from_numpy(tensors[source].astype(np.float64)).permute(0, 3, 1, 2)
-        return torch.nn.functional.pad(x, (padding[2], padding[3], padding[0], padding[1]), value=fill)
-
-    for node in network.nodes:
-        if isinstance(node, Conv):
-            w = torch.from_numpy(node.weights.integers.astype(np.float64)).permute(0, 3, 1, 2)
-            x = padded(node.source, node.padding, zero[node.source])
-            acc = torch.nn.functional.conv2d(x, w, stride=node.stride, groups=node.groups)
-            acc = acc.permute(0, 2, 3, 1).numpy().astype(np.int64)
-            p = node.requantize
-            product = (acc + p.bias) * p.multiplier
-            if node.residual is not None:
-                difference = tensors[node.residual].astype(np.int64) - zero[node.residual]
-                product = (product << FRACTION) + (difference * p.residual_multiplier << p.shift)
-            point = p.shift + (FRACTION if node.residual is not None else 0)
-            rounded = (product + (1 << point >> 1)) >> point
-            tensors[node.name] = np.clip(p.zero_point + rounded, p.low, p.high).astype(np.uint8)
-        elif isinstance(node, Pool) and node.kind == "max":
-            x = torch.nn.functional.max_pool2d(padded(node.source, node.padding, 0), node.kernel, node.stride)
-            tensors[node.name] = x.permute(0, 2, 3, 1).numpy().astype(np.uint8)
-        elif isinstance(node, Pool):
-            x = padded(node.source, node.padding, zero[node.source])
-            x = torch.nn.functional.avg_pool2d(x, node.kernel, node.stride, divisor_override=1)
-            tensors[node.name] = requantize(x.permute(0, 2, 3, 1).numpy(), node.requantize)
-        else:
-            x = padded(node.source, (0, 0, 0, 0), 0)[:, :, :: node.stride, :: node.stride]
-            x = torch.nn.functional.pad(x, (0, 0, 0, 0, node.before, node.after), value=zero[node.source])
-            tensors[node.name] = x.permute(0, 2, 3, 1).numpy().astype(np.uint8)
-    return tensors
-
-
 @given(st.integers(0, 2**32))
 @settings(max_examples=25, deadline=None)
 def test_every_tensor_equals_torch(seed):
     network = small_network(seed)
     images = np.random.default_rng(seed).integers(0, 256, (3, 9, 11, 3), np.uint8)
     got = run(network, images, keep=True)
-    want = torch_run(network, images)
+    want = torch_layers.run(network, images)
     assert got.tensors.keys() == want.keys()
     for name, tensor in want.items():
         assert np.array_equal(got.tensors[name], tensor), name

@@ -1,4 +1,4 @@
-"""The integer layers against torch in float64 and int64, and the requantizer against Python's integers."""
+"""Accumulators against torch in int64, and the requantizer against Python's integers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ from golden.integer import (
     MAX_RESIDUAL_MULTIPLIER,
     MAX_SHIFT,
     accumulate,
-    pool,
     prove_accumulator,
     requantize,
-    subsample,
 )
-from golden.network import Conv, Pool, Requantize, Subsample, Weights
+from golden.network import Conv, Requantize, Weights
 from golden.spec import DEFAULT
 
 torch.set_num_threads(1)  # the tensors are tiny
@@ -153,52 +151,6 @@ def test_the_largest_sums_are_exact(sign, count, dtype):
     got = accumulate(images, weights)
     assert got.dtype == dtype
     assert np.array_equal(got, torch_convolution(images, weights, 1, (0, 0, 0, 0), 1, 0))
-
-
-@st.composite
-def pools(draw):
-    kind = draw(st.sampled_from(["max", "average"]))
-    kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-    padding = tuple(draw(st.integers(0, k - 1)) for k in (kernel[0], kernel[0], kernel[1], kernel[1]))
-    stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    shape = draw(
-        st.tuples(st.integers(1, 2), st.integers(kernel[0], 9), st.integers(kernel[1], 9), st.integers(1, 5))
-    )
-    images = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 256, shape, np.uint8)
-    requantizer = (
-        parameters(draw(st.integers(-50, 50)), draw(st.integers(1, 99)), 8) if kind == "average" else None
-    )
-    return images, Pool("p", "x", kind, kernel, stride, padding, requantizer), draw(byte)
-
-
-@given(pools())
-@settings(deadline=None)
-def test_pools_equal_torch(case):
-    images, node, zero = case
-    top, bottom, left, right = node.padding
-    fill = zero if node.kind == "average" else -1
-    x = torch.nn.functional.pad(
-        torch.from_numpy(images.astype(np.float64)).permute(0, 3, 1, 2),
-        (left, right, top, bottom),
-        value=fill,
-    )
-    if node.kind == "max":
-        want = torch.nn.functional.max_pool2d(x, node.kernel, node.stride).permute(0, 2, 3, 1).numpy()
-    else:
-        sums = torch.nn.functional.avg_pool2d(x, node.kernel, node.stride, divisor_override=1).permute(
-            0, 2, 3, 1
-        )
-        want = requantize(sums.numpy(), node.requantize)
-    assert np.array_equal(pool(images, node, zero), want)
-
-
-@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3), st.integers(0, 3), st.integers(0, 3), byte)
-def test_subsample_takes_every_nth_pixel(height, width, stride, before, after, zero):
-    images = np.random.default_rng(0).integers(0, 256, (2, height, width, 2), np.uint8)
-    got = subsample(images, Subsample("s", "x", stride, before, after), zero)
-    for n, y, x, c in np.ndindex(got.shape):
-        inside = before <= c < before + 2
-        assert got[n, y, x, c] == (images[n, y * stride, x * stride, c - before] if inside else zero)
 
 
 def conv_of(weights, bias=0) -> Conv:
