@@ -57,7 +57,8 @@ def build(
     wave
         Build with FST waveforms (slower).
     public
-        Patterns of the names in ``top`` that cocotb may see. Every visible name costs speed.
+        Patterns of the names in ``top``, or ``module.name`` in another module, that cocotb may see. Every
+        visible name costs speed.
     parameters
         Values of parameters of ``top``.
 

@@ -117,7 +117,8 @@ def compile_design(work: Path, design: Design, tools: Tools) -> None:
     scratch, log = work / "obj", work / "log"
     scratch.mkdir()
     (scratch / "top.v").write_text(design.verilog)
-    visible = "".join(f'public_flat_rw -module "{design.top}" -var "{name}"\n' for name in design.public)
+    names = [name.rpartition(".") for name in design.public]
+    visible = "".join(f'public_flat_rw -module "{of or design.top}" -var "{name}"\n' for of, _, name in names)
     (scratch / "public.vlt").write_text(f"`verilator_config\n{visible}")
     with ThreadPoolExecutor() as pool:
         runtime = pool.submit(_runtime, design.wave, tools)

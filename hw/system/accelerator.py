@@ -176,7 +176,7 @@ class Accelerator(wiring.Component):
         self.planner = m.submodules.planner = LoadPlanner(spec)
         self.writer = m.submodules.writer = LoadWriter(spec)
         self.fetcher = m.submodules.fetcher = StreamFetcher(spec)
-        self.residual = m.submodules.residual = ResidualReader(spec)
+        self.residual = m.submodules.residual_reader = ResidualReader(spec)
         self.store = m.submodules.store = Store(spec)
         self.reads = m.submodules.reads = ReadMaster(spec)
         self.engine = m.submodules.engine = Engine(spec)

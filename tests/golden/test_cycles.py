@@ -33,6 +33,7 @@ def test_slots_take_their_rows_and_escapes(layer):
     """Weight by weight: every code its rows, every full skip a cycle in the channel that it reaches."""
     conv, spec = layer.conv, layer.spec
     assume(conv.weights.vectors is None)
+    assume(len(plan_layer(conv, layer.image.shape, spec)) == 1)
     placement = items.placement_of(conv.weights, spec.slots, spec)
     outputs, positions = len(conv.weights.integers), placement.positions
     got, rows = counted(conv, layer.image.shape, spec)

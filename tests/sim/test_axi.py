@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from golden import executor
+from golden.memory import TensorLayout
 from golden.network import Network
+from hw.system import load_planner, sequencer
 from sim import board, image, simulator
 from tests.sim.axi_cocotb import BASE
 from tests.sim.networks import IMAGES, SMALL, everything
@@ -20,16 +22,19 @@ assert BASE % image.ALIGNMENT == 0
 
 def network() -> Network:
     whole = everything(SMALL)
-    return Network(whole.input, whole.nodes[:5], whole.slots)
+    return Network(whole.input, whole.nodes[:6], whole.slots)
 
 
 @pytest.fixture(scope="module")
 def built() -> simulator.Build:
-    return simulator.build(board.verilog(SMALL), "accelerator", public=("*",))
+    inner = [
+        f"accelerator_{name}" for name in ("sequencer.start", "supervisor.abort", "*.state", "*.fsm_state")
+    ]
+    return simulator.build(board.verilog(SMALL), "accelerator", public=("*", *inner))
 
 
-def play(built: simulator.Build, folder: Path, orders: list[dict[str, Any]]) -> None:
-    """Every order ends as it says, and the run after it is right."""
+def prepare(folder: Path) -> tuple[dict[str, int], TensorLayout, np.ndarray]:
+    """Leave the image there; where the last tensor is, how it lies, and what it must be."""
     net = network()
     whole = image.build(net, SMALL)
     contents = whole.contents()
@@ -41,7 +46,12 @@ def play(built: simulator.Build, folder: Path, orders: list[dict[str, Any]]) -> 
     view = whole.plan.views[last]
     layout = whole.places[view.tensor].layout
     want = executor.run(net, IMAGES[:1], keep=True).tensors[last][0]
-    common = {"offset": whole.offset(view.tensor), "size": layout.size}
+    return {"offset": whole.offset(view.tensor), "size": layout.size}, layout, want
+
+
+def play(built: simulator.Build, folder: Path, orders: list[dict[str, Any]]) -> None:
+    """Every order ends as it says, and the run after it is right."""
+    common, layout, want = prepare(folder)
     (folder / "orders.json").write_text(json.dumps([{**common, **order} for order in orders]))
     simulator.run(built, "tests.sim.axi_cocotb", folder=folder)
     results = json.loads((folder / "results.json").read_text())
@@ -85,3 +95,28 @@ def test_abort_at_any_time(built: simulator.Build, tmp_path: Path) -> None:
     cycles = [*range(0, 120, 17), *np.random.default_rng(0).integers(120, 6000, 12).tolist()]
     orders = [{"kind": "abort", "cycle": cycle, "ends": ["ABORTED", "done"]} for cycle in cycles]
     play(built, tmp_path, orders)
+
+
+def test_abort_in_each_state(built: simulator.Build, tmp_path: Path) -> None:
+    order, layout, want = prepare(tmp_path)
+    (tmp_path / "order.json").write_text(json.dumps(order))
+    simulator.run(built, "tests.sim.abort_cocotb", folder=tmp_path)
+    results = json.loads((tmp_path / "results.json").read_text())
+    counts = {
+        "sequencer": len(sequencer.State),
+        "planner": len(load_planner.State),
+        "store": 3,
+        "residual_reader": 2,
+    }
+    every = {(unit, state) for unit, count in counts.items() for state in range(count)}
+    idle = ("sequencer", sequencer.State.IDLE.value)  # there is nothing to abort
+    struck = {(result["unit"], result["states"][result["unit"]]) for result in results}
+    assert struck == every - {idle}
+    for result in results:
+        assert result["fault"] == "ABORTED", result
+        assert result["again"] == "done", result
+        assert np.array_equal(layout.unpack(np.array(result["after"], np.uint8)), want), result
+
+
+def test_abort_of_nothing(built: simulator.Build, tmp_path: Path) -> None:
+    play(built, tmp_path, [{"kind": "abort", "cycle": 20_000, "ends": ["done"]}])

@@ -1,0 +1,119 @@
+"""Aborts that strike in each state of each state machine: runs in the simulator, see test_axi.py."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.task import bridge
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from hw.system.host_map import Host
+from hw.system.sequencer import State
+from sim.host import ABORT, AcceleratorError
+from tests.sim.axi_cocotb import BASE, Board
+
+MACHINES = {"sequencer": "state", "planner": "state", "store": "fsm_state", "residual_reader": "fsm_state"}
+"""Units of the accelerator, and the signals that hold their states."""
+
+States = dict[str, int]
+
+
+def states(dut: Any) -> States:
+    """The state of every machine now."""
+    return {unit: int(getattr(getattr(dut, unit), name).value) for unit, name in MACHINES.items()}
+
+
+async def started(dut: Any) -> None:
+    """Until the cycle in which a program starts."""
+    while not int(dut.sequencer.start.value):
+        await RisingEdge(dut.clk)
+
+
+async def run(board: Board) -> str:
+    """Carry out the program with a pause after each layer; the fault, or "done"."""
+
+    @bridge
+    def play() -> str:
+        try:
+            board.driver.start(BASE, pause=True)
+            while not board.driver.wait():
+                board.driver.go_on()
+        except AcceleratorError as error:
+            return error.fault.name
+        return "done"
+
+    return str(await play())
+
+
+async def trace(board: Board) -> list[States]:
+    """The states in each cycle of an undisturbed run."""
+    found: list[States] = []
+
+    async def watch() -> None:
+        await started(board.dut)
+        while True:
+            found.append(states(board.dut))
+            await RisingEdge(board.dut.clk)
+
+    watching = cocotb.start_soon(watch())
+    assert await run(board) == "done"
+    watching.cancel()
+    return found
+
+
+async def strike(board: Board, cycle: int) -> dict[str, Any]:
+    """Send an abort so many cycles after the start; when it struck, in which states, and the end."""
+    struck: dict[str, Any] = {}
+
+    async def send() -> None:
+        await started(board.dut)
+        await ClockCycles(board.dut.clk, cycle)
+        await board.host.write_dword(Host.CONTROL, ABORT)
+
+    async def watch() -> None:
+        await started(board.dut)
+        number = 0
+        while not int(board.dut.supervisor.abort.value):
+            await RisingEdge(board.dut.clk)
+            number += 1
+        struck.update(cycle=number, states=states(board.dut))
+
+    tasks = [cocotb.start_soon(send()), cocotb.start_soon(watch())]
+    struck["fault"] = await run(board)
+    for task in tasks:
+        await task
+    while await board._read(Host.STATUS) & 1:
+        pass
+    return struck
+
+
+@cocotb.test()
+async def every_state(dut: Any) -> None:
+    """Leave, for each state of each machine, how an abort ended that was aimed at it."""
+    logging.getLogger("cocotb").setLevel(logging.WARNING)
+    order = json.loads(Path("order.json").read_text())
+    image = Path("image.bin").read_bytes()
+    Clock(dut.clk, 2, "step", impl="gpi").start()
+    dut.rst.value = 1
+    board = Board(dut)
+    await ClockCycles(dut.clk, 4)
+    dut.rst.value = 0
+    board.ram.write(BASE, image)
+    course = await trace(board)
+    running = [number for number, at in enumerate(course) if at["sequencer"] != State.IDLE.value]
+    delay = (await strike(board, 300))["cycle"] - 300
+    results = []
+    for unit in MACHINES:
+        for state in sorted({course[number][unit] for number in running}):
+            cycles = [number for number in running if course[number][unit] == state and number > delay]
+            struck = await strike(board, cycles[len(cycles) // 2] - delay)
+            board.ram.write(BASE + order["offset"], bytes(order["size"]))
+            again = await run(board)
+            after = list(board.ram.read(BASE + order["offset"], order["size"]))
+            results.append({"unit": unit, "state": state, **struck, "again": again, "after": after})
+    Path("results.json").write_text(json.dumps(results))
