@@ -150,9 +150,9 @@ def _products(layer: ConvLayer, meets: Sequence[Pair]) -> Pair:
 
 
 def _columns(layer: ConvLayer, x: Tensor) -> Tensor:
-    """[G, D, n] what the D = I kh kw weights of an output meet, at all pixels of all images."""
+    """[G, D, n] what the D = I kh kw weights of an output meet, at all pixels of all images and copies."""
     top, bottom, left, right = layer.padding
-    padded = functional.pad(x, (left, right, top, bottom))
+    padded = functional.pad(x, (left, right, top, bottom)).unflatten(1, (layer.copies, -1)).flatten(0, 1)
     unfolded = functional.unfold(padded, layer.kernel, stride=layer.stride)
     return unfolded.unflatten(1, (layer.groups, -1)).permute(1, 2, 0, 3).flatten(2)
 
@@ -233,7 +233,7 @@ def _restore_mean(
 ) -> None:
     """Step 5, with the residual and before the clamp."""
     linear_now, linear_was = replace(now, activation=None), replace(was, activation=None)
-    apart = torch.zeros(len(now.module.weight))
+    apart = torch.zeros(now.outputs)
     for (a, b), (r, s) in zip(meets, adds, strict=True):
         apart += (linear_was(a, r) - linear_now(b, s)).mean(dim=(2, 3)).sum(dim=0)
     apart /= sum(len(b) for _, b in meets)

@@ -36,6 +36,9 @@ def check_runnable(network: Network, spec: Spec) -> None:
             f"the network is coded for {network.slots} slots and the spec has {spec.slots}: "
             "compress it for these, or pass it through golden.support.recode"
         )
+    for node in network.nodes:
+        if isinstance(node, Conv) and node.copies > 1:
+            raise ShiftbookError(f"layer {node.name}: the accelerator runs no weights that copies share yet")
     for step in plan(network, spec).passes:
         check_pass(step, spec)
 
