@@ -152,9 +152,9 @@ def _products(layer: ConvLayer, meets: Sequence[Pair]) -> Pair:
 
 
 def _columns(layer: ConvLayer, x: Tensor) -> Tensor:
-    """[G, D, n] what the D = I kh kw weights of an output meet, at all pixels of all images."""
+    """[G, D, n] what the D = I kh kw weights of an output meet, at all pixels of all images and copies."""
     top, bottom, left, right = layer.padding
-    padded = functional.pad(x, (left, right, top, bottom))
+    padded = functional.pad(x, (left, right, top, bottom)).unflatten(1, (layer.copies, -1)).flatten(0, 1)
     unfolded = functional.unfold(padded, layer.kernel, stride=layer.stride)
     return unfolded.unflatten(1, (layer.groups, -1)).permute(1, 2, 0, 3).flatten(2)
 
@@ -236,7 +236,7 @@ def _restore_mean(now: ConvLayer, was: ConvLayer, parts: Sequence[Sequence[Pair]
         For each part of the images the source and, where there is one, the residual.
     """
     linear_now, linear_was = replace(now, activation=None), replace(was, activation=None)
-    apart = torch.zeros(len(now.module.weight))
+    apart = torch.zeros(now.outputs)
     for part in parts:
         wanted, got = _run(linear_was, linear_now, part)
         apart += (wanted - got).mean(dim=(2, 3)).sum(dim=0)

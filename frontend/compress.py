@@ -34,8 +34,12 @@ from frontend.progress import Progress, quiet
 from frontend.prune import check_density
 from frontend.schemes import Scheme, make
 from frontend.surroundings import surroundings
+from frontend.tensor_train.decomposition import Training, decompose_network
+from frontend.tensor_train.network import facts_of, states_of
+from frontend.tensor_train.plan import Plan
 from frontend.trace import any_layout, trace
 from golden import checkpoint, executor
+from golden.decomposed import FACT
 from golden.errors import ShiftbookError
 from golden.network import Network
 from golden.sizes import Sizes, layer_sizes
@@ -115,6 +119,8 @@ def compress(
     recipe: train.Recipe | None = None,
     state: Path | None = None,
     log: Path | None = None,
+    tensor_train: Plan | None = None,
+    keep_cores: Path | None = None,
     progress: Progress = quiet,
 ) -> Report:
     """Compress a network and write its checkpoint.
@@ -157,6 +163,11 @@ def compress(
         it; it is removed once the checkpoint is written.
     log
         File that gets one line of JSON for each epoch.
+    tensor_train
+        How to decompose convolutions first; the scheme is then that of their cores. Where torchrun launched
+        several processes they train together, and all but the first end then.
+    keep_cores
+        File for the trained float network with its cores; if it is there, they are taken from it.
 
     Raises
     ------
@@ -169,12 +180,35 @@ def compress(
     if epochs < 0:
         raise ShiftbookError(f"epochs must be at least 0, not {epochs}")
     found = load_model(source, weights, seed=seed, progress=progress)
-    material = gather(found, data, calibration, epochs, seed, progress, frame)
+    trained = epochs + (0 if tensor_train is None else tensor_train.epochs)
+    material = gather(found, data, calibration, trained, seed, progress, frame)
     normalization = normalization_for(found, material.train.shape[2], mean, std)
     graph, model = _traced(found.model, material)
     float_accuracy = _float_accuracy(model, material.test, normalization, progress)
-    kept = default_int8(graph) if keep_int8 is None else _checked_paths(graph, keep_int8)
+    decomposed: dict[str, object] = {}
     inputs = normalize(material.calibration(seed).images, normalization.mean, normalization.std)
+    if tensor_train is not None:
+        lessons = _lessons(model, material, normalization, progress) if tensor_train.epochs else None
+        training = Training(
+            data=lessons,
+            mean=normalization.mean,
+            std=normalization.std,
+            seed=seed,
+            recipe=recipe or train.Recipe(),
+            state=state,
+            log=log,
+        )
+        before = _scores(graph, inputs)
+        done = decompose_network(found.model, graph, tensor_train, training, inputs, keep_cores, progress)
+        graph, model = _traced(found.model, material)
+        if not done:
+            refresh_statistics(model, graph, material.train.images, normalization, inputs, before, seed)
+        decomposed = {
+            "tensor_train": tensor_train.describe(),
+            "cores_accuracy": _float_accuracy(model, material.test, normalization, progress),
+            FACT: facts_of(found.model, graph),
+        }
+    kept = default_int8(graph) if keep_int8 is None else _checked_paths(graph, keep_int8)
     compensated = epochs == 0 and chosen.incremental
     wanted = _scores(graph, inputs) if epochs == 0 and not compensated else None
     quantized = train.quantize_weights(
@@ -218,6 +252,7 @@ def compress(
             "mean": list(normalization.mean),
             "std": list(normalization.std),
             "float_accuracy": float_accuracy,
+            **decomposed,
         },
         progress=progress,
     )
@@ -225,7 +260,8 @@ def compress(
     network = replace(network, facts={**network.facts, "accuracy": accuracy})
     checkpoint.save(network, Path(output), spec)
     if state is not None:
-        state.unlink(missing_ok=True)
+        for file in (state, *states_of(state)):
+            file.unlink(missing_ok=True)
     return Report(
         network=network,
         path=Path(output),

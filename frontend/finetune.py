@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
-import os
-import pickle
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +18,7 @@ from frontend.batches import Images, Labels, augment, batch_count, batch_size, b
 from frontend.layer_state import States, by_scheme, follow, kept_share, prune_layers, refresh
 from frontend.progress import Progress
 from frontend.schedule import BATCH, PEAK_RATE, Stage, stage_at
+from frontend.training_files import append_log, digest_of, load_state, save_state
 from golden.errors import ShiftbookError
 
 Data = tuple[Images, Labels]
@@ -106,7 +103,7 @@ class FineTuning:
         self.flip = recipe.mirrors(data[0])
         self.bfloat16 = has_fast_bfloat16() if recipe.bfloat16 is None else recipe.bfloat16
         self.steps_per_epoch = batch_count(len(data[0]), recipe.batch)
-        self.digest = _digest(model, data)
+        self.digest = digest_of(model, data)
         self.epoch = 0
         self.quantized = 0.0
         self.next_refresh = 0
@@ -148,7 +145,7 @@ class FineTuning:
             if validation is not None:
                 record["validation_accuracy"] = self.accuracy(validation)
             if log is not None:
-                _append(log, record)
+                append_log(log, record)
             if state is not None:
                 self.save(state)
         if self.quantized < 1:  # there were too few steps for every part of the schedule
@@ -255,16 +252,7 @@ class FineTuning:
             with torch.no_grad():
                 wanted = None if self.teacher is None else self.teacher(inputs)
         answer = answer.float()
-        loss = functional.cross_entropy(answer, target)
-        if wanted is not None:
-            heat, share = self.recipe.temperature, self.recipe.distill
-            apart = functional.kl_div(
-                functional.log_softmax(answer / heat, 1),
-                functional.log_softmax(wanted.float() / heat, 1),
-                reduction="batchmean",
-                log_target=True,
-            )
-            loss = (1 - share) * loss + share * heat**2 * apart
+        loss = lesson_loss(answer, target, wanted, self.recipe)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -304,30 +292,11 @@ class FineTuning:
                 for name, s in self.states.items()
             },
         }
-        partial = path.with_name(path.name + ".partial")
-        try:
-            with partial.open("wb") as file:
-                torch.save(state, file)
-            os.replace(partial, path)
-        except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
-            raise ShiftbookError(f"cannot write the training state {path}: {error}") from error
+        save_state(path, state)
 
     def restore(self, path: Path) -> None:
         """Go on from the state in ``path``."""
-        try:
-            saved = torch.load(path, weights_only=True)
-            identity = saved["identity"]
-        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise ShiftbookError(
-                f"{path} is not a training state that can be read; remove it to start anew"
-            ) from error
-        for key, value in self._identity().items():
-            if identity.get(key) != value:
-                raise ShiftbookError(
-                    f"{path} belongs to another run: its {key} is {identity.get(key)}, not {value}; "
-                    f"remove it to start anew"
-                )
+        saved = load_state(path, self._identity())
         self.model.load_state_dict(saved["model"])
         self.epoch, self.quantized, self.next_refresh, self.refresh_interval = saved["run"]
         for name, state in self.states.items():
@@ -345,21 +314,19 @@ class FineTuning:
         self.optimizer.load_state_dict(saved["optimizer"])
 
 
-def _digest(model: nn.Module, data: Data) -> str:
-    """A checksum of the float model, the images and the labels."""
-    tensors = [value.to("cpu", torch.float32).numpy() for value in model.state_dict().values()]
-    checksum = 0
-    for array in (*tensors, *data):
-        checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
-    return f"{len(data[0])} images, checksum {checksum:08x}"
-
-
-def _append(log: Path, record: dict[str, Any]) -> None:
-    try:
-        with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-    except OSError as error:
-        raise ShiftbookError(f"cannot write the training log {log}: {error.strerror}") from error
+def lesson_loss(answer: Tensor, target: Tensor, wanted: Tensor | None, recipe: Recipe) -> Tensor:
+    """The loss of scores [N, classes] for labels [N] and, where given, for the float network's scores."""
+    loss = functional.cross_entropy(answer, target)
+    if wanted is None:
+        return loss
+    heat, share = recipe.temperature, recipe.distill
+    apart = functional.kl_div(
+        functional.log_softmax(answer / heat, 1),
+        functional.log_softmax(wanted.float() / heat, 1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return (1 - share) * loss + share * heat**2 * apart
 
 
 def has_fast_bfloat16() -> bool:

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from frontend.shared_conv import SharedConv2d
+
 Activation = Literal["relu", "relu6"]
 Norm = nn.BatchNorm2d | nn.BatchNorm1d
 Observer = Callable[[str, Tensor], None]
@@ -67,8 +69,18 @@ class ConvLayer:
         """Groups of channels that do not meet."""
         return self.module.groups if isinstance(self.module, nn.Conv2d) else 1
 
+    @property
+    def copies(self) -> int:
+        """Consecutive runs of channels that have the same weights (see frontend.shared_conv)."""
+        return self.module.copies if isinstance(self.module, SharedConv2d) else 1
+
+    @property
+    def outputs(self) -> int:
+        """Output channels."""
+        return self.copies * len(self.module.weight)
+
     def weight(self) -> Tensor:
-        """The weight as [O, I, kh, kw], whatever the module's own layout."""
+        """The weight as [O, I, kh, kw], whatever the module's own layout; of copies it is stored once."""
         if isinstance(self.module, nn.Linear):
             return self.module.weight.reshape(-1, *self.input_shape)
         return self.module.weight
@@ -77,7 +89,9 @@ class ConvLayer:
         """The layer in floating point on [N, C, H, W]."""
         top, bottom, left, right = self.padding
         x = functional.pad(x, (left, right, top, bottom))
-        y = functional.conv2d(x, self.weight(), self.module.bias, self.stride, groups=self.groups)
+        weight = self.weight().repeat(self.copies, 1, 1, 1) if self.copies > 1 else self.weight()
+        groups = self.groups * self.copies
+        y = functional.conv2d(x, weight, self.module.bias, self.stride, groups=groups)
         if self.norm is not None:
             norm = self.norm
             y = functional.batch_norm(

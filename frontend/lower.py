@@ -145,6 +145,7 @@ def _conv(
     layer: ConvLayer, quantized: QuantizedLayer, calibration: Mapping[str, Affine], spec: Spec, seed: int
 ) -> Conv:
     source, target = calibration[layer.source], calibration[layer.name]
+    quantized = _repeated(quantized, layer.copies)
     norm_gain, norm_offset = fold_norm(layer)
     step = np.broadcast_to(np.asarray(quantized.step, np.float64), norm_gain.shape)
     gain = norm_gain * source.scale * step / target.scale
@@ -167,6 +168,7 @@ def _conv(
         0.0 if residual is None else residual.scale / target.scale,
         clamps(layer, target),
     )
+    quantized, constant, copies = _shared(quantized, constant, layer.copies)
     conv = Conv(
         name=layer.name,
         source=layer.source,
@@ -174,11 +176,45 @@ def _conv(
         requantize=requantize,
         stride=layer.stride,
         padding=layer.padding,
-        groups=layer.groups,
+        groups=layer.groups * layer.copies // copies,
         residual=layer.residual,
+        copies=copies,
     )
     prove_accumulator(conv, spec)
     return conv
+
+
+def _repeated(quantized: QuantizedLayer, copies: int) -> QuantizedLayer:
+    """The weights of all copies one after another, so that each output channel has its own."""
+    if copies == 1:
+        return quantized
+    step, vectors = np.asarray(quantized.step), quantized.vectors
+    if vectors is not None:
+        codes, present = (np.concatenate([a] * copies) for a in (vectors.codes, vectors.present))
+        vectors = replace(vectors, codes=codes, present=present)
+    return replace(
+        quantized,
+        integers=np.concatenate([quantized.integers] * copies),
+        step=np.tile(step, copies) if step.ndim else quantized.step,
+        vectors=vectors,
+    )
+
+
+def _shared(quantized: QuantizedLayer, constant: Flags, copies: int) -> tuple[QuantizedLayer, Flags, int]:
+    """Undo `_repeated` where all copies still have the same weights, and say how many copies are left.
+
+    Where batch norm turned a channel in some copies only, or one of them is constant, they differ. Each
+    output channel then keeps its own weights, and the copies become the groups of an ordinary layer.
+    """
+    rows = len(constant) // copies
+    integers, flags = quantized.integers.reshape(copies, rows, -1), constant.reshape(copies, rows)
+    if copies == 1 or (integers != integers[0]).any() or (flags != flags[0]).any():
+        return quantized, constant, 1
+    vectors = quantized.vectors
+    if vectors is not None:
+        vectors = replace(vectors, codes=vectors.codes[:rows], present=vectors.present[:rows])
+    quantized = replace(quantized, integers=quantized.integers[:rows], vectors=vectors)
+    return quantized, constant[:rows], copies
 
 
 def _turned(layer: ConvLayer, quantized: QuantizedLayer, turned: Flags, spec: Spec) -> QuantizedLayer:
@@ -209,7 +245,7 @@ def _coded(name: str, quantized: QuantizedLayer, constant: Flags, spec: Spec, se
 def fold_norm(layer: ConvLayer) -> tuple[Reals, Reals]:
     """Gain and offset [O] in float64 with ``norm(conv(x) + bias) = gain * conv(x) + offset``."""
     bias = layer.module.bias
-    outputs = len(layer.module.weight)
+    outputs = layer.outputs
     offset = np.zeros(outputs) if bias is None else bias.detach().numpy().astype(np.float64)
     norm = layer.norm
     if norm is None:

@@ -47,6 +47,11 @@ class Stage:
     rate: float
 
 
+def rate_at(progress: float) -> float:
+    """Learning rate as a share of its peak: half a cosine, with a short rise before it."""
+    return 0.5 * (1 + math.cos(math.pi * progress)) * min(1.0, (progress + WARM_UP / 10) / WARM_UP)
+
+
 def stage_at(progress: float, density: float, prune_share: float) -> Stage:
     """Return the stage at ``progress``, the share of all steps that are done.
 
@@ -59,7 +64,7 @@ def stage_at(progress: float, density: float, prune_share: float) -> Stage:
     prune_share
         The share of all steps that pruning takes.
     """
-    rate = 0.5 * (1 + math.cos(math.pi * progress)) * min(1.0, (progress + WARM_UP / 10) / WARM_UP)
+    rate = rate_at(progress)
     share = prune_share if density < 1 else 0.0
     if progress < share:
         left = max(0.0, 1 - progress / (share * RAMP))

@@ -18,7 +18,7 @@ class Surroundings:
     Members
     -------
     kernel : (kh, kw), of a fully connected layer the rows and columns of its input
-    sign : float [O], -1 where the batch norm that follows turns the channel's sign, else 1
+    sign : float [O], O as stored, -1 where the batch norm that follows turns the channel's sign, else 1
     moments : float [I, kh, kw], mean squares of the inputs; None where they do not matter
     """
 
@@ -56,15 +56,16 @@ def surroundings(graph: Graph, inputs: Tensor | None = None) -> dict[str, Surrou
 
 
 def _sign(layer: ConvLayer) -> Tensor:
-    outputs = len(layer.module.weight)
     if layer.norm is None or not layer.norm.affine:
-        return torch.ones(outputs)
-    return torch.where(layer.norm.weight.detach() < 0, -1.0, 1.0)
+        return torch.ones(len(layer.module.weight))
+    signs = torch.where(layer.norm.weight.detach() < 0, -1.0, 1.0).reshape(layer.copies, -1)
+    # Copies that disagree cannot be turned together: lowering then gives up that they share weights.
+    return torch.where((signs < 0).all(dim=0), -1.0, 1.0)
 
 
 def _seen(layer: ConvLayer, moment: Tensor) -> Tensor:
     """Mean squares [I, kh, kw] of what each weight is multiplied with, from those of the pixels [C, H, W]."""
     if isinstance(layer.module, torch.nn.Linear):
         return moment
-    by_channel = moment.mean(dim=(1, 2)).reshape(layer.groups, -1).mean(dim=0)
+    by_channel = moment.mean(dim=(1, 2)).reshape(layer.groups * layer.copies, -1).mean(dim=0)
     return by_channel[:, None, None].expand(-1, *layer.kernel)

@@ -21,6 +21,7 @@ from torch import Tensor, fx, nn
 from frontend.fusion import BATCH, GraphBuilder, Shape, described, place
 from frontend.graph import Graph
 from frontend.operations import HANDLERS, SUPPORTED
+from frontend.shared_conv import SharedConv2d
 from frontend.subsample import Subsample
 from golden.errors import ShiftbookError
 
@@ -115,7 +116,7 @@ class _Tracer(fx.Tracer):
     failed: str | None = None
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, Subsample) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, (Subsample, SharedConv2d)) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         try:

@@ -236,6 +236,7 @@ def _node_json(node: Node, slots: int, sets: Sets) -> JSON:
         "vectors": None if vectors is None else [sets.index(vectors.codebooks), vectors.along],
         "groups": node.groups,
         "residual": node.residual,
+        **({"copies": node.copies} if node.copies > 1 else {}),
         **common,
     }
 
@@ -337,12 +338,13 @@ def _conv(fields: Fields, slots: int, sets: Sets, spec: Spec, take: Take) -> Con
     if not 0 < outputs * rows * cols * channels <= MAX_POSITIONS:
         raise ShiftbookError(f"{fields.what}: shape {layer.shape} is absurd")
     residual = fields.text_or_none("residual")
+    copies = fields.integer("copies", 1, MAX_INTEGER // outputs) if "copies" in fields.values else 1
     stride, padding = fields.integers("stride", 2), fields.integers("padding", 4)
     shared = fields.take("requantize", dict)
     streams, tables, requantize = (take(tensor) for tensor in tensor_names(name, weights=True))
     try:
         weights = unpack_layer(streams, tables, layer, slots, spec)
-        parameters = _requantize(shared, fields.what, requantize, outputs)
+        parameters = _requantize(shared, fields.what, requantize, outputs * copies)
     except ShiftbookError as error:
         raise ShiftbookError(f"{fields.what}: {error}") from error
     return Conv(
@@ -354,6 +356,7 @@ def _conv(fields: Fields, slots: int, sets: Sets, spec: Spec, take: Take) -> Con
         padding=cast(tuple[int, int, int, int], padding),
         groups=fields.integer("groups", 1),
         residual=residual,
+        copies=copies,
     )
 
 

@@ -174,16 +174,19 @@ def convolve(
 ) -> Activations:
     """A whole convolution layer: uint8 [N, H, W, C] to uint8 [N, h, w, O].
 
-    ``zero_point`` is that of the source tensor.
+    ``zero_point`` is that of the source tensor. Copies lie side by side like pixels, since the kernel is 1x1.
     """
+    count, rows, cols, _ = images.shape
     accumulator = accumulate(
-        images,
+        images.reshape(count, rows, cols * conv.copies, -1) if conv.copies > 1 else images,
         conv.weights.integers,
         stride=conv.stride,
         padding=conv.padding,
         groups=conv.groups,
         pad_value=zero_point,
     )
+    if conv.copies > 1:
+        accumulator = accumulator.reshape(count, rows, cols, -1)
     return requantize(accumulator, conv.requantize, residual, residual_zero_point)
 
 
@@ -226,8 +229,8 @@ def prove_accumulator(conv: Conv, spec: Spec) -> None:
         Names the layer, its worst output channel and the bits that it needs.
     """
     weights = conv.weights.integers.astype(np.int64).reshape(len(conv.weights.integers), -1)
-    high = np.maximum(weights, 0).sum(1) * LARGEST_ACTIVATION
-    low = np.minimum(weights, 0).sum(1) * LARGEST_ACTIVATION
+    high = np.tile(np.maximum(weights, 0).sum(1) * LARGEST_ACTIVATION, conv.copies)
+    low = np.tile(np.minimum(weights, 0).sum(1) * LARGEST_ACTIVATION, conv.copies)
     bias = conv.requantize.bias
     extreme = np.maximum(high + np.maximum(bias, 0), -(low + np.minimum(bias, 0)))
     if not extreme.size or extreme.max() < 1 << spec.accumulator_width - 1:

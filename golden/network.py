@@ -90,7 +90,12 @@ class Weights:
 
 @dataclass(frozen=True)
 class Conv:
-    """Convolution; a fully connected layer is one whose kernel covers its whole input."""
+    """Convolution; a fully connected layer is one whose kernel covers its whole input.
+
+    With ``copies`` above 1 it is a 1x1 convolution whose weights [O / copies, 1, 1, I / copies] meet each
+    of ``copies`` consecutive runs of input channels, which makes as many runs of output channels. The
+    requantizer has an entry for each of all O output channels.
+    """
 
     name: str
     source: str
@@ -100,6 +105,12 @@ class Conv:
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, bottom, left, right
     groups: int = 1
     residual: str | None = None
+    copies: int = 1
+
+    @property
+    def outputs(self) -> int:
+        """Output channels."""
+        return self.copies * len(self.weights.integers)
 
 
 @dataclass(frozen=True)

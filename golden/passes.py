@@ -159,9 +159,8 @@ def plan(network: Network, spec: Spec) -> Plan:
 def plan_layer(conv: Conv, source: Shape, spec: Spec) -> tuple[Pass, ...]:
     """The passes of one layer alone, on an input of shape ``source``."""
     names = [conv.name, conv.source, *([conv.residual] if conv.residual else [])]
-    outputs = len(conv.weights.integers)
-    views = {name: View(name, 0, source[2] if name == conv.source else outputs) for name in names}
-    return tuple(_passes(conv, source, views, 0, 0, spec))
+    views = {name: View(name, 0, source[2] if name == conv.source else conv.outputs) for name in names}
+    return tuple(_conv_passes(conv, source, views, 0, 0, spec))
 
 
 def _views(network: Network, found: dict[str, Shape]) -> tuple[dict[str, View], set[tuple[str, int]]]:
@@ -214,7 +213,7 @@ def _node_passes(
     assert not isinstance(node, Concat)
     pad = zero[node.source]
     if isinstance(node, Conv):
-        return _passes(node, source, views, pad, zero[node.residual] if node.residual else 0, spec)
+        return _conv_passes(node, source, views, pad, zero[node.residual] if node.residual else 0, spec)
     channels = source[2]
     if isinstance(node, Subsample):
         outputs = node.before + channels + node.after
@@ -292,6 +291,30 @@ def _diagonal(
     if before or after:  # the channels that are added have no accumulator to take the zero point from
         requantize = replace(requantize, bias=np.where(integers.any(axis=(1, 2, 3)), requantize.bias, 0))
     return Conv(name, source, code_weights(integers, "ones", spec), requantize, (stride, stride))
+
+
+def _conv_passes(
+    conv: Conv, source: Shape, views: dict[str, View], pad: int, residual_zero_point: int, spec: Spec
+) -> list[Pass]:
+    """The layer's copies one after another; their streams are the same, and lie in memory once."""
+    if conv.copies == 1:
+        return _passes(conv, source, views, pad, residual_zero_point, spec)
+    outputs, _, _, inputs = conv.weights.integers.shape
+    result = []
+    for number in range(conv.copies):
+        own = {"source": views[conv.source].part(number * inputs, inputs)}
+        own[conv.name] = views[conv.name].part(number * outputs, outputs)
+        if conv.residual is not None:
+            own["residual"] = views[conv.residual].part(number * outputs, outputs)
+        one = replace(
+            conv,
+            source="source",
+            residual="residual" if conv.residual is not None else None,
+            copies=1,
+            requantize=_requantize_part(conv.requantize, number * outputs, outputs),
+        )
+        result += _passes(one, source, own, pad, residual_zero_point, spec)
+    return result
 
 
 def _passes(
@@ -400,7 +423,7 @@ def _pieces(conv: Conv, source: Shape, spec: Spec) -> list[tuple[int, Conv]]:
 def _part(conv: Conv, first: int, count: int, groups: int) -> Conv:
     """Some output channels, with the groups that they belong to."""
     part = slice(first, first + count)
-    weights, old = conv.weights, conv.requantize
+    weights = conv.weights
     vectors = weights.vectors
     if vectors is not None:
         vectors = replace(vectors, codes=vectors.codes[part], present=vectors.present[part])
@@ -408,8 +431,14 @@ def _part(conv: Conv, first: int, count: int, groups: int) -> Conv:
         conv,
         groups=groups,
         weights=replace(weights, integers=weights.integers[part], vectors=vectors),
-        requantize=replace(old, bias=old.bias[part], multiplier=old.multiplier[part], shift=old.shift[part]),
+        requantize=_requantize_part(conv.requantize, first, count),
     )
+
+
+def _requantize_part(whole: Requantize, first: int, count: int) -> Requantize:
+    """That of some output channels."""
+    part = slice(first, first + count)
+    return replace(whole, bias=whole.bias[part], multiplier=whole.multiplier[part], shift=whole.shift[part])
 
 
 def _sequential(conv: Conv, spec: Spec) -> tuple[Weights, Placement]:

@@ -174,7 +174,7 @@ def _layer_size(node: Conv, slots: int, spec: Spec, stored: int) -> LayerSize:
         gapless=weights.gapless,
         weights=weights.integers.size,
         nonzero=int(np.count_nonzero(weights.integers)),
-        biases=len(weights.integers),
+        biases=node.outputs,
         terms=int((found.code_counts * codeword_terms(weights.codewords)).sum()),
         gap_bits=gap_bits,
         code_bits=code_bits,

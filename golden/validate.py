@@ -42,8 +42,7 @@ def validate(network: Network) -> None:
     for node in network.nodes:
         if isinstance(node, Conv):
             _check_weights(node.name, node.weights, network.slots)
-            outputs = len(node.weights.integers)
-            _check_requantize(node.name, node.requantize, outputs, residual=node.residual is not None)
+            _check_requantize(node.name, node.requantize, node.outputs, residual=node.residual is not None)
         elif isinstance(node, Pool):
             if (node.requantize is not None) != (node.kind == "average"):
                 raise ShiftbookError(f"layer {node.name}: average pooling, and only it, needs a requantizer")
@@ -118,6 +117,9 @@ def _output_shape(node: Conv | Pool | Subsample, source: Shape) -> Shape:
             )
         outputs, kernel_rows, kernel_cols, inputs = node.weights.integers.shape
         kernel = (kernel_rows, kernel_cols)
+        if node.copies != 1:
+            _check_copies(node, channels)
+            return height, width, node.outputs
         if node.groups < 1 or outputs % node.groups or inputs * node.groups != channels:
             raise ShiftbookError(
                 f"layer {node.name}: {node.groups} groups of {inputs} input channels to {outputs} output "
@@ -140,6 +142,21 @@ def _output_shape(node: Conv | Pool | Subsample, source: Shape) -> Shape:
             f"layer {node.name}: a {kernel[0]}x{kernel[1]} window does not fit {_text(source)}"
         )
     return rows, cols, outputs
+
+
+def _check_copies(node: Conv, channels: int) -> None:
+    plain = node.weights.integers.shape[1:3] == (1, 1) and node.groups == 1
+    if node.copies < 1 or not plain or node.stride != (1, 1) or any(node.padding):
+        raise ShiftbookError(
+            f"layer {node.name}: {node.copies} copies must be 1 or more, of a 1x1 kernel in one group, with "
+            f"stride 1 and no padding"
+        )
+    inputs = node.weights.integers.shape[3]
+    if inputs * node.copies != channels:
+        raise ShiftbookError(
+            f"layer {node.name}: {node.copies} copies of {inputs} input channels do not fit a source of "
+            f"{channels} channels"
+        )
 
 
 def _text(shape: Shape) -> str:

@@ -93,8 +93,13 @@ def build(network: Network, spec: Spec) -> Image:
         [_padded(stream, beat) for stream in stream_data(step, codes, spec)]
         for step, codes in zip(steps.passes, coded, strict=True)
     ]
-    size = header_size + sum(len(stream) for streams in found for stream in streams)
-    at = _aligned(size)
+    unique = dict.fromkeys(
+        stream.tobytes() for streams in found for stream in streams
+    )  # copies share weights
+    sizes = np.cumsum([header_size, *map(len, unique)])
+    starts = dict(zip(unique, (sizes // beat).tolist(), strict=False))
+    addresses = [[starts[stream.tobytes()] for stream in streams] for streams in found]
+    at = _aligned(int(sizes[-1]))
     for name, place in places.items():
         places[name] = Place(at // beat, place.layout)
         at = _aligned(at + place.layout.size, beat * spec.burst_beats)
@@ -107,8 +112,8 @@ def build(network: Network, spec: Spec) -> Image:
     while length != len(words):  # the header, which the checksum covers, tells how long the program is
         length = len(words)
         header[2] = -(-4 * length // beat)
-        words, counts = _program(header, steps, coded, places, found, spec)
-    constants = np.concatenate([header.view(np.uint8), *(stream for streams in found for stream in streams)])
+        words, counts = _program(header, steps, coded, places, found, addresses, spec)
+    constants = np.frombuffer(b"".join([header.tobytes(), *unique]), np.uint8)
     program = _padded(words.view(np.uint8), beat)
     return Image(spec, steps, constants, program, program_offset, places, tuple(counts))
 
@@ -119,17 +124,16 @@ def _program(
     coded: list[LayerStreams | None],
     places: dict[str, Place],
     found: list[list[Bytes]],
+    addresses: list[list[int]],
     spec: Spec,
 ) -> tuple[NDArray[np.uint32], list[tuple[int, int]]]:
     """The words, and how many there are for each pass before and after its input begins to be loaded."""
     commands, codebook = Commands(header), Codebook(spec)
-    address = 4 * len(header) // spec.bus_bytes
     counts = []
-    for step, codes, streams in zip(steps.passes, coded, found, strict=True):
+    for step, codes, streams, at in zip(steps.passes, coded, found, addresses, strict=True):
         configure(commands, step, codes, places, codebook, spec)
-        for number, stream in enumerate(streams):
+        for number, (stream, address) in enumerate(zip(streams, at, strict=True)):
             write_stream(commands, number, address, stream, checksum(stream.view("<u4")), spec)
-            address += len(stream) // spec.bus_bytes
         commands.command(Command.RUN)
         counts.append(commands.counts())
     commands.command(Command.END)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,9 +19,14 @@ from shiftbook.options import Crop, Json, Resize
 
 if TYPE_CHECKING:
     from frontend.compress import Report
+    from frontend.tensor_train.plan import Plan
 
-SchemeName = Literal["focused", "shift", "int8", "additive", "product", "kernel"]
+CoreScheme = Literal["focused", "shift", "int8", "additive", "product", "kernel"]
+SchemeName = Literal[CoreScheme, "tensor-train"]
+SearchName = Literal["energy", "measured", "largest"]
 VECTORS = "Schemes with vectors"
+TRAINS = "Tensor train"
+TENSOR_TRAIN = "tensor-train"
 
 
 def compress(
@@ -39,9 +44,100 @@ def compress(
         typer.Option(
             help="focused: powers of two around two means. shift: powers of two. int8: uniform, 8 bits. "
             "additive: vectors that are sums of codewords from shared codebooks. product: of one codebook. "
-            "kernel: codewords are whole kernels."
+            "kernel: codewords are whole kernels. tensor-train: convolutions first become chains of small "
+            "ones, whose weights have the scheme --cores."
         ),
     ] = "focused",
+    cores: Annotated[
+        CoreScheme | None,
+        typer.Option(
+            help="Scheme of the chains' weights, and of all others. Default: int8, dense.",
+            rich_help_panel=TRAINS,
+        ),
+    ] = None,
+    ratio: Annotated[
+        float | None,
+        typer.Option(
+            metavar="R",
+            help="Weights of the network over those that are left; ranks are searched. Default: 2.",
+            rich_help_panel=TRAINS,
+        ),
+    ] = None,
+    budget_macs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Instead of a ratio: most products of the whole network for an image.",
+            rich_help_panel=TRAINS,
+        ),
+    ] = None,
+    ranks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC",
+            help="Instead of a ratio: layer1.*=12x10,layer3.0.conv1=16x16, a rank for each pair of "
+            "neighbours among the modes, or a .json file of lists by layer. Other layers stay as they are.",
+            rich_help_panel=TRAINS,
+        ),
+    ] = None,
+    factors: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC",
+            help="How channels are split into modes, such as 64=8x8,32=4x8, slowest first. Default: not at "
+            "all, which gives the modes output x K*K x input.",
+            rich_help_panel=TRAINS,
+        ),
+    ] = None,
+    search: Annotated[
+        SearchName | None,
+        typer.Option(
+            help="How ranks are found. energy: where they lose least of each layer's sum of squares. "
+            "measured: of the scores of calibration images. largest: keep the largest singular values. "
+            "Default: energy.",
+            rich_help_panel=TRAINS,
+        ),
+    ] = None,
+    admm_epochs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Epochs of training in the original shape, drawn to low ranks by ADMM. Default: 0.",
+            rich_help_panel=TRAINS,
+        ),
+    ] = None,
+    core_epochs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Then epochs of training the cores in float; --epochs comes after that. Default: 0.",
+            rich_help_panel=TRAINS,
+        ),
+    ] = None,
+    rho: Annotated[
+        float | None,
+        typer.Option(
+            metavar="R",
+            help="How hard ADMM draws. Default: as hard as the rate lets the weights follow.",
+            rich_help_panel=TRAINS,
+        ),
+    ] = None,
+    updates: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Updates of ADMM's targets in an epoch. Default: 8.",
+            rich_help_panel=TRAINS,
+        ),
+    ] = None,
+    keep_cores: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep the trained float cores in FILE; if it is there, take them from it and train nothing.",
+            rich_help_panel=TRAINS,
+        ),
+    ] = None,
     bits: Annotated[
         int | None,
         typer.Option(
@@ -180,8 +276,14 @@ def compress(
     images can tell; a low density needs epochs. With vectors, a layer with fewer than d weights in a slot is
     8-bit too.
 
-    While it trains, CKPT.training holds the state after each epoch: after an interruption the same command
-    goes on from there. It is gone once CKPT is written.
+    With tensor-train, ADMM brings the weights near to low ranks, each convolution is cut into cores where
+    that makes it smaller, the cores are trained, and their scheme compresses them like any other layer. Run
+    by torchrun, several processes train together. The first layer, 1x1 convolutions and fully connected
+    layers are not decomposed. Without epochs it is TT-SVD alone.
+
+    While it trains, CKPT.training (and, of a tensor train, CKPT.training.admm and .cores) holds the state
+    after each epoch: after an interruption the same command goes on from there. It is gone once CKPT is
+    written.
 
     \b
     Examples:
@@ -191,8 +293,23 @@ def compress(
       shiftbook compress net.py:make --weights net.pt --data images -o net.ckpt --epochs 3
       shiftbook compress zoo:resnet20 --weights resnet20.safetensors --data cifar10 -o r20.ckpt \\
           --scheme additive --dim 9 --codebooks 2 --codewords 256 --epochs 12
+      shiftbook compress zoo:resnet20 --weights resnet20.safetensors --data cifar10 -o r20.ckpt \\
+          --scheme tensor-train --cores int8 --ratio 2.3 --admm-epochs 10 --core-epochs 10
     """
-    check_writable(output, log, json_file)
+    check_writable(output, log, json_file, keep_cores)
+    given = {
+        "cores": cores,
+        "ratio": ratio,
+        "budget": budget_macs,
+        "ranks": ranks,
+        "factors": factors,
+        "search": search,
+        "admm_epochs": admm_epochs,
+        "core_epochs": core_epochs,
+        "rho": rho,
+        "updates": updates,
+        "keep_cores": keep_cores,
+    }
     if density is not None and not 0 < density <= 1:  # said before torch is imported
         raise ShiftbookError(f"density must be in (0, 1], not {density}")
     if not 0 < rate < float("inf"):
@@ -203,13 +320,18 @@ def compress(
         raise ShiftbookError(f"noise must be in (0, 1], not {noise}")
     means, deviations = _numbers("mean", mean), _numbers("std", std)
     spec = replace(DEFAULT, slots=slots)
-    state = output.with_name(output.name + ".training") if epochs > 0 else None
+    trains = epochs or admm_epochs or core_epochs
+    state = output.with_name(output.name + ".training") if trains else None
     from frontend.compress import compress as run
     from frontend.data import Frame
     from frontend.schemes import make
     from frontend.train import Recipe
 
     frame = Frame(resize, crop)
+    plan = _plan(scheme, given)
+    if scheme == TENSOR_TRAIN:
+        scheme = cores or "int8"
+        density = 1.0 if density is None and scheme == "int8" else density
     options = {"dim": dim, "codebooks": codebooks, "codewords": codewords, "terms": terms}
     chosen = make(scheme, spec, bits=bits, per_layer=per_layer or None, **options)
     if chosen.incremental and (importance or noise < 1):
@@ -234,10 +356,30 @@ def compress(
             recipe=Recipe(rate=rate, noise=noise, batch=batch),
             state=state,
             log=log,
+            tensor_train=plan,
+            keep_cores=keep_cores,
             progress=progress,
         )
     write_json(json_file, report.as_json())
     typer.echo(summary(report))
+
+
+def _plan(scheme: str, given: dict[str, Any]) -> Plan | None:
+    """How to decompose layers; options that are None take their defaults."""
+    from frontend.tensor_train.plan import Plan, parse_factors, parse_ranks
+
+    given = {name: value for name, value in given.items() if value is not None}
+    if scheme != TENSOR_TRAIN:
+        if given:
+            name = "--" + next(iter(given)).replace("_", "-").replace("budget", "budget-macs")
+            raise ShiftbookError(f"{name} is for the scheme {TENSOR_TRAIN!r}, not for {scheme!r}")
+        return None
+    options = {name: value for name, value in given.items() if name not in ("cores", "keep_cores")}
+    if "ranks" in options:
+        options["ranks"] = parse_ranks(options["ranks"])
+    if "factors" in options:
+        options["factors"] = parse_factors(options["factors"])
+    return Plan(**options)
 
 
 @contextmanager
@@ -246,20 +388,33 @@ def _resumable(state: Path | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if state is not None and state.exists():
+        if state is not None and any(state.parent.glob(f"{state.name}*")):
             typer.echo(f"interrupted: the same command goes on from {state}", err=True)
         raise
 
 
 def summary(report: Report) -> str:
     """The report for people."""
-    sizes = report.sizes
+    from golden.decomposed import decomposed_layers, savings
+
+    sizes, facts = report.sizes, report.network.facts
     size = f"ratio {sizes.ratio:.2f}x, {sizes.bits_per_weight:.3f} bits a weight, {report.seconds:.0f} s"
-    if report.accuracy is None or report.float_accuracy is None:
-        return f"{report.path}: {size}"
-    before, after = 100 * report.float_accuracy, 100 * report.accuracy
-    accuracy = f"accuracy float {before:.2f} %, compressed {after:.2f} % on {report.images:,} held out images"
-    return f"{report.path}: {size}\n{accuracy}"
+    lines = [f"{report.path}: {size}"]
+    chains = decomposed_layers(report.network, sizes)
+    if chains:
+        saved = savings(report.network, sizes, chains)
+        lines.append(
+            f"{len(chains)} layers decomposed: {saved.weights:.2f}x fewer weights, {saved.macs:.2f}x "
+            f"fewer MACs, with the cores' scheme ratio {saved.ratio:.2f}x"
+        )
+    if report.accuracy is not None and report.float_accuracy is not None:
+        cores = facts.get("cores_accuracy")
+        between = f"cores in float {100 * cores:.2f} %, " if isinstance(cores, float) else ""
+        lines.append(
+            f"accuracy float {100 * report.float_accuracy:.2f} %, {between}compressed "
+            f"{100 * report.accuracy:.2f} % on {report.images:,} held out images"
+        )
+    return "\n".join(lines)
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,6 +13,7 @@ from shiftbook.files import check_writable, write_json
 from shiftbook.options import Checkpoint, Json
 
 if TYPE_CHECKING:
+    from golden.decomposed import DecomposedLayer, Savings
     from golden.sizes import LayerSize, Sizes
 
 
@@ -29,6 +32,10 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
       bits/w       all stored bits a weight
       ratio        the network in 32-bit floats over all of that
 
+    Of a network whose layers were decomposed, a second table has a line for each layer as it was: modes and
+    ranks of its tensor train, weights and products (MACs) of layer and chain, and the layer's 32-bit
+    weights over the chain's stored bits.
+
     The ratio counts every bit of every stored tensor. The file's JSON header (names, graph, checksums) is
     shown apart, since it hardly grows with the network.
 
@@ -38,13 +45,20 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
     """
     check_writable(json_file)
     from golden.checkpoint import load
+    from golden.decomposed import decomposed_layers, savings
     from golden.sizes import layer_sizes
 
     network = load(checkpoint)
     sizes = layer_sizes(network)
     report = size_report(sizes)
+    chains = decomposed_layers(network, sizes)
+    if chains:
+        saved = savings(network, sizes, chains)
+        report |= {"decomposed": [asdict(chain) for chain in chains], "saved": asdict(saved)}
     write_json(json_file, {"checkpoint": str(checkpoint), "facts": network.facts, **report})
     typer.echo(size_table(sizes))
+    if chains:
+        typer.echo(f"\n{chain_table(chains, saved)}")
 
 
 def size_report(sizes: Sizes) -> dict[str, object]:
@@ -136,3 +150,41 @@ def size_table(sizes: Sizes) -> str:
         f"{-(-sizes.stored_bits // 8):,} bytes of tensors, {sizes.header_bytes:,} bytes of header apart"
     )
     return f"{table(HEADER, [*rows, total])}\n{summary}"
+
+
+CHAIN_HEADER = (
+    "original layer",
+    "modes",
+    "ranks",
+    "weights",
+    "of chain",
+    "ratio",
+    "MACs",
+    "of chain",
+    "ratio",
+    "stored ratio",
+)
+
+
+def chain_table(chains: Sequence[DecomposedLayer], saved: Savings) -> str:
+    """What decomposing saved, for people."""
+    rows = [
+        (
+            chain.name,
+            "x".join(map(str, chain.modes)),
+            "x".join(map(str, chain.ranks)),
+            chain.dense_weights,
+            chain.weights,
+            chain.dense_weights / chain.weights,
+            chain.dense_macs,
+            chain.macs,
+            chain.dense_macs / chain.macs,
+            32 * chain.dense_weights / chain.stored_bits,
+        )
+        for chain in chains
+    ]
+    summary = (
+        f"the whole network against what it was: {saved.weights:.2f}x fewer weights, {saved.macs:.2f}x fewer "
+        f"MACs, ratio {saved.ratio:.2f}x"
+    )
+    return f"{table(CHAIN_HEADER, rows)}\n{summary}"

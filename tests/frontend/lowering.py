@@ -20,11 +20,13 @@ def random_images(count, height, width, channels, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, height, width, channels), dtype=np.uint8)
 
 
-def lowered(model, shape, scheme="int8", normalization=None, density=1.0, spec=DEFAULT, **options):
+def lowered(
+    model, shape, scheme="int8", normalization=None, density=1.0, drawn=True, spec=DEFAULT, **options
+):
     """A traced, quantized and calibrated model, its integer network, and what that gives on some images."""
     channels, height, width = shape
     normalization = normalization or Normalization((0.4,) * channels, (0.25,) * channels)
-    graph = trace(lively(model), shape)
+    graph = trace(lively(model) if drawn else model, shape)
     quantized = quantize_weights(model, graph.paths, get(scheme)(), density=density, **options)
     images = random_images(8, height, width, channels)
     inputs = normalize(images, normalization.mean, normalization.std)
@@ -55,9 +57,9 @@ def check_layers(graph, network, scales, tensors):
         gain, offset = (torch.from_numpy(a).reshape(-1, 1, 1) for a in fold_norm(layer))
         top, bottom, left, right = layer.padding
         x = nn.functional.pad(real[layer.source], (left, right, top, bottom))
-        share = gain * nn.functional.conv2d(
-            x, layer.weight().double(), None, layer.stride, 0, 1, layer.groups
-        )
+        weight = layer.weight().double().repeat(layer.copies, 1, 1, 1)
+        groups = layer.groups * layer.copies
+        share = gain * nn.functional.conv2d(x, weight, None, layer.stride, 0, 1, groups)
         added = torch.zeros(())
         if layer.residual is not None:
             added = real_values(tensors[layer.residual], scales[layer.residual])

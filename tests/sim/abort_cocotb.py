@@ -20,6 +20,9 @@ from tests.sim.axi_cocotb import BASE, Board
 MACHINES = {"sequencer": "state", "planner": "state", "store": "fsm_state", "residual_reader": "fsm_state"}
 """Units of the accelerator, and the signals that hold their states."""
 
+PATIENCE = 2000
+"""Cycles or looks after which a run hangs."""
+
 States = dict[str, int]
 
 
@@ -40,7 +43,7 @@ async def run(board: Board) -> str:
     @bridge
     def play() -> str:
         try:
-            board.driver.start(BASE, pause=True)
+            board.driver.start(BASE, pause=True, watchdog=PATIENCE)
             while not board.driver.wait():
                 board.driver.go_on()
         except AcceleratorError as error:
@@ -87,9 +90,10 @@ async def strike(board: Board, cycle: int) -> dict[str, Any]:
     struck["fault"] = await run(board)
     for task in tasks:
         await task
-    while await board._read(Host.STATUS) & 1:
-        pass
-    return struck
+    for _ in range(PATIENCE):
+        if not await board._read(Host.STATUS) & 1:
+            return struck
+    raise AssertionError(f"busy for good after {struck}")
 
 
 @cocotb.test()

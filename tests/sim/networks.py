@@ -104,3 +104,34 @@ def wide(spec: Spec) -> Network:
         conv("last", "added", (5, 1, 1, 7)),
     )
     return replace(network, nodes=nodes, slots=spec.slots)
+
+
+def shared(spec: Spec) -> Network:
+    """A chain of contractions: runs of channels that share weights, around an ordinary layer."""
+    network = small_network(1)
+    stem = network.nodes[0]
+    assert isinstance(stem, Conv)
+    rng = np.random.default_rng(4)
+
+    def conv(name: str, source: str, shape: tuple[int, int, int, int], copies: int, **rest: object) -> Conv:
+        integers = rng.integers(-9, 10, shape).astype(np.int16)
+        outputs = copies * shape[0]
+        requantize = replace(
+            stem.requantize,
+            bias=rng.integers(-999, 999, outputs),
+            multiplier=rng.integers(300, 900, outputs),
+            shift=np.full(outputs, 13),
+            zero_point=100,
+            residual_multiplier=99 if "residual" in rest else None,
+        )
+        return Conv(name, source, code_weights(integers, "test", spec), requantize, copies=copies, **rest)
+
+    nodes = (
+        conv("stem", "image", (24, 1, 1, 3), 1),
+        conv("inner", "stem", (3, 1, 1, 6), 4),
+        conv("middle", "inner", (8, 3, 3, 12), 1, stride=(2, 2), padding=(1, 1, 1, 1)),
+        conv("first", "middle", (10, 1, 1, 8), 1),
+        conv("outer", "first", (4, 1, 1, 5), 2),
+        conv("added", "first", (4, 1, 1, 5), 2, residual="outer"),
+    )
+    return replace(network, nodes=nodes, slots=spec.slots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from sim import driver, image
 from sim.commands import Commands
 from sim.driver import Mismatch, run_rtl
 from sim.image import Image
+from sim.program import code, stream_data
 from tests.golden.layers import Layer, make_conv, one_layer_network
-from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, joined, wide
+from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, joined, shared, wide
 
 Damage = Callable[[np.ndarray, Image], None]
 
@@ -79,6 +81,26 @@ def test_channels_that_do_not_fit_are_added_up_in_parts(name: str) -> None:
     found = executor.run(network, IMAGES, keep=True).tensors
     assert all(len(np.unique(found[node])) > 50 for node in ("halved", "added", "grouped"))
     assert result.integers == sum(tensor.size for tensor in found.values())
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_runs_of_channels_share_weights(name: str) -> None:
+    spec = SPECS[name]
+    network = shared(spec)
+    result = run_rtl(network, IMAGES, spec)
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+    built = image.build(network, spec)
+    passes = Counter(step.node for step in built.plan.passes)
+    assert (passes["inner"], passes["middle"], passes["outer"], passes["added"]) == (4, 1, 2, 2)
+
+
+def test_shared_weights_lie_in_memory_once() -> None:
+    built = image.build(shared(SMALL), SMALL)
+    step = next(step for step in built.plan.passes if step.node == "inner")
+    streams = [stream for stream in stream_data(step, code(step, SMALL), SMALL)[1:] if len(stream)]
+    assert len(streams) == SMALL.slots
+    for stream in streams:
+        assert built.constants.tobytes().count(stream.tobytes()) == 1
 
 
 def test_the_model_is_near() -> None:

@@ -1,0 +1,1 @@
+"""Convolutions as chains of small ones: a tensor train, found by ADMM or by TT-SVD."""

@@ -1,0 +1,101 @@
+"""From a float network to the same with chains: choose, train, decompose, make the chains fit for 8 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from frontend.finetune import Data, Recipe
+from frontend.graph import Graph
+from frontend.processes import processes
+from frontend.progress import Progress
+from frontend.tensor_train import keep
+from frontend.tensor_train.equalize import equalize
+from frontend.tensor_train.network import assemble, train_cores, turn_gains
+from frontend.tensor_train.plan import Plan, choose
+from frontend.trace import trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What training needs.
+
+    Parameters
+    ----------
+    data
+        Raw images and labels; None where there is no training.
+    mean, std
+        Input normalization.
+    state, log
+        See `frontend.compress.compress`.
+    """
+
+    data: Data | None
+    mean: Sequence[float]
+    std: Sequence[float]
+    seed: int
+    recipe: Recipe
+    state: Path | None
+    log: Path | None
+
+
+def decompose_network(
+    model: nn.Module,
+    graph: Graph,
+    plan: Plan,
+    training: Training,
+    inputs: Tensor,
+    kept: Path | None,
+    progress: Progress,
+) -> bool:
+    """Put chains in the place of layers of a model, in place.
+
+    Parameters
+    ----------
+    graph
+        Traced from the model.
+    inputs
+        Normalized images for what is measured.
+    kept
+        See ``keep_cores`` of `frontend.compress.compress`.
+
+    Returns
+    -------
+    Whether the model was trained, now or when its cores were kept.
+    """
+    if kept is not None and kept.exists():
+        keep.restore(model, kept)
+    else:
+        _find(model, graph, plan, training, inputs, progress)
+        if kept is not None:
+            keep.save(model, kept)
+    equalize(model, trace(model, graph.input_shape), inputs)
+    return plan.epochs > 0 or kept is not None
+
+
+def _find(
+    model: nn.Module, graph: Graph, plan: Plan, training: Training, inputs: Tensor, progress: Progress
+) -> None:
+    trains = choose(graph, plan, inputs, progress)
+    turn_gains(graph, list(trains))
+    with processes() as group:
+        cores = train_cores(
+            model,
+            trains,
+            plan,
+            data=training.data,
+            mean=training.mean,
+            std=training.std,
+            seed=training.seed,
+            recipe=training.recipe,
+            processes=group,
+            state=training.state,
+            log=training.log,
+            progress=progress,
+        )
+    if not group.first:
+        raise SystemExit(0)  # The first process alone goes on.
+    assemble(model, trains, cores)

@@ -1,0 +1,74 @@
+"""A decomposed float network in a file, so that its cores need not be trained for each scheme anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import nn
+
+from frontend.load import assign, check_finite
+from frontend.tensor_train.chain import Chain, chains, replace_module
+from frontend.tensor_train.modes import Modes
+from golden.checkpoint import write_atomically
+from golden.errors import ShiftbookError
+
+KEY = "shiftbook-tensor-train"
+
+
+def save(model: nn.Module, path: Path) -> None:
+    """Write a model with chains: its state dict, and what the chains look like."""
+    layers = {
+        name: {"outputs": c.modes.outputs, "inputs": c.modes.inputs, "ranks": c.ranks}
+        for name, c in chains(model).items()
+    }
+    state = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
+    write_atomically(path, to_bytes(state, metadata={KEY: json.dumps(layers)}))
+
+
+def restore(model: nn.Module, path: Path) -> None:
+    """Make of a model the one that `save` wrote, in place.
+
+    Raises
+    ------
+    ShiftbookError
+        The file is no such file, damaged, or of another network.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            found = (file.metadata() or {}).get(KEY)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        first = str(error).splitlines()[0]
+        raise ShiftbookError(
+            f"cannot read the trained cores {path}: {first}; remove it to start anew"
+        ) from error
+    if found is None:
+        raise ShiftbookError(f"{path} holds no trained cores: name a file that --keep-cores wrote")
+    for name, layer in _layers(path, found).items():
+        try:
+            old = model.get_submodule(name)
+            if not isinstance(old, nn.Conv2d):
+                raise AttributeError
+            modes = Modes(
+                tuple(layer["outputs"]), (old.kernel_size[0], old.kernel_size[1]), tuple(layer["inputs"])
+            )
+            chain = Chain(modes, modes.check(layer["ranks"]), old)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ShiftbookError(f"{path} is of another network: it has cores of {name!r}") from error
+        replace_module(model, name, chain.train(old.training))
+    assign(model, state, str(path))
+    check_finite(model)
+
+
+def _layers(path: Path, text: str) -> dict[str, Any]:
+    try:
+        layers = json.loads(text)
+    except ValueError as error:
+        raise ShiftbookError(f"{path} is damaged: its description of the cores is no JSON") from error
+    if not isinstance(layers, dict):
+        raise ShiftbookError(f"{path} is damaged: its description of the cores is no JSON object")
+    return layers

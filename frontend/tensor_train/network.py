@@ -1,0 +1,134 @@
+"""A whole network with some of its convolutions as chains, by TT-SVD alone or with training."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from frontend.finetune import Data, Recipe
+from frontend.graph import ConvLayer, Graph
+from frontend.processes import Processes
+from frontend.progress import Progress, quiet
+from frontend.tensor_train.admm import Admm, Trains
+from frontend.tensor_train.chain import Chain, chains, replace_module
+from frontend.tensor_train.cores import CoreTraining
+from frontend.tensor_train.decompose import Cores, decompose
+from frontend.tensor_train.plan import Plan, suitable
+from golden.errors import ShiftbookError
+
+
+def train_cores(
+    model: nn.Module,
+    trains: Trains,
+    plan: Plan,
+    *,
+    data: Data | None,
+    mean: Sequence[float],
+    std: Sequence[float],
+    seed: int,
+    recipe: Recipe,
+    processes: Processes,
+    state: Path | None = None,
+    log: Path | None = None,
+    progress: Progress = quiet,
+) -> dict[str, Cores]:
+    """Find the cores of some layers; the rest of the model is trained along with them.
+
+    Parameters
+    ----------
+    model
+        The float network; changed in place.
+    trains
+        The layers, with modes and ranks.
+    state
+        The states of both trainings are ``state`` with ``.admm`` and ``.cores`` after it. Where they are,
+        training goes on from them; they stay when it is done.
+
+    Raises
+    ------
+    ShiftbookError
+        Training without data, or that diverges; a state of another run.
+    """
+    if plan.epochs and data is None:
+        raise ShiftbookError(f"training for {plan.epochs} epochs needs images to train on: give --data")
+    teacher = copy.deepcopy(model)
+    if plan.admm_epochs and data is not None:
+        admm = Admm(
+            *(model, data, mean, std, plan.admm_epochs, seed, recipe, processes, teacher),
+            trains=trains,
+            rho=plan.rho,
+            updates=plan.updates,
+        )
+        admm.go(progress, _beside(state, ".admm"), log)
+    if plan.core_epochs and data is not None:
+        cores = CoreTraining(
+            *(model, data, mean, std, plan.core_epochs, seed, recipe, processes, teacher), trains=trains
+        )
+        cores.go(progress, _beside(state, ".cores"), log)
+        return cores.finish()
+    weights = {path: model.get_submodule(path).weight for path in trains}
+    return {path: decompose(w, *trains[path]) for path, w in weights.items() if isinstance(w, Tensor)}
+
+
+def states_of(state: Path) -> tuple[Path, Path]:
+    """The files that hold the states of both trainings."""
+    return state.with_name(state.name + ".admm"), state.with_name(state.name + ".cores")
+
+
+def _beside(state: Path | None, suffix: str) -> Path | None:
+    return None if state is None else state.with_name(state.name + suffix)
+
+
+def assemble(model: nn.Module, trains: Trains, cores: Mapping[str, Cores]) -> None:
+    """Put chains in the place of layers, in place."""
+    for path, (modes, ranks) in trains.items():
+        layer = model.get_submodule(path)
+        assert isinstance(layer, nn.Conv2d)
+        chain = Chain(modes, ranks, layer).load(cores[path], layer.bias)
+        replace_module(model, path, chain.train(layer.training))
+
+
+@torch.no_grad()
+def turn_gains(graph: Graph, paths: Sequence[str]) -> None:
+    """Make the gains of the batch norms behind some layers positive, by negating weights; nothing else
+    changes.
+
+    Copies share weights, so that lowering could not negate the channels of one copy alone.
+    """
+    layers = suitable(graph)
+    for layer in (layers[path] for path in paths):
+        norm = layer.norm
+        if norm is None or not norm.affine or norm.running_mean is None:
+            continue
+        sign = torch.where(norm.weight < 0, -1.0, 1.0)
+        layer.module.weight.mul_(sign[:, None, None, None])
+        norm.weight.mul_(sign)
+        norm.running_mean.mul_(sign)
+        if layer.module.bias is not None:
+            layer.module.bias.mul_(sign)
+
+
+def facts_of(model: nn.Module, graph: Graph) -> dict[str, object]:
+    """What a checkpoint says of each decomposed layer, as JSON values.
+
+    Parameters
+    ----------
+    graph
+        Traced from the model with its chains.
+    """
+    convs: dict[str, ConvLayer] = {layer.path: layer for layer in graph.convs()}
+    found: dict[str, object] = {}
+    for path, chain in chains(model).items():
+        links = [convs[f"{path}.{name}"] for name, _ in chain.named_children()]
+        channels = links[0].input_shape[0]
+        found[path] = {
+            "nodes": [layer.name for layer in links],
+            "shape": [links[-1].outputs, channels, *chain.modes.kernel],
+            "modes": list(chain.modes.sizes),
+            "ranks": list(chain.ranks),
+        }
+    return found
