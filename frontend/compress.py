@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -187,7 +188,9 @@ def compress(
     float_accuracy = _float_accuracy(model, material.test, normalization, progress)
     decomposed: dict[str, object] = {}
     inputs = normalize(material.calibration(seed).images, normalization.mean, normalization.std)
+    teacher = None
     if tensor_train is not None:
+        teacher = copy.deepcopy(found.model) if epochs else None
         lessons = _lessons(model, material, normalization, progress) if tensor_train.epochs else None
         training = Training(
             data=lessons,
@@ -227,6 +230,7 @@ def compress(
         recipe=recipe,
         state=state,
         log=log,
+        teacher=teacher,
         together=partial(compensate, graph, images=inputs, seed=seed, progress=progress)
         if compensated
         else None,

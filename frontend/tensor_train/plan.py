@@ -183,10 +183,7 @@ def _searched(
         name: Candidate(layer.weight(), modes[name], _cost(modes[name], pixels[name], unit))
         for name, layer in layers.items()
     }
-    total = sum(
-        layer.weight().numel() * (layer.copies * pixels[layer.name][1] if unit == "macs" else 1)
-        for layer in graph.convs()
-    )
+    total = counted(graph)[unit]
     budget = int(total / (plan.ratio or 2.0)) if plan.budget is None else plan.budget
     fixed = total - sum(candidate.cost(None) for candidate in candidates.values())
     points: dict[str, Point]
@@ -200,6 +197,14 @@ def _searched(
         offers = measured(candidates, lambda: graph.run(inputs), progress)
         points = allot(offers, budget, fixed)
     return {name: point.ranks for name, point in points.items() if point.ranks is not None}
+
+
+def counted(graph: Graph) -> dict[Unit, int]:
+    """Weights of a network, each stored once, and its products for an image."""
+    pixels = _pixels(graph)
+    stored = {layer.path: layer.weight().numel() for layer in graph.convs()}
+    macs = sum(layer.weight().numel() * layer.copies * pixels[layer.name][1] for layer in graph.convs())
+    return {"weights": sum(stored.values()), "macs": macs}
 
 
 def _cost(modes: Modes, pixels: tuple[int, int], unit: Unit) -> Cost:
