@@ -22,6 +22,9 @@ from golden.errors import ShiftbookError
 Search = Literal["energy", "measured", "largest"]
 Unit = Literal["weights", "macs"]
 
+MEASURED_IMAGES = 256
+"""Images that harm is measured on, once for each point of each layer."""
+
 Factors = Mapping[int, tuple[int, ...]]
 """Into which factors a number of channels is split, slowest first; a number that is not named is not
 split."""
@@ -194,7 +197,8 @@ def _searched(
     else:
         if inputs is None:
             raise ShiftbookError("the search 'measured' needs calibration images")
-        offers = measured(candidates, lambda: graph.run(inputs), progress)
+        some = inputs[:MEASURED_IMAGES]
+        offers = measured(candidates, lambda: graph.run(some), progress)
         points = allot(offers, budget, fixed)
     return {name: point.ranks for name, point in points.items() if point.ranks is not None}
 
