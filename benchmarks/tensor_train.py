@@ -141,7 +141,12 @@ def methods(arguments: argparse.Namespace, ratio: float) -> Iterator[tuple[str, 
     yield "TT-SVD, cores", replace(plan, core_epochs=total)
     yield (
         "ADMM, cores",
-        replace(plan, admm_epochs=arguments.admm_epochs, core_epochs=arguments.core_epochs),
+        replace(
+            plan,
+            admm_epochs=arguments.admm_epochs,
+            core_epochs=arguments.core_epochs,
+            core_rate=arguments.core_rate,
+        ),
     )
 
 
@@ -173,6 +178,7 @@ def main() -> None:
     parser.add_argument("--core-epochs", type=int, default=2)
     parser.add_argument("--rate", type=float, default=0.03)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--core-rate", type=float, help="after ADMM; default: a sixth of the rate")
     parser.add_argument("--rho", type=float, default=None)
     parser.add_argument("--updates", type=int, default=8)
     parser.add_argument("--searches", action="store_true", help="compare the searches for ranks, untrained")
