@@ -202,12 +202,12 @@ def compress(
             log=log,
         )
         before = _scores(graph, inputs)
-        done = decompose_network(found.model, graph, tensor_train, training, inputs, keep_cores, progress)
+        facts = decompose_network(found.model, graph, tensor_train, training, inputs, keep_cores, progress)
         graph, model = _traced(found.model, material)
-        if not done:
+        if not facts.get("trained"):
             refresh_statistics(model, graph, material.train.images, normalization, inputs, before, seed)
         decomposed = {
-            "tensor_train": tensor_train.describe(),
+            "tensor_train": facts,
             "cores_accuracy": _float_accuracy(model, material.test, normalization, progress),
             FACT: facts_of(found.model, graph),
         }
