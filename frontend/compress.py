@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -187,7 +188,9 @@ def compress(
     float_accuracy = _float_accuracy(model, material.test, normalization, progress)
     decomposed: dict[str, object] = {}
     inputs = normalize(material.calibration(seed).images, normalization.mean, normalization.std)
+    teacher = None
     if tensor_train is not None:
+        teacher = copy.deepcopy(found.model) if epochs else None
         lessons = _lessons(model, material, normalization, progress) if tensor_train.epochs else None
         training = Training(
             data=lessons,
@@ -199,12 +202,12 @@ def compress(
             log=log,
         )
         before = _scores(graph, inputs)
-        done = decompose_network(found.model, graph, tensor_train, training, inputs, keep_cores, progress)
+        facts = decompose_network(found.model, graph, tensor_train, training, inputs, keep_cores, progress)
         graph, model = _traced(found.model, material)
-        if not done:
+        if not facts.get("trained"):
             refresh_statistics(model, graph, material.train.images, normalization, inputs, before, seed)
         decomposed = {
-            "tensor_train": tensor_train.describe(),
+            "tensor_train": facts,
             "cores_accuracy": _float_accuracy(model, material.test, normalization, progress),
             FACT: facts_of(found.model, graph),
         }
@@ -227,6 +230,7 @@ def compress(
         recipe=recipe,
         state=state,
         log=log,
+        teacher=teacher,
         together=partial(compensate, graph, images=inputs, seed=seed, progress=progress)
         if compensated
         else None,

@@ -95,11 +95,12 @@ class FineTuning:
         epochs: int,
         seed: int,
         recipe: Recipe,
+        teacher: nn.Module | None = None,
     ) -> None:
         self.model, self.states, self.data = model, states, data
         self.mean, self.std = mean, std
         self.density, self.epochs, self.seed, self.recipe = density, epochs, seed, recipe
-        self.teacher = copy.deepcopy(model).eval() if recipe.distill else None
+        self.teacher = copy.deepcopy(teacher or model).eval() if recipe.distill else None
         self.flip = recipe.mirrors(data[0])
         self.bfloat16 = has_fast_bfloat16() if recipe.bfloat16 is None else recipe.bfloat16
         self.steps_per_epoch = batch_count(len(data[0]), recipe.batch)

@@ -43,6 +43,7 @@ def quantize_weights(
     log: Path | None = None,
     validation: Data | None = None,
     together: Callable[[States], None] | None = None,
+    teacher: nn.Module | None = None,
 ) -> dict[str, QuantizedLayer]:
     """Prune and quantize the weights of a model, in place.
 
@@ -77,6 +78,8 @@ def quantize_weights(
     together
         With 0 epochs: prunes and rounds the layers instead of each weight for itself, given masks of the
         right density (see `frontend.compensate`).
+    teacher
+        The network whose answers distillation asks for; None takes the model as it is now.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def quantize_weights(
     recipe = recipe or Recipe()
     states = layer_states(model, layers, scheme, keep_int8, surroundings)
     if epochs and data is not None:
-        run = FineTuning(model, states, data, mean, std, density, epochs, seed, recipe)
+        run = FineTuning(model, states, data, mean, std, density, epochs, seed, recipe, teacher)
         run.go(progress, state, log, validation)
     else:
         prune_layers(states, density, recipe.slots, hysteresis=0.0)

@@ -50,7 +50,7 @@ def decompose_network(
     inputs: Tensor,
     kept: Path | None,
     progress: Progress,
-) -> bool:
+) -> keep.Facts:
     """Put chains in the place of layers of a model, in place.
 
     Parameters
@@ -64,16 +64,17 @@ def decompose_network(
 
     Returns
     -------
-    Whether the model was trained, now or when its cores were kept.
+    How the cores were found, now or when they were kept, as JSON values; ``trained``: whether by training.
     """
+    facts: keep.Facts = {**plan.describe(), "trained": plan.epochs > 0}
     if kept is not None and kept.exists():
-        keep.restore(model, kept)
+        facts = keep.restore(model, kept)
     else:
         _find(model, graph, plan, training, inputs, progress)
         if kept is not None:
-            keep.save(model, kept)
+            keep.save(model, kept, facts)
     equalize(model, trace(model, graph.input_shape), inputs)
-    return plan.epochs > 0 or kept is not None
+    return facts
 
 
 def _find(

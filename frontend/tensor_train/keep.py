@@ -19,18 +19,22 @@ from golden.errors import ShiftbookError
 KEY = "shiftbook-tensor-train"
 
 
-def save(model: nn.Module, path: Path) -> None:
-    """Write a model with chains: its state dict, and what the chains look like."""
+Facts = dict[str, Any]
+"""How the cores were found, as JSON values."""
+
+
+def save(model: nn.Module, path: Path, facts: Facts) -> None:
+    """Write a model with chains: its state dict, what the chains look like, and how they were found."""
     layers = {
         name: {"outputs": c.modes.outputs, "inputs": c.modes.inputs, "ranks": c.ranks}
         for name, c in chains(model).items()
     }
     state = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
-    write_atomically(path, to_bytes(state, metadata={KEY: json.dumps(layers)}))
+    write_atomically(path, to_bytes(state, metadata={KEY: json.dumps({"layers": layers, "facts": facts})}))
 
 
-def restore(model: nn.Module, path: Path) -> None:
-    """Make of a model the one that `save` wrote, in place.
+def restore(model: nn.Module, path: Path) -> Facts:
+    """Make of a model the one that `save` wrote, in place, and return how its cores were found.
 
     Raises
     ------
@@ -48,7 +52,8 @@ def restore(model: nn.Module, path: Path) -> None:
         ) from error
     if found is None:
         raise ShiftbookError(f"{path} holds no trained cores: name a file that --keep-cores wrote")
-    for name, layer in _layers(path, found).items():
+    layers, facts = _description(path, found)
+    for name, layer in layers.items():
         try:
             old = model.get_submodule(name)
             if not isinstance(old, nn.Conv2d):
@@ -62,13 +67,15 @@ def restore(model: nn.Module, path: Path) -> None:
         replace_module(model, name, chain.train(old.training))
     assign(model, state, str(path))
     check_finite(model)
+    return facts
 
 
-def _layers(path: Path, text: str) -> dict[str, Any]:
+def _description(path: Path, text: str) -> tuple[dict[str, Any], Facts]:
     try:
-        layers = json.loads(text)
-    except ValueError as error:
-        raise ShiftbookError(f"{path} is damaged: its description of the cores is no JSON") from error
-    if not isinstance(layers, dict):
-        raise ShiftbookError(f"{path} is damaged: its description of the cores is no JSON object")
-    return layers
+        found = json.loads(text)
+        layers, facts = found["layers"], found["facts"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ShiftbookError(f"{path} is damaged: its description of the cores cannot be read") from error
+    if not isinstance(layers, dict) or not isinstance(facts, dict):
+        raise ShiftbookError(f"{path} is damaged: its description of the cores must hold two objects")
+    return layers, facts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -65,6 +66,7 @@ def train_cores(
         )
         admm.go(progress, _beside(state, ".admm"), log)
     if plan.core_epochs and data is not None:
+        recipe = replace(recipe, rate=plan.rate_of_cores(recipe.rate))
         cores = CoreTraining(
             *(model, data, mean, std, plan.core_epochs, seed, recipe, processes, teacher), trains=trains
         )

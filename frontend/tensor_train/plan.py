@@ -22,6 +22,12 @@ from golden.errors import ShiftbookError
 Search = Literal["energy", "measured", "largest"]
 Unit = Literal["weights", "macs"]
 
+MEASURED_IMAGES = 256
+"""Images that harm is measured on, once for each point of each layer."""
+
+AFTER_ADMM = 1 / 6
+"""Of the rate: the network knows its task by then, and a product of cores moves faster than its weights."""
+
 Factors = Mapping[int, tuple[int, ...]]
 """Into which factors a number of channels is split, slowest first; a number that is not named is not
 split."""
@@ -49,6 +55,8 @@ class Plan:
         Of training in the original shape, and of training the cores; 0 and 0 is TT-SVD alone.
     rho, updates
         See `frontend.tensor_train.admm.Admm`.
+    core_rate
+        Highest learning rate of the cores. None takes that of all training, after ADMM `AFTER_ADMM` of it.
     """
 
     ranks: Mapping[str, Ranks] | None = None
@@ -60,6 +68,7 @@ class Plan:
     core_epochs: int = 0
     rho: float | None = None
     updates: int = 8
+    core_rate: float | None = None
 
     def __post_init__(self) -> None:
         given = [name for name in ("ranks", "ratio", "budget") if getattr(self, name) is not None]
@@ -76,8 +85,16 @@ class Plan:
             raise ShiftbookError(f"epochs of ADMM and of the cores must be at least 0, not {epochs}")
         if self.rho is not None and not 0 < self.rho < float("inf"):
             raise ShiftbookError(f"rho must be positive and finite, not {self.rho}")
+        if self.core_rate is not None and not 0 < self.core_rate < float("inf"):
+            raise ShiftbookError(f"the rate of the cores must be positive and finite, not {self.core_rate}")
         if self.updates < 1:
             raise ShiftbookError(f"updates must be at least 1 an epoch, not {self.updates}")
+
+    def rate_of_cores(self, rate: float) -> float:
+        """The highest learning rate of the cores, where that of all training is ``rate``."""
+        if self.core_rate is not None:
+            return self.core_rate
+        return AFTER_ADMM * rate if self.admm_epochs else rate
 
     @property
     def epochs(self) -> int:
@@ -183,10 +200,7 @@ def _searched(
         name: Candidate(layer.weight(), modes[name], _cost(modes[name], pixels[name], unit))
         for name, layer in layers.items()
     }
-    total = sum(
-        layer.weight().numel() * (layer.copies * pixels[layer.name][1] if unit == "macs" else 1)
-        for layer in graph.convs()
-    )
+    total = counted(graph)[unit]
     budget = int(total / (plan.ratio or 2.0)) if plan.budget is None else plan.budget
     fixed = total - sum(candidate.cost(None) for candidate in candidates.values())
     points: dict[str, Point]
@@ -197,9 +211,18 @@ def _searched(
     else:
         if inputs is None:
             raise ShiftbookError("the search 'measured' needs calibration images")
-        offers = measured(candidates, lambda: graph.run(inputs), progress)
+        some = inputs[:MEASURED_IMAGES]
+        offers = measured(candidates, lambda: graph.run(some), progress)
         points = allot(offers, budget, fixed)
     return {name: point.ranks for name, point in points.items() if point.ranks is not None}
+
+
+def counted(graph: Graph) -> dict[Unit, int]:
+    """Weights of a network, each stored once, and its products for an image."""
+    pixels = _pixels(graph)
+    stored = {layer.path: layer.weight().numel() for layer in graph.convs()}
+    macs = sum(layer.weight().numel() * layer.copies * pixels[layer.name][1] for layer in graph.convs())
+    return {"weights": sum(stored.values()), "macs": macs}
 
 
 def _cost(modes: Modes, pixels: tuple[int, int], unit: Unit) -> Cost:

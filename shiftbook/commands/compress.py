@@ -114,6 +114,14 @@ def compress(
             rich_help_panel=TRAINS,
         ),
     ] = None,
+    core_rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="R",
+            help="Highest learning rate of the cores. Default: a sixth of --rate after ADMM, else --rate.",
+            rich_help_panel=TRAINS,
+        ),
+    ] = None,
     rho: Annotated[
         float | None,
         typer.Option(
@@ -306,6 +314,7 @@ def compress(
         "search": search,
         "admm_epochs": admm_epochs,
         "core_epochs": core_epochs,
+        "core_rate": core_rate,
         "rho": rho,
         "updates": updates,
         "keep_cores": keep_cores,

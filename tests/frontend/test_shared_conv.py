@@ -68,3 +68,25 @@ def test_copies_that_batch_norm_turns_differently_become_groups():
     assert [(conv.copies, conv.groups) for conv in convs] == [(1, 1), (3, 1), (1, 2), (1, 1)]
     assert convs[2].weights.integers.shape == (8, 1, 1, 3)
     check_layers(graph, integers, scales, tensors)
+
+
+@pytest.mark.parametrize(("norm", "copies"), [(False, 2), (True, 1)])
+def test_copies_share_codes_of_vectors(norm, copies):
+    """The codes are stored once; where batch norm turns copies differently, each gets the nearest codes."""
+    layers = [nn.BatchNorm2d(32)] if norm else []
+    model = nn.Sequential(
+        nn.Conv2d(2, 64, 3, padding=1),
+        nn.ReLU(),
+        SharedConv2d(32, 16, 2, bias=not norm),
+        *layers,
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(32, 80),
+    )
+    graph, integers, scales, tensors = lowered(model, (2, 3, 3), "additive")
+    conv = integers.nodes[1]
+    assert (conv.copies, conv.groups, conv.weights.scheme) == (copies, 2 // copies, "additive")
+    assert len(conv.weights.vectors.codes) == 32 // copies
+    if not norm:
+        check_layers(graph, integers, scales, tensors)

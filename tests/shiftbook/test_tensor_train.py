@@ -63,6 +63,7 @@ def test_without_epochs_it_is_tt_svd(inputs, tmp_path, capsys):
         "search": "energy",
         "admm_epochs": 0,
         "core_epochs": 0,
+        "trained": False,
     }
 
 

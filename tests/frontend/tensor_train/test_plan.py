@@ -103,6 +103,12 @@ def test_what_saves_most_for_its_harm_is_taken_first():
     assert {name: point.cost for name, point in allot(offers, 15).items()} == {"a": 10, "b": 4}
 
 
+def test_cores_learn_slower_after_admm():
+    assert Plan(core_epochs=1).rate_of_cores(0.06) == 0.06
+    assert Plan(core_epochs=1, admm_epochs=1).rate_of_cores(0.06) == pytest.approx(0.01)
+    assert Plan(core_epochs=1, admm_epochs=1, core_rate=0.5).rate_of_cores(0.06) == 0.5
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -113,6 +119,7 @@ def test_what_saves_most_for_its_harm_is_taken_first():
         ({"search": "best"}, "search must be one of ('energy', 'measured', 'largest'), not 'best'"),
         ({"admm_epochs": -1}, "epochs of ADMM and of the cores must be at least 0, not (-1, 0)"),
         ({"rho": 0.0}, "rho must be positive and finite, not 0.0"),
+        ({"core_rate": 0.0}, "the rate of the cores must be positive and finite, not 0.0"),
         ({"updates": 0}, "updates must be at least 1 an epoch, not 0"),
     ],
 )

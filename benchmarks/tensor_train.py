@@ -1,0 +1,202 @@
+"""What ADMM gains over plain TT-SVD, at equal ratios and equal numbers of epochs.
+
+For each ratio, with the same ranks: TT-SVD alone, TT-SVD and all epochs on the cores, ADMM for some of the
+epochs and the cores for the others. Weights and MACs are of the whole network; accuracy is that of float
+cores. With ``--searches``: what each search for ranks does without training.
+
+    python -m benchmarks.tensor_train zoo:resnet20 --weights resnet20.safetensors --data cifar10 --keep cores
+
+Training can be interrupted: the same command goes on where it was. Cores that ``--keep`` holds are not
+trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from frontend.batches import normalize
+from frontend.compress import Material, gather, normalization_for, refresh_statistics
+from frontend.finetune import Recipe
+from frontend.graph import Graph
+from frontend.load import Source, load_model
+from frontend.lower import Normalization
+from frontend.progress import quiet
+from frontend.tensor_train.admm import Trains
+from frontend.tensor_train.chain import chains
+from frontend.tensor_train.decompose import decompose
+from frontend.tensor_train.decomposition import Training, decompose_network
+from frontend.tensor_train.network import assemble, turn_gains
+from frontend.tensor_train.plan import Plan, choose, counted
+from frontend.trace import any_layout, trace
+from frontend.train import accuracy
+from shiftbook.console import progress_bar
+
+Json = dict[str, Any]
+
+SEARCHES = ("energy", "measured", "largest")
+
+
+class Bench:
+    """The network, its images, and what every row needs."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.source: Source = load_model(arguments.source, arguments.weights)
+        self.material: Material = gather(self.source, arguments.data, None, 1, 0, quiet)
+        channels = self.material.train.shape[2]
+        self.normalization: Normalization = normalization_for(self.source, channels, None, None)
+        calibration = self.material.calibration(0).images
+        self.inputs = normalize(calibration, self.normalization.mean, self.normalization.std)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        height, width, channels = self.material.train.shape
+        return channels, height, width
+
+    def model(self) -> tuple[torch.nn.Module, Graph]:
+        """A fresh copy of the float network."""
+        model = copy.deepcopy(self.source.model)
+        return model, trace(model, self.shape)
+
+    def accuracy(self, model: torch.nn.Module) -> float:
+        """On the test images."""
+        test = self.material.test
+        if test is None or test.labels is None:
+            raise SystemExit("the data has no labelled test images")
+        norm = self.normalization
+        runs = any_layout(model, self.shape)
+        return accuracy(runs, (test.images, test.labels), norm.mean, norm.std)
+
+    def row(self, name: str, plan: Plan) -> Json:
+        """Decompose by a plan, and measure."""
+        model, graph = self.model()
+        norm, images, labels = self.normalization, self.material.train.images, self.material.train.labels
+        file = self.arguments.keep / f"{name}-{plan.ratio}.safetensors"
+        training = Training(
+            data=None if labels is None else (images, labels),
+            mean=norm.mean,
+            std=norm.std,
+            seed=0,
+            recipe=Recipe(rate=self.arguments.rate, batch=self.arguments.batch),
+            state=file.with_suffix(".training"),
+            log=file.with_suffix(".log"),
+        )
+        scores = graph.run(self.inputs)
+        with progress_bar() as progress:
+            decompose_network(model, graph, plan, training, self.inputs, file, progress)
+        after = trace(model, self.shape)
+        if plan.epochs == 0:
+            refresh_statistics(model, after, images, norm, self.inputs, scores, 0)
+        before, now = counted(graph), counted(after)
+        return {
+            "method": name,
+            "admm_epochs": plan.admm_epochs,
+            "core_epochs": plan.core_epochs,
+            "weights": before["weights"] / now["weights"],
+            "macs": before["macs"] / now["macs"],
+            "layers": len(chains(model)),
+            "accuracy": self.accuracy(model),
+        }
+
+    def search(self, name: str, ratio: float) -> Json:
+        """Decompose without training, by ranks that one search finds."""
+        model, graph = self.model()
+        wanted = graph.run(self.inputs)
+        trains: Trains = choose(graph, Plan(ratio=ratio, search=name), self.inputs)  # type: ignore[arg-type]
+        turn_gains(graph, list(trains))
+        weights = {path: model.get_submodule(path).weight for path in trains}
+        cores: Mapping[str, Any] = {path: decompose(weights[path], *trains[path]) for path in trains}  # type: ignore[arg-type]
+        assemble(model, trains, cores)
+        after = trace(model, self.shape)
+        norm, images = self.normalization, self.material.train.images
+        apart = float((after.run(self.inputs) - wanted).square().mean())
+        refresh_statistics(model, after, images, norm, self.inputs, wanted, 0)
+        before, now = counted(graph), counted(after)
+        return {
+            "search": name,
+            "weights": before["weights"] / now["weights"],
+            "macs": before["macs"] / now["macs"],
+            "error": apart / float(wanted.var()),
+            "accuracy": self.accuracy(model),
+        }
+
+
+def methods(arguments: argparse.Namespace, ratio: float) -> Iterator[tuple[str, Plan]]:
+    """The plans to compare."""
+    plan = Plan(ratio=ratio, rho=arguments.rho, updates=arguments.updates)
+    total = arguments.admm_epochs + arguments.core_epochs
+    yield "TT-SVD", plan
+    yield "TT-SVD, cores", replace(plan, core_epochs=total)
+    yield (
+        "ADMM, cores",
+        replace(
+            plan,
+            admm_epochs=arguments.admm_epochs,
+            core_epochs=arguments.core_epochs,
+            core_rate=arguments.core_rate,
+        ),
+    )
+
+
+def table(title: str, rows: list[Json]) -> Table:
+    """Rows for people."""
+    shown = Table(title=title)
+    for head in rows[0]:
+        shown.add_column(head.replace("_", " "), justify="left" if head in ("method", "search") else "right")
+    for row in rows:
+        cells = []
+        for head, value in row.items():
+            form = {"accuracy": ".2%", "weights": ".2f", "macs": ".2f", "error": ".3f"}.get(head, "")
+            cells.append(format(value, form))
+        shown.add_row(*cells)
+    return shown
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source")
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--data")
+    parser.add_argument("--keep", type=Path, required=True, help="folder for trained cores and logs")
+    parser.add_argument("--ratios", type=float, nargs="*", default=[2.3, 6.8])
+    parser.add_argument("--admm-epochs", type=int, default=1)
+    parser.add_argument("--core-epochs", type=int, default=2)
+    parser.add_argument("--rate", type=float, default=0.03)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--core-rate", type=float, help="after ADMM; default: a sixth of the rate")
+    parser.add_argument("--rho", type=float, default=None)
+    parser.add_argument("--updates", type=int, default=8)
+    parser.add_argument("--searches", action="store_true", help="compare the searches for ranks, untrained")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    arguments.keep.mkdir(parents=True, exist_ok=True)
+    bench, console, report = Bench(arguments), Console(file=sys.stdout, width=120), {}
+    print(f"float: {bench.accuracy(bench.source.model):.2%}")
+    for ratio in arguments.ratios:
+        if arguments.searches:
+            rows = [bench.search(name, ratio) for name in SEARCHES]
+        else:
+            rows = [bench.row(name, plan) for name, plan in methods(arguments, ratio)]
+        console.print(table(f"{ratio}x fewer weights", rows))
+        report[str(ratio)] = rows
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
