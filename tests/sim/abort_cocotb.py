@@ -96,7 +96,7 @@ async def strike(board: Board, cycle: int) -> dict[str, Any]:
     raise AssertionError(f"busy for good after {struck}")
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=2_000_000, timeout_unit="step")  # three times what it takes
 async def every_state(dut: Any) -> None:
     """Leave, for each state of each machine, how an abort ended that was aimed at it."""
     logging.getLogger("cocotb").setLevel(logging.WARNING)
