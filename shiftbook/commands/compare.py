@@ -1,0 +1,207 @@
+"""`shiftbook compare`: checkpoints side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from golden.errors import ShiftbookError
+from shiftbook.console import Progress, progress_bar, table
+from shiftbook.files import check_writable, write_json
+from shiftbook.options import Json, Lanes, make_spec
+
+if TYPE_CHECKING:
+    from golden.network import Network
+
+Row = dict[str, Any]
+
+
+def compare(
+    checkpoints: Annotated[
+        list[Path], typer.Argument(metavar="CKPT...", help="Checkpoints; the first is the baseline.")
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="D", help="Images for the accuracy, as of run. Default: none."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", help="At most N images. Default: all.")] = None,
+    engines: Annotated[
+        str | None,
+        typer.Option(
+            "--engines",
+            metavar="A,B",
+            help="Of int8, int8_sparse, shift, pair, focused: those to choose from. Default: all.",
+        ),
+    ] = None,
+    gates: Annotated[
+        Path | None,
+        typer.Option(
+            "--gates", metavar="FILE", help="What `gates --json FILE` wrote, to synthesize nothing again."
+        ),
+    ] = None,
+    rtl: Annotated[
+        bool, typer.Option("--rtl", help="Run one image on the RTL: its cycles in place of the model's.")
+    ] = False,
+    lanes: Lanes = "8x8",
+    json_file: Json = None,
+) -> None:
+    """Put checkpoints side by side: size, traffic, cycles, gates, accuracy.
+
+    Each runs on that engine on which gates times cycles are least; a cheaper engine refuses what it cannot
+    say. The last column is gates times cycles over those of the first checkpoint.
+
+    \b
+    Columns:
+      MACs     products of an image, those with zeros included
+      moved    bytes on the memory bus for an image: program, weights, tensors
+      cycles   of an image, with the bus: by the model, or with --rtl counted by the RTL itself, every
+               output integer compared with the golden model
+      GE       NAND2 equivalents of the engine, memories apart (see gates)
+
+    \b
+    Examples:
+      shiftbook compare int8.ckpt focused.ckpt --data digits
+      shiftbook gates --json gates.json
+      shiftbook compare int8.ckpt focused.ckpt --gates gates.json --rtl --data digits --json compare.json
+    """
+    check_writable(json_file)
+    from golden.checkpoint import load
+    from shiftbook.comparison import ENGINES, cheapest, loads, relate, stored
+
+    wanted = _engines(engines, list(ENGINES))
+    spec_of = {engine: make_spec(ENGINES[engine], lanes) for engine in wanted}
+    if rtl and data is None:
+        raise ShiftbookError("--rtl runs an image: add --data")
+    networks = [load(path) for path in checkpoints]
+    with progress_bar() as progress:
+        found = [
+            _named(path, loads, network, wanted, spec_of) for path, network in _pairs(checkpoints, networks)
+        ]
+        ge = _gates(gates, lanes, sorted({load.engine for each in found for load in each}), progress)
+        rows = []
+        for path, network, each in zip(checkpoints, networks, found, strict=True):
+            chosen = cheapest(each, ge)
+            row: Row = {"checkpoint": str(path), **stored(network), "engine": chosen.engine}
+            row |= {"moved_bytes": chosen.moved, "cycles": chosen.cycles, "ge": ge[chosen.engine]}
+            if data is not None:
+                preset = ENGINES[chosen.engine]
+                row |= _measured(network, data, limit, make_spec(preset, lanes, network.slots), rtl, progress)
+            row["gate_cycles"] = row["ge"] * row["cycles"]
+            rows.append(row)
+    rows = relate(rows)
+    write_json(json_file, {"lanes": lanes, "data": data, "rows": rows})
+    typer.echo(comparison_table(rows))
+
+
+def _pairs(paths: list[Path], networks: list[Network]) -> list[tuple[Path, Network]]:
+    return list(zip(paths, networks, strict=True))
+
+
+def _named(path: Path, loads: Any, *arguments: Any) -> Any:
+    """A refusal says which checkpoint it is about."""
+    try:
+        return loads(*arguments)
+    except ShiftbookError as error:
+        raise ShiftbookError(f"{path}: {error}") from None
+
+
+def _engines(text: str | None, known: list[str]) -> list[str]:
+    wanted = known if text is None else [name.strip() for name in text.split(",")]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise ShiftbookError(f"there is no engine {unknown[0]!r}: choose of {', '.join(known)}")
+    return wanted
+
+
+def _gates(file: Path | None, lanes: str, engines: list[str], progress: Progress) -> dict[str, float]:
+    """GE of each engine, from a file or from synthesis."""
+    if file is None:
+        from synth.gates import gate_report
+
+        grid = make_spec("default", lanes)
+        report = gate_report(
+            (grid.rows, grid.cols),
+            engines=engines,
+            progress=lambda done, total, what: progress("synthesis", done, total),
+        )
+    else:
+        report = _report_in(file, lanes, engines)
+    return {engine: float(report["engines"][engine]["total_ge"]) for engine in engines}
+
+
+def _report_in(file: Path, lanes: str, engines: list[str]) -> Row:
+    try:
+        report: Row = json.loads(file.read_text(encoding="utf-8"))
+        grids = {name: f"{e['spec']['rows']}x{e['spec']['cols']}" for name, e in report["engines"].items()}
+    except OSError as error:
+        raise ShiftbookError(f"cannot read {file}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ShiftbookError(f"{file} is not what `shiftbook gates --json` writes") from error
+    for engine in engines:
+        if grids.get(engine) != lanes:
+            there = ", ".join(f"{name} of {grid}" for name, grid in grids.items()) or "none"
+            raise ShiftbookError(f"{file} has no engine {engine} of {lanes} lanes: it has {there}")
+    return report
+
+
+def _measured(
+    network: Network, data: str, limit: int | None, spec: Any, rtl: bool, progress: Progress
+) -> Row:
+    """Accuracy on the golden model; with ``rtl`` the cycles of the first image on the RTL."""
+    from frontend import data as datasets
+    from shiftbook.commands.run import run_report
+
+    dataset = datasets.load(data, "all", limit=limit, progress=progress)
+    datasets.check_shape(dataset, network.input.shape)
+    report = run_report(network, dataset, spec, "golden", wave=None, progress=progress)
+    row: Row = {"images": report["images"], "accuracy": report["accuracy"]}
+    if rtl:
+        one = datasets.load(data, "all", limit=1)
+        run = run_report(network, one, spec, "rtl", wave=None, progress=progress)
+        row |= {"modelled_cycles": report["cycles"], "cycles": run["cycles"], "compared": run["compared"]}
+    return row
+
+
+HEADER = (
+    "checkpoint",
+    "scheme",
+    "weights",
+    "density",
+    "MACs",
+    "stored bytes",
+    "moved bytes",
+    "engine",
+    "cycles",
+    "GE",
+    "accuracy",
+    "GE x cycles",
+)
+
+
+def comparison_table(rows: list[Row]) -> str:
+    """The rows for people."""
+    cells = []
+    for row in rows:
+        accuracy = row.get("accuracy")
+        cells.append(
+            (
+                Path(row["checkpoint"]).name,
+                row["scheme"],
+                row["weights"],
+                row["density"],
+                row["macs"],
+                -(-row["stored_bits"] // 8),
+                row["moved_bytes"],
+                row["engine"],
+                row["cycles"],
+                round(row["ge"]),
+                None if accuracy is None else f"{100 * accuracy:.2f} %",
+                f"{row['relative']:.3f}",
+            )
+        )
+    compared = [row["compared"] for row in rows if "compared" in row]
+    note = f"\ncycles are the RTL's: 0 mismatches in {sum(compared):,} integers" if compared else ""
+    return table(HEADER, cells) + note

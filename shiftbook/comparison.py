@@ -1,0 +1,114 @@
+"""Checkpoints side by side: what each stores, moves, takes and answers, and what its engine costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from golden.cycles import pass_cycles
+from golden.decomposed import macs_of
+from golden.errors import ShiftbookError
+from golden.network import Conv, Network
+from golden.sizes import layer_sizes
+from golden.spec import Spec
+from golden.support import check_runnable
+from sim.image import build
+
+Json = dict[str, Any]
+
+ENGINES = {
+    "int8": "int8",
+    "int8_sparse": "int8_sparse",
+    "shift": "default",
+    "pair": "pair",
+    "focused": "focused",
+}
+"""Engines as `synth.gates` names them, and their presets."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """A network on an engine.
+
+    Attributes
+    ----------
+    cycles
+        Of an image, by the cycle model with its bus.
+    moved
+        Bytes on the memory bus for an image: program, streams, tensors.
+    """
+
+    engine: str
+    cycles: int
+    moved: int
+
+
+def loads(network: Network, engines: Sequence[str], spec_of: Mapping[str, Spec]) -> list[Load]:
+    """What the network takes on each engine that runs it.
+
+    Parameters
+    ----------
+    spec_of
+        By engine.
+
+    Raises
+    ------
+    ShiftbookError
+        None of them runs it; the reason is that of the first.
+    """
+    found, refusals = [], []
+    for engine in engines:
+        spec = replace(spec_of[engine], slots=network.slots)
+        try:
+            check_runnable(network, spec)
+            image = build(network, spec)
+        except ShiftbookError as error:
+            refusals.append(f"{engine}: {error}")
+            continue
+        costs = [
+            pass_cycles(step, spec, words=words)
+            for step, words in zip(image.plan.passes, image.words, strict=True)
+        ]
+        beats = sum(cost.read_beats + cost.write_beats for cost in costs)
+        moved = beats * spec.bus_bytes + len(image.program)
+        found.append(Load(engine, sum(cost.cycles for cost in costs), moved))
+    if not found:
+        raise ShiftbookError(f"no engine runs it: {refusals[0]}")
+    return found
+
+
+def stored(network: Network) -> Json:
+    """What a checkpoint holds, and the products of an image, those with zeros included."""
+    sizes = layer_sizes(network)
+    nonzero = sum(layer.nonzero for layer in sizes.layers)
+    return {
+        "scheme": _scheme(network),
+        "weights": sizes.weights,
+        "density": nonzero / sizes.weights,
+        "macs": sum(macs_of(network).values()),
+        "stored_bits": sizes.stored_bits,
+    }
+
+
+def _scheme(network: Network) -> str:
+    """The scheme that compress was asked for; else those of the layers."""
+    named = network.facts.get("scheme")
+    if isinstance(named, str):
+        cores = network.facts.get("cores")
+        return f"{named}, {cores}" if isinstance(cores, str) else named
+    schemes = [node.weights.scheme for node in network.nodes if isinstance(node, Conv)]
+    return ", ".join(dict.fromkeys(schemes))
+
+
+def relate(rows: Sequence[Json], baseline: int = 0) -> list[Json]:
+    """The rows with ``relative``: gates times cycles, over those of the baseline's row."""
+    base = rows[baseline]["gate_cycles"]
+    return [{**row, "relative": row["gate_cycles"] / base} for row in rows]
+
+
+def cheapest(found: Sequence[Load], gates: Mapping[str, float]) -> Load:
+    """The engine on which gates times cycles are least."""
+    return found[int(np.argmin([load.cycles * gates[load.engine] for load in found]))]

@@ -1,0 +1,111 @@
+"""`shiftbook compare`, with gate counts from a file so that nothing is synthesized."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from golden import executor
+from golden.checkpoint import load, save
+from golden.coding import code_weights
+from golden.decomposed import macs_of
+from golden.network import Conv, Network
+from golden.spec import DEFAULT, PRESETS
+from shiftbook.cli import main
+from shiftbook.comparison import ENGINES, Load, cheapest, loads
+from sim.driver import run_rtl
+
+GE = {"int8": 300.0, "int8_sparse": 320.0, "shift": 200.0, "pair": 220.0, "focused": 150.0}
+
+
+@pytest.fixture
+def gates(tmp_path: Path) -> Path:
+    file = tmp_path / "gates.json"
+    grid = {"rows": 8, "cols": 8}
+    file.write_text(
+        json.dumps({"engines": {name: {"total_ge": ge, "spec": grid} for name, ge in GE.items()}})
+    )
+    return file
+
+
+@pytest.fixture
+def pruned(network: Network, tmp_path: Path) -> Path:
+    """The same network without every second weight that is left."""
+    nodes = []
+    for node in network.nodes:
+        assert isinstance(node, Conv)
+        integers = node.weights.integers.copy()
+        integers.reshape(-1)[::2] = 0
+        nodes.append(replace(node, weights=code_weights(integers, "test", DEFAULT)))
+    path = tmp_path / "pruned.ckpt"
+    save(replace(network, nodes=tuple(nodes), facts={}), path)
+    return path
+
+
+def test_rows_tell_what_was_measured(
+    checkpoint: Path, pruned: Path, data: Path, gates: Path, images, tmp_path: Path, capsys
+) -> None:
+    out = tmp_path / "compare.json"
+    arguments = [str(checkpoint), str(pruned), "--gates", str(gates), "--data", str(data), "--json", str(out)]
+    assert main(["compare", *arguments]) == 0
+    shown = capsys.readouterr().out
+    assert "small.ckpt" in shown
+    assert "1.000" in shown
+    rows = json.loads(out.read_text())["rows"]
+    for row, path in zip(rows, (checkpoint, pruned), strict=True):
+        network = load(path)
+        assert row["macs"] == sum(macs_of(network).values())
+        assert row["ge"] == GE[row["engine"]]
+        assert row["gate_cycles"] == row["ge"] * row["cycles"]
+        predictions = executor.run(network, images).outputs.argmax(axis=1)
+        assert row["accuracy"] == (predictions == [0, 1, 2, 0, 1, 2]).mean()
+    assert rows[0]["relative"] == 1
+    assert rows[1]["relative"] == rows[1]["gate_cycles"] / rows[0]["gate_cycles"]
+    assert rows[1]["density"] < rows[0]["density"]
+    assert rows[1]["stored_bits"] < rows[0]["stored_bits"]
+
+
+def test_the_engine_is_the_cheapest_that_runs_it(network: Network) -> None:
+    found = loads(network, list(ENGINES), {name: PRESETS[preset] for name, preset in ENGINES.items()})
+    assert "focused" not in {load.engine for load in found}  # it cannot say -100
+    costs = {load.engine: load.cycles * GE[load.engine] for load in found}
+    assert cheapest(found, GE).engine == min(costs, key=costs.__getitem__)
+    assert cheapest([Load("int8", 10, 0), Load("shift", 16, 0)], GE).engine == "int8"
+    assert cheapest([Load("int8", 10, 0), Load("shift", 14, 0)], GE).engine == "shift"
+
+
+def test_rtl_counts_the_cycles(checkpoint: Path, data: Path, gates: Path, images, tmp_path: Path) -> None:
+    out = tmp_path / "compare.json"
+    options = ["--gates", str(gates), "--engines", "shift", "--rtl", "--data", str(data), "--json", str(out)]
+    assert main(["compare", str(checkpoint), *options]) == 0
+    (row,) = json.loads(out.read_text())["rows"]
+    assert row["compared"] > 0
+    network = load(checkpoint)
+    assert row["cycles"] == run_rtl(network, images[:1], DEFAULT).cycles
+    assert [row["modelled_cycles"]] == [
+        found.cycles for found in loads(network, ["shift"], {"shift": DEFAULT})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--engines", "float"], "there is no engine 'float': choose of int8, int8_sparse, shift"),
+        (["--engines", "focused"], "small.ckpt: no engine runs it: focused: layer"),
+        (["--rtl"], "--rtl runs an image: add --data"),
+        (["--gates", "nowhere.json"], "cannot read nowhere.json: No such file"),
+        (["--lanes", "4x4", "--gates", "GATES"], "has no engine int8 of 4x4 lanes: it has int8 of 8x8"),
+        (["--gates", "CHECKPOINT"], "is not what `shiftbook gates --json` writes"),
+    ],
+)
+def test_mistakes_are_one_line(
+    checkpoint: Path, gates: Path, options: list[str], message: str, capsys
+) -> None:
+    names = {"GATES": str(gates), "CHECKPOINT": str(checkpoint)}
+    assert main(["compare", str(checkpoint), *(names.get(option, option) for option in options)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
