@@ -48,7 +48,7 @@ def compare(
     lanes: Lanes = "8x8",
     json_file: Json = None,
 ) -> None:
-    """Put checkpoints side by side: size, traffic, cycles, gates, accuracy.
+    """Compare checkpoints: size, cycles, gates, accuracy.
 
     Each runs on that engine on which gates times cycles are least; a cheaper engine refuses what it cannot
     say. The last column is gates times cycles over those of the first checkpoint.
