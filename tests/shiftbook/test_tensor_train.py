@@ -1,6 +1,10 @@
 """`shiftbook compress --scheme tensor-train`, and what `shiftbook inspect` then shows."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -84,3 +88,39 @@ def test_without_epochs_it_is_tt_svd(inputs, tmp_path, capsys):
 def test_bad_input_is_one_line(inputs, tmp_path, capsys, options, message):
     assert message in refused(capsys, [*inputs, *options])
     assert not list(tmp_path.glob("net.ckpt*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_costs_an_epoch_at_most(stop, tmp_path):
+    """The run that goes on writes the same checkpoint, byte by byte, as one that nothing interrupted."""
+    training = ["--admm-epochs", "3", "--core-epochs", "3", "--epochs", "2", "--ratio", "1.5"]
+    command = [
+        sys.executable,
+        "-m",
+        "shiftbook",
+        "compress",
+        "zoo:digits",
+        "--scheme",
+        "tensor-train",
+        *training,
+    ]
+
+    def start(name):
+        out, log = tmp_path / f"{name}.ckpt", tmp_path / f"{name}.log"
+        arguments = [*command, "-o", str(out), "--log", str(log)]
+        return subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL), out, log
+
+    whole, wanted, _ = start("whole")
+    assert whole.wait() == 0
+    process, out, log = start("stopped")
+    while not log.exists() or len(log.read_text().splitlines()) < 4:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(stop)
+    assert process.wait() != 0
+    assert not out.exists()
+    again, out, log = start("stopped")
+    assert again.wait() == 0
+    assert out.read_bytes() == wanted.read_bytes()
+    assert len(log.read_text().splitlines()) in (8, 9)  # an epoch is logged before its state is saved
