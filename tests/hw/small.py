@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from golden.spec import DEFAULT, PRESETS, Spec
+from sim.bench import PAUSES
 
 SHIFT = replace(
     DEFAULT,
@@ -27,3 +30,12 @@ def small(preset: str, **changes: object) -> Spec:
     """A preset with the small sizes of `SHIFT`."""
     base = PRESETS[preset]
     return replace(SHIFT, **{"lane": base.lane, "feed": base.feed, "terms": base.terms, **changes})
+
+
+PACES = [
+    PAUSES[0],
+    PAUSES[3],
+    pytest.param(PAUSES[1], marks=pytest.mark.slow),
+    pytest.param(PAUSES[2], marks=pytest.mark.slow),
+]
+"""For benches that take seconds: no pauses and pauses on both sides, on one side alone on request."""

@@ -9,7 +9,7 @@ from golden.spec import FRACTION, LEAST_SHIFT, PARTIAL_WIDTH, Spec
 from golden.split import as_it_is
 from sim import bench
 from tests.hw.benches import DrainBench
-from tests.hw.small import ODD, SHIFT
+from tests.hw.small import ODD, PACES, SHIFT
 
 RESIDUAL_ZERO_POINT = 31
 
@@ -77,7 +77,7 @@ def drained(
     assert observed == [{"beat": beat, "wrong": 0} for beat in wanted]
 
 
-@pytest.mark.parametrize("pauses", bench.PAUSES)
+@pytest.mark.parametrize("pauses", PACES)
 @pytest.mark.parametrize("spec", GRIDS)
 def test_channels(spec: Spec, pauses: bench.Pauses) -> None:
     rng = np.random.default_rng(1)

@@ -10,6 +10,7 @@ from hw import registers
 from hw.registers import Region, Register
 from sim import bench
 from tests.hw.benches import DecoderBench
+from tests.hw.small import PACES
 
 SYMBOLS = {Region.GAP_CODE: Region.GAP_SYMBOLS, Region.CODE_CODE: Region.CODE_SYMBOLS}
 
@@ -91,7 +92,7 @@ def items_of(books: list[list[dict[str, int]]], symbols: Iterable[int]) -> list[
     ]
 
 
-@pytest.mark.parametrize("pauses", bench.PAUSES)
+@pytest.mark.parametrize("pauses", PACES)
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_codes(count: int, pauses: bench.Pauses) -> None:
     rng = np.random.default_rng(5)

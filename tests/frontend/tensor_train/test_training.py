@@ -186,6 +186,7 @@ torch.save([core for core in cores["3"]], f"{sys.argv[1]}.{group.rank}")
 """
 
 
+@pytest.mark.slow
 def test_processes_of_torchrun_stay_alike(tmp_path):
     """Two processes end with the same cores; they see other batch statistics than one alone."""
     script = tmp_path / "worker.py"

@@ -8,7 +8,7 @@ from hw.system.host_map import REGISTERS, Host
 from hw.system.host_port import COUNTERS
 from hw.system.sequencer import Fault, fingerprint
 from sim import bench
-from tests.hw.small import small
+from tests.hw.small import PACES, small
 from tests.hw.system.benches import HostBench
 
 OKAY, SLVERR = 0, 2
@@ -110,7 +110,7 @@ def operations(rng: np.random.Generator) -> list[dict[str, object]]:
     return result
 
 
-@pytest.mark.parametrize("pauses", bench.PAUSES)
+@pytest.mark.parametrize("pauses", PACES)
 def test_registers(pauses: bench.Pauses) -> None:
     spec = small("int8")
     stimulus = operations(np.random.default_rng(0))

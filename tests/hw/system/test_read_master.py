@@ -9,7 +9,7 @@ from golden.spec import Spec
 from hw.system.interfaces import Reader, Response, stream_count
 from hw.system.read_master import IN_FLIGHT
 from sim import bench
-from tests.hw.small import SHIFT
+from tests.hw.small import PACES, SHIFT
 from tests.hw.system.benches import ReadBench
 
 Ask = dict[str, int]
@@ -38,7 +38,7 @@ def answers(reader: int, asks: list[Ask], spec: Spec) -> list[dict[str, object]]
     ]
 
 
-@pytest.mark.parametrize("pauses", bench.PAUSES)
+@pytest.mark.parametrize("pauses", PACES)
 @pytest.mark.parametrize(
     "spec", [SHIFT, replace(SHIFT, burst_beats=2, outstanding=3, group_channels=2)], ids=["beats", "bursts"]
 )

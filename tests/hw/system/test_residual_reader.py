@@ -8,7 +8,7 @@ import pytest
 from golden.memory import TensorLayout
 from golden.spec import PARTIAL_BYTES, Spec
 from sim import bench
-from tests.hw.small import ODD, SHIFT
+from tests.hw.small import ODD, PACES, SHIFT
 from tests.hw.system.benches import ResidualBench
 
 SPECS = {
@@ -39,7 +39,7 @@ def lanes(pixels: np.ndarray, spec: Spec) -> list[list[int | None]]:
     return found
 
 
-@pytest.mark.parametrize("pauses", bench.PAUSES)
+@pytest.mark.parametrize("pauses", PACES)
 @pytest.mark.parametrize("name", SPECS)
 def test_residuals_come_in_the_order_of_the_drain(name: str, pauses: bench.Pauses) -> None:
     spec = SPECS[name]
@@ -50,9 +50,11 @@ def test_residuals_come_in_the_order_of_the_drain(name: str, pauses: bench.Pause
     assert not any(any(beat["partial"]) for beat in observed)
 
 
-@pytest.mark.parametrize("pauses", bench.PAUSES[::3])
-@pytest.mark.parametrize("rounds", [1, PARTIAL_BYTES])
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("pauses", [bench.PAUSES[3], pytest.param(bench.PAUSES[0], marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("name", "rounds"),
+    [("4x4", 1), ("3x5", PARTIAL_BYTES), ("parts of rows", PARTIAL_BYTES), ("whole block", 1)],
+)
 def test_partial_sums_come_with_their_residuals(name: str, rounds: int, pauses: bench.Pauses) -> None:
     spec = SPECS[name]
     stimulus, contents, planes, channels_of_tiles = layers(spec, PARTIAL_BYTES)

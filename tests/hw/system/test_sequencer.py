@@ -10,7 +10,7 @@ from hw.registers import ADDRESS_WIDTH, Region
 from hw.system.sequencer import MAGIC, Command, Fault, fingerprint, header_words
 from sim import bench
 from sim.commands import Commands
-from tests.hw.small import SHIFT
+from tests.hw.small import PACES, SHIFT
 from tests.hw.system.benches import SequencerBench
 
 KINDS = SequencerBench.KINDS
@@ -128,7 +128,7 @@ def total(words: list[int]) -> int:
     return result
 
 
-@pytest.mark.parametrize("pauses", bench.PAUSES)
+@pytest.mark.parametrize("pauses", PACES)
 def test_programs(pauses: bench.Pauses) -> None:
     spec = SHIFT
     every = plays(spec)

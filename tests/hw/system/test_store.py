@@ -9,7 +9,7 @@ from golden.memory import TensorLayout
 from golden.spec import PARTIAL_BYTES, Spec
 from hw.system.interfaces import Response
 from sim import bench
-from tests.hw.small import ODD, SHIFT
+from tests.hw.small import ODD, PACES, SHIFT
 from tests.hw.system.benches import StoreBench
 
 SPECS = {
@@ -56,7 +56,7 @@ PARTIAL_LAYERS: list[Layer] = [((9, 11), 12, 8, 40), ((4, 4), 36, 0, 36), ((5, 2
 """As above, in channels in memory: the bytes of partial sums."""
 
 
-@pytest.mark.parametrize("pauses", bench.PAUSES)
+@pytest.mark.parametrize("pauses", PACES)
 @pytest.mark.parametrize("name", SPECS)
 def test_outputs_land_in_their_places(name: str, pauses: bench.Pauses) -> None:
     land(SPECS[name], LAYERS, 1, pauses)
