@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from frontend.compress import compress
+from frontend.data import load as load_data
 from frontend.load import load_model
 from frontend.tensor_train import keep
 from frontend.tensor_train.chain import chains
@@ -16,13 +18,17 @@ from frontend.tensor_train.modes import modes_for
 from frontend.tensor_train.network import assemble, facts_of, turn_gains
 from frontend.tensor_train.plan import Plan
 from frontend.trace import trace
+from golden import executor
 from golden.checkpoint import load
 from golden.decomposed import decomposed_layers
 from golden.errors import ShiftbookError
 from golden.network import Conv
 from golden.sizes import layer_sizes
+from golden.support import recode
+from sim.driver import run_rtl
 from tests.frontend.lowering import check_layers, lowered
 from tests.frontend.models import lively
+from tests.sim.networks import SPECS
 
 
 def plain():
@@ -167,3 +173,12 @@ def test_digits_from_training_to_integers(digits, tmp_path, monkeypatch):
     monkeypatch.setattr("frontend.tensor_train.decomposition.train_cores", None)
     compress("zoo:digits", tmp_path / "b.ckpt", **options, tensor_train=Plan(), keep_cores=cores)
     assert (tmp_path / "a.ckpt").read_bytes() == (tmp_path / "b.ckpt").read_bytes()
+    # With focused cores too; both on the accelerator, to the last integer.
+    options |= {"scheme": "focused", "density": 0.5, "keep_int8": ()}
+    compress("zoo:digits", tmp_path / "c.ckpt", **options, tensor_train=Plan(), keep_cores=cores)
+    images = load_data("digits", "test", limit=2).images
+    for file, spec in (("a.ckpt", SPECS["int8"]), ("c.ckpt", SPECS["shift"])):
+        recoded = recode(load(tmp_path / file), spec)
+        assert any(isinstance(node, Conv) and node.copies > 1 for node in recoded.nodes)
+        result = run_rtl(recoded, images, spec)
+        assert np.array_equal(result.outputs, executor.run(recoded, images).outputs)
