@@ -13,7 +13,7 @@ from pathlib import Path
 
 from golden.errors import ShiftbookError
 
-KEEP = 200
+KEEP = 500
 """Entries kept; the ones that were used longest ago go first."""
 
 MANIFEST = "manifest.json"

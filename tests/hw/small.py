@@ -39,3 +39,6 @@ PACES = [
     pytest.param(PAUSES[2], marks=pytest.mark.slow),
 ]
 """For benches that take seconds: no pauses and pauses on both sides, on one side alone on request."""
+
+ONE_PACE = [PAUSES[3], pytest.param(PAUSES[0], marks=pytest.mark.slow)]
+"""For benches that take ten seconds: pauses on both sides, none on request."""

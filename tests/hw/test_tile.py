@@ -6,7 +6,7 @@ from golden.tiles import address_bits, capacity
 from hw.tile import Tile
 from sim import bench
 from tests.hw.benches import Paced
-from tests.hw.small import ODD, SHIFT
+from tests.hw.small import ODD, ONE_PACE, SHIFT
 
 Item = dict[str, object]
 
@@ -74,7 +74,7 @@ def random_read(
     return item, expected
 
 
-@pytest.mark.parametrize("pauses", bench.PAUSES[::3])
+@pytest.mark.parametrize("pauses", ONE_PACE)
 @pytest.mark.parametrize("spec", [SHIFT, ODD], ids=["4x4", "3x5"])
 def test_words_of_every_kind_of_layer(spec: Spec, pauses: bench.Pauses) -> None:
     rng = np.random.default_rng(0)

@@ -70,7 +70,9 @@ def test_concatenation_is_where_a_tensor_lies(name: str) -> None:
     assert copied == {"pair": 2 * 9 * 11 * 3, "all": 2 * 9 * 11 * 4}
 
 
-@pytest.mark.parametrize("name", [*QUICK, pytest.param("int8_sparse", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["shift", *(pytest.param(n, marks=pytest.mark.slow) for n in ("odd", "int8", "int8_sparse"))]
+)
 def test_channels_that_do_not_fit_are_added_up_in_parts(name: str) -> None:
     spec = SPECS[name]
     network = wide(spec)

@@ -19,7 +19,7 @@ from sim import bench, program
 from sim.commands import Commands
 from sim.program import Codebook, Place
 from tests.golden.layers import make_conv
-from tests.hw.small import ODD, SHIFT
+from tests.hw.small import ODD, ONE_PACE, SHIFT
 from tests.hw.system.benches import LoaderBench
 
 SPECS = {
@@ -148,7 +148,7 @@ def beats_of(loaded: Loaded, spec: Spec) -> int:
     return len(lines) * len(columns) * loaded.step.source.channels
 
 
-@pytest.mark.parametrize("pauses", bench.PAUSES[::3])
+@pytest.mark.parametrize("pauses", ONE_PACE)
 @pytest.mark.parametrize(
     "name", ["4x4", "3x5", *(pytest.param(n, marks=pytest.mark.slow) for n in ("a row a beat", "dense"))]
 )

@@ -8,7 +8,7 @@ import pytest
 from golden.memory import TensorLayout
 from golden.spec import PARTIAL_BYTES, Spec
 from sim import bench
-from tests.hw.small import ODD, PACES, SHIFT
+from tests.hw.small import ODD, ONE_PACE, PACES, SHIFT
 from tests.hw.system.benches import ResidualBench
 
 SPECS = {
@@ -50,7 +50,7 @@ def test_residuals_come_in_the_order_of_the_drain(name: str, pauses: bench.Pause
     assert not any(any(beat["partial"]) for beat in observed)
 
 
-@pytest.mark.parametrize("pauses", [bench.PAUSES[3], pytest.param(bench.PAUSES[0], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("pauses", ONE_PACE)
 @pytest.mark.parametrize(
     ("name", "rounds"),
     [("4x4", 1), ("3x5", PARTIAL_BYTES), ("parts of rows", PARTIAL_BYTES), ("whole block", 1)],

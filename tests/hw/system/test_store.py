@@ -9,7 +9,7 @@ from golden.memory import TensorLayout
 from golden.spec import PARTIAL_BYTES, Spec
 from hw.system.interfaces import Response
 from sim import bench
-from tests.hw.small import ODD, PACES, SHIFT
+from tests.hw.small import ODD, ONE_PACE, PACES, SHIFT
 from tests.hw.system.benches import StoreBench
 
 SPECS = {
@@ -62,7 +62,7 @@ def test_outputs_land_in_their_places(name: str, pauses: bench.Pauses) -> None:
     land(SPECS[name], LAYERS, 1, pauses)
 
 
-@pytest.mark.parametrize("pauses", bench.PAUSES[::3])
+@pytest.mark.parametrize("pauses", ONE_PACE)
 @pytest.mark.parametrize("name", SPECS)
 def test_partial_sums_land_in_their_places(name: str, pauses: bench.Pauses) -> None:
     land(SPECS[name], PARTIAL_LAYERS, PARTIAL_BYTES, pauses)
