@@ -26,6 +26,9 @@ from golden.tiles import owned_lanes
 
 Ints = NDArray[np.int64]
 
+LATENCY = 100
+"""Of the memory, in cycles, where nothing else is said."""
+
 START_STEPS = 12
 """Cycles from the command that loads the input to its first request, and from its last beat to the tile."""
 
@@ -129,7 +132,9 @@ def busy_cycles(durations: Ints, spec: Spec) -> int:
     return spec.start_cycles + int(durations.sum()) + 1
 
 
-def pass_cycles(step: Pass, spec: Spec, *, latency: int = 100, words: tuple[int, int] = (0, 0)) -> PassCycles:
+def pass_cycles(
+    step: Pass, spec: Spec, *, latency: int = LATENCY, words: tuple[int, int] = (0, 0)
+) -> PassCycles:
     """The cost of a pass.
 
     Parameters

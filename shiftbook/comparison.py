@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from golden.cycles import pass_cycles
-from golden.decomposed import macs_of
+from golden.decomposed import FACT, macs_of
 from golden.errors import ShiftbookError
 from golden.network import Conv, Network
 from golden.sizes import layer_sizes
@@ -19,15 +18,6 @@ from sim.image import build
 
 Json = dict[str, Any]
 
-ENGINES = {
-    "int8": "int8",
-    "int8_sparse": "int8_sparse",
-    "shift": "default",
-    "pair": "pair",
-    "focused": "focused",
-}
-"""Engines as `synth.gates` names them, and their presets."""
-
 
 @dataclass(frozen=True)
 class Load:
@@ -35,6 +25,8 @@ class Load:
 
     Attributes
     ----------
+    engine
+        Its name in `synth.gates.ENGINES`.
     cycles
         Of an image, by the cycle model with its bus.
     moved
@@ -46,7 +38,7 @@ class Load:
     moved: int
 
 
-def loads(network: Network, engines: Sequence[str], spec_of: Mapping[str, Spec]) -> list[Load]:
+def loads(network: Network, spec_of: Mapping[str, Spec]) -> list[Load]:
     """What the network takes on each engine that runs it.
 
     Parameters
@@ -60,18 +52,15 @@ def loads(network: Network, engines: Sequence[str], spec_of: Mapping[str, Spec])
         None of them runs it; the reason is that of the first.
     """
     found, refusals = [], []
-    for engine in engines:
-        spec = replace(spec_of[engine], slots=network.slots)
+    for engine, any_slots in spec_of.items():
+        spec = replace(any_slots, slots=network.slots)
         try:
             check_runnable(network, spec)
             image = build(network, spec)
         except ShiftbookError as error:
             refusals.append(f"{engine}: {error}")
             continue
-        costs = [
-            pass_cycles(step, spec, words=words)
-            for step, words in zip(image.plan.passes, image.words, strict=True)
-        ]
+        costs = image.costs()
         beats = sum(cost.read_beats + cost.write_beats for cost in costs)
         moved = beats * spec.bus_bytes + len(image.program)
         found.append(Load(engine, sum(cost.cycles for cost in costs), moved))
@@ -94,18 +83,15 @@ def stored(network: Network) -> Json:
 
 
 def _scheme(network: Network) -> str:
-    """The scheme that compress was asked for; else those of the layers."""
-    named = network.facts.get("scheme")
-    if isinstance(named, str):
-        cores = network.facts.get("cores")
-        return f"{named}, {cores}" if isinstance(cores, str) else named
-    schemes = [node.weights.scheme for node in network.nodes if isinstance(node, Conv)]
-    return ", ".join(dict.fromkeys(schemes))
+    """The scheme that compress was asked for, else those of the layers; and whether layers are chains."""
+    schemes = dict.fromkeys(node.weights.scheme for node in network.nodes if isinstance(node, Conv))
+    named = str(network.facts.get("scheme") or ", ".join(schemes))
+    return f"tensor-train, {named}" if network.facts.get(FACT) else named
 
 
-def relate(rows: Sequence[Json], baseline: int = 0) -> list[Json]:
-    """The rows with ``relative``: gates times cycles, over those of the baseline's row."""
-    base = rows[baseline]["gate_cycles"]
+def relate(rows: Sequence[Json]) -> list[Json]:
+    """The rows with ``relative``: gates times cycles, over those of the first row."""
+    base = rows[0]["gate_cycles"]
     return [{**row, "relative": row["gate_cycles"] / base} for row in rows]
 
 

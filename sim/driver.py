@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden import executor
-from golden.cycles import PassCycles, pass_cycles, utilization
+from golden.cycles import LATENCY, PassCycles, utilization
 from golden.errors import ShiftbookError
 from golden.integer import Activations
 from golden.network import Network
@@ -107,7 +107,7 @@ def run_rtl(
     spec: Spec,
     *,
     limit: int | None = None,
-    latency: int = 100,
+    latency: int = LATENCY,
     pauses: float = 0.0,
     seed: int = 1,
     wave: Path | None = None,
@@ -153,10 +153,7 @@ def run_rtl(
     images = images[:limit]
     golden = executor.run(network, images, keep=True).tensors
     built = image.build(network, spec)
-    costs = [
-        pass_cycles(step, spec, latency=latency, words=words)
-        for step, words in zip(built.plan.passes, built.words, strict=True)
-    ]
+    costs = built.costs(latency)
     meter = _Meter(progress, len(images) * sum(cost.cycles for cost in costs))
     counted: list[Counters] = []
     with Session(spec, built.size, latency=latency, pauses=pauses, seed=seed, wave=wave) as session:

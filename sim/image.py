@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.checksum import checksum
+from golden.cycles import LATENCY, PassCycles, pass_cycles
 from golden.memory import TensorLayout
 from golden.network import Network
 from golden.passes import PIXELS, Plan, plan
@@ -67,6 +68,11 @@ class Image:
         """Bytes from the beginning of the image to a tensor."""
         return self.places[tensor].address * self.spec.bus_bytes
 
+    def costs(self, latency: int = LATENCY) -> list[PassCycles]:
+        """What each pass costs by the cycle model, its part of the program included."""
+        steps = zip(self.plan.passes, self.words, strict=True)
+        return [pass_cycles(step, self.spec, latency=latency, words=words) for step, words in steps]
+
     def contents(self) -> Bytes:
         """The whole image, tensors as zeros."""
         whole = np.zeros(self.size, np.uint8)
@@ -93,12 +99,11 @@ def build(network: Network, spec: Spec) -> Image:
         [_padded(stream, beat) for stream in stream_data(step, codes, spec)]
         for step, codes in zip(steps.passes, coded, strict=True)
     ]
-    unique = dict.fromkeys(
-        stream.tobytes() for streams in found for stream in streams
-    )  # copies share weights
+    contents = [[stream.tobytes() for stream in streams] for streams in found]
+    unique = dict.fromkeys(content for each in contents for content in each)  # copies share weights
     sizes = np.cumsum([header_size, *map(len, unique)])
     starts = dict(zip(unique, (sizes // beat).tolist(), strict=False))
-    addresses = [[starts[stream.tobytes()] for stream in streams] for streams in found]
+    addresses = [[starts[content] for content in each] for each in contents]
     at = _aligned(int(sizes[-1]))
     for name, place in places.items():
         places[name] = Place(at // beat, place.layout)

@@ -57,6 +57,7 @@ def train_cores(
     if plan.epochs and data is None:
         raise ShiftbookError(f"training for {plan.epochs} epochs needs images to train on: give --data")
     teacher = copy.deepcopy(model)
+    admm_state, cores_state = (None, None) if state is None else states_of(state)
     if plan.admm_epochs and data is not None:
         admm = Admm(
             *(model, data, mean, std, plan.admm_epochs, seed, recipe, processes, teacher),
@@ -64,13 +65,13 @@ def train_cores(
             rho=plan.rho,
             updates=plan.updates,
         )
-        admm.go(progress, _beside(state, ".admm"), log)
+        admm.go(progress, admm_state, log)
     if plan.core_epochs and data is not None:
         recipe = replace(recipe, rate=plan.rate_of_cores(recipe.rate))
         cores = CoreTraining(
             *(model, data, mean, std, plan.core_epochs, seed, recipe, processes, teacher), trains=trains
         )
-        cores.go(progress, _beside(state, ".cores"), log)
+        cores.go(progress, cores_state, log)
         return cores.finish()
     weights = {path: model.get_submodule(path).weight for path in trains}
     return {path: decompose(w, *trains[path]) for path, w in weights.items() if isinstance(w, Tensor)}
@@ -79,10 +80,6 @@ def train_cores(
 def states_of(state: Path) -> tuple[Path, Path]:
     """The files that hold the states of both trainings."""
     return state.with_name(state.name + ".admm"), state.with_name(state.name + ".cores")
-
-
-def _beside(state: Path | None, suffix: str) -> Path | None:
-    return None if state is None else state.with_name(state.name + suffix)
 
 
 def assemble(model: nn.Module, trains: Trains, cores: Mapping[str, Cores]) -> None:

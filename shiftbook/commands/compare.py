@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from golden.errors import ShiftbookError
@@ -14,7 +16,10 @@ from shiftbook.files import check_writable, write_json
 from shiftbook.options import Json, Lanes, make_spec
 
 if TYPE_CHECKING:
+    from frontend.data import Dataset
     from golden.network import Network
+    from golden.spec import Spec
+    from shiftbook.comparison import Load
 
 Row = dict[str, Any]
 
@@ -68,27 +73,32 @@ def compare(
       shiftbook compare int8.ckpt focused.ckpt --gates gates.json --rtl --data digits --json compare.json
     """
     check_writable(json_file)
+    from frontend import data as datasets
     from golden.checkpoint import load
-    from shiftbook.comparison import ENGINES, cheapest, loads, relate, stored
+    from shiftbook.comparison import cheapest, relate, stored
+    from synth.gates import ENGINES
 
     wanted = _engines(engines, list(ENGINES))
     spec_of = {engine: make_spec(ENGINES[engine], lanes) for engine in wanted}
     if rtl and data is None:
         raise ShiftbookError("--rtl runs an image: add --data")
-    networks = [load(path) for path in checkpoints]
+    networks = {path: load(path) for path in checkpoints}
     with progress_bar() as progress:
-        found = [
-            _named(path, loads, network, wanted, spec_of) for path, network in _pairs(checkpoints, networks)
-        ]
-        ge = _gates(gates, lanes, sorted({load.engine for each in found for load in each}), progress)
+        dataset = None
+        if data is not None:
+            dataset = datasets.load(data, "all", limit=limit, progress=progress)
+            for network in networks.values():
+                datasets.check_shape(dataset, network.input.shape)
+        found = {path: _loads(path, network, spec_of) for path, network in networks.items()}
+        ge = _gates(gates, lanes, sorted({load.engine for each in found.values() for load in each}), progress)
         rows = []
-        for path, network, each in zip(checkpoints, networks, found, strict=True):
-            chosen = cheapest(each, ge)
+        for path, network in networks.items():
+            chosen = cheapest(found[path], ge)
             row: Row = {"checkpoint": str(path), **stored(network), "engine": chosen.engine}
             row |= {"moved_bytes": chosen.moved, "cycles": chosen.cycles, "ge": ge[chosen.engine]}
-            if data is not None:
-                preset = ENGINES[chosen.engine]
-                row |= _measured(network, data, limit, make_spec(preset, lanes, network.slots), rtl, progress)
+            if dataset is not None:
+                spec = make_spec(ENGINES[chosen.engine], lanes, network.slots)
+                row |= _measured(network, dataset, chosen, spec, rtl, progress)
             row["gate_cycles"] = row["ge"] * row["cycles"]
             rows.append(row)
     rows = relate(rows)
@@ -96,14 +106,12 @@ def compare(
     typer.echo(comparison_table(rows))
 
 
-def _pairs(paths: list[Path], networks: list[Network]) -> list[tuple[Path, Network]]:
-    return list(zip(paths, networks, strict=True))
+def _loads(path: Path, network: Network, spec_of: Mapping[str, Spec]) -> list[Load]:
+    """What the network takes on each engine; a refusal says which checkpoint it is about."""
+    from shiftbook.comparison import loads
 
-
-def _named(path: Path, loads: Any, *arguments: Any) -> Any:
-    """A refusal says which checkpoint it is about."""
     try:
-        return loads(*arguments)
+        return loads(network, spec_of)
     except ShiftbookError as error:
         raise ShiftbookError(f"{path}: {error}") from None
 
@@ -148,20 +156,16 @@ def _report_in(file: Path, lanes: str, engines: list[str]) -> Row:
 
 
 def _measured(
-    network: Network, data: str, limit: int | None, spec: Any, rtl: bool, progress: Progress
+    network: Network, dataset: Dataset, load: Load, spec: Spec, rtl: bool, progress: Progress
 ) -> Row:
     """Accuracy on the golden model; with ``rtl`` the cycles of the first image on the RTL."""
-    from frontend import data as datasets
-    from shiftbook.commands.run import run_report
+    from shiftbook.commands.run import golden_accuracy, run_report
 
-    dataset = datasets.load(data, "all", limit=limit, progress=progress)
-    datasets.check_shape(dataset, network.input.shape)
-    report = run_report(network, dataset, spec, "golden", wave=None, progress=progress)
-    row: Row = {"images": report["images"], "accuracy": report["accuracy"]}
+    row: Row = {"images": len(dataset), "accuracy": golden_accuracy(network, dataset, progress)}
     if rtl:
-        one = datasets.load(data, "all", limit=1)
-        run = run_report(network, one, spec, "rtl", wave=None, progress=progress)
-        row |= {"modelled_cycles": report["cycles"], "cycles": run["cycles"], "compared": run["compared"]}
+        first = dataset.take(np.arange(1))
+        run = run_report(network, first, spec, "rtl", wave=None, progress=progress)
+        row |= {"modelled_cycles": load.cycles, "cycles": run["cycles"], "compared": run["compared"]}
     return row
 
 

@@ -182,6 +182,13 @@ def _labels(dataset: Dataset, network: Network) -> Labels | None:
     return dataset.labels
 
 
+def golden_accuracy(network: Network, dataset: Dataset, progress: Progress) -> float | None:
+    """Share of right answers of the golden model; None where the data has no labels."""
+    labels = _labels(dataset, network)
+    outputs = _run_golden(network, dataset.images, progress) if labels is not None else None
+    return None if outputs is None else float((outputs.argmax(axis=1) == labels).mean())
+
+
 def _run_golden(network: Network, images: Images, progress: Progress) -> Images:
     from golden import executor
 
@@ -247,7 +254,7 @@ def _run_rtl(
 
 def modelled_layers(network: Network, spec: Spec) -> list[Layer]:
     """Cycles of one image from the cycle model; a single entry with a note where a layer cannot be run."""
-    from golden.cycles import pass_cycles, utilization
+    from golden.cycles import utilization
     from golden.support import check_runnable
     from sim.image import build
 
@@ -257,8 +264,7 @@ def modelled_layers(network: Network, spec: Spec) -> list[Layer]:
     except ShiftbookError as error:
         return [{"name": "", "cycles": None, "terms": None, "utilization": None, "note": str(error)}]
     layers: dict[str, Layer] = {}
-    for step, words in zip(image.plan.passes, image.words, strict=True):
-        cost = pass_cycles(step, spec, words=words)
+    for step, cost in zip(image.plan.passes, image.costs(), strict=True):
         found = layers.setdefault(
             step.node, {"name": step.node, "cycles": 0, "terms": 0, "useful": 0, "busy": 0}
         )

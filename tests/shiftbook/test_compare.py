@@ -11,12 +11,13 @@ import pytest
 from golden import executor
 from golden.checkpoint import load, save
 from golden.coding import code_weights
-from golden.decomposed import macs_of
+from golden.decomposed import FACT, macs_of
 from golden.network import Conv, Network
 from golden.spec import DEFAULT, PRESETS
 from shiftbook.cli import main
-from shiftbook.comparison import ENGINES, Load, cheapest, loads
+from shiftbook.comparison import Load, cheapest, loads, stored
 from sim.driver import run_rtl
+from synth.gates import ENGINES
 
 GE = {"int8": 300.0, "int8_sparse": 320.0, "shift": 200.0, "pair": 220.0, "focused": 150.0}
 
@@ -69,7 +70,7 @@ def test_rows_tell_what_was_measured(
 
 
 def test_the_engine_is_the_cheapest_that_runs_it(network: Network) -> None:
-    found = loads(network, list(ENGINES), {name: PRESETS[preset] for name, preset in ENGINES.items()})
+    found = loads(network, {name: PRESETS[preset] for name, preset in ENGINES.items()})
     assert "focused" not in {load.engine for load in found}  # it cannot say -100
     costs = {load.engine: load.cycles * GE[load.engine] for load in found}
     assert cheapest(found, GE).engine == min(costs, key=costs.__getitem__)
@@ -85,15 +86,14 @@ def test_rtl_counts_the_cycles(checkpoint: Path, data: Path, gates: Path, images
     assert row["compared"] > 0
     network = load(checkpoint)
     assert row["cycles"] == run_rtl(network, images[:1], DEFAULT).cycles
-    assert [row["modelled_cycles"]] == [
-        found.cycles for found in loads(network, ["shift"], {"shift": DEFAULT})
-    ]
+    (found,) = loads(network, {"shift": DEFAULT})
+    assert row["modelled_cycles"] == found.cycles
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--engines", "float"], "there is no engine 'float': choose of int8, int8_sparse, shift"),
+        (["--engines", "float"], "there is no engine 'float': choose of shift, int8, int8_sparse"),
         (["--engines", "focused"], "small.ckpt: no engine runs it: focused: layer"),
         (["--rtl"], "--rtl runs an image: add --data"),
         (["--gates", "nowhere.json"], "cannot read nowhere.json: No such file"),
@@ -109,3 +109,10 @@ def test_mistakes_are_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_chains_are_told(network: Network) -> None:
+    assert stored(network)["scheme"] == "shift"
+    facts = {"scheme": "int8", FACT: {"conv1": {}}}
+    assert stored(replace(network, facts=facts))["scheme"] == "tensor-train, int8"
+    assert stored(replace(network, facts={}))["scheme"] == "shift"

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.task import bridge
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from hw.system.host_map import Host
 from hw.system.sequencer import State
 from sim.host import ABORT, AcceleratorError
-from tests.sim.axi_cocotb import BASE, Board
+from tests.sim.axi_cocotb import BASE, Board, set_up
 
 MACHINES = {"sequencer": "state", "planner": "state", "store": "fsm_state", "residual_reader": "fsm_state"}
 """Units of the accelerator, and the signals that hold their states."""
@@ -99,14 +97,9 @@ async def strike(board: Board, cycle: int) -> dict[str, Any]:
 @cocotb.test(timeout_time=2_000_000, timeout_unit="step")  # three times what it takes
 async def every_state(dut: Any) -> None:
     """Leave, for each state of each machine, how an abort ended that was aimed at it."""
-    logging.getLogger("cocotb").setLevel(logging.WARNING)
     order = json.loads(Path("order.json").read_text())
     image = Path("image.bin").read_bytes()
-    Clock(dut.clk, 2, "step", impl="gpi").start()
-    dut.rst.value = 1
-    board = Board(dut)
-    await ClockCycles(dut.clk, 4)
-    dut.rst.value = 0
+    board = await set_up(dut)
     board.ram.write(BASE, image)
     course = await trace(board)
     running = [number for number, at in enumerate(course) if at["sequencer"] != State.IDLE.value]

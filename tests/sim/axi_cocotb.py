@@ -109,17 +109,23 @@ class Board:
         return str(await play())
 
 
-@cocotb.test()
-async def scenarios(dut: Any) -> None:
-    """Play what the test asks for, and leave what came out."""
+async def set_up(dut: Any) -> Board:
+    """The board, after a reset."""
     logging.getLogger("cocotb").setLevel(logging.WARNING)
-    orders = json.loads(Path("orders.json").read_text())
-    image = Path("image.bin").read_bytes()
     Clock(dut.clk, 2, "step", impl="gpi").start()
     dut.rst.value = 1
     board = Board(dut)
     await ClockCycles(dut.clk, 4)
     dut.rst.value = 0
+    return board
+
+
+@cocotb.test()
+async def scenarios(dut: Any) -> None:
+    """Play what the test asks for, and leave what came out."""
+    orders = json.loads(Path("orders.json").read_text())
+    image = Path("image.bin").read_bytes()
+    board = await set_up(dut)
     results = []
     for order in orders:
         board.ram.write(BASE, image)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from golden.coding import code_weights
-from golden.network import Concat, Conv, Network
+from golden.network import Concat, Conv, Network, Requantize
 from golden.spec import PRESETS, Spec
 from tests.golden.test_executor import small_network
 from tests.hw.small import ODD, small
@@ -76,62 +76,54 @@ def joined(spec: Spec) -> Network:
     return replace(network, nodes=nodes, slots=spec.slots)
 
 
+def drawn(
+    name: str,
+    source: str,
+    shape: tuple[int, int, int, int],
+    shift: int,
+    spec: Spec,
+    rng: np.random.Generator,
+    copies: int = 1,
+    **rest: object,
+) -> Conv:
+    """A layer of random small weights; ``shift`` brings its sums into 8 bits."""
+    integers = rng.integers(-9, 10, shape).astype(np.int16)
+    outputs = copies * shape[0]
+    requantize = Requantize(
+        bias=rng.integers(-999, 999, outputs),
+        multiplier=rng.integers(300, 900, outputs),
+        shift=np.full(outputs, shift),
+        zero_point=100,
+        residual_multiplier=150 if "residual" in rest else None,
+    )
+    return Conv(name, source, code_weights(integers, "test", spec), requantize, copies=copies, **rest)
+
+
+HALVED = {"stride": (2, 2), "padding": (1, 1, 1, 1)}
+
+
 def wide(spec: Spec) -> Network:
     """Layers whose input channels do not fit the banks: alone, with a residual, and in groups."""
-    network = small_network(1)
-    stem = network.nodes[0]
-    assert isinstance(stem, Conv)
     rng = np.random.default_rng(3)
-
-    def conv(name: str, source: str, shape: tuple[int, int, int, int], **rest: object) -> Conv:
-        integers = rng.integers(-9, 10, shape).astype(np.int16)
-        requantize = replace(
-            stem.requantize,
-            bias=rng.integers(-999, 999, shape[0]),
-            multiplier=rng.integers(300, 900, shape[0]),
-            shift=np.full(shape[0], 16),
-            zero_point=int(rng.integers(0, 200)),
-            residual_multiplier=200 if "residual" in rest else None,
-        )
-        return Conv(name, source, code_weights(integers, "test", spec), requantize, **rest)
-
-    halved = {"stride": (2, 2), "padding": (1, 1, 1, 1)}
     nodes = (
-        conv("stem", "image", (144, 1, 1, 3)),
-        conv("halved", "stem", (7, 3, 3, 144), **halved),
-        conv("added", "stem", (7, 3, 3, 144), **halved, residual="halved"),
-        conv("grouped", "stem", (6, 3, 3, 72), **halved, groups=2),
-        conv("last", "added", (5, 1, 1, 7)),
+        drawn("stem", "image", (144, 1, 1, 3), 13, spec, rng),
+        drawn("halved", "stem", (7, 3, 3, 144), 16, spec, rng, **HALVED),
+        drawn("added", "stem", (7, 3, 3, 144), 16, spec, rng, **HALVED, residual="halved"),
+        drawn("grouped", "stem", (6, 3, 3, 72), 16, spec, rng, **HALVED, groups=2),
+        drawn("last", "added", (5, 1, 1, 7), 13, spec, rng),
     )
-    return replace(network, nodes=nodes, slots=spec.slots)
+    return replace(small_network(1), nodes=nodes, slots=spec.slots)
 
 
 def shared(spec: Spec) -> Network:
     """A chain of contractions: runs of channels that share weights, around an ordinary layer."""
-    network = small_network(1)
-    stem = network.nodes[0]
-    assert isinstance(stem, Conv)
     rng = np.random.default_rng(4)
-
-    def conv(name: str, source: str, shape: tuple[int, int, int, int], copies: int, **rest: object) -> Conv:
-        integers = rng.integers(-9, 10, shape).astype(np.int16)
-        outputs = copies * shape[0]
-        requantize = replace(
-            stem.requantize,
-            bias=rng.integers(-999, 999, outputs),
-            multiplier=rng.integers(300, 900, outputs),
-            shift=np.full(outputs, 13),
-            zero_point=100,
-            residual_multiplier=99 if "residual" in rest else None,
-        )
-        return Conv(name, source, code_weights(integers, "test", spec), requantize, copies=copies, **rest)
-
     nodes = (
-        conv("stem", "image", (24, 1, 1, 3), 1),
-        conv("inner", "stem", (3, 1, 1, 6), 4),
-        conv("middle", "inner", (8, 3, 3, 12), 1, stride=(2, 2), padding=(1, 1, 1, 1)),
-        conv("first", "middle", (10, 1, 1, 8), 1),
-        conv("outer", "first", (4, 1, 1, 5), 2),
-        conv("added", "first", (4, 1, 1, 5), 2, residual="outer"),
+        drawn("stem", "image", (24, 1, 1, 3), 13, spec, rng),
+        drawn("inner", "stem", (3, 1, 1, 6), 13, spec, rng, copies=4),
+        drawn("middle", "inner", (8, 3, 3, 12), 13, spec, rng, **HALVED),
+        drawn("first", "middle", (10, 1, 1, 8), 13, spec, rng),
+        drawn("outer", "first", (4, 1, 1, 5), 13, spec, rng, copies=2),
+        drawn("added", "first", (4, 1, 1, 5), 13, spec, rng, copies=2, residual="outer"),
     )
-    return replace(network, nodes=nodes, slots=spec.slots)
+    return replace(small_network(1), nodes=nodes, slots=spec.slots)

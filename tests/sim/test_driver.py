@@ -231,13 +231,13 @@ def test_a_wrong_integer_is_told_by_its_place(monkeypatch: pytest.MonkeyPatch) -
 
 def test_wrong_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model is compared too: change it and watch."""
-    honest = driver.pass_cycles
+    honest = image.pass_cycles
 
     def wrong(*arguments: object, **options: object) -> object:
         cost = honest(*arguments, **options)
         return replace(cost, tile_rows=cost.tile_rows + 1)
 
-    monkeypatch.setattr(driver, "pass_cycles", wrong)
+    monkeypatch.setattr(image, "pass_cycles", wrong)
     with pytest.raises(Mismatch, match=r"layer image: image 0: the RTL issued \d+ rows, the cycle model"):
         run_rtl(everything(SMALL), IMAGES, SMALL)
 
