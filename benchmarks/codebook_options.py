@@ -18,7 +18,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from frontend.batches import normalize
-from frontend.compress import default_int8, normalization_for
+from frontend.compress import ends, normalization_for
 from frontend.data import Dataset, load
 from frontend.load import load_model
 from frontend.schemes import QuantizedLayer, make
@@ -71,7 +71,7 @@ def weigh(
         model,
         graph.paths,
         scheme,
-        keep_int8=set(default_int8(graph)),
+        uniform=set(ends(graph)),
         surroundings=surroundings(graph, inputs),
     )
     flip = Recipe().mirrors(train.images)

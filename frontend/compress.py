@@ -114,7 +114,8 @@ def compress(
     seed: int = 0,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-    keep_int8: Collection[str] | None = None,
+    uniform: Collection[str] | None = None,
+    uniform_bits: int = 8,
     spec: Spec = DEFAULT,
     importance: bool = False,
     recipe: train.Recipe | None = None,
@@ -150,8 +151,11 @@ def compress(
     mean, std
         Input normalization, one value a channel. By default the zoo entry's own, for colour images
         .485 .456 .406 and .229 .224 .225, else 0 and 1.
-    keep_int8
-        Paths of layers that are neither pruned nor coarser than 8 bits; None means the first and the last.
+    uniform
+        Paths of layers that are not pruned and get uniform weights whatever the scheme; None means the first
+        and the last.
+    uniform_bits
+        Bits of these weights, 3..8.
     spec
         Widths, and the weight slots that the streams are coded for.
     importance
@@ -211,7 +215,7 @@ def compress(
             "cores_accuracy": _float_accuracy(model, material.test, normalization, progress),
             FACT: facts_of(found.model, graph),
         }
-    kept = default_int8(graph) if keep_int8 is None else _checked_paths(graph, keep_int8)
+    kept = ends(graph) if uniform is None else _checked_paths(graph, uniform)
     compensated = epochs == 0 and chosen.incremental
     wanted = _scores(graph, inputs) if epochs == 0 and not compensated else None
     quantized = train.quantize_weights(
@@ -223,7 +227,8 @@ def compress(
         data=_lessons(model, material, normalization, progress) if epochs else None,
         mean=normalization.mean,
         std=normalization.std,
-        keep_int8=set(kept),
+        uniform=set(kept),
+        uniform_bits=uniform_bits,
         surroundings=surroundings(graph, inputs if importance else None),
         seed=seed,
         progress=progress,
@@ -252,7 +257,8 @@ def compress(
             "density": density,
             "epochs": epochs,
             "seed": seed,
-            "int8_layers": list(kept),
+            "uniform_layers": list(kept),
+            "uniform_bits": uniform_bits,
             "mean": list(normalization.mean),
             "std": list(normalization.std),
             "float_accuracy": float_accuracy,
@@ -416,7 +422,7 @@ def normalization_for(
     return result
 
 
-def default_int8(graph: Graph) -> tuple[str, ...]:
+def ends(graph: Graph) -> tuple[str, ...]:
     """Paths of the first and the last layer, which have few weights and matter most.
 
     Measured on ResNet-20, 5-bit shift, each weight rounded for itself, CIFAR-10 (JPEG copy), 2,000 images

@@ -157,10 +157,11 @@ def layer_states(
     model: nn.Module,
     layers: Sequence[str],
     scheme: Scheme,
-    keep_int8: Collection[str],
+    uniform: Collection[str],
     surroundings: Mapping[str, Surroundings] | None = None,
+    uniform_bits: int = 8,
 ) -> States:
-    """Return the untouched layers of a float model; ``keep_int8`` are not pruned and get the int8 scheme.
+    """Return the untouched layers of a float model; ``uniform`` ones are not pruned and get the int8 scheme.
 
     Raises
     ------
@@ -168,7 +169,7 @@ def layer_states(
         Weights that are not finite.
     """
     states = {}
-    int8 = get("int8")()
+    plain = get("int8")(uniform_bits)
     for index, name in enumerate(layers):
         module = model.get_submodule(name)
         weight = module.weight
@@ -182,8 +183,8 @@ def layer_states(
         depthwise = getattr(module, "groups", 1) == len(weight) > 1
         states[name] = LayerState(
             index=index,
-            scheme=int8 if name in keep_int8 else scheme,
-            prunable=name not in keep_int8 and not depthwise,
+            scheme=plain if name in uniform else scheme,
+            prunable=name not in uniform and not depthwise,
             weight=weight,
             mask=torch.ones(shape, dtype=torch.bool),
             chosen=torch.zeros(shape, dtype=torch.bool),

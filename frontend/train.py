@@ -34,7 +34,8 @@ def quantize_weights(
     data: Data | None = None,
     mean: Sequence[float] = (0.485, 0.456, 0.406),
     std: Sequence[float] = (0.229, 0.224, 0.225),
-    keep_int8: Collection[str] = (),
+    uniform: Collection[str] = (),
+    uniform_bits: int = 8,
     surroundings: Mapping[str, Surroundings] | None = None,
     seed: int = 0,
     progress: Progress = quiet,
@@ -55,7 +56,9 @@ def quantize_weights(
     layers
         Module paths of the convolutions and linear layers to compress.
     scheme
-        For every layer but those in ``keep_int8``, which are neither pruned nor given this scheme.
+        For every layer but those in ``uniform``.
+    uniform, uniform_bits
+        Layers that are not pruned, and the bits of their weights.
     surroundings
         What each layer meets in the network; without, fully connected layers are 1x1 convolutions and no
         sign turns.
@@ -101,7 +104,7 @@ def quantize_weights(
             f"give data or 0 epochs"
         )
     recipe = recipe or Recipe()
-    states = layer_states(model, layers, scheme, keep_int8, surroundings)
+    states = layer_states(model, layers, scheme, uniform, surroundings, uniform_bits)
     if epochs and data is not None:
         run = FineTuning(model, states, data, mean, std, density, epochs, seed, recipe, teacher)
         run.go(progress, state, log, validation)

@@ -1,4 +1,4 @@
-"""Uniform 8-bit weights, symmetric, with one step for each output channel: the baseline."""
+"""Uniform weights, symmetric, with one step for each output channel; with 8 bits the baseline."""
 
 from __future__ import annotations
 
@@ -7,37 +7,39 @@ from torch import Tensor
 
 from frontend.schemes.base import Quantizer, Scheme
 
-LARGEST = 127
-"""The grid is -127..127: without -128 it is symmetric, and a lane may negate any weight."""
 
+class UniformQuantizer(Quantizer):
+    """Rounds to the nearest integer of at most a magnitude, halves to even."""
 
-class Int8Quantizer(Quantizer):
-    """Rounds to the nearest integer in -127..127, halves to even."""
+    def __init__(self, largest: int, step: Tensor, mask: Tensor, name: str) -> None:
+        super().__init__(step, mask, name, {})
+        self.largest = largest
 
     def nearest(self, scaled: Tensor) -> Tensor:
-        return scaled.round().clamp(-LARGEST, LARGEST)
+        return scaled.round().clamp(-self.largest, self.largest)
 
 
 class Int8(Scheme):
-    """Uniform quantization; the largest magnitude of an output channel becomes 127.
+    """Uniform quantization; the largest magnitude of an output channel becomes the largest integer.
 
     Parameters
     ----------
     bits
-        Accepted so that every scheme is made alike; the grid has 8 bits whatever it says.
+        3..8. Integers are -127..127 with 8 bits: without -128 the grid is symmetric, and a lane may negate
+        any weight.
     """
 
     name = "int8"
-    lowest_bits = 1
+    lowest_bits = 3
     highest_bits = 8
 
     def __init__(self, bits: int = 8) -> None:
         super().__init__(bits)
-        self.bits = 8
 
     def fit(self, weight: Tensor, mask: Tensor, generator: torch.Generator) -> Quantizer:
+        highest = (1 << (self.bits - 1)) - 1
         kept = torch.where(mask, weight.detach(), torch.zeros_like(weight)).float()
         largest = kept.abs().amax(dim=(1, 2, 3), keepdim=True)
         # A channel without weights has integers 0 at any step.
-        step = torch.where(largest > 0, largest / LARGEST, torch.ones_like(largest))
-        return Int8Quantizer(step, mask, self.name, {})
+        step = torch.where(largest > 0, largest / highest, torch.ones_like(largest))
+        return UniformQuantizer(highest, step, mask, f"int{self.bits}")

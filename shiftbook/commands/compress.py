@@ -154,6 +154,13 @@ def compress(
             "additive, product: 8; kernel: 6.",
         ),
     ] = None,
+    end_bits: Annotated[
+        int,
+        typer.Option(
+            metavar="B",
+            help="Bits of the first and the last layer's weights, uniform and dense; 5 for --preset sparse.",
+        ),
+    ] = 8,
     density: Annotated[
         float | None,
         typer.Option(
@@ -162,6 +169,13 @@ def compress(
             "whole vectors are pruned then.",
         ),
     ] = None,
+    balance: Annotated[
+        bool,
+        typer.Option(
+            "--balance",
+            help="Prune so that every output channel has as many weights in each slot: no slot waits.",
+        ),
+    ] = False,
     dim: Annotated[
         int | None,
         typer.Option(
@@ -279,10 +293,10 @@ def compress(
     hardware run. It holds the input normalization too, so that they take raw pixels. Prints the accuracy of
     the network as it came and of the integer network, on images that were held out.
 
-    The first and the last layer stay 8-bit and dense, and depthwise layers are not pruned. Without epochs,
-    weights are pruned and rounded so that those that are left make up for it, as well as the calibration
-    images can tell; a low density needs epochs. With vectors, a layer with fewer than d weights in a slot is
-    8-bit too.
+    The first and the last layer stay uniform (--end-bits) and dense, and depthwise layers are not pruned.
+    Without epochs, weights are pruned and rounded so that those that are left make up for it, as well as the
+    calibration images can tell; a low density needs epochs. With vectors, a layer with fewer than d weights
+    in a slot is 8-bit too.
 
     With tensor-train, ADMM brings the weights near to low ranks, each convolution is cut into cores where
     that makes it smaller, the cores are trained, and their scheme compresses them like any other layer. Run
@@ -323,6 +337,8 @@ def compress(
         raise ShiftbookError(f"density must be in (0, 1], not {density}")
     if not 0 < rate < float("inf"):
         raise ShiftbookError(f"rate must be positive and finite, not {rate}")
+    if not 3 <= end_bits <= 8:
+        raise ShiftbookError(f"end-bits must be in 3..8, not {end_bits}")
     if batch < 1:
         raise ShiftbookError(f"batch must be at least 1, not {batch}")
     if not 0 < noise <= 1:
@@ -351,6 +367,7 @@ def compress(
             source,
             output,
             scheme=chosen,
+            uniform_bits=end_bits,
             density=density,
             data=data,
             calibration=calibration,
@@ -362,7 +379,7 @@ def compress(
             std=deviations,
             spec=spec,
             importance=importance,
-            recipe=Recipe(rate=rate, noise=noise, batch=batch),
+            recipe=Recipe(rate=rate, noise=noise, batch=batch, slots=slots if balance else None),
             state=state,
             log=log,
             tensor_train=plan,

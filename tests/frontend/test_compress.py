@@ -41,7 +41,7 @@ def test_a_checkpoint_comes_out_that_holds_what_the_report_says(
     report = compress("zoo:digits", path, weights=weights, scheme=scheme, density=density)
     network = checkpoint.load(path)
     assert network.facts == report.network.facts
-    assert network.facts["int8_layers"] == ["conv1", "linear"]
+    assert network.facts["uniform_layers"] == ["conv1", "linear"]
     assert network.classes == tuple("0123456789")
     schemes = {node.name: node.weights.scheme for node in network.nodes}
     assert schemes["conv1"] == schemes["linear"] == "int8"
@@ -94,7 +94,7 @@ def test_slots_of_the_spec_reach_the_checkpoint(tmp_path, weights):
 
 
 def test_layers_to_keep_are_the_users_choice(tmp_path, weights):
-    report = compress("zoo:digits", tmp_path / "a", weights=weights, scheme="shift", keep_int8=["conv3"])
+    report = compress("zoo:digits", tmp_path / "a", weights=weights, scheme="shift", uniform=["conv3"])
     assert [n.name for n in report.network.nodes if n.weights.scheme == "int8"] == ["conv3"]
 
 
@@ -115,8 +115,8 @@ def test_fine_tuning_without_labels_keeps_the_float_networks_answers(tmp_path):
         assert (report.images, report.accuracy) == (0, None)
         outputs = executor.run(report.network, digits.images).outputs
         agreement.append((outputs.argmax(1) == wanted).mean())
-    layers, scheme = [*report.network.facts["int8_layers"], "conv2", "conv3"], get("shift")(3)
-    train.quantize_weights(model, layers, scheme, density=0.15, keep_int8=layers[:2])
+    layers, scheme = [*report.network.facts["uniform_layers"], "conv2", "conv3"], get("shift")(3)
+    train.quantize_weights(model, layers, scheme, density=0.15, uniform=layers[:2])
     plain = (train.answers(model, digits.images, zoo.digits.MEAN, zoo.digits.STD) == wanted).mean()
     assert min(agreement) > plain + 0.2, (agreement, plain)
 
@@ -148,7 +148,7 @@ def test_calibration_images_alone_are_enough(tmp_path, weights):
         ({"bits": 40}, "bits of scheme 'focused' must be in"),
         ({"mean": (0.1, 0.2)}, "mean must be 1 finite numbers, one for each channel, not [0.1, 0.2]"),
         ({"std": (0.0,)}, "std must be positive, not [0.0]"),
-        ({"keep_int8": ["nowhere"]}, "there is no layer 'nowhere' to keep"),
+        ({"uniform": ["nowhere"]}, "there is no layer 'nowhere' to keep"),
         ({"data": "nowhere"}, "no data at nowhere"),
     ],
 )

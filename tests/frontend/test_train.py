@@ -62,7 +62,7 @@ def compress(model, data, **changes):
 
 def test_post_training_leaves_the_quantized_weights_in_the_model(model):
     results = quantize_weights(
-        model, LAYERS, get("focused")(), density=0.3, keep_int8={"conv1", "linear"}, **NORMALIZE
+        model, LAYERS, get("focused")(), density=0.3, uniform={"conv1", "linear"}, **NORMALIZE
     )
     assert list(results) == LAYERS
     for name, result in results.items():
@@ -80,7 +80,7 @@ def test_every_scheme_can_be_pruned(model):
 
 def test_fine_tuning_learns_and_ends_quantized(model, data, tmp_path):
     log = tmp_path / "log.jsonl"
-    results = compress(model, data, epochs=5, log=log, validation=data, keep_int8={"conv1"})
+    results = compress(model, data, epochs=5, log=log, validation=data, uniform={"conv1"})
     records = [json.loads(line) for line in log.read_text().splitlines()]
     assert [record["epoch"] for record in records] == [1, 2, 3, 4, 5]
     assert records[-1]["quantized"] == 1

@@ -148,7 +148,7 @@ def test_vectors_of_zeros_stay_zeros():
 
 
 def test_pruning_takes_whole_vectors(model):  # noqa: F811
-    found = quantize_weights(model, LAYERS, scheme(dim=9), density=0.5, keep_int8=["conv1", "linear"])
+    found = quantize_weights(model, LAYERS, scheme(dim=9), density=0.5, uniform=["conv1", "linear"])
     vectors = found["conv2"].vectors
     assert vectors.present.mean() == pytest.approx(0.5, abs=0.02)
     assert np.count_nonzero(found["conv1"].integers) > 60
@@ -167,7 +167,7 @@ def test_training_learns_and_goes_on_after_an_interruption(model, data, tmp_path
         "epochs": 4,
         "data": data,
         "recipe": recipe(refit_every=5, noise=0.5),
-        "keep_int8": ["linear"],  # conv1 has too few weights for vectors
+        "uniform": ["linear"],  # conv1 has too few weights for vectors
         **NORMALIZE,
     }
     path = tmp_path / "train.pt"

@@ -174,7 +174,7 @@ def test_digits_from_training_to_integers(digits, tmp_path, monkeypatch):
     compress("zoo:digits", tmp_path / "b.ckpt", **options, tensor_train=Plan(), keep_cores=cores)
     assert (tmp_path / "a.ckpt").read_bytes() == (tmp_path / "b.ckpt").read_bytes()
     # With focused cores too; both on the accelerator, to the last integer.
-    options |= {"scheme": "focused", "density": 0.5, "keep_int8": ()}
+    options |= {"scheme": "focused", "density": 0.5, "uniform": ()}
     compress("zoo:digits", tmp_path / "c.ckpt", **options, tensor_train=Plan(), keep_cores=cores)
     images = load_data("digits", "test", limit=2).images
     for file, spec in (("a.ckpt", SPECS["int8"]), ("c.ckpt", SPECS["shift"])):
