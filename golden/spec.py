@@ -34,6 +34,9 @@ PARTIAL_WIDTH = 24
 PARTIAL_BYTES = 4
 """Channels in memory that hold a partial sum: three bytes, and that of a residual that waits for it."""
 
+NARROWEST_BUS = 8
+"""Bytes of a beat."""
+
 MAX_RING = 3
 """Bits of the number of tile columns that an activation bank can hold side by side."""
 
@@ -113,7 +116,7 @@ class Spec:
     word_width: int = 16
     position_width: int = 14
     channel_counter_width: int = 13
-    bus_bytes: int = 16
+    bus_bytes: int = 32
     burst_beats: int = 16
     outstanding: int = 32
     buffer_beats: int = 32
@@ -139,7 +142,7 @@ class Spec:
             ("word_width", 16, 32),
             ("position_width", 8, 20),
             ("channel_counter_width", 8, 16),
-            ("bus_bytes", 8, 64),
+            ("bus_bytes", NARROWEST_BUS, 64),
             ("burst_beats", 2, 64),
             ("outstanding", 1, 64),
             ("buffer_beats", 2 * self.burst_beats, 1024),
@@ -270,15 +273,16 @@ class Spec:
     def on_grid(self, rows: int, cols: int) -> Spec:
         """This spec on another lane grid, with as many of its requantizers as can drain it.
 
-        Where none of its numbers of requantizers can, it has a row of them; and the bus is as wide as a
-        row of lanes.
+        Where none of its numbers of requantizers can, it has a row of them. The bus is at least as wide as
+        a row of lanes, and not wider than a block of pixels fills.
 
         Raises
         ------
         ShiftbookError
             There is no such grid.
         """
-        bus = max(self.bus_bytes, 1 << max(0, cols - 1).bit_length())
+        pitch, lines = (1 << max(0, size - 1).bit_length() for size in (cols, rows))
+        bus = max(min(self.bus_bytes, pitch * lines), pitch, NARROWEST_BUS)
         grid = replace(self, rows=rows, cols=cols, requantizers=cols, bus_bytes=bus)
         most = [q for q in range(1, self.requantizers + 1) if grid._drains(q)]
         return replace(grid, requantizers=max(most, default=cols))
@@ -295,7 +299,9 @@ PRESETS: dict[str, Spec] = {
     "default": DEFAULT,
     "pair": replace(DEFAULT, terms=((4, 7), (0, 3))),
     "focused": replace(DEFAULT, terms=((4, 4), (0, 3))),
+    "narrow": replace(DEFAULT, terms=((0, 3),), accumulator_width=20),
     "int8": replace(DEFAULT, lane="multiply", feed="dense"),
     "int8_sparse": replace(DEFAULT, lane="multiply"),
 }
-"""Named specs. ``focused`` is the cheapest lane for 5-bit focused weights and refuses other codebooks."""
+"""Named specs. ``focused`` is the cheapest lane for 5-bit focused weights, ``narrow`` that for 4-bit shift
+weights that are pruned, whose sums fit its accumulator; both refuse, in one line, what they cannot do."""

@@ -27,6 +27,7 @@ from synth.weights import NAND2_TABLE, load_weights
 
 ENGINES = {
     "shift": "default",
+    "narrow": "narrow",
     "int8": "int8",
     "int8_sparse": "int8_sparse",
     "focused": "focused",

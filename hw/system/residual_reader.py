@@ -12,6 +12,9 @@ from hw.system.groups import Groups
 from hw.system.interfaces import TILE_WIDTH, Reader, answer, beat_address_width, read_request
 from hw.system.pieces import Pieces
 
+GROUPS = 4
+"""Groups of channels in the buffer: two pass while the answer to a request is on its way, one is taken."""
+
 MEMORY_BITS = (PARTIAL_BYTES - 1).bit_length()
 
 
@@ -92,7 +95,7 @@ class ResidualReader(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         spec = self.spec
-        places = 2 * spec.group_channels  # channels in the buffer
+        places = GROUPS * spec.group_channels  # channels in the buffer
         pieces = Pieces(spec)
         memories = [
             Memory(shape=8 * spec.bus_bytes, depth=places // PARTIAL_BYTES << pieces.index_bits, init=[])
@@ -139,7 +142,7 @@ class ResidualReader(wiring.Component):
         m.d.comb += [request.address.eq(line), request.beats.eq(left)]
         with m.FSM():
             with m.State("WAIT"):
-                with m.If(~groups.over & (claimed + groups.size <= 2 * spec.group_channels)):
+                with m.If(~groups.over & (claimed + groups.size <= GROUPS * spec.group_channels)):
                     m.d.comb += asked.eq(groups.size)
                     m.d.sync += [line.eq(group), left.eq(groups.size), number.eq(0)]
                     m.next = "ASK"
@@ -175,13 +178,13 @@ class ResidualReader(wiring.Component):
         spec = self.spec
         following = Signal()
         groups = self._groups(m, "received", following)
-        first = Signal(range(2 * spec.group_channels))
+        first = Signal(range(GROUPS * spec.group_channels))
         channel = Signal(range(spec.group_channels))
         number = Signal(range(spec.block_beats))
         mine = Signal()
         ends = Signal()
         came = Signal(range(spec.group_channels + 1))
-        place = Signal(range(2 * spec.group_channels))
+        place = Signal(range(GROUPS * spec.group_channels))
         m.d.comb += [
             mine.eq(self.answered & self.answers.reader[Reader.RESIDUAL]),
             ends.eq(channel == groups.size - 1),
@@ -210,7 +213,7 @@ class ResidualReader(wiring.Component):
         """Read piece after piece of channel after channel; a strobe for each output channel that is done."""
         spec = self.spec
         number = Signal(range(spec.drain_cycles))
-        place = Signal(range(2 * spec.group_channels))
+        place = Signal(range(GROUPS * spec.group_channels))
         last = Signal()
         reads = [memory.read_port() for memory in memories]
         piece = Signal.like(pieces.piece_of(number))

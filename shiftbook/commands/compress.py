@@ -158,7 +158,7 @@ def compress(
         int,
         typer.Option(
             metavar="B",
-            help="Bits of the first and the last layer's weights, uniform and dense; 5 for --preset sparse.",
+            help="Bits of the first and the last layer's weights, uniform and dense; 5 for --preset narrow.",
         ),
     ] = 8,
     density: Annotated[
