@@ -90,9 +90,19 @@ def _scheme(network: Network) -> str:
 
 
 def relate(rows: Sequence[Json]) -> list[Json]:
-    """The rows with ``relative``: gates times cycles, over those of the first row."""
-    base = rows[0]["gate_cycles"]
-    return [{**row, "relative": row["gate_cycles"] / base} for row in rows]
+    """The rows with ``gate_cycles``, gates times cycles, and ``relative``, that over the first row's.
+
+    Where all rows know the gates of their whole accelerator, with ``accelerator_relative`` too.
+    """
+    related = _related(rows, "ge", "relative")
+    if all("accelerator_ge" in row for row in rows):
+        related = _related(related, "accelerator_ge", "accelerator_relative")
+    return [{**row, "gate_cycles": row["ge"] * row["cycles"]} for row in related]
+
+
+def _related(rows: Sequence[Json], gates: str, name: str) -> list[Json]:
+    base = rows[0][gates] * rows[0]["cycles"]
+    return [{**row, name: row[gates] * row["cycles"] / base} for row in rows]
 
 
 def cheapest(found: Sequence[Load], gates: Mapping[str, float]) -> Load:

@@ -20,6 +20,7 @@ from golden.errors import ShiftbookError
 from golden.spec import PRESETS, Spec
 from hw.engine import Engine
 from hw.lane import make_lane
+from hw.system.accelerator import Accelerator
 from synth.liberty import load_liberty
 from synth.measure import Measured, Progress, Ruler, measure
 from synth.netlist import Netlist
@@ -57,6 +58,7 @@ def gate_report(
     weights: Path | None = None,
     liberty: Sequence[Path] = (),
     flat: bool | None = None,
+    system: bool = False,
     progress: Progress | None = None,
 ) -> Json:
     """Measure engines.
@@ -75,6 +77,8 @@ def gate_report(
         Liberty files of one cell library, to report area as well.
     flat
         Whether to count without hierarchy too; by default only engines of at most `FLAT_LANES` lanes.
+    system
+        Whether to count what surrounds the engine too: buses, loader, store, sequencer.
     progress
         Called after every step.
 
@@ -99,10 +103,13 @@ def gate_report(
     ruler = Ruler(load_weights(table), load_liberty(liberty) if liberty else None)
     specs = {name: engine_spec(ENGINES[name], lanes, slots) for name in engines}
     small = all(spec.lanes <= FLAT_LANES for spec in specs.values())
-    designs: dict[str, Callable[[], Component]] = {n: partial(Engine, spec) for n, spec in specs.items()}
+    top = Accelerator if system else Engine
+    designs: dict[str, Callable[[], Component]] = {n: partial(top, spec) for n, spec in specs.items()}
     designs |= {f"{n} lane": partial(make_lane, replace(PRESETS[ENGINES[n]], slots=1)) for n in COMPARED}
     measured = measure(designs, ruler, flat=small if flat is None else flat, progress=progress)
-    described = {name: describe(specs[name], measured[name], ruler) for name in specs}
+    described = {
+        name: (describe_all if system else describe)(specs[name], measured[name], ruler) for name in specs
+    }
     return {
         "engines": described,
         "ratios": ratios(described),
@@ -147,6 +154,26 @@ def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
         description["lane_area"] = _rounded(lane_cost(spec, measured.design.top, measured.cells, library))
         description["total_area"] = _rounded(measured.cells.cost(library))
     return description
+
+
+def describe_all(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
+    """An engine within its accelerator as JSON.
+
+    What `describe` says of the engine, ``accelerator_ge`` and ``accelerator_memory_bits`` of all, and
+    ``system_modules``: those around the engine, as ``modules`` are.
+    """
+    top = measured.design.top
+    engine = f"{top}_{Engine.__name__.lower()}"
+    cells = measured.cells.below(engine) if measured.cells else None
+    part = replace(measured, gates=measured.gates.below(engine), cells=cells)
+    description = describe(spec, part, ruler)
+    around = {k: v for k, v in _modules(measured, ruler).items() if k not in description["modules"]}
+    return {
+        **description,
+        "accelerator_ge": _rounded(measured.gates.cost(ruler.weights)),
+        "accelerator_memory_bits": measured.gates.memory_bits(),
+        "system_modules": around,
+    }
 
 
 def lane_cost(spec: Spec, top: str, netlist: Netlist, prices: Any) -> float:

@@ -44,6 +44,10 @@ class Netlist:
     modules: dict[str, Module]
     yosys: str
 
+    def below(self, root: str) -> Netlist:
+        """The netlist of one of its modules, as if that were the top."""
+        return Netlist(root, self.modules, self.yosys)
+
     def instances(self, root: str | None = None) -> dict[str, int]:
         """How often each module occurs below ``root`` (the top by default), ``root`` itself once."""
         counts: dict[str, int] = {}

@@ -32,6 +32,7 @@ def gate_table(report: Json) -> RenderableType:
 def engine_table(report: Json) -> Table:
     """One row an engine."""
     area = report["liberty"] is not None
+    system = all("accelerator_ge" in engine for engine in report["engines"].values())
     table = Table(title="Gates of the engines", title_justify="left")
     table.add_column("engine")
     for head in (
@@ -44,6 +45,8 @@ def engine_table(report: Json) -> Table:
         "memory bits",
     ):
         table.add_column(head, justify="right")
+    if system:
+        table.add_column("accelerator, GE", justify="right")
     if area:
         table.add_column(f"area of {report['liberty']}", justify="right", overflow="fold")
     for name, engine in report["engines"].items():
@@ -57,6 +60,7 @@ def engine_table(report: Json) -> Table:
             f"{engine['ge_per_lane']:,.0f}",
             f"{engine['ge_per_term']:,.0f}",
             f"{engine['memory_bits']:,}",
+            *([f"{engine['accelerator_ge']:,.0f}"] if system else []),
             *([f"{engine['total_area']:,.1f}"] if area else []),
             style="dim" if name == BASELINE else "",
         )

@@ -56,7 +56,8 @@ def compare(
     """Compare checkpoints: size, cycles, gates, accuracy.
 
     Each runs on that engine on which gates times cycles are least; a cheaper engine refuses what it cannot
-    say. The last column is gates times cycles over those of the first checkpoint.
+    say. GE x cycles is gates times cycles over those of the first checkpoint, which is also the gates that
+    as many images a second take.
 
     \b
     Columns:
@@ -65,11 +66,12 @@ def compare(
       cycles   of an image, with the bus: by the model, or with --rtl counted by the RTL itself, every
                output integer compared with the golden model
       GE       NAND2 equivalents of the engine, memories apart (see gates)
+      with buses   GE x cycles with the gates of the whole accelerator, where gates --system counted them
 
     \b
     Examples:
       shiftbook compare int8.ckpt focused.ckpt --data digits
-      shiftbook gates --json gates.json
+      shiftbook gates --system --json gates.json
       shiftbook compare int8.ckpt focused.ckpt --gates gates.json --rtl --data digits --json compare.json
     """
     check_writable(json_file)
@@ -90,16 +92,19 @@ def compare(
             for network in networks.values():
                 datasets.check_shape(dataset, network.input.shape)
         found = {path: _loads(path, network, spec_of) for path, network in networks.items()}
-        ge = _gates(gates, lanes, sorted({load.engine for each in found.values() for load in each}), progress)
+        known = sorted({load.engine for each in found.values() for load in each})
+        counted = _gates(gates, lanes, known, progress)
+        ge = {engine: float(entry["total_ge"]) for engine, entry in counted.items()}
         rows = []
         for path, network in networks.items():
             chosen = cheapest(found[path], ge)
             row: Row = {"checkpoint": str(path), **stored(network), "engine": chosen.engine}
             row |= {"moved_bytes": chosen.moved, "cycles": chosen.cycles, "ge": ge[chosen.engine]}
+            if "accelerator_ge" in counted[chosen.engine]:
+                row["accelerator_ge"] = counted[chosen.engine]["accelerator_ge"]
             if dataset is not None:
                 spec = make_spec(ENGINES[chosen.engine], lanes, network.slots)
                 row |= _measured(network, dataset, chosen, spec, rtl, progress)
-            row["gate_cycles"] = row["ge"] * row["cycles"]
             rows.append(row)
     rows = relate(rows)
     write_json(json_file, {"lanes": lanes, "data": data, "rows": rows})
@@ -124,8 +129,8 @@ def _engines(text: str | None, known: list[str]) -> list[str]:
     return wanted
 
 
-def _gates(file: Path | None, lanes: str, engines: list[str], progress: Progress) -> dict[str, float]:
-    """GE of each engine, from a file or from synthesis."""
+def _gates(file: Path | None, lanes: str, engines: list[str], progress: Progress) -> dict[str, Row]:
+    """What the gate report says of each engine, from a file or from synthesis."""
     if file is None:
         from synth.gates import gate_report
 
@@ -137,7 +142,7 @@ def _gates(file: Path | None, lanes: str, engines: list[str], progress: Progress
         )
     else:
         report = _report_in(file, lanes, engines)
-    return {engine: float(report["engines"][engine]["total_ge"]) for engine in engines}
+    return {engine: report["engines"][engine] for engine in engines}
 
 
 def _report_in(file: Path, lanes: str, engines: list[str]) -> Row:
@@ -204,8 +209,10 @@ def comparison_table(rows: list[Row]) -> str:
                 round(row["ge"]),
                 None if accuracy is None else f"{100 * accuracy:.2f} %",
                 f"{row['relative']:.3f}",
+                *([f"{row['accelerator_relative']:.3f}"] if "accelerator_relative" in row else []),
             )
         )
     compared = [row["compared"] for row in rows if "compared" in row]
     note = f"\ncycles are the RTL's: 0 mismatches in {sum(compared):,} integers" if compared else ""
-    return table(HEADER, cells) + note
+    header = HEADER + ("with buses",) * ("accelerator_relative" in rows[0])
+    return table(header, cells) + note

@@ -28,6 +28,13 @@ def gates(
             "--weights", metavar="FILE", help="Another table of NAND2 equivalents (see docs/gates.md)."
         ),
     ] = None,
+    system: Annotated[
+        bool,
+        typer.Option(
+            "--system",
+            help="Count the buses, the loader, the store and the sequencer around each engine too.",
+        ),
+    ] = False,
     json_file: Json = None,
 ) -> None:
     """Count the gates of the engine and of its rivals.
@@ -41,6 +48,7 @@ def gates(
     Examples:
       shiftbook gates
       shiftbook gates --lanes 4x4 --json gates.json
+      shiftbook gates --system --json gates.json
       shiftbook gates --liberty cells_a.lib.gz --liberty cells_b.lib.gz
     """
     check_writable(json_file)
@@ -53,6 +61,7 @@ def gates(
             (spec.rows, spec.cols),
             weights=weights,
             liberty=liberty or [],
+            system=system,
             progress=lambda done, total, what: show("synthesis", done, total),
         )
     write_json(json_file, report)

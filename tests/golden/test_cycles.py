@@ -113,7 +113,7 @@ def test_a_channel_lasts_as_long_as_its_slowest_slot_or_the_drain():
 
 def test_a_layer_counts_tiles_rows_and_beats():
     conv = make_conv(np.random.default_rng(0), (2, 1, 1, 4), density=1.0, values=[1])
-    spec = replace(DEFAULT, requantizers=16)
+    spec = replace(DEFAULT, requantizers=16, bus_bytes=16)
     cost = pass_cycles(only_pass(conv, (12, 8, 4), spec), spec)
     assert cost.tiles == 2
     assert cost.tile_rows == 8

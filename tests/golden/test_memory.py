@@ -35,7 +35,7 @@ def test_every_pixel_is_where_the_address_says(grid, height, width, channels, se
 
 
 def test_channels_of_a_beat_lie_together():
-    layout = TensorLayout(16, 16, 3, DEFAULT)
+    layout = TensorLayout(16, 16, 3, replace(DEFAULT, bus_bytes=16))
     assert (layout.blocks, layout.block_step, layout.row_step) == ((2, 2), 12, 24)
     pixels = np.zeros((16, 16, 3), np.uint8)
     pixels[8, 8] = 1, 2, 3  # the first pixel of the last block

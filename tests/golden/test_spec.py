@@ -16,7 +16,7 @@ from golden.spec import DEFAULT, PRESETS, Spec
         ({"rows": 1}, "rows must be an integer in 2..32, not 1"),
         ({"cols": 33}, "cols must be an integer in 2..32, not 33"),
         ({"tile_words": 300}, "tile_words must be a power of two, not 300"),
-        ({"cols": 32}, "bus_bytes must be at least 32, for a row of 32 lanes, not 16"),
+        ({"cols": 32, "bus_bytes": 16}, "bus_bytes must be at least 32, for a row of 32 lanes, not 16"),
         ({"slots": 0}, "slots must be an integer in 1..16, not 0"),
         ({"slots": 2.0}, "slots must be an integer in 1..16, not 2.0"),
         ({"slots": "4"}, "slots must be an integer in 1..16, not '4'"),
@@ -26,7 +26,7 @@ from golden.spec import DEFAULT, PRESETS, Spec
         ({"requantizers": 65}, "requantizers must be an integer in 1..64, not 65"),
         (
             {"requantizers": 7},
-            "7 requantizers cannot drain 8x8 lanes in even parts or whole rows of a beat of 16 bytes",
+            "7 requantizers cannot drain 8x8 lanes in even parts or whole rows of a beat of 32 bytes",
         ),
         ({"tile_words": 8}, "tile_words must be an integer in 64..16384, not 8"),
         ({"table_entries": 512}, "table_entries must be an integer in 4..256, not 512"),
@@ -80,23 +80,24 @@ def test_a_coded_feed_takes_a_cycle_longer_to_the_lanes():
 
 
 @pytest.mark.parametrize(
-    ("size", "requantizers", "kept"),
+    ("size", "requantizers", "kept", "bus"),
     [
-        ((2, 2), 8, 4),
-        ((4, 4), 8, 8),
-        ((8, 8), 2, 2),
-        ((7, 7), 8, 7),
-        ((7, 7), 64, 7),
-        ((8, 8), 64, 16),
-        ((6, 5), 2, 5),
+        ((2, 2), 8, 4, 8),
+        ((4, 4), 8, 8, 16),
+        ((8, 8), 2, 2, 32),
+        ((7, 7), 8, 7, 32),
+        ((7, 7), 64, 7, 32),
+        ((8, 8), 64, 16, 32),
+        ((6, 5), 2, 5, 32),
+        ((2, 32), 8, 8, 32),
     ],
 )
-def test_another_grid_keeps_the_requantizers_that_can_drain_it(size, requantizers, kept):
+def test_another_grid_keeps_what_it_can_use_of_requantizers_and_bus(size, requantizers, kept, bus):
     spec = replace(PRESETS["focused"], requantizers=min(requantizers, 16))
     other = spec.on_grid(*size)
     assert other.requantizers == kept
     assert other.lanes % other.requantizers == 0
-    assert other.bus_bytes == max(16, size[1])
+    assert other.bus_bytes == bus
 
 
 @pytest.mark.parametrize(

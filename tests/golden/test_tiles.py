@@ -93,8 +93,12 @@ def laid_out(shape, size, spec=DEFAULT, **rest):
     return tiles.geometry(conv, size, conv.groups * max(map(len, held)), spec)
 
 
+TWO_ROWS = replace(DEFAULT, bus_bytes=16)
+"""A beat holds two rows of a block."""
+
+
 def test_a_3x3_layer_loads_one_beat_above_and_below():
-    layout = laid_out((1, 3, 3, 4), (32, 32), padding=(1, 1, 1, 1))
+    layout = laid_out((1, 3, 3, 4), (32, 32), TWO_ROWS, padding=(1, 1, 1, 1))
     assert (layout.first_block, layout.first_beat, layout.row_beats, layout.last_block) == (-1, 3, 6, 1)
     assert (layout.first_banks, layout.last_banks) == (0b10000000, 0b00000001)
     assert (layout.left, layout.right, layout.halo_rows, layout.phased) == (1, 1, True, False)
@@ -102,10 +106,10 @@ def test_a_3x3_layer_loads_one_beat_above_and_below():
 
 
 def test_a_1x1_layer_needs_its_own_block_only():
-    layout = laid_out((1, 1, 1, 4), (32, 32))
+    layout = laid_out((1, 1, 1, 4), (32, 32), TWO_ROWS)
     assert (layout.first_block, layout.row_beats, layout.left, layout.right) == (0, 4, 0, 0)
     assert not layout.halo_rows
-    strided = laid_out((1, 1, 1, 4), (32, 32), stride=(2, 2))
+    strided = laid_out((1, 1, 1, 4), (32, 32), TWO_ROWS, stride=(2, 2))
     assert (strided.stride, strided.phased, strided.row_beats) == (2, False, 8)
 
 

@@ -19,7 +19,7 @@ from shiftbook.comparison import Load, cheapest, loads, stored
 from sim.driver import run_rtl
 from synth.gates import ENGINES
 
-GE = {"int8": 300.0, "int8_sparse": 320.0, "shift": 200.0, "pair": 220.0, "focused": 150.0}
+GE = {"int8": 300.0, "int8_sparse": 320.0, "shift": 200.0, "pair": 220.0, "focused": 150.0, "narrow": 120.0}
 
 
 @pytest.fixture
@@ -64,6 +64,7 @@ def test_rows_tell_what_was_measured(
         predictions = executor.run(network, images).outputs.argmax(axis=1)
         assert row["accuracy"] == (predictions == [0, 1, 2, 0, 1, 2]).mean()
     assert rows[0]["relative"] == 1
+    assert "accelerator_relative" not in rows[0]
     assert rows[1]["relative"] == rows[1]["gate_cycles"] / rows[0]["gate_cycles"]
     assert rows[1]["density"] < rows[0]["density"]
     assert rows[1]["stored_bits"] < rows[0]["stored_bits"]
@@ -71,7 +72,7 @@ def test_rows_tell_what_was_measured(
 
 def test_the_engine_is_the_cheapest_that_runs_it(network: Network) -> None:
     found = loads(network, {name: PRESETS[preset] for name, preset in ENGINES.items()})
-    assert "focused" not in {load.engine for load in found}  # it cannot say -100
+    assert {load.engine for load in found} == set(GE) - {"focused", "narrow"}  # these cannot say -100
     costs = {load.engine: load.cycles * GE[load.engine] for load in found}
     assert cheapest(found, GE).engine == min(costs, key=costs.__getitem__)
     assert cheapest([Load("int8", 10, 0), Load("shift", 16, 0)], GE).engine == "int8"
@@ -90,10 +91,25 @@ def test_rtl_counts_the_cycles(checkpoint: Path, data: Path, gates: Path, images
     assert row["modelled_cycles"] == found.cycles
 
 
+def test_whole_accelerators_are_compared_where_they_were_counted(
+    checkpoint: Path, pruned: Path, gates: Path, tmp_path: Path
+) -> None:
+    report = json.loads(gates.read_text())
+    for engine in report["engines"].values():
+        engine["accelerator_ge"] = engine["total_ge"] + 50
+    gates.write_text(json.dumps(report))
+    out = tmp_path / "compare.json"
+    assert main(["compare", str(checkpoint), str(pruned), "--gates", str(gates), "--json", str(out)]) == 0
+    first, second = json.loads(out.read_text())["rows"]
+    work = [(row["ge"] + 50) * row["cycles"] for row in (first, second)]
+    assert second["accelerator_relative"] == work[1] / work[0]
+    assert second["relative"] != second["accelerator_relative"] or first["ge"] == second["ge"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--engines", "float"], "there is no engine 'float': choose of shift, int8, int8_sparse"),
+        (["--engines", "float"], "there is no engine 'float': choose of shift, narrow, int8"),
         (["--engines", "focused"], "small.ckpt: no engine runs it: focused: layer"),
         (["--rtl"], "--rtl runs an image: add --data"),
         (["--gates", "nowhere.json"], "cannot read nowhere.json: No such file"),
