@@ -140,6 +140,7 @@ def run_report(
         **facts,
         "cycles": None if None in known else sum(known),
         "utilization": None if None in known else mean_utilization(layers),
+        "convolution_utilization": None if None in known else _of_convolutions(network, layers),
         "layers": layers,
         "predictions": predictions.tolist(),
         "classes": list(network.classes),
@@ -307,11 +308,16 @@ def run_table(report: dict[str, Any]) -> str:
     if report["cycles"] is not None:
         lines.append(
             f"cycles {report['cycles']:,} an image on {report['lanes']} lanes, "
-            f"utilization {100 * report['utilization']:.1f} %"
+            f"utilization {100 * report['utilization']:.1f} %{_conv_share(report)}"
         )
     if report["backend"] == "rtl":
         lines.append(_spent(report))
     return "\n".join(lines)
+
+
+def _conv_share(report: dict[str, Any]) -> str:
+    share = report["convolution_utilization"]
+    return "" if share is None else f", of convolutions {100 * share:.1f} %"
 
 
 def _spent(report: dict[str, Any]) -> str:
@@ -332,6 +338,17 @@ def mean_utilization(layers: list[Layer]) -> float:
     return float(
         np.average([row["utilization"] for row in layers], weights=[row["cycles"] for row in layers])
     )
+
+
+def _of_convolutions(network: Network, layers: list[Layer]) -> float | None:
+    """The same over the convolutions whose output has more than a pixel; None where there are none."""
+    from golden.network import Conv
+    from golden.validate import shapes
+
+    sizes = shapes(network)
+    chosen = {n.name for n in network.nodes if isinstance(n, Conv) and sizes[n.name][:2] != (1, 1)}
+    found = [layer for layer in layers if layer["name"] in chosen]
+    return mean_utilization(found) if found else None
 
 
 def _class_name(report: dict[str, Any], number: int) -> str:

@@ -1,0 +1,210 @@
+"""Writes the tables of the documents from the JSON that commands wrote, so that no figure is typed.
+
+A table stands in a document between two lines of HTML comments, the first of which says which table it is
+and of which files:
+
+    <!-- table: compare results/resnet20.json -->
+    <!-- end of table -->
+
+    python -m benchmarks.results            # or: make results
+
+The JSON files lie in docs/results; each document says by which command they were made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from golden.errors import ShiftbookError
+from shiftbook.files import write_text
+
+Json = dict[str, Any]
+DOCS = Path(__file__).parent.parent / "docs"
+
+BLOCK = re.compile(
+    r"(?P<head><!-- table: (?P<name>\w+) (?P<files>[^\n]+?) -->\n).*?(?P<end><!-- end of table -->)",
+    re.DOTALL,
+)
+
+
+class Column(NamedTuple):
+    """A head, and the cell of a row as text."""
+
+    head: str
+    cell: Callable[[Json], str]
+
+
+def markdown(columns: Sequence[Column], rows: Sequence[Json]) -> str:
+    """A Markdown table."""
+    lines = [[column.head for column in columns], ["---"] * len(columns)]
+    lines += [[column.cell(row) for column in columns] for row in rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def count(key: str) -> Callable[[Json], str]:
+    """A whole number with separators."""
+    return lambda row: f"{round(row[key]):,}"
+
+
+def percent(key: str, digits: int = 2) -> Callable[[Json], str]:
+    """A share, or nothing where there is none."""
+    return lambda row: "" if row.get(key) is None else f"{100 * row[key]:.{digits}f} %"
+
+
+def ratio(key: str) -> Callable[[Json], str]:
+    """A ratio, or nothing where there is none."""
+    return lambda row: "" if row.get(key) is None else f"{row[key]:.3f}"
+
+
+def name_of(row: Json) -> str:
+    """The checkpoint's name without what all of them share."""
+    return Path(row["checkpoint"]).stem
+
+
+def compare(results: Sequence[Json]) -> str:
+    """Of `shiftbook compare`: checkpoints with their gates x cycles over those of the first."""
+    rows = [row for result in results for row in result["rows"]]
+    base = rows[0]
+    for row in rows:
+        for gates, relative in (("ge", "relative"), ("accelerator_ge", "accelerator_relative")):
+            if gates in row and gates in base:
+                row[relative] = row[gates] * row["cycles"] / (base[gates] * base["cycles"])
+    columns = [
+        Column("checkpoint", name_of),
+        Column("scheme", lambda row: str(row["scheme"])),
+        Column("density", percent("density", 0)),
+        Column("MACs", count("macs")),
+        Column("stored bytes", lambda row: f"{-(-row['stored_bits'] // 8):,}"),
+        Column("moved bytes", count("moved_bytes")),
+        Column("engine", lambda row: f"`{row['engine']}`"),
+        Column("cycles", count("cycles")),
+        Column("GE", count("ge")),
+        Column("accuracy", percent("accuracy")),
+        Column("GE x cycles", ratio("relative")),
+        Column("with buses", ratio("accelerator_relative")),
+    ]
+    return markdown(columns, rows)
+
+
+def gates(results: Sequence[Json]) -> str:
+    """Of `shiftbook gates --system`: engines."""
+    (report,) = results
+    rows = [
+        {"name": name, **engine, "relative": report["ratios"][name]["total"]}
+        for name, engine in report["engines"].items()
+    ]
+    columns = [
+        Column("engine", lambda row: f"`{row['name']}`"),
+        Column("lane, GE", count("lane_ge")),
+        Column("engine, GE", count("total_ge")),
+        Column("x int8", ratio("relative")),
+        Column("GE per term", count("ge_per_term")),
+        Column("accelerator, GE", count("accelerator_ge")),
+        Column("engine's memory bits", count("memory_bits")),
+    ]
+    return markdown(columns, rows)
+
+
+def run(results: Sequence[Json]) -> str:
+    """Of `shiftbook run --backend rtl`: networks on the accelerator."""
+    columns = [
+        Column("checkpoint", name_of),
+        Column("lanes, preset", lambda row: f"{row['lanes']}, `{row['preset']}`"),
+        Column("integers compared", count("compared")),
+        Column("mismatches", count("mismatches")),
+        Column("cycles", count("cycles")),
+        Column("by the model", lambda row: f"{sum(layer['modelled_cycles'] for layer in row['layers']):,}"),
+        Column("utilization", percent("utilization", 1)),
+        Column("of convolutions", percent("convolution_utilization", 1)),
+        Column("simulated in", lambda row: f"{row['simulation_seconds']:.1f} s"),
+    ]
+    return markdown(columns, results)
+
+
+def spent(results: Sequence[Json]) -> str:
+    """Of `shiftbook run --backend rtl`: what cycles were spent on, by the accelerator's counters."""
+
+    def share(*counters: str, sign: int = -1) -> Callable[[Json], str]:
+        def cell(row: Json) -> str:
+            first, *others = (sum(layer[name] for layer in row["layers"]) for name in counters)
+            return f"{100 * (first + sign * sum(others)) / row['cycles']:.1f} %"
+
+        return cell
+
+    columns = [
+        Column("checkpoint", name_of),
+        Column("a slot issues", share("issue")),
+        Column("drain or wait in a tile", share("busy", "issue")),
+        Column("between tiles", share("cycles", "busy")),
+        Column("of that, input", share("load_wait")),
+        Column("bus reads", share("read_beats")),
+        Column("bus writes", share("write_beats")),
+    ]
+    return markdown(columns, results)
+
+
+TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
+    "compare": compare,
+    "gates": gates,
+    "run": run,
+    "spent": spent,
+}
+
+
+def render(document: Path) -> str:
+    """A document's text with all its tables written anew.
+
+    Raises
+    ------
+    ShiftbookError
+        There is no such table, or a file is missing or was written by another command.
+    """
+
+    def block(match: re.Match[str]) -> str:
+        name, files = match["name"], [document.parent / file for file in match["files"].split()]
+        if name not in TABLES:
+            raise ShiftbookError(
+                f"{document.name}: there is no table {name!r}: choose of {', '.join(TABLES)}"
+            )
+        try:
+            found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        except OSError as error:
+            raise ShiftbookError(f"{document.name}: {error.filename}: {error.strerror}") from error
+        try:
+            return match["head"] + TABLES[name](found) + match["end"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ShiftbookError(
+                f"{document.name}: no table {name!r} can be made of {match['files']}: it lacks {error}"
+            ) from error
+
+    return BLOCK.sub(block, document.read_text(encoding="utf-8"))
+
+
+def documents() -> list[Path]:
+    """Those that have tables."""
+    return [path for path in sorted(DOCS.glob("*.md")) if BLOCK.search(path.read_text(encoding="utf-8"))]
+
+
+def main() -> None:
+    """Write all tables anew and say which documents changed."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    for document in documents():
+        try:
+            text = render(document)
+        except ShiftbookError as error:
+            raise SystemExit(f"error: {error}") from None
+        changed = text != document.read_text(encoding="utf-8")
+        if changed:
+            write_text(document, text)
+        print(f"{document.name}: {'written anew' if changed else 'as it was'}")
+
+
+if __name__ == "__main__":
+    main()
