@@ -35,6 +35,7 @@ SPECS = {
     "shift": DEFAULT,
     "pair": PRESETS["pair"],
     "focused": PRESETS["focused"],
+    "narrow": PRESETS["narrow"],
     "three": replace(DEFAULT, slots=1, terms=((7, 7), (2, 5), (0, 0)), accumulator_width=32),
 }
 MULTIPLY = PRESETS["int8_sparse"]

@@ -120,12 +120,15 @@ def test_as_json_gives_every_field_and_builds_the_same_spec():
 
 
 def test_presets_differ_only_where_they_say():
-    for name, changed in {
+    presets = {
         "default": set(),
         "pair": {"terms"},
         "focused": {"terms"},
+        "narrow": {"terms", "accumulator_width"},
         "int8": {"lane", "feed"},
         "int8_sparse": {"lane"},
-    }.items():
+    }
+    assert set(presets) == set(PRESETS)
+    for name, changed in presets.items():
         fields = PRESETS[name].as_json()
         assert {key for key, value in DEFAULT.as_json().items() if fields[key] != value} == changed
