@@ -91,6 +91,22 @@ def compare(results: Sequence[Json]) -> str:
     return markdown(columns, rows)
 
 
+def stored(results: Sequence[Json]) -> str:
+    """Of `shiftbook compare --data`: what checkpoints hold, and how right they are."""
+    rows = [row for result in results for row in result["rows"]]
+    columns = [
+        Column("checkpoint", name_of),
+        Column("scheme", lambda row: str(row["scheme"])),
+        Column("density", percent("density", 0)),
+        Column("epochs", lambda row: "" if row["epochs"] is None else str(row["epochs"])),
+        Column("accuracy", percent("accuracy")),
+        Column("float", percent("float_accuracy")),
+        Column("ratio", lambda row: f"{32 * row['weights'] / row['stored_bits']:.2f}x"),
+        Column("bits a weight", lambda row: f"{row['stored_bits'] / row['weights']:.3f}"),
+    ]
+    return markdown(columns, rows)
+
+
 def gates(results: Sequence[Json]) -> str:
     """Of `shiftbook gates --system`: engines."""
     (report,) = results
@@ -150,6 +166,7 @@ def spent(results: Sequence[Json]) -> str:
 
 TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "compare": compare,
+    "stored": stored,
     "gates": gates,
     "run": run,
     "spent": spent,

@@ -79,6 +79,8 @@ def stored(network: Network) -> Json:
         "density": nonzero / sizes.weights,
         "macs": sum(macs_of(network).values()),
         "stored_bits": sizes.stored_bits,
+        "epochs": network.facts.get("epochs"),
+        "float_accuracy": network.facts.get("float_accuracy"),
     }
 
 
