@@ -84,6 +84,7 @@ def compare(results: Sequence[Json]) -> str:
         Column("engine", lambda row: f"`{row['engine']}`"),
         Column("cycles", count("cycles")),
         Column("GE", count("ge")),
+        Column("GE per MAC/cycle", count("ge_per_mac")),
         Column("accuracy", percent("accuracy")),
         Column("GE x cycles", ratio("relative")),
         Column("with buses", ratio("accelerator_relative")),
@@ -120,6 +121,7 @@ def gates(results: Sequence[Json]) -> str:
         Column("engine, GE", count("total_ge")),
         Column("x int8", ratio("relative")),
         Column("GE per term", count("ge_per_term")),
+        Column("decoders", lambda row: f"{row['decoder_ge'] / row['total_ge']:.1%}"),
         Column("accelerator, GE", count("accelerator_ge")),
         Column("engine's memory bits", count("memory_bits")),
     ]

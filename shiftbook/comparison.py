@@ -94,12 +94,17 @@ def _scheme(network: Network) -> str:
 def relate(rows: Sequence[Json]) -> list[Json]:
     """The rows with ``gate_cycles``, gates times cycles, and ``relative``, that over the first row's.
 
-    Where all rows know the gates of their whole accelerator, with ``accelerator_relative`` too.
+    ``ge_per_mac`` is gates over the products of the dense network that are done in a cycle. Where all rows
+    know the gates of their whole accelerator, ``accelerator_relative`` is the same ratio with these.
     """
     related = _related(rows, "ge", "relative")
     if all("accelerator_ge" in row for row in rows):
         related = _related(related, "accelerator_ge", "accelerator_relative")
-    return [{**row, "gate_cycles": row["ge"] * row["cycles"]} for row in related]
+    work = [row["ge"] * row["cycles"] for row in related]
+    return [
+        {**row, "gate_cycles": each, "ge_per_mac": each / row["macs"]}
+        for row, each in zip(related, work, strict=True)
+    ]
 
 
 def _related(rows: Sequence[Json], gates: str, name: str) -> list[Json]:

@@ -44,6 +44,9 @@ COMPARED = ("shift", BASELINE)
 LANE = re.compile(r"(shift|multiply)_lane(_v\d+)?")
 """Modules that are lanes; the generator numbers those of one class that differ."""
 
+DECODER = re.compile(r"(bit_reader|huffman_decoder|code_table|unpacker|issuer|lookup)(_v\d+)?")
+"""Modules between the weight streams and the rows that lanes take."""
+
 FLAT_LANES = 4
 """Engines of up to this many lanes are also mapped without hierarchy, as a check on the count by module."""
 
@@ -131,22 +134,25 @@ def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
 
     ``lane_ge``: one lane with all that is in it. ``total_ge``: the engine without its memories.
     ``ge_per_lane``: the engine over its lanes. ``ge_per_term``: the engine over the terms that it can add
-    in a cycle. ``flat_ge``: the engine without hierarchy, or None. ``memory_bits``. ``modules``: by name;
-    ``ge`` of one instance without its submodules, ``total_ge`` of all instances (these add up to the
-    engine's), ``cells`` of one. With a cell library, ``lane_area`` and ``total_area`` and the same of
-    modules, in its own unit.
+    in a cycle. ``decoder_ge``: all between the weight streams and the lanes. ``flat_ge``: the engine
+    without hierarchy, or None. ``memory_bits``. ``modules``: by name; ``ge`` of one instance without its
+    submodules, ``total_ge`` of all instances (these add up to the engine's), ``cells`` of one. With a cell
+    library, ``lane_area`` and ``total_area`` and the same of modules, in its own unit.
     """
     prices, library = ruler.weights, ruler.liberty
     total = measured.gates.cost(prices)
+    modules = _modules(measured, ruler)
+    decoders = {name: entry for name, entry in modules.items() if DECODER.fullmatch(name)}
     terms = spec.lanes * spec.slots * (len(spec.terms) if spec.lane == "shift" else 1)
     description: Json = {
         "lane_ge": _rounded(lane_cost(spec, measured.design.top, measured.gates, prices)),
         "total_ge": _rounded(total),
         "ge_per_lane": _rounded(total / spec.lanes),
         "ge_per_term": _rounded(total / terms),
+        "decoder_ge": _rounded(sum(entry["total_ge"] for entry in decoders.values())),
         "flat_ge": _rounded(measured.flat.cost(prices)) if measured.flat else None,
         "memory_bits": measured.gates.memory_bits(),
-        "modules": _modules(measured, ruler),
+        "modules": modules,
         "spec": spec.as_json(),
         "verilog_sha256": hashlib.sha256(measured.design.verilog.encode()).hexdigest(),
     }
@@ -159,18 +165,19 @@ def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
 def describe_all(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
     """An engine within its accelerator as JSON.
 
-    What `describe` says of the engine, ``accelerator_ge`` and ``accelerator_memory_bits`` of all, and
-    ``system_modules``: those around the engine, as ``modules`` are.
+    What `describe` says of the engine, ``accelerator_ge``, ``accelerator_flat_ge`` and
+    ``accelerator_memory_bits`` of all, and ``system_modules``: those around the engine, as ``modules`` are.
     """
     top = measured.design.top
     engine = f"{top}_{Engine.__name__.lower()}"
     cells = measured.cells.below(engine) if measured.cells else None
-    part = replace(measured, gates=measured.gates.below(engine), cells=cells)
+    part = replace(measured, gates=measured.gates.below(engine), cells=cells, flat=None)
     description = describe(spec, part, ruler)
     around = {k: v for k, v in _modules(measured, ruler).items() if k not in description["modules"]}
     return {
         **description,
         "accelerator_ge": _rounded(measured.gates.cost(ruler.weights)),
+        "accelerator_flat_ge": _rounded(measured.flat.cost(ruler.weights)) if measured.flat else None,
         "accelerator_memory_bits": measured.gates.memory_bits(),
         "system_modules": around,
     }

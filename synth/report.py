@@ -42,6 +42,7 @@ def engine_table(report: Json) -> Table:
         "x int8",
         "GE per lane",
         "GE per term",
+        "decoders",
         "memory bits",
     ):
         table.add_column(head, justify="right")
@@ -59,6 +60,7 @@ def engine_table(report: Json) -> Table:
             _ratio(ratio.get("total")),
             f"{engine['ge_per_lane']:,.0f}",
             f"{engine['ge_per_term']:,.0f}",
+            f"{engine['decoder_ge'] / engine['total_ge']:.1%}",
             f"{engine['memory_bits']:,}",
             *([f"{engine['accelerator_ge']:,.0f}"] if system else []),
             *([f"{engine['total_area']:,.1f}"] if area else []),

@@ -28,6 +28,13 @@ def gates(
             "--weights", metavar="FILE", help="Another table of NAND2 equivalents (see docs/gates.md)."
         ),
     ] = None,
+    flat: Annotated[
+        bool | None,
+        typer.Option(
+            "--flat/--no-flat",
+            help="Count each engine without hierarchy too: minutes for 8x8 lanes. Default: up to 4 lanes.",
+        ),
+    ] = None,
     system: Annotated[
         bool,
         typer.Option(
@@ -61,6 +68,7 @@ def gates(
             (spec.rows, spec.cols),
             weights=weights,
             liberty=liberty or [],
+            flat=flat,
             system=system,
             progress=lambda done, total, what: show("synthesis", done, total),
         )

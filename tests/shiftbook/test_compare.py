@@ -61,6 +61,7 @@ def test_rows_tell_what_was_measured(
         assert row["macs"] == sum(macs_of(network).values())
         assert row["ge"] == GE[row["engine"]]
         assert row["gate_cycles"] == row["ge"] * row["cycles"]
+        assert row["ge_per_mac"] == row["gate_cycles"] / row["macs"]
         predictions = executor.run(network, images).outputs.argmax(axis=1)
         assert row["accuracy"] == (predictions == [0, 1, 2, 0, 1, 2]).mean()
     assert rows[0]["relative"] == 1

@@ -41,6 +41,7 @@ def test_modules_add_up_to_the_engine(report: dict[str, Any]) -> None:
         assert sum(m["total_ge"] for m in modules) == pytest.approx(engine["total_ge"], abs=0.1)
         assert sum(m["memory_bits"] for m in modules) == engine["memory_bits"] > 0
         assert sum(m["total_area"] for m in modules) == pytest.approx(engine["total_area"], abs=0.1)
+        assert 0 < engine["decoder_ge"] < engine["total_ge"]
         assert engine["ge_per_lane"] == pytest.approx(engine["total_ge"] / 4, abs=0.01)
         assert engine["ge_per_term"] == pytest.approx(engine["total_ge"] / 4 / SLOTS, abs=0.01)
 
