@@ -298,7 +298,8 @@ def requantizer(
     """
     total = weights.sum(axis=1)
     alive = (gain > 0) & weights.any(axis=1)
-    multiplier, shift = _named(name, gain, spec)
+    # A channel that lost all weights had outputs without variance, and its batch norm has any gain.
+    multiplier, shift = _named(name, np.where(alive, gain, 0.0), spec)
     with np.errstate(divide="ignore", invalid="ignore"):
         # By the multiplier that is there, not by the one wished for: the offset is then met exactly.
         wanted = np.where(multiplier > 0, offset / (multiplier / np.exp2(shift)), np.inf)
