@@ -135,7 +135,7 @@ def test_batch_norm_goes_to_the_requantizer_and_not_to_the_weights():
 @pytest.mark.parametrize("fault", ["gain", "weights", "weights and variance"])
 def test_a_channel_without_gain_or_weights_is_its_constant(fault):
     weight = 0.0 if fault == "gain" else 1.0
-    variance = 0.0 if "variance" in fault else 1.0
+    variance = 1e-6 if "variance" in fault else 1.0
     layer = one_by_one(1.0, 0.0, weight=weight, bias=2.25, running_mean=0.0, running_var=variance)
     integers = np.full((1, 1, 1, 1), int(fault == "gain"), np.int16)
     network = lower_whole(layer, Affine(1.0, 7), Affine(0.5, 10), integers=integers)
