@@ -17,6 +17,7 @@ from torch.nn import functional
 from frontend.batches import Images, Labels, augment, batch_count, batch_size, batches, normalize
 from frontend.layer_state import States, by_scheme, follow, kept_share, prune_layers, refresh
 from frontend.progress import Progress
+from frontend.prune import Balance
 from frontend.schedule import BATCH, PEAK_RATE, Stage, stage_at
 from frontend.training_files import append_log, digest_of, load_state, save_state
 from golden.errors import ShiftbookError
@@ -47,8 +48,8 @@ class Recipe:
         share of the quantized steps; then codes are fixed, and codebooks and scales go on learning.
     noise
         While codes change, the share of vectors that each step quantizes (Quant-Noise, arXiv 2004.07320).
-    slots
-        Prune so that each of so many weight slots has equally much to do, at some cost in accuracy (see
+    balance
+        Prune so that each weight slot of an engine has equally much to do (see
         `frontend.prune.balance_slots`); None does not care.
     flip
         Mirror images at random; None mirrors colour images only (digits and letters have a side).
@@ -68,7 +69,7 @@ class Recipe:
     refit_every: int = 64
     encode_share: float = 0.6
     noise: float = 1.0
-    slots: int | None = None
+    balance: Balance | None = None
     flip: bool | None = None
     bfloat16: bool | None = None
 
@@ -197,11 +198,11 @@ class FineTuning:
         """Bring masks, chosen weights and grids to where ``stage`` wants them before ``step``."""
         if stage.pruning:
             if step % self.recipe.prune_every == 0:
-                prune_layers(self.states, stage.density, self.recipe.slots)
+                prune_layers(self.states, stage.density, self.recipe.balance)
             return
         if self.quantized == 0.0 and self.density < 1:
             # From here on the masks are fixed: meet the density exactly.
-            prune_layers(self.states, self.density, self.recipe.slots)
+            prune_layers(self.states, self.density, self.recipe.balance)
         if stage.quantized > self.quantized:
             self.quantized = stage.quantized
             for state in self.states.values():

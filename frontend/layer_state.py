@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from frontend.progress import Progress, quiet
-from frontend.prune import HYSTERESIS, balance_slots, density_of, prune
+from frontend.prune import HYSTERESIS, Balance, balance_slots, density_of, prune
 from frontend.schemes import QuantizedLayer, Quantizer, Scheme, get
 from frontend.schemes.base import Part
 from frontend.surroundings import Surroundings
@@ -195,7 +195,7 @@ def layer_states(
 
 
 def prune_layers(
-    states: Mapping[str, LayerState], density: float, slots: int | None, hysteresis: float = HYSTERESIS
+    states: Mapping[str, LayerState], density: float, engine: Balance | None, hysteresis: float = HYSTERESIS
 ) -> None:
     """Set the masks of all prunable layers: together they keep a share ``density`` of their weights."""
     prunable = {name: state for name, state in states.items() if state.prunable}
@@ -203,8 +203,8 @@ def prune_layers(
         return
     weights = {name: state.scheme.saliency(state.kernel) for name, state in prunable.items()}
     masks = prune(weights, density, {name: state.mask for name, state in prunable.items()}, hysteresis)
-    if slots is not None:
-        masks = balance_slots(weights, masks, slots)
+    if engine is not None:
+        masks = balance_slots(weights, masks, engine)
     for name, mask in masks.items():
         states[name].mask = mask
 

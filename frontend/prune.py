@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,6 +14,23 @@ HYSTERESIS = 0.1
 """A kept weight falls below 0.9 of the threshold to be pruned; a pruned one rises above 1.1 to return."""
 
 Masks = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What pruning knows of the engine.
+
+    Parameters
+    ----------
+    slots
+        Weight slots W.
+    least
+        Weights of an output channel that each slot keeps in any case, where it has as many: no output
+        channel takes fewer cycles than its drain, so that these cost nothing.
+    """
+
+    slots: int
+    least: int = 0
 
 
 def check_density(density: float) -> float:
@@ -95,7 +113,7 @@ def prune(
     return masks_at(weights, previous, low, hysteresis)
 
 
-def balance_slots(weights: Mapping[str, Tensor], masks: Masks, slots: int) -> Masks:
+def balance_slots(weights: Mapping[str, Tensor], masks: Masks, engine: Balance) -> Masks:
     """Return masks with equally many weights of every output channel in each slot.
 
     The engine's slots wait for the slowest at the end of each output channel. Input channel c lives in slot
@@ -106,9 +124,8 @@ def balance_slots(weights: Mapping[str, Tensor], masks: Masks, slots: int) -> Ma
     ----------
     weights
         float [O, I, kh, kw], by layer.
-    slots
-        Weight slots W of the engine.
     """
+    slots = engine.slots
     balanced = {}
     for name, weight in weights.items():
         outputs, inputs, height, width = weight.shape
@@ -118,7 +135,7 @@ def balance_slots(weights: Mapping[str, Tensor], masks: Masks, slots: int) -> Ma
         # [O, I, kh, kw] -> [O, slot, weights of the slot]
         split = (outputs, inputs // slots, slots, height, width)
         size = weight.detach().abs().reshape(split).transpose(1, 2).reshape(outputs, slots, -1)
-        share = (masks[name].sum(dim=(1, 2, 3)) / slots).round()
+        share = (masks[name].sum(dim=(1, 2, 3)) / slots).round().clamp(min=engine.least)
         rank = size.argsort(dim=2, descending=True).argsort(dim=2)
         kept = (rank < share[:, None, None]).reshape(outputs, slots, inputs // slots, height, width)
         balanced[name] = kept.transpose(1, 2).reshape(weight.shape)

@@ -109,7 +109,7 @@ def quantize_weights(
         run = FineTuning(model, states, data, mean, std, density, epochs, seed, recipe, teacher)
         run.go(progress, state, log, validation)
     else:
-        prune_layers(states, density, recipe.slots, hysteresis=0.0)
+        prune_layers(states, density, recipe.balance, hysteresis=0.0)
         if together is None:
             refresh(states.values(), seed, progress)
         else:

@@ -173,7 +173,8 @@ def compress(
         bool,
         typer.Option(
             "--balance",
-            help="Prune so that every output channel has as many weights in each slot: no slot waits.",
+            help="Prune so that no slot waits for another: an output channel keeps as many weights in each. "
+            "Those stay that cost no cycle, because draining the channel takes as long.",
         ),
     ] = False,
     dim: Annotated[
@@ -349,6 +350,7 @@ def compress(
     state = output.with_name(output.name + ".training") if trains else None
     from frontend.compress import compress as run
     from frontend.data import Frame
+    from frontend.prune import Balance
     from frontend.schemes import make
     from frontend.train import Recipe
 
@@ -379,7 +381,12 @@ def compress(
             std=deviations,
             spec=spec,
             importance=importance,
-            recipe=Recipe(rate=rate, noise=noise, batch=batch, slots=slots if balance else None),
+            recipe=Recipe(
+                rate=rate,
+                noise=noise,
+                batch=batch,
+                balance=Balance(slots, spec.drain_cycles) if balance else None,
+            ),
             state=state,
             log=log,
             tensor_train=plan,

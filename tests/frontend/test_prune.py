@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from frontend.prune import balance_slots, density_of, masks_at, prune
+from frontend.prune import Balance, balance_slots, density_of, masks_at, prune
 from golden.errors import ShiftbookError
 
 
@@ -65,7 +65,7 @@ def test_every_layer_keeps_its_largest_weight():
 def test_balanced_slots_have_equal_work():
     weights = layers()
     masks = prune(weights, 0.3)
-    balanced = balance_slots(weights, masks, 4)
+    balanced = balance_slots(weights, masks, Balance(4))
     for name, mask in balanced.items():
         work = mask.reshape(mask.shape[0], -1, 4, 9).sum(dim=(1, 3))
         assert torch.equal(work, work[:, :1].expand_as(work))
@@ -77,11 +77,23 @@ def test_balanced_slots_have_equal_work():
 def test_balancing_keeps_the_largest_of_each_slot():
     weight = torch.tensor([4.0, 1.0, 3.0, 2.0]).reshape(1, 4, 1, 1)  # slots 0 1 0 1
     mask = torch.tensor([True, False, True, False]).reshape(1, 4, 1, 1)
-    balanced = balance_slots({"w": weight}, {"w": mask}, 2)["w"]
+    balanced = balance_slots({"w": weight}, {"w": mask}, Balance(2))["w"]
     assert balanced.flatten().tolist() == [True, False, False, True]
+
+
+def test_what_costs_no_cycle_is_kept():
+    weights = layers()
+    masks = prune(weights, 0.05)
+    balanced = balance_slots(weights, masks, Balance(4, least=3))
+    for name, mask in balanced.items():
+        work = mask.reshape(mask.shape[0], -1, 4, 9).sum(dim=(1, 3))
+        before = masks[name].sum(dim=(1, 2, 3)) / 4
+        assert torch.equal(work, before.round().clamp(min=3)[:, None].expand_as(work).long())
+    few = {"w": torch.randn(2, 4, 1, 1)}
+    assert balance_slots(few, {"w": few["w"] > 9}, Balance(4, least=3))["w"].all(), "there are no more"
 
 
 def test_layers_that_do_not_divide_stay_as_they_are():
     weights = {"first": torch.randn(4, 3, 3, 3)}
     masks = prune(weights, 0.3)
-    assert balance_slots(weights, masks, 4) == masks
+    assert balance_slots(weights, masks, Balance(4)) == masks
