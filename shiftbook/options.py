@@ -57,13 +57,23 @@ Preset = Annotated[
 ]
 
 
-def make_spec(preset: str, lanes: str, slots: int | None = None) -> Spec:
-    """The spec of ``preset`` with a lane grid such as "8x8" and, where given, other weight slots.
+Bus = Annotated[
+    int | None,
+    typer.Option(
+        "--bus",
+        metavar="BYTES",
+        help="Width of the memory bus: 8, 16, 32 or 64 bytes. Default: 32 for 8x8 lanes.",
+    ),
+]
+
+
+def make_spec(preset: str, lanes: str, slots: int | None = None, bus: int | None = None) -> Spec:
+    """The spec of ``preset`` with a lane grid such as "8x8" and, where given, other slots or another bus.
 
     Raises
     ------
     ShiftbookError
-        There is no such preset or grid.
+        There is no such preset, grid or bus.
     """
     if preset not in PRESETS:
         raise ShiftbookError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")
@@ -71,4 +81,4 @@ def make_spec(preset: str, lanes: str, slots: int | None = None) -> Spec:
     if grid is None:
         raise ShiftbookError(f"lanes must be ROWSxCOLUMNS such as 8x8, not {lanes!r}")
     spec = PRESETS[preset].on_grid(int(grid[1]), int(grid[2]))
-    return replace(spec, slots=slots or spec.slots)
+    return replace(spec, slots=slots or spec.slots, bus_bytes=bus or spec.bus_bytes)

@@ -57,6 +57,7 @@ def gate_report(
     lanes: tuple[int, int] | None = None,
     *,
     slots: int | None = None,
+    bus: int | None = None,
     engines: Sequence[str] = tuple(ENGINES),
     weights: Path | None = None,
     liberty: Sequence[Path] = (),
@@ -72,6 +73,8 @@ def gate_report(
         (rows, cols) of the grid; the presets' own by default.
     slots
         Weight slots; the presets' own by default.
+    bus
+        Bytes of a beat of the memory bus; what suits the grid by default.
     engines
         Names from `ENGINES`.
     weights
@@ -104,7 +107,7 @@ def gate_report(
         )
     table = weights or NAND2_TABLE
     ruler = Ruler(load_weights(table), load_liberty(liberty) if liberty else None)
-    specs = {name: engine_spec(ENGINES[name], lanes, slots) for name in engines}
+    specs = {name: engine_spec(ENGINES[name], lanes, slots, bus) for name in engines}
     small = all(spec.lanes <= FLAT_LANES for spec in specs.values())
     top = Accelerator if system else Engine
     designs: dict[str, Callable[[], Component]] = {n: partial(top, spec) for n, spec in specs.items()}
@@ -123,10 +126,12 @@ def gate_report(
     }
 
 
-def engine_spec(preset: str, lanes: tuple[int, int] | None = None, slots: int | None = None) -> Spec:
-    """A preset on another grid or with another number of slots."""
+def engine_spec(
+    preset: str, lanes: tuple[int, int] | None = None, slots: int | None = None, bus: int | None = None
+) -> Spec:
+    """A preset on another grid, with another number of slots or another bus."""
     spec = PRESETS[preset].on_grid(*lanes) if lanes else PRESETS[preset]
-    return replace(spec, slots=slots or spec.slots)
+    return replace(spec, slots=slots or spec.slots, bus_bytes=bus or spec.bus_bytes)
 
 
 def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:

@@ -13,7 +13,7 @@ import typer
 from golden.errors import ShiftbookError
 from shiftbook.console import Progress, progress_bar, table
 from shiftbook.files import check_writable, write_json
-from shiftbook.options import Json, Lanes, make_spec
+from shiftbook.options import Bus, Json, Lanes, make_spec
 
 if TYPE_CHECKING:
     from frontend.data import Dataset
@@ -51,6 +51,7 @@ def compare(
         bool, typer.Option("--rtl", help="Run one image on the RTL: its cycles in place of the model's.")
     ] = False,
     lanes: Lanes = "8x8",
+    bus: Bus = None,
     json_file: Json = None,
 ) -> None:
     """Compare checkpoints: size, cycles, gates, accuracy.
@@ -81,7 +82,7 @@ def compare(
     from synth.gates import ENGINES
 
     wanted = _engines(engines, list(ENGINES))
-    spec_of = {engine: make_spec(ENGINES[engine], lanes) for engine in wanted}
+    spec_of = {engine: make_spec(ENGINES[engine], lanes, bus=bus) for engine in wanted}
     if rtl and data is None:
         raise ShiftbookError("--rtl runs an image: add --data")
     networks = {path: load(path) for path in checkpoints}
@@ -100,10 +101,11 @@ def compare(
             chosen = cheapest(found[path], ge)
             row: Row = {"checkpoint": str(path), **stored(network), "engine": chosen.engine}
             row |= {"moved_bytes": chosen.moved, "cycles": chosen.cycles, "ge": ge[chosen.engine]}
-            if "accelerator_ge" in counted[chosen.engine]:
+            same_bus = counted[chosen.engine]["spec"].get("bus_bytes") == spec_of[chosen.engine].bus_bytes
+            if "accelerator_ge" in counted[chosen.engine] and same_bus:
                 row["accelerator_ge"] = counted[chosen.engine]["accelerator_ge"]
             if dataset is not None:
-                spec = make_spec(ENGINES[chosen.engine], lanes, network.slots)
+                spec = make_spec(ENGINES[chosen.engine], lanes, network.slots, bus)
                 row |= _measured(network, dataset, chosen, spec, rtl, progress)
             rows.append(row)
     rows = relate(rows)

@@ -9,7 +9,7 @@ import typer
 
 from shiftbook.console import print_rich, progress_bar
 from shiftbook.files import check_writable, write_json
-from shiftbook.options import Json, Lanes, make_spec
+from shiftbook.options import Bus, Json, Lanes, make_spec
 
 
 def gates(
@@ -42,6 +42,7 @@ def gates(
             help="Count the buses, the loader, the store and the sequencer around each engine too.",
         ),
     ] = False,
+    bus: Bus = None,
     json_file: Json = None,
 ) -> None:
     """Count the gates of the engine and of its rivals.
@@ -59,13 +60,14 @@ def gates(
       shiftbook gates --liberty cells_a.lib.gz --liberty cells_b.lib.gz
     """
     check_writable(json_file)
-    spec = make_spec("default", lanes)
+    spec = make_spec("default", lanes, bus=bus)
     from synth.gates import gate_report
     from synth.report import gate_table
 
     with progress_bar() as show:
         report = gate_report(
             (spec.rows, spec.cols),
+            bus=bus,
             weights=weights,
             liberty=liberty or [],
             flat=flat,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from shiftbook.files import check_writable, write_json, write_text
-from shiftbook.options import Json, Lanes, Preset, make_spec
+from shiftbook.options import Bus, Json, Lanes, Preset, make_spec
 
 Part = Literal["accelerator", "engine"]
 
@@ -19,6 +19,7 @@ def verilog(
     ],
     lanes: Lanes = "8x8",
     preset: Preset = "default",
+    bus: Bus = None,
     part: Annotated[
         Part,
         typer.Option(help="accelerator: with its buses. engine: what `shiftbook gates` measures."),
@@ -36,7 +37,7 @@ def verilog(
       shiftbook verilog --lanes 4x4 --preset focused --part engine -o engine.v
     """
     check_writable(output, json_file)
-    spec = make_spec(preset, lanes)
+    spec = make_spec(preset, lanes, bus=bus)
     from hw.engine import Engine
     from hw.system.accelerator import Accelerator
     from hw.verilog import emit

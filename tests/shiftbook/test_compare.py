@@ -25,7 +25,7 @@ GE = {"int8": 300.0, "int8_sparse": 320.0, "shift": 200.0, "pair": 220.0, "focus
 @pytest.fixture
 def gates(tmp_path: Path) -> Path:
     file = tmp_path / "gates.json"
-    grid = {"rows": 8, "cols": 8}
+    grid = {"rows": 8, "cols": 8, "bus_bytes": 32}
     file.write_text(
         json.dumps({"engines": {name: {"total_ge": ge, "spec": grid} for name, ge in GE.items()}})
     )
@@ -104,6 +104,11 @@ def test_whole_accelerators_are_compared_where_they_were_counted(
     first, second = json.loads(out.read_text())["rows"]
     work = [(row["ge"] + 50) * row["cycles"] for row in (first, second)]
     assert second["accelerator_relative"] == work[1] / work[0]
+    narrower = ["--bus", "16", "--json", str(out)]
+    assert main(["compare", str(checkpoint), str(pruned), "--gates", str(gates), *narrower]) == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert "accelerator_relative" not in rows[0], "these gates are those of another bus"
+    assert rows[0]["cycles"] > first["cycles"]
     assert second["relative"] != second["accelerator_relative"] or first["ge"] == second["ge"]
 
 

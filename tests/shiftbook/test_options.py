@@ -13,6 +13,13 @@ def test_small_grid_has_as_many_requantizers_as_lanes():
     assert make_spec("default", "2x2").requantizers == 4
 
 
+def test_another_bus():
+    assert make_spec("default", "8x8").bus_bytes == 32
+    assert make_spec("default", "8x8", bus=16).bus_bytes == 16
+    with pytest.raises(ShiftbookError, match="bus_bytes must be a power of two, not 24"):
+        make_spec("default", "8x8", bus=24)
+
+
 @pytest.mark.parametrize("lanes", ["", "8", "8x", "8x8x8", "-8x8", "8 x 8", "axb"])
 def test_grid_that_is_none(lanes):
     with pytest.raises(ShiftbookError, match="lanes must be ROWSxCOLUMNS such as 8x8, not"):
