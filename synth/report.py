@@ -65,12 +65,13 @@ def engine_table(report: Json) -> Table:
 
 def library_table(report: Json) -> Table:
     """Area and delay in the cell library, one row an engine."""
+    flat = any(engine["flat_area"] is not None for engine in report["engines"].values())
     table = Table(title=f"Cells of {report['liberty']}", title_justify="left")
-    table.add_column("engine")
+    table.add_column("engine", no_wrap=True)
     for head in ("lane, area", "x int8", "engine, area", "x int8", "lane, ps", "slowest, ps"):
         table.add_column(head, justify="right")
-    table.add_column("module")
-    for head in ("flat, area", "flat, ps"):
+    table.add_column("module", no_wrap=True)
+    for head in ("flat, area", "flat, ps") if flat else ():
         table.add_column(head, justify="right")
     for name, engine in report["engines"].items():
         ratio = report["ratios"].get(name, {})
@@ -83,8 +84,7 @@ def library_table(report: Json) -> Table:
             _figure(engine["lane_delay"]),
             _figure(engine["delay"]),
             engine["delay_module"] or "",
-            _figure(engine["flat_area"]),
-            _figure(engine["flat_delay"]),
+            *(_figure(engine[key]) for key in ("flat_area", "flat_delay") if flat),
             style="dim" if name == BASELINE else "",
         )
     return table
