@@ -41,6 +41,12 @@ def emit(component: wiring.Component, name: str) -> str:
     return ZERO.sub("", text)
 
 
+def module_name(component: wiring.Component, top: str) -> str:
+    """Name of the module of ``component`` below a top module, if it is the first of its class to be met."""
+    kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(component).__name__).lower()
+    return f"{top}_{kind}"
+
+
 class _Modules:
     """The distinct modules met so far.
 
@@ -67,8 +73,7 @@ class _Modules:
         """Name of the module of ``component``, which is converted unless one like it was."""
         key = _construction(component)
         if key not in self._names:
-            kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(component).__name__).lower()
-            name = f"{self.prefix}_{kind}"
+            name = module_name(component, self.prefix)
             same = sum(known == name or known.startswith(f"{name}_v") for known in self.texts)
             name += f"_v{same + 1}" if same else ""
             self.convert(component, fragment, name)

@@ -21,9 +21,9 @@ from golden.spec import PRESETS, Spec
 from hw.engine import Engine
 from hw.lane import make_lane
 from hw.system.accelerator import Accelerator
-from synth.liberty import load_liberty
+from synth.liberty import Liberty, load_liberty
 from synth.measure import Measured, Progress, Ruler, measure
-from synth.netlist import Netlist
+from synth.netlist import CellCost, Netlist
 from synth.weights import NAND2_TABLE, load_weights
 
 ENGINES = {
@@ -37,6 +37,15 @@ ENGINES = {
 """Engines of a report and the presets that they are."""
 
 BASELINE = "int8"
+
+RATIOS = {
+    "lane": "lane_ge",
+    "total": "total_ge",
+    "lane_area": "lane_area",
+    "area": "total_area",
+    "delay": "delay",
+}
+"""Ratios to the baseline, and the figures that they are of; the last three with a cell library only."""
 
 COMPARED = ("shift", BASELINE)
 """Whose lanes are also compared at one slot."""
@@ -142,7 +151,8 @@ def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
     in a cycle. ``decoder_ge``: all between the weight streams and the lanes. ``flat_ge``: the engine
     without hierarchy, or None. ``memory_bits``. ``modules``: by name; ``ge`` of one instance without its
     submodules, ``total_ge`` of all instances (these add up to the engine's), ``cells`` of one. With a cell
-    library, ``lane_area`` and ``total_area`` and the same of modules, in its own unit.
+    library also what `_library_figures` says, and of each module ``area`` and ``total_area``, in the
+    library's own unit, and ``delay``, in picoseconds.
     """
     prices, library = ruler.weights, ruler.liberty
     total = measured.gates.cost(prices)
@@ -162,8 +172,7 @@ def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
         "verilog_sha256": hashlib.sha256(measured.design.verilog.encode()).hexdigest(),
     }
     if library and measured.cells:
-        description["lane_area"] = _rounded(lane_cost(spec, measured.design.top, measured.cells, library))
-        description["total_area"] = _rounded(measured.cells.cost(library))
+        description |= _library_figures(spec, measured, measured.cells, library)
     return description
 
 
@@ -176,7 +185,7 @@ def describe_all(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
     top = measured.design.top
     engine = f"{top}_{Engine.__name__.lower()}"
     cells = measured.cells.below(engine) if measured.cells else None
-    part = replace(measured, gates=measured.gates.below(engine), cells=cells, flat=None)
+    part = replace(measured, gates=measured.gates.below(engine), cells=cells, flat=None, flat_cells=None)
     description = describe(spec, part, ruler)
     around = {k: v for k, v in _modules(measured, ruler).items() if k not in description["modules"]}
     return {
@@ -188,19 +197,46 @@ def describe_all(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
     }
 
 
-def lane_cost(spec: Spec, top: str, netlist: Netlist, prices: Any) -> float:
-    """Cost of one lane, everything in it included; the mean where the generator made several kinds.
+def _library_figures(spec: Spec, measured: Measured, cells: Netlist, library: Liberty) -> Json:
+    """Area and delay of one engine in a cell library.
+
+    ``lane_area``, ``total_area``: in the library's own unit. ``lane_delay``, ``delay``: picoseconds of the
+    longest path within one module, of a lane and of the engine; ``delay_module``: where that is.
+    ``flat_area``, ``flat_delay``: without hierarchy, where paths cross modules, or None. Delays are None
+    where the library's cells have none.
+    """
+    top, flat = measured.design.top, measured.flat_cells
+    slowest = cells.slowest() if library.timed else None
+    lanes = [cells.slowest(name) for name in lane_modules(spec, top, cells)]
+    return {
+        "lane_area": _rounded(lane_cost(spec, top, cells, library)),
+        "total_area": _rounded(cells.cost(library)),
+        "lane_delay": max(cells.modules[name].delay or 0.0 for name in lanes) if slowest else None,
+        "delay": cells.modules[slowest].delay if slowest else None,
+        "delay_module": short_name(slowest, top) if slowest else None,
+        "flat_area": _rounded(flat.cost(library)) if flat else None,
+        "flat_delay": flat.modules[top].delay if flat else None,
+    }
+
+
+def lane_modules(spec: Spec, top: str, netlist: Netlist) -> dict[str, int]:
+    """How often each module that is a lane occurs.
 
     Raises
     ------
     RuntimeError
-        The netlist does not have the spec's lanes, so the figure would mean nothing.
+        The netlist does not have the spec's lanes, so no figure of a lane would mean anything.
     """
-    instances = netlist.instances()
-    kinds = [name for name in instances if LANE.fullmatch(short_name(name, top))]
-    if sum(instances[name] for name in kinds) != spec.lanes:
-        raise RuntimeError(f"an engine of {spec.lanes} lanes has lane modules {kinds}")
-    return sum(instances[name] * netlist.cost(prices, name) for name in kinds) / spec.lanes
+    kinds = {n: count for n, count in netlist.instances().items() if LANE.fullmatch(short_name(n, top))}
+    if sum(kinds.values()) != spec.lanes:
+        raise RuntimeError(f"an engine of {spec.lanes} lanes has lane modules {list(kinds)}")
+    return kinds
+
+
+def lane_cost(spec: Spec, top: str, netlist: Netlist, prices: CellCost) -> float:
+    """Cost of one lane, everything in it included; the mean where the generator made several kinds."""
+    kinds = lane_modules(spec, top, netlist)
+    return sum(count * netlist.cost(prices, name) for name, count in kinds.items()) / spec.lanes
 
 
 def _modules(measured: Measured, ruler: Ruler) -> Json:
@@ -218,8 +254,9 @@ def _modules(measured: Measured, ruler: Ruler) -> Json:
             "cells": dict(sorted(module.cells.items())),
         }
         if library and measured.cells:
-            area = library.total(measured.cells.modules[name].cells)
-            entry |= {"area": _rounded(area), "total_area": _rounded(instances * area)}
+            mapped = measured.cells.modules[name]
+            area = library.total(mapped.cells)
+            entry |= {"area": _rounded(area), "total_area": _rounded(instances * area), "delay": mapped.delay}
         modules[short_name(name, measured.design.top)] = entry
     return dict(sorted(modules.items(), key=lambda item: -item[1]["total_ge"]))
 
@@ -230,15 +267,12 @@ def short_name(module: str, top: str) -> str:
 
 
 def ratios(engines: Mapping[str, Json]) -> Json:
-    """Gates of every engine over those of the dense int8 engine; empty if that was not measured."""
+    """Every engine's gates, and area and delay, over the dense int8 engine's; empty without that one."""
     if BASELINE not in engines:
         return {}
     base = engines[BASELINE]
     return {
-        name: {
-            "lane": round(engine["lane_ge"] / base["lane_ge"], 4),
-            "total": round(engine["total_ge"] / base["total_ge"], 4),
-        }
+        name: {ratio: round(engine[key] / base[key], 4) for ratio, key in RATIOS.items() if base.get(key)}
         for name, engine in engines.items()
     }
 

@@ -21,6 +21,7 @@ COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 # A literal first word lets the search skip ahead: these files have tens of megabytes.
 CELL = re.compile(r"cell(?<!\wcell)\s*\(\s*\"?([^\s\")]+)\"?\s*\)\s*\{")
 AREA = re.compile(r"area(?<!\warea)\s*:\s*\"?([0-9.eE+-]+)\"?\s*(?:;|\n)")
+DELAY = re.compile(r"cell_rise(?<!\wcell_rise)\s*\(")
 FLIP_FLOP = re.compile(r"ff(?<!\wff)\s*\(")
 
 
@@ -36,11 +37,14 @@ class Liberty:
         Plain text of each file under the name that the Yosys script uses.
     areas
         Area by cell, in the library's own unit (square micrometres in most).
+    timed
+        Whether its cells have delays.
     """
 
     names: str
     files: Mapping[str, bytes]
     areas: Mapping[str, float]
+    timed: bool = False
 
     def total(self, cells: Mapping[str, int]) -> float:
         """Area of a bag of cells, by type.
@@ -68,7 +72,7 @@ def load_liberty(paths: Sequence[Path]) -> Liberty:
         raise ShiftbookError("a cell library needs at least one Liberty file")
     files: dict[str, bytes] = {}
     areas: dict[str, float] = {}
-    flip_flops = False
+    flip_flops = timed = False
     for number, path in enumerate(paths):
         text = COMMENT.sub(" ", _read(path))
         if not re.match(r"\s*library\s*\(", text):
@@ -77,12 +81,13 @@ def load_liberty(paths: Sequence[Path]) -> Liberty:
             raise ShiftbookError(f"{path} is not a whole Liberty file: its braces do not match")
         areas |= _areas(text, path)
         flip_flops |= FLIP_FLOP.search(text) is not None
+        timed |= DELAY.search(text) is not None
         files[f"cells{number}.lib"] = text.encode()
     names = ", ".join(path.name for path in paths)
     if not areas or not flip_flops:
         lacking = "flip-flop" if areas else "cell with an area"
         raise ShiftbookError(f"{names} has no {lacking}: name all files of the library together")
-    return Liberty(names=names, files=files, areas=areas)
+    return Liberty(names=names, files=files, areas=areas, timed=timed)
 
 
 def _read(path: Path) -> str:

@@ -5,23 +5,29 @@ No timing constraint: the figures are gates at relaxed timing. Memories stay mem
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from golden.errors import ShiftbookError
 from synth.liberty import Liberty
 from synth.merge import MODULE, Design, merge
-from synth.netlist import CellCost, Module, Netlist, cheaper, parse_stat
+from synth.netlist import CellCost, Module, Netlist, cheaper, parse_delays, parse_stat
 from synth.yosys import Yosys, YosysError, find_yosys
 
 GATES = "AND,NAND,OR,NOR,XOR,XNOR,MUX"
+
+ABC_SCRIPT = (
+    "strash; &get -n; &fraig -x; &put; scorr; dc2; dretime; strash; &get -n; &dch -f; &nf; &put; topo; stime"
+)
+"""For cells: the script that Yosys gives abc by itself, and then the delay of what came out."""
 
 PROCESSES = 2
 """Yosys runs at a time."""
 
 DESIGN = "design.v"
 STAT = "stat.json"
+DELAYS = "delays.log"
 
 Modules = dict[str, Module]
 
@@ -80,10 +86,12 @@ def map_designs(
     return {name: merged.netlist(name, design.top, best, version) for name, design in designs.items()}
 
 
-def map_flat(design: Design, prices: CellCost, *, yosys: Yosys | None = None) -> Netlist:
-    """Map a design to gates without its hierarchy: logic is then also optimized across module borders."""
+def map_flat(
+    design: Design, prices: CellCost, *, liberty: Liberty | None = None, yosys: Yosys | None = None
+) -> Netlist:
+    """Map a design without its hierarchy: logic is then also optimized, and timed, across module borders."""
     runs = [Run("*", booth, flat=design.top) for booth in (False, True)]
-    (plain, version), (booth, _) = _map(design.verilog, runs, (), None, yosys)
+    (plain, version), (booth, _) = _map(design.verilog, runs, (), liberty, yosys)
     return Netlist(design.top, {design.top: cheaper(plain[design.top], booth[design.top], prices)}, version)
 
 
@@ -110,23 +118,37 @@ def _map(
     inputs: dict[str, str | bytes] = {DESIGN: verilog}
     if liberty is not None:
         inputs |= liberty.files
+    files = [STAT, DELAYS] if liberty is not None and liberty.timed else [STAT]
     try:
         with ThreadPoolExecutor(PROCESSES) as pool:
-            outputs = list(pool.map(lambda run: runner.run(flow(run, liberty), inputs, [STAT]), runs))
+            outputs = list(pool.map(lambda run: runner.run(flow(run, liberty, known), inputs, files), runs))
     except YosysError as error:
         if liberty is None:
             raise
         raise ShiftbookError(f"the design cannot be mapped to {liberty.names}: {_explain(error)}") from None
-    return [parse_stat(output[STAT], known) for output in outputs]
+    return [_parse(output, known) for output in outputs]
 
 
-def flow(run: Run, liberty: Liberty | None = None) -> list[str]:
-    """The Yosys script."""
+def _parse(output: Mapping[str, str], known: Mapping[str, int] | Sequence[str]) -> tuple[Modules, str]:
+    modules, version = parse_stat(output[STAT], known)
+    if DELAYS in output:
+        delays = parse_delays(output[DELAYS])
+        modules = {name: replace(module, delay=delays.get(name, 0.0)) for name, module in modules.items()}
+    return modules, version
+
+
+def flow(run: Run, liberty: Liberty | None = None, known: Iterable[str] = ()) -> list[str]:
+    """The Yosys script.
+
+    Parameters
+    ----------
+    known
+        Names of all modules of a design that keeps its hierarchy.
+    """
     if liberty is None:
         gates = [f"abc -g {GATES}"]
     else:
-        files = " ".join(f"-liberty {name}" for name in liberty.files)
-        gates = [f"dfflibmap {files}", f"abc {files}"]
+        gates = _map_to_cells(liberty, [run.flat] if run.flat else known)
     return [
         f"read_verilog -sv {DESIGN}",
         "hierarchy -check" + (f" -top {run.flat}" if run.flat else ""),
@@ -146,6 +168,14 @@ def flow(run: Run, liberty: Liberty | None = None) -> list[str]:
         "memory_unpack",
         f"tee -q -o {STAT} stat -json",
     ]
+
+
+def _map_to_cells(liberty: Liberty, modules: Iterable[str]) -> list[str]:
+    """Map to a library; one module after another where delays are logged, so that they say whose they are."""
+    files = " ".join(f"-liberty {name}" for name in liberty.files)
+    script = ABC_SCRIPT.replace("; ", ";").replace(" ", ",")
+    timed = [f"tee -q -a {DELAYS} abc {files} -script +{script} {module}" for module in modules]
+    return [f"dfflibmap {files}", *(timed if liberty.timed else [f"abc {files}"])]
 
 
 def _explain(error: YosysError) -> str:

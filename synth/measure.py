@@ -49,12 +49,15 @@ class Measured:
         Mapped to the ruler's library, module by module; None without a library.
     flat
         Mapped to gates without hierarchy; None where it was not asked for.
+    flat_cells
+        Mapped to the ruler's library without hierarchy; None without a library or where it was not asked for.
     """
 
     design: Design
     gates: Netlist
     cells: Netlist | None = None
     flat: Netlist | None = None
+    flat_cells: Netlist | None = None
 
 
 def measure(
@@ -94,12 +97,14 @@ def measure(
     if ruler.liberty is not None:
         cells = map_designs(sources, ruler.liberty, liberty=ruler.liberty, yosys=yosys)
         steps.done("cells")
-    flattened = {}
+    flattened, flat_cells = {}, {}
     for name, source in sources.items() if flat else ():
         flattened[name] = map_flat(source, ruler.weights, yosys=yosys)
+        if ruler.liberty is not None:
+            flat_cells[name] = map_flat(source, ruler.liberty, liberty=ruler.liberty, yosys=yosys)
         steps.done(f"{name}: without hierarchy")
     return {
-        name: Measured(source, gates[name], cells.get(name), flattened.get(name))
+        name: Measured(source, gates[name], cells.get(name), flattened.get(name), flat_cells.get(name))
         for name, source in sources.items()
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from synth.netlist import Module, Netlist
 
@@ -57,7 +57,7 @@ class Merged:
         for merged, name in own.items():
             found = mapped[merged]
             children = {own[child]: count for child, count in found.children.items()}
-            modules[name] = Module(found.cells, children, found.memory_bits)
+            modules[name] = replace(found, children=children)
         return Netlist(top, modules, yosys)
 
 

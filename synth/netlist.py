@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from synth.weights import MEMORY_CELLS
+
+# What one `abc` with `stime` logs of a module; it logs no delay of a module without gates.
+TIMED = re.compile(
+    r"Extracting gate netlist of module `\\(\S+)'|^ABC: WireLoad .* Delay = *([0-9.]+) ps", re.MULTILINE
+)
 
 
 class CellCost(Protocol):
@@ -29,11 +35,15 @@ class Module:
         Instances of other modules, by module.
     memory_bits
         Bits of the memories declared here; their cells are left out of ``cells``.
+    delay
+        Of the longest path between registers, memories and ports, in picoseconds; None where it was not
+        asked for.
     """
 
     cells: dict[str, int]
     children: dict[str, int]
     memory_bits: int
+    delay: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,10 @@ class Netlist:
             times * prices.total(self.modules[name].cells) for name, times in self.instances(root).items()
         )
 
+    def slowest(self, root: str | None = None) -> str:
+        """The module with the longest path, of ``root`` and all below it; the first by name of equal ones."""
+        return min(self.instances(root), key=lambda name: (-(self.modules[name].delay or 0.0), name))
+
     def memory_bits(self, root: str | None = None) -> int:
         """Memory bits of ``root`` with everything below it."""
         return sum(times * self.modules[name].memory_bits for name, times in self.instances(root).items())
@@ -96,3 +110,24 @@ def parse_stat(text: str, known: Container[str]) -> tuple[dict[str, Module], str
             memory_bits=entry["num_memory_bits"],
         )
     return modules, report["creator"]
+
+
+def parse_delays(log: str) -> dict[str, float]:
+    """Picoseconds of the longest path by module, from a log that names each module before its delay.
+
+    Raises
+    ------
+    RuntimeError
+        A delay without a module of its own: figures would be of other modules than they say.
+    """
+    delays: dict[str, float] = {}
+    module = None
+    for name, delay in TIMED.findall(log):
+        if name:
+            module = name
+        elif module is None:
+            raise RuntimeError(f"a delay of {delay} ps in the log belongs to no module")
+        else:
+            delays[module] = float(delay)
+            module = None
+    return delays

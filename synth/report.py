@@ -26,12 +26,15 @@ def gate_table(report: Json) -> RenderableType:
         f"ratio {lanes['ratio']:.2f}.\n"
         f"GE: NAND2 equivalents ({made_with}). Memories are apart, in bits; modules add up to the engine."
     )
-    return Group(engine_table(report), module_table(report), Text(notes, style="dim"))
+    tables = [engine_table(report), module_table(report)]
+    if report["liberty"] is not None:
+        tables.insert(1, library_table(report))
+        notes += "\nps: longest path within one module. Flat: without hierarchy; paths cross modules."
+    return Group(*tables, Text(notes, style="dim"))
 
 
 def engine_table(report: Json) -> Table:
     """One row an engine."""
-    area = report["liberty"] is not None
     system = all("accelerator_ge" in engine for engine in report["engines"].values())
     table = Table(title="Gates of the engines", title_justify="left")
     table.add_column("engine")
@@ -48,8 +51,6 @@ def engine_table(report: Json) -> Table:
         table.add_column(head, justify="right")
     if system:
         table.add_column("accelerator, GE", justify="right")
-    if area:
-        table.add_column(f"area of {report['liberty']}", justify="right", overflow="fold")
     for name, engine in report["engines"].items():
         ratio = report["ratios"].get(name, {})
         table.add_row(
@@ -63,7 +64,33 @@ def engine_table(report: Json) -> Table:
             f"{engine['decoder_ge'] / engine['total_ge']:.1%}",
             f"{engine['memory_bits']:,}",
             *([f"{engine['accelerator_ge']:,.0f}"] if system else []),
-            *([f"{engine['total_area']:,.1f}"] if area else []),
+            style="dim" if name == BASELINE else "",
+        )
+    return table
+
+
+def library_table(report: Json) -> Table:
+    """Area and delay in the cell library, one row an engine."""
+    flat = any(engine["flat_area"] is not None for engine in report["engines"].values())
+    table = Table(title=f"Cells of {report['liberty']}", title_justify="left")
+    table.add_column("engine", no_wrap=True)
+    for head in ("lane, area", "x int8", "engine, area", "x int8", "lane, ps", "slowest, ps"):
+        table.add_column(head, justify="right")
+    table.add_column("module", no_wrap=True)
+    for head in ("flat, area", "flat, ps") if flat else ():
+        table.add_column(head, justify="right")
+    for name, engine in report["engines"].items():
+        ratio = report["ratios"].get(name, {})
+        table.add_row(
+            name,
+            f"{engine['lane_area']:,.1f}",
+            _ratio(ratio.get("lane_area")),
+            f"{engine['total_area']:,.1f}",
+            _ratio(ratio.get("area")),
+            _figure(engine["lane_delay"]),
+            _figure(engine["delay"]),
+            engine["delay_module"] or "",
+            *(_figure(engine[key]) for key in ("flat_area", "flat_delay") if flat),
             style="dim" if name == BASELINE else "",
         )
     return table
@@ -97,6 +124,10 @@ def _share(entry: Json | None) -> str:
     if entry is None:
         return ""
     return f"{entry['total_ge']:,.0f} ({entry['instances']})"
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
 
 
 def _ratio(value: float | None) -> str:

@@ -7,13 +7,38 @@ from typing import Annotated
 
 import typer
 
+from golden.errors import ShiftbookError
 from shiftbook.console import print_rich, progress_bar
 from shiftbook.files import check_writable, write_json
-from shiftbook.options import Bus, Json, Lanes, make_spec
+from shiftbook.options import Bus, Json, make_spec
 
 
 def gates(
-    lanes: Lanes = "8x8",
+    lanes: Annotated[
+        str | None,
+        typer.Option(
+            "--lanes",
+            metavar="RxC",
+            help="Lane grid: rows x columns. Default: 8x8, or what suits the --fpga.",
+        ),
+    ] = None,
+    engines: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--engine",
+            metavar="NAME",
+            help="shift, narrow, int8, int8_sparse, focused or pair; give one or more. Default: all; with "
+            "--fpga shift and int8.",
+        ),
+    ] = None,
+    fpga: Annotated[
+        str | None,
+        typer.Option(
+            "--fpga",
+            metavar="NAME",
+            help="Instead of gates, LUTs and megahertz on a chip: ecp5, ice40 or up5k. Takes minutes.",
+        ),
+    ] = None,
     liberty: Annotated[
         list[Path] | None,
         typer.Option(
@@ -58,16 +83,25 @@ def gates(
       shiftbook gates --lanes 4x4 --json gates.json
       shiftbook gates --system --json gates.json
       shiftbook gates --liberty cells_a.lib.gz --liberty cells_b.lib.gz
+      shiftbook gates --fpga ecp5 --engine shift --engine int8
     """
     check_writable(json_file)
-    spec = make_spec("default", lanes, bus=bus)
-    from synth.gates import gate_report
+    if fpga is not None:
+        if weights or liberty or flat is not None or system or bus:
+            raise ShiftbookError(
+                "--fpga counts the cells of a chip: leave out --weights, --liberty, --flat, --system and --bus"
+            )
+        _place_and_route(fpga, lanes, engines, json_file)
+        return
+    spec = make_spec("default", lanes or "8x8", bus=bus)
+    from synth.gates import ENGINES, gate_report
     from synth.report import gate_table
 
     with progress_bar() as show:
         report = gate_report(
             (spec.rows, spec.cols),
             bus=bus,
+            engines=engines or tuple(ENGINES),
             weights=weights,
             liberty=liberty or [],
             flat=flat,
@@ -76,3 +110,19 @@ def gates(
         )
     write_json(json_file, report)
     print_rich(gate_table(report))
+
+
+def _place_and_route(chip: str, lanes: str | None, engines: list[str] | None, json_file: Path | None) -> None:
+    spec = make_spec("default", lanes) if lanes else None
+    from synth.fpga_report import fpga_report, fpga_table
+    from synth.gates import COMPARED
+
+    with progress_bar() as show:
+        report = fpga_report(
+            chip,
+            (spec.rows, spec.cols) if spec else None,
+            engines=engines or COMPARED,
+            progress=lambda done, total, what: show(f"after {what}", done, total),
+        )
+    write_json(json_file, report)
+    print_rich(fpga_table(report))

@@ -1,5 +1,7 @@
 """Tiny Verilog designs whose mapped gates can be counted by hand."""
 
+import re
+
 GATES = """
 module gates(input a, input b, input s, output [5:0] y);
   assign y[0] = ~a;
@@ -94,3 +96,42 @@ library (tiny) {
     pin (Q) { direction : output; function : "IQ"; } }
 }
 """
+
+# Picoseconds of each gate of `TIMED_LIBERTY`, whatever drives it and whatever it drives.
+DELAYS = {"BUF": 5, "INV": 10, "NAND2": 20, "XOR2": 50}
+
+
+def _timing(pin: str, delay: int) -> str:
+    tables = "".join(
+        f'{name} (grid) {{ values ("{value}, {value}", "{value}, {value}"); }} '
+        for name, value in (
+            ("cell_rise", delay),
+            ("cell_fall", delay),
+            ("rise_transition", 1),
+            ("fall_transition", 1),
+        )
+    )
+    return f'timing () {{ related_pin : "{pin}"; timing_sense : non_unate; {tables}}} '
+
+
+def _timed(liberty: str) -> str:
+    """The library with a constant delay from each input of a gate to its output."""
+    head, *cells = re.split(r"(?=  cell \()", liberty)
+    head += """
+  time_unit : "1ps"; capacitive_load_unit (1, ff);
+  lu_table_template (grid) { variable_1 : input_net_transition; variable_2 : total_output_net_capacitance;
+    index_1 ("1, 100"); index_2 ("1, 100"); }
+"""
+    for index, cell in enumerate(cells):
+        name = re.match(r'  cell \("?(\w+)', cell)[1]
+        cell = cell.replace("direction : input;", "direction : input; capacitance : 1;")
+        if name in DELAYS:
+            arcs = "".join(
+                _timing(pin, DELAYS[name]) for pin in re.findall(r"pin \((\w)\) { direction : input", cell)
+            )
+            cell = cell.replace("direction : output;", f"direction : output; {arcs}")
+        cells[index] = cell
+    return head + "".join(cells)
+
+
+TIMED_LIBERTY = _timed(LIBERTY)

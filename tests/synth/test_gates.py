@@ -10,6 +10,7 @@ from rich.console import Console
 from golden.errors import ShiftbookError
 from hw.engine import Engine
 from hw.verilog import emit
+from synth import gates
 from synth.gates import engine_spec, gate_report
 from synth.report import gate_table
 from tests.synth import designs, expected_gates
@@ -24,7 +25,7 @@ def steps() -> list[tuple[int, int, str]]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int, str]]) -> dict[str, Any]:
     library = tmp_path_factory.mktemp("liberty") / "tiny.lib"
-    library.write_text(designs.LIBERTY)
+    library.write_text(designs.TIMED_LIBERTY)
     return gate_report(
         LANES,
         slots=SLOTS,
@@ -46,12 +47,23 @@ def test_modules_add_up_to_the_engine(report: dict[str, Any]) -> None:
         assert engine["ge_per_term"] == pytest.approx(engine["total_ge"] / 4 / SLOTS, abs=0.01)
 
 
+def test_delays_are_of_the_slowest_module(report: dict[str, Any]) -> None:
+    for engine in report["engines"].values():
+        slowest = max(module["delay"] for module in engine["modules"].values())
+        assert engine["modules"][engine["delay_module"]]["delay"] == engine["delay"] == slowest > 0
+        assert engine["flat_area"] is engine["flat_delay"] is None
+    shift, int8 = (report["engines"][name] for name in ("shift", "int8"))
+    assert shift["lane_delay"] == shift["modules"]["shift_lane"]["delay"]
+    assert 0 < shift["lane_delay"] < int8["lane_delay"] == int8["modules"]["multiply_lane"]["delay"]
+    assert report["ratios"]["shift"]["delay"] == round(shift["delay"] / int8["delay"], 4)
+
+
 def test_lanes_are_found_and_counted(report: dict[str, Any]) -> None:
     shift, int8 = (report["engines"][name] for name in ("shift", "int8"))
     assert shift["modules"]["shift_lane"]["instances"] == 4
     assert shift["modules"]["shift_lane"]["ge"] == shift["lane_ge"]
     assert int8["modules"]["multiply_lane"]["ge"] == int8["lane_ge"]
-    assert report["ratios"]["int8"] == {"lane": 1.0, "total": 1.0}
+    assert report["ratios"]["int8"] == dict.fromkeys(gates.RATIOS, 1.0)
     assert report["ratios"]["shift"]["lane"] == round(shift["lane_ge"] / int8["lane_ge"], 4)
 
 
@@ -79,7 +91,7 @@ def test_the_table_shows_every_engine(report: dict[str, Any]) -> None:
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(gate_table(report))
     text = console.export_text()
-    for word in ("shift", "int8", "shift_lane", "multiply_lane", "tiny.lib", "ratio 0.5"):
+    for word in ("shift", "int8", "shift_lane", "multiply_lane", "tiny.lib", "lane, ps", "ratio 0.5"):
         assert word in text
 
 

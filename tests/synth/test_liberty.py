@@ -6,9 +6,9 @@ import pytest
 
 from golden.errors import ShiftbookError
 from synth.liberty import Liberty, load_liberty
-from synth.mapping import map_designs
+from synth.mapping import map_designs, map_flat
 from synth.merge import Design
-from synth.netlist import Netlist
+from synth.netlist import Netlist, parse_delays
 from tests.synth import designs
 
 
@@ -99,6 +99,36 @@ def test_a_cell_without_an_area_is_an_error(tiny: Path) -> None:
         load_liberty([tiny]).total({"INV": 1, "AOI21": 1})
 
 
+def test_the_longest_path_ends_at_a_module_and_crosses_it_when_flat(tmp_path: Path) -> None:
+    path = tmp_path / "timed.lib"
+    path.write_text(designs.TIMED_LIBERTY)
+    library = load_liberty([path])
+    assert library.timed
+    netlist = mapped(designs.HIERARCHY, "tree", library)
+    delays = {name: module.delay for name, module in netlist.modules.items()}
+    assert delays == {"xor_cell": 50, "pair": 0, "quad": 50, "tree": 0}
+    assert netlist.slowest() == "quad"
+    flat = map_flat(Design("tree", designs.HIERARCHY), library, liberty=library)
+    assert flat.modules["tree"].delay == 3 * 50
+    assert flat.cost(library) == netlist.cost(library)
+
+
+def test_a_library_without_delays_has_areas_only(tiny: Path) -> None:
+    library = load_liberty([tiny])
+    assert not library.timed
+    assert mapped(designs.HIERARCHY, "tree", library).modules["quad"].delay is None
+
+
+def test_a_delay_belongs_to_the_module_before_it() -> None:
+    head = "6.2. Extracting gate netlist of module `\\{}' to `<abc-temp-dir>/input.blif'..\n"
+    delay = (
+        'ABC: WireLoad = "none"  Gates =    438 (  6.2 %)   Cap =  1.5 ff   Delay =   472.01 ps  ( 13.5 %)\n'
+    )
+    assert parse_delays(head.format("empty") + head.format("full") + delay) == {"full": 472.01}
+    with pytest.raises(RuntimeError, match=r"a delay of 472.01 ps in the log belongs to no module"):
+        parse_delays(head.format("full") + delay + delay)
+
+
 def test_a_real_library() -> None:
     names = os.environ.get("SHIFTBOOK_LIBERTY", "").split()
     if not names:
@@ -106,4 +136,5 @@ def test_a_real_library() -> None:
     library = load_liberty([Path(name) for name in names])
     netlist = mapped(designs.MULTIPLIER, "multiplier", library)
     assert netlist.cost(library) > 0
+    assert netlist.modules["multiplier"].delay
     assert sum(netlist.modules["multiplier"].cells.values()) > 100
