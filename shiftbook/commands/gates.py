@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,21 @@ from golden.errors import ShiftbookError
 from shiftbook.console import print_rich, progress_bar
 from shiftbook.files import check_writable, write_json
 from shiftbook.options import Bus, Json, make_spec
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from synth.measure import Progress
+
+Result = tuple[dict[str, Any], "RenderableType"]
+"""A report, and the table of it."""
+
+OWN_OPTIONS = {
+    "--fpga": ("--lanes", "--engine"),
+    "--paper-layer": ("--weights",),
+    "--unrolled": ("--weights", "--layer", "--channels"),
+}
+"""What goes with the reports on something else than the gates of engines."""
 
 
 def gates(
@@ -53,6 +68,26 @@ def gates(
             "--weights", metavar="FILE", help="Another table of NAND2 equivalents (see docs/gates.md)."
         ),
     ] = None,
+    paper_layer: Annotated[
+        bool,
+        typer.Option(
+            "--paper-layer",
+            help="Measure a published layer under published methods instead (see docs/paper-layer.md).",
+        ),
+    ] = False,
+    unrolled: Annotated[
+        Path | None,
+        typer.Option(
+            "--unrolled", metavar="CKPT", help="Measure a layer of CKPT, weights fixed in gates, instead."
+        ),
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option("--layer", metavar="NAME", help="The layer of --unrolled.")
+    ] = None,
+    channels: Annotated[
+        int | None,
+        typer.Option("--channels", metavar="N", help="Only its first N output channels. Default: all."),
+    ] = None,
     flat: Annotated[
         bool | None,
         typer.Option(
@@ -77,6 +112,8 @@ def gates(
     equivalents (GE) of the netlist that Yosys maps, of two multiplier architectures the better one, by
     module and per lane. Memories are not gates: their bits stand apart. docs/gates.md says how it is counted.
 
+    --fpga, --paper-layer and --unrolled measure something else instead.
+
     \b
     Examples:
       shiftbook gates
@@ -84,45 +121,96 @@ def gates(
       shiftbook gates --system --json gates.json
       shiftbook gates --liberty cells_a.lib.gz --liberty cells_b.lib.gz
       shiftbook gates --fpga ecp5 --engine shift --engine int8
+      shiftbook gates --paper-layer --json layer.json
+      shiftbook gates --unrolled net.ckpt --layer layer1.0.conv1
     """
     check_writable(json_file)
-    if fpga is not None:
-        if weights or liberty or flat is not None or system or bus:
-            raise ShiftbookError(
-                "--fpga counts the cells of a chip: leave out --weights, --liberty, --flat, --system and --bus"
-            )
-        _place_and_route(fpga, lanes, engines, json_file)
-        return
-    spec = make_spec("default", lanes or "8x8", bus=bus)
+    given = {
+        "--lanes": lanes,
+        "--engine": engines,
+        "--liberty": liberty,
+        "--weights": weights,
+        "--flat": flat,
+        "--system": system or None,
+        "--bus": bus,
+        "--layer": layer,
+        "--channels": channels,
+    }
+    _check({"--fpga": fpga, "--paper-layer": paper_layer or None, "--unrolled": unrolled}, given)
+    with progress_bar() as show:
+
+        def progress(done: int, total: int, what: str) -> None:
+            show(f"after {what}" if fpga else "synthesis", done, total)
+
+        if fpga is not None:
+            report, table = _placed(fpga, lanes, engines, progress)
+        elif paper_layer:
+            report, table = _paper_layer(weights, progress)
+        elif unrolled is not None and layer is not None:
+            report, table = _unrolled(unrolled, layer, channels, weights, progress)
+        else:
+            options = {
+                "bus": bus,
+                "weights": weights,
+                "liberty": liberty or [],
+                "flat": flat,
+                "system": system,
+            }
+            report, table = _engines(lanes or "8x8", engines, progress, **options)
+    write_json(json_file, report)
+    print_rich(table)
+
+
+def _check(reports: dict[str, Any], options: dict[str, Any]) -> None:
+    """Refuse what does not go together."""
+    asked = [name for name, value in reports.items() if value is not None]
+    if len(asked) > 1:
+        raise ShiftbookError(f"{asked[0]} and {asked[1]} are two reports: choose one")
+    for name, value in options.items():
+        if value is None:
+            continue
+        owners = [report for report, own in OWN_OPTIONS.items() if name in own]
+        if asked and asked[0] not in owners:
+            raise ShiftbookError(f"{name} does not go with {asked[0]}: leave it out")
+        if not asked and owners == ["--unrolled"]:
+            raise ShiftbookError(f"{name} chooses a part of --unrolled CKPT, which is missing")
+    if reports["--unrolled"] is not None and options["--layer"] is None:
+        raise ShiftbookError("--unrolled needs --layer NAME; shiftbook inspect CKPT lists the names")
+
+
+def _engines(lanes: str, engines: list[str] | None, progress: Progress, **options: Any) -> Result:
     from synth.gates import ENGINES, gate_report
     from synth.report import gate_table
 
-    with progress_bar() as show:
-        report = gate_report(
-            (spec.rows, spec.cols),
-            bus=bus,
-            engines=engines or tuple(ENGINES),
-            weights=weights,
-            liberty=liberty or [],
-            flat=flat,
-            system=system,
-            progress=lambda done, total, what: show("synthesis", done, total),
-        )
-    write_json(json_file, report)
-    print_rich(gate_table(report))
+    spec = make_spec("default", lanes, bus=options["bus"])
+    grid = (spec.rows, spec.cols)
+    report = gate_report(grid, engines=engines or tuple(ENGINES), progress=progress, **options)
+    return report, gate_table(report)
 
 
-def _place_and_route(chip: str, lanes: str | None, engines: list[str] | None, json_file: Path | None) -> None:
-    spec = make_spec("default", lanes) if lanes else None
+def _placed(chip: str, lanes: str | None, engines: list[str] | None, progress: Progress) -> Result:
     from synth.fpga_report import fpga_report, fpga_table
     from synth.gates import COMPARED
 
-    with progress_bar() as show:
-        report = fpga_report(
-            chip,
-            (spec.rows, spec.cols) if spec else None,
-            engines=engines or COMPARED,
-            progress=lambda done, total, what: show(f"after {what}", done, total),
-        )
-    write_json(json_file, report)
-    print_rich(fpga_table(report))
+    spec = make_spec("default", lanes) if lanes else None
+    grid = (spec.rows, spec.cols) if spec else None
+    report = fpga_report(chip, grid, engines=engines or COMPARED, progress=progress)
+    return report, fpga_table(report)
+
+
+def _paper_layer(weights: Path | None, progress: Progress) -> Result:
+    from synth.layer_report import paper_table
+    from synth.paper_layer import paper_layer_report
+
+    report = paper_layer_report(weights=weights, progress=progress)
+    return report, paper_table(report)
+
+
+def _unrolled(
+    checkpoint: Path, layer: str, channels: int | None, weights: Path | None, progress: Progress
+) -> Result:
+    from synth.checkpoint_layer import checkpoint_layer_report
+    from synth.layer_report import layer_table
+
+    report = checkpoint_layer_report(checkpoint, layer, channels=channels, weights=weights, progress=progress)
+    return report, layer_table(report)

@@ -32,7 +32,7 @@ def test_gates(tmp_path, capsys):
         (["--weights", "missing.toml"], "missing.toml"),
         (["--liberty", "missing.lib"], "missing.lib"),
         (["--engine", "tpu"], "engines must be some of shift, int8, int8_sparse, focused, pair, not tpu"),
-        (["--fpga", "ecp5", "--liberty", "x.lib"], "--fpga counts the cells of a chip"),
+        (["--fpga", "ecp5", "--liberty", "x.lib"], "--liberty does not go with --fpga: leave it out"),
         (["--fpga", "zynq"], "an FPGA must be one of ecp5, ice40, up5k, not 'zynq'"),
         (["--json", "no/folder/x.json"], "there is no folder"),
     ],
