@@ -7,11 +7,11 @@ from shiftbook.report.schema import Counters, Run
 from shiftbook.report.stacks import stacked_plot
 
 COUNTED = {
-    "issuing": "blue",
-    "waiting for streams": "sand",
-    "waiting for outputs": "rose",
+    "issue": "blue",
+    "stream wait": "sand",
+    "output wait": "rose",
     "drain": "sky",
-    "waiting for input": "violet",
+    "input wait": "violet",
     "between tiles": "grey",
 }
 """By the counters of the RTL."""

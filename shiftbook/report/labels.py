@@ -39,14 +39,13 @@ def name_points(
 ) -> None:
     """Name the points one after another, each in the first place that covers least of what is there.
 
-    The limits of the axes must be final.
+    The limits of the axes and their place in the figure must be final.
 
     Parameters
     ----------
     line
         Corners of stairs that are drawn too; names keep off them where they can.
     """
-    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
     inside = axes.get_window_extent()
     places = axes.transData.transform(points)
     markers = [Bbox.from_extents(x - MARKER, y - MARKER, x + MARKER, y + MARKER) for x, y in places]

@@ -9,7 +9,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 
 from shiftbook.report.labels import Point, name_points
 from shiftbook.report.palette import ACCENT, CARD, INK, MUTED, light
-from shiftbook.report.plot import Plot, new_figure
+from shiftbook.report.plot import Plot, new_figure, settle
 
 WIDTH, HEIGHT = 380, 310
 
@@ -65,6 +65,7 @@ def pareto_plot(name: str, title: str, axis: str, points: Sequence[Point], names
     axes.set_xlabel(axis)
     axes.set_ylabel("accuracy")
     colours = [light(INK) if i in on_front else light(MUTED) for i in range(len(points))]
+    settle(figure)
     name_points(axes, points, names, colours, line)
     named = ", ".join(names[i] for i in on_front)
     return Plot(name, title, figure, f"On the front: {named}.")

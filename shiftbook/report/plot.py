@@ -79,6 +79,17 @@ class Plot:
     figure: Figure
     note: str = ""
 
+    def __post_init__(self) -> None:
+        settle(self.figure)
+
+
+def settle(figure: Figure) -> None:
+    """Find the place of the axes once, and leave it: saving would find it again each time."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
 
 @contextmanager
 def style() -> Iterator[None]:
