@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Literal
 
 from matplotlib.axes import Axes
-from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 Point = tuple[float, float]
+Place = tuple[float, float, Literal["left", "center", "right"], Literal["bottom", "center", "top"]]
 
 GAP = 7.0
 """Points between a point and its name."""
@@ -17,7 +18,7 @@ GAP = 7.0
 MARKER = 9.0
 """Half of the room that a point takes, in which no name of another one belongs."""
 
-PLACES = (
+PLACES: tuple[Place, ...] = (
     (GAP, 0.0, "left", "center"),
     (-GAP, 0.0, "right", "center"),
     (0.0, GAP, "center", "bottom"),
@@ -49,36 +50,33 @@ def name_points(
     inside = axes.get_window_extent()
     places = axes.transData.transform(points)
     markers = [Bbox.from_extents(x - MARKER, y - MARKER, x + MARKER, y + MARKER) for x, y in places]
-    corners = axes.transData.transform(line)
-    taken = [
-        Bbox.from_extents(min(a[0], b[0]) - 1, min(a[1], b[1]) - 1, max(a[0], b[0]) + 1, max(a[1], b[1]) + 1)
-        for a, b in itertools.pairwise(corners)
-    ]
+    taken = [_thick(a, b) for a, b in itertools.pairwise(axes.transData.transform(line))]
     for i, (point, name, colour) in enumerate(zip(points, names, colours, strict=True)):
-        tried = [_annotate(axes, point, name, colour, place) for place in range(len(PLACES))]
-        boxes = [label.get_window_extent() for label in tried]
+        label = axes.annotate(name, point, (0, 0), textcoords="offset points", color=colour, fontsize=10.5)
+        label.set_in_layout(False)
+        size = label.get_window_extent()
+        boxes = [_box(places[i], (size.width, size.height), place) for place in PLACES]
         there = [*taken, *markers[:i], *markers[i + 1 :]]
         costs = [_covered(box, there) + _outside(box, inside) for box in boxes]
         best = costs.index(min(costs))
+        right, up, horizontal, vertical = PLACES[best]
+        label.set(position=(right, up), ha=horizontal, va=vertical)
         taken.append(boxes[best])
-        for label in itertools.chain(tried[:best], tried[best + 1 :]):
-            label.remove()
 
 
-def _annotate(axes: Axes, point: Point, name: str, colour: str, place: int) -> Annotation:
-    right, up, horizontal, vertical = PLACES[place]
-    label = axes.annotate(
-        name,
-        point,
-        (right, up),
-        textcoords="offset points",
-        ha=horizontal,
-        va=vertical,
-        color=colour,
-        fontsize=10.5,
+def _box(point: Point, size: Point, place: Place) -> Bbox:
+    """Where a text of that size would be; a point of text is a pixel (see `shiftbook.report.plot.POINTS`)."""
+    (width, height), (right, up, horizontal, vertical) = size, place
+    left = point[0] + right - {"left": 0.0, "center": 0.5, "right": 1.0}[horizontal] * width
+    bottom = point[1] + up - {"bottom": 0.0, "center": 0.5, "top": 1.0}[vertical] * height
+    return Bbox.from_bounds(left, bottom, width, height)
+
+
+def _thick(a: Point, b: Point) -> Bbox:
+    """A line along an axis, as an area."""
+    return Bbox.from_extents(
+        min(a[0], b[0]) - 1, min(a[1], b[1]) - 1, max(a[0], b[0]) + 1, max(a[1], b[1]) + 1
     )
-    label.set_in_layout(False)
-    return label
 
 
 def _covered(box: Bbox, taken: Sequence[Bbox]) -> float:

@@ -16,13 +16,13 @@ SHOWN = len(HUES) - 1
 REST = "others"
 
 
-def gates_plot(gates: Gates, slug: str) -> Plot:
-    """Gates by module."""
+def gates_plot(gates: Gates, slug: str) -> Plot | None:
+    """Gates by module; None where there are none."""
     return _plot(gates, f"{slug}.gates", "Gates by module", "GE (NAND2 equivalents)", lambda m: m.total_ge)
 
 
-def memory_plot(gates: Gates, slug: str) -> Plot:
-    """Memory bits by module, which are no gates."""
+def memory_plot(gates: Gates, slug: str) -> Plot | None:
+    """Memory bits by module, which are no gates; None where there are none."""
     return _plot(gates, f"{slug}.memory", "Memory bits by module", "bits", lambda m: m.memory_bits)
 
 
@@ -32,13 +32,15 @@ def kind(module: str) -> str:
     return "lanes" if plain.endswith("_lane") else plain.replace("_", " ")
 
 
-def _plot(gates: Gates, name: str, title: str, axis: str, amount: Callable[[Module], float]) -> Plot:
+def _plot(gates: Gates, name: str, title: str, axis: str, amount: Callable[[Module], float]) -> Plot | None:
     found: dict[str, dict[str, float]] = {}
     for engine, entry in gates.engines.items():
         for module, figures in entry.modules.items():
             of_kind = found.setdefault(kind(module), dict.fromkeys(gates.engines, 0.0))
             of_kind[engine] += amount(figures)
     order = sorted((k for k in found if any(found[k].values())), key=lambda k: (-max(found[k].values()), k))
+    if not order:
+        return None
     shown = order if len(order) <= len(HUES) else order[:SHOWN]
     series = {k: list(found[k].values()) for k in shown}
     hues = list(HUES[: len(shown)])

@@ -133,7 +133,8 @@ def _pareto_plots(result: Result, comparison: Comparison) -> list[Plot]:
 
 def _gates(results: Results) -> Iterator[Part]:
     for result, gates in results.of(Gates):
-        plots = [gates_plot(gates, result.slug), memory_plot(gates, result.slug)]
+        drawn = gates_plot(gates, result.slug), memory_plot(gates, result.slug)
+        plots = [plot for plot in drawn if plot is not None]
         lines = [f"Weights of gates: {gates.weights}."]
         yield Part([result.file], lines=lines, plots=plots, tables=[engine_table(gates), module_table(gates)])
 

@@ -27,7 +27,7 @@ from shiftbook.report.reading import read_folder, short_names
 from shiftbook.report.schema import Counters, Row
 from shiftbook.report.summary import baseline, best
 from shiftbook.report.weights import cells
-from tests.shiftbook.results import RESULTS, Page, compare, compress, gates, inspect, row, run, write
+from tests.shiftbook.results import RESULTS, Page, compare, compress, engine, gates, inspect, row, run, write
 
 SECTION = {
     "compare": "pareto",
@@ -251,6 +251,21 @@ def test_other_mistakes_are_one_line(everything: Path, tmp_path: Path, capsys) -
         assert error.count("\n") == 1
 
 
+def test_nothing_but_zeros_is_no_reason_to_fail(tmp_path: Path) -> None:
+    nothing = {"cycles": 0, "busy": 0, "issue": 0, "stream_wait": 0, "output_wait": 0, "load_wait": 0}
+    pruned = {"integers": [0], "counts": [100], "levels": [], "components": None, "density": 0.0}
+    folder = write(
+        tmp_path / "in",
+        a=compare(row("a.ckpt", "int8", 0.0, 0.0, stored_bits=0)),
+        b={**run(), "layers": [{"name": "conv1", **nothing}]},
+        c={**inspect(), "layers": [{**inspect()["layers"][0], **pruned}]},
+        d={**gates(), "engines": {"shift": {**engine(0.0, kind="shift"), "modules": {}}}, "ratios": {}},
+    )
+    page = Page(made(folder))
+    assert "skipped" not in page.text
+    assert [tag for tag, _ in page.attributes].count("svg") == 4
+
+
 NASTY = "</style><b>&\"'$x$_1^2{% raw %}\u0001\ud800💥"
 
 
@@ -313,12 +328,10 @@ def test_plots_as_pixels(tmp_path: Path, capsys) -> None:
 
 
 def test_results_whose_names_are_alike_keep_their_plots_apart(tmp_path: Path) -> None:
-    folder = write(tmp_path / "in", **{"a b": gates(), "a-b": gates(), "a+b": gates()})
+    folder = write(tmp_path / "in", **{"a b": run(), "a-b": run(), "a+b": run()})
     made(folder, "--plots", str(tmp_path / "plots"))
     names = {path.name for path in (tmp_path / "plots").iterdir()}
-    assert names == {
-        f"{stem}.{what}.svg" for stem in ("a-b", "a-b-2", "a-b-3") for what in ("gates", "memory")
-    }
+    assert names == {"a-b.cycles.svg", "a-b-2.cycles.svg", "a-b-3.cycles.svg"}
 
 
 def test_results_of_a_real_run(checkpoint: Path, data: Path, tmp_path: Path) -> None:
