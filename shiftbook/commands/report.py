@@ -63,7 +63,7 @@ def report(
     for file, reason in results.skipped:
         typer.echo(f"skipped {file}: {reason}")
     where = "" if plots is None else f", also in {plots}/"
-    typer.echo(f"{output}: {len(results.found)} results, {len(drawn)} plots{where}")
+    typer.echo(f"{output}: results {len(results.found)}, plots {len(drawn)}{where}")
 
 
 def _write_plots(drawn: list[Plot], folder: Path, image: Literal["png", "svg"]) -> None:

@@ -11,7 +11,7 @@ COUNTED = {
     "stream wait": "sand",
     "output wait": "rose",
     "drain": "sky",
-    "input wait": "violet",
+    "input wait": "plum",
     "between tiles": "grey",
 }
 """By the counters of the RTL."""

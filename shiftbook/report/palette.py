@@ -9,7 +9,7 @@ from __future__ import annotations
 
 PAGE, INK, MUTED, RULE, CARD = "page", "ink", "muted", "rule", "card"
 ACCENT = "accent"
-HUES = ("blue", "sand", "teal", "rose", "sky", "violet", "grey")
+HUES = ("blue", "sand", "teal", "rose", "sky", "plum", "grey")
 """In the order in which a stack takes them; grey is what is left."""
 
 COLOURS: dict[str, tuple[str, str]] = {
@@ -19,13 +19,13 @@ COLOURS: dict[str, tuple[str, str]] = {
     MUTED: ("#5b656d", "#a0a9b0"),
     RULE: ("#dfe2e0", "#333a40"),
     ACCENT: ("#1b5e8c", "#7cbcec"),
-    "blue": ("#2d6a99", "#6aaade"),
-    "sand": ("#e3b15c", "#e8c27d"),
-    "teal": ("#3f9a88", "#3f9e8c"),
-    "rose": ("#b5566c", "#d9758c"),
-    "sky": ("#a3cbe6", "#c3dff2"),
-    "violet": ("#6d5aa3", "#9c8ad6"),
-    "grey": ("#b9bfc3", "#59636b"),
+    "blue": ("#2c659d", "#6d92cc"),
+    "sand": ("#f1c66e", "#f6b96f"),
+    "teal": ("#2a9b80", "#33beb6"),
+    "rose": ("#b44b54", "#d66a6b"),
+    "sky": ("#9bdeff", "#c5e6fe"),
+    "plum": ("#5b345e", "#7e4b89"),
+    "grey": ("#b7bcc1", "#4e5558"),
 }
 """(light, dark) by name; the light ones are all different, so that a name can be found again."""
 
