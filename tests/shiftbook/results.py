@@ -156,6 +156,7 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.attributes: list[tuple[str, Mapping[str, str | None]]] = []
         self.texts: list[str] = []
+        self.drawn: list[str] = []  # those of plots
         self.feed(text)
         self.close()
         assert self.open == [], "elements that are not closed"
@@ -177,6 +178,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open[-1:] != ["style"]:
             self.texts.append(data)
+        if "svg" in self.open:
+            self.drawn.append(data)
 
     @property
     def text(self) -> str:

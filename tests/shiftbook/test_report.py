@@ -286,6 +286,7 @@ def test_names_are_text(tmp_path: Path) -> None:
     assert "b" not in {tag for tag, _ in page.attributes}
     assert "<b>" in page.text
     assert "b>&\"'$x$_1^2{% raw %}��💥" in page.text
+    assert any("$x$_1^2" in drawn for drawn in page.drawn)
     assert text.count("<style>") == 1
     assert text.count("</style>") == 1
 
@@ -301,7 +302,7 @@ def test_names_of_files_are_text(tmp_path: Path) -> None:
 
 def test_the_same_results_give_the_same_bytes(whole: Made, tmp_path: Path) -> None:
     """In another process too, whatever its hashes and the user's own settings."""
-    (tmp_path / "matplotlibrc").write_text("font.size: 30\naxes.facecolor: red\n")
+    (tmp_path / "matplotlibrc").write_text("axes.linewidth: 5\ngrid.linestyle: :\n")
     environment = {**os.environ, "PYTHONHASHSEED": "7", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
     page, plots = tmp_path / "again.html", tmp_path / "plots"
     again = [sys.executable, "-m", "shiftbook", "report", str(whole.folder), "-o", str(page)]
