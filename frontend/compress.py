@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from frontend.load import Source, load_model
 from frontend.lower import Normalization, lower
 from frontend.progress import Progress, quiet
 from frontend.prune import check_density
-from frontend.schemes import Scheme, make
+from frontend.schemes import QuantizedLayer, Scheme, make
 from frontend.surroundings import surroundings
 from frontend.tensor_train.decomposition import Training, decompose_network
 from frontend.tensor_train.network import facts_of, states_of
@@ -41,6 +41,7 @@ from frontend.tensor_train.plan import Plan
 from frontend.trace import any_layout, trace
 from golden import checkpoint, executor
 from golden.decomposed import FACT
+from golden.distribution import MIXTURES
 from golden.errors import ShiftbookError
 from golden.network import Network
 from golden.sizes import Sizes, layer_sizes
@@ -263,6 +264,7 @@ def compress(
             "std": list(normalization.std),
             "float_accuracy": float_accuracy,
             **decomposed,
+            **_mixtures(graph, quantized),
         },
         progress=progress,
     )
@@ -281,6 +283,13 @@ def compress(
         sizes=layer_sizes(network, spec),
         seconds=time.monotonic() - started,
     )
+
+
+def _mixtures(graph: Graph, quantized: Mapping[str, QuantizedLayer]) -> dict[str, object]:
+    """The fact that names the mixtures of layers that were fitted with one; none where there are none."""
+    found = {layer.name: quantized[layer.path].facts.get("mixture") for layer in graph.convs()}
+    found = {name: mixture for name, mixture in found.items() if mixture is not None}
+    return {MIXTURES: found} if found else {}
 
 
 def _traced(model: nn.Module, material: Material) -> tuple[Graph, nn.Module]:

@@ -11,7 +11,7 @@ import typer
 
 import shiftbook
 from golden.errors import ShiftbookError
-from shiftbook.commands import build, compare, compress, demo, gates, inspect, run, verilog
+from shiftbook.commands import build, compare, compress, demo, gates, inspect, report, run, verilog
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -55,7 +55,7 @@ def shiftbook_command(
     """
 
 
-for command in (compress, inspect, run, compare, gates, verilog, build, demo):
+for command in (compress, inspect, run, compare, gates, report, verilog, build, demo):
     app.command()(getattr(command, command.__name__.rpartition(".")[2]))
 
 

@@ -14,7 +14,7 @@ from golden.errors import ShiftbookError
 from golden.network import Network
 from golden.spec import Spec
 from shiftbook.commands.compress import summary
-from shiftbook.commands.inspect import size_report, size_table
+from shiftbook.commands.inspect import inspect_report, size_table
 from shiftbook.commands.run import mean_utilization, modelled_layers, run_report, run_table
 from shiftbook.console import Progress, progress_bar, table
 from shiftbook.files import check_writable, make_folder, write_json
@@ -71,15 +71,16 @@ def demo(
     with _step("2/5 what the checkpoint stores"):
         from golden.checkpoint import load
 
-        network = load(output / "digits.ckpt")
-        write_json(output / "inspect.json", size_report(compressed.sizes))
+        network = load(compressed.path)
+        write_json(output / "inspect.json", inspect_report(compressed.path, network, compressed.sizes))
     typer.echo(size_table(compressed.sizes))
 
     with _step(
         f"3/5 {images} images on simulated RTL, every integer compared with the golden model"
     ) as progress:
         rtl = _simulate(network, images, spec, progress)
-        write_json(output / "run.json", rtl)
+        arguments = {"checkpoint": str(compressed.path), "data": DATA, "preset": "default"}
+        write_json(output / "run.json", {**arguments, **rtl})
     typer.echo(run_table(rtl))
 
     gates = _count_gates(spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,6 +15,7 @@ from shiftbook.options import Checkpoint, Json
 
 if TYPE_CHECKING:
     from golden.decomposed import DecomposedLayer, Savings
+    from golden.network import Network
     from golden.sizes import LayerSize, Sizes
 
 
@@ -39,6 +41,10 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
     The ratio counts every bit of every stored tensor. The file's JSON header (names, graph, checksums) is
     shown apart, since it hardly grows with the network.
 
+    The JSON also has each layer's integer weights: how often each occurs, the levels of its codebook, and of
+    a focused layer the two components that its weights make, in integer steps, and the mixture that
+    compress fitted, in real values.
+
     \b
     Example:
       shiftbook inspect digits.ckpt --json sizes.json
@@ -50,20 +56,22 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
 
     network = load(checkpoint)
     sizes = layer_sizes(network)
-    report = size_report(sizes)
+    report = inspect_report(checkpoint, network, sizes)
     chains = decomposed_layers(network, sizes)
     if chains:
         saved = savings(network, sizes, chains)
         report |= {"decomposed": [asdict(chain) for chain in chains], "saved": asdict(saved)}
-    write_json(json_file, {"checkpoint": str(checkpoint), "facts": network.facts, **report})
+    write_json(json_file, report)
     typer.echo(size_table(sizes))
     if chains:
         typer.echo(f"\n{chain_table(chains, saved)}")
 
 
-def size_report(sizes: Sizes) -> dict[str, object]:
-    """The sizes as JSON values."""
+def inspect_report(checkpoint: Path, network: Network, sizes: Sizes) -> dict[str, object]:
+    """The sizes, and how each layer's weights are distributed, as JSON values."""
     return {
+        "checkpoint": str(checkpoint),
+        "facts": network.facts,
         "ratio": sizes.ratio,
         "bits_per_weight": sizes.bits_per_weight,
         "weights": sizes.weights,
@@ -74,8 +82,25 @@ def size_report(sizes: Sizes) -> dict[str, object]:
         "codebook_bits": sizes.codebook_bits,
         "other_bits": sizes.other_bits,
         "header_bytes": sizes.header_bytes,
-        "layers": [_layer_report(layer) for layer in sizes.layers],
+        "layers": [
+            {**_layer_report(layer), **weights}
+            for layer, weights in zip(sizes.layers, _distributions(network), strict=True)
+        ],
     }
+
+
+def _distributions(network: Network) -> list[dict[str, object]]:
+    """Of each layer with weights; ``mixture`` is what compress fitted, where the checkpoint says it."""
+    from golden.distribution import MIXTURES, distribution
+    from golden.network import Conv
+
+    mixtures = network.facts.get(MIXTURES)
+    known = mixtures if isinstance(mixtures, dict) else {}
+    return [
+        {**asdict(distribution(node.weights)), "mixture": known.get(node.name)}
+        for node in network.nodes
+        if isinstance(node, Conv)
+    ]
 
 
 def _layer_report(layer: LayerSize) -> dict[str, object]:

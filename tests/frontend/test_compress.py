@@ -45,6 +45,9 @@ def test_a_checkpoint_comes_out_that_holds_what_the_report_says(
     assert network.classes == tuple("0123456789")
     schemes = {node.name: node.weights.scheme for node in network.nodes}
     assert schemes["conv1"] == schemes["linear"] == "int8"
+    focused = {name for name, found in schemes.items() if found == "focused"}
+    assert focused <= set(network.facts.get("mixtures", {})) <= set(schemes) - {"conv1", "linear"}
+    assert bool(network.facts.get("mixtures")) == (scheme == "focused")
     kept = np.concatenate(
         [n.weights.integers.ravel() for n in network.nodes if n.name not in ("conv1", "linear")]
     )

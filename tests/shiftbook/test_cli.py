@@ -8,7 +8,7 @@ import pytest
 import shiftbook
 from shiftbook import cli
 
-COMMANDS = ("compress", "inspect", "run", "compare", "gates", "verilog", "demo")
+COMMANDS = ("compress", "inspect", "run", "compare", "gates", "report", "verilog", "demo")
 
 
 def shiftbook_process(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -89,3 +89,7 @@ def test_demo(tmp_path, capsys):
     names = {"digits.ckpt", "compress.json", "inspect.json", "run.json", "gates.json", "demo.json"}
     assert {path.name for path in folder.iterdir()} == names
     assert "mismatches 0 in " in capsys.readouterr().out
+    assert cli.main(["report", str(folder), "-o", str(tmp_path / "report.html")]) == 0
+    skipped, done = capsys.readouterr().out.splitlines()
+    assert skipped.startswith("skipped demo.json: ")
+    assert "report.html: results 4, plots " in done

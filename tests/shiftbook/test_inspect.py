@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from golden.checkpoint import save
 from golden.sizes import layer_sizes
 from shiftbook import cli
 
@@ -40,6 +42,23 @@ def test_json_and_table_say_what_is_stored(checkpoint, network, tmp_path, capsys
         "total",
         "ratio",
     ]
+
+
+def test_json_has_the_weights_of_each_layer(network, tmp_path):
+    """And the mixture that compress fitted to it, where the checkpoint says it."""
+    nodes = (replace(network.nodes[0], weights=replace(network.nodes[0].weights, scheme="focused")),)
+    mixture = {"share": [0.5, 0.5], "mean": [-1.0, 1.0], "sigma": [0.1, 0.1], "separation": 4.0}
+    facts = {"mixtures": {"conv1": mixture}}
+    path, report = tmp_path / "focused.ckpt", tmp_path / "sizes.json"
+    save(replace(network, nodes=nodes + network.nodes[1:], facts=facts), path)
+    assert cli.main(["inspect", str(path), "--json", str(report)]) == 0
+    first, second = json.loads(report.read_text())["layers"]
+    for layer, node in zip((first, second), network.nodes, strict=True):
+        integers = np.repeat(layer["integers"], layer["counts"]).tolist()
+        assert integers == sorted(node.weights.integers.ravel().tolist())
+        assert layer["levels"] == node.weights.codebook.tolist()
+    assert [component["mean"] < 0 for component in first["components"]] == [True, False]
+    assert (first["mixture"], second["mixture"], second["components"]) == (mixture, None, None)
 
 
 def test_missing_checkpoint(tmp_path, capsys):

@@ -1,0 +1,1 @@
+"""One page of what shiftbook's commands measured."""

@@ -1,0 +1,147 @@
+"""The results in a folder: each JSON file told apart by its content, or skipped for a reason."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import ValidationError
+
+from golden.errors import ShiftbookError
+from shiftbook.report.schema import Comparison, Compression, Gates, Inspection, Record, Run, printable
+
+Kind = TypeVar("Kind", bound=Record)
+
+COMMANDS: dict[str, tuple[type[Record], frozenset[str]]] = {
+    "compare": (Comparison, frozenset({"lanes", "rows"})),
+    "gates": (Gates, frozenset({"engines", "one_slot_lanes"})),
+    "run": (Run, frozenset({"backend", "predictions"})),
+    "inspect": (Inspection, frozenset({"header_bytes", "layers"})),
+    "compress": (Compression, frozenset({"checkpoint", "source", "stored_bits"})),
+}
+"""The commands whose results are known, and the fields that tell these apart."""
+
+CHECKPOINT = ".ckpt"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A file and what is in it.
+
+    Attributes
+    ----------
+    file
+        Its name.
+    slug
+        Letters, digits and dashes that no other result has: for names of plots.
+    command
+        That wrote it.
+    """
+
+    file: str
+    slug: str
+    command: str
+    content: Record
+
+
+@dataclass(frozen=True)
+class Results:
+    """All of a folder, by the files' names.
+
+    Attributes
+    ----------
+    skipped
+        Files that gave no result, and why.
+    """
+
+    found: tuple[Result, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+    def of(self, kind: type[Kind]) -> list[tuple[Result, Kind]]:
+        """The results of one command."""
+        return [(each, each.content) for each in self.found if isinstance(each.content, kind)]
+
+
+def read_folder(folder: Path) -> Results:
+    """Read every JSON file of a folder, not those of its folders.
+
+    Raises
+    ------
+    ShiftbookError
+        It is no folder, cannot be read, or holds no result.
+    """
+    if not folder.is_dir():
+        there = "is a file" if folder.exists() else "is not there"
+        raise ShiftbookError(f"{folder} {there}: name the folder with the results that --json wrote")
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix == ".json")
+    except OSError as error:
+        raise ShiftbookError(f"cannot read {folder}: {error.strerror}") from error
+    found: list[Result] = []
+    skipped: list[tuple[str, str]] = []
+    for path in files:
+        try:
+            command, content = read_result(path)
+        except ShiftbookError as error:
+            skipped.append((printable(path.name), printable(str(error))))
+        else:
+            slug = _slug(path.stem, {result.slug for result in found})
+            found.append(Result(printable(path.name), slug, command, content))
+    if not found:
+        first = f"; {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
+        known = ", ".join(COMMANDS)
+        raise ShiftbookError(f"{folder} holds no result: write some there with --json FILE ({known}){first}")
+    return Results(tuple(found), tuple(skipped))
+
+
+def read_result(path: Path) -> tuple[str, Record]:
+    """The command that wrote a file, and what it says.
+
+    Raises
+    ------
+    ShiftbookError
+        The file cannot be read, is no JSON, is of no such command, or lacks something.
+    """
+    try:
+        values: Any = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise ShiftbookError(f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ShiftbookError(f"no JSON: {error}") from error
+    fields = values.keys() if isinstance(values, dict) else ()
+    command = next((name for name, (_, known) in COMMANDS.items() if known <= set(fields)), None)
+    if command is None:
+        raise ShiftbookError(f"not what {', '.join(COMMANDS)} write")
+    try:
+        return command, COMMANDS[command][0].model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise ShiftbookError(
+            f"not quite what {command} writes: {where}: {first['msg']}; write it again with this shiftbook"
+        ) from error
+
+
+def _slug(text: str, taken: Collection[str]) -> str:
+    """The text as a name that is not taken."""
+    base = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "result"
+    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if name not in taken)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def short_names(checkpoints: Iterable[str]) -> list[str]:
+    """The files' names without ``.ckpt``; the whole path of those that would have the same."""
+    paths = list(checkpoints)
+    names = [PurePath(path).name.removesuffix(CHECKPOINT) for path in paths]
+    often = Counter(names)
+    return [name if often[name] == 1 else path for name, path in zip(names, paths, strict=True)]

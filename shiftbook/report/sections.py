@@ -1,0 +1,181 @@
+"""The sections of a report, each only where its results are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from shiftbook.console import Progress
+from shiftbook.report.cycles import cycles_plot
+from shiftbook.report.modules import gates_plot, memory_plot
+from shiftbook.report.pareto import pareto_plot
+from shiftbook.report.plot import Plot
+from shiftbook.report.reading import Result, Results, short_names
+from shiftbook.report.schema import Comparison, Compression, Gates, Inspection, Run
+from shiftbook.report.summary import best
+from shiftbook.report.tables import (
+    Table,
+    comparison_table,
+    compression_table,
+    engine_table,
+    module_table,
+)
+from shiftbook.report.weights import weights_plot
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one file, or several together, give a section.
+
+    Attributes
+    ----------
+    sources
+        Names of the files.
+    small
+        Whether the plots are many and small: one for each layer.
+    """
+
+    sources: Sequence[str]
+    title: str = ""
+    lines: Sequence[str] = ()
+    plots: Sequence[Plot] = ()
+    tables: Sequence[Table] = ()
+    small: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it."""
+
+    name: str
+    title: str
+    text: str
+    parts: Sequence[Part] = field(default=())
+
+
+def sections(results: Results, progress: Progress) -> list[Section]:
+    """All sections that have something to tell, with their plots drawn."""
+    makers: list[tuple[Callable[[Results], Iterator[Part]], Section]] = [
+        (_comparisons, Section("pareto", "Accuracy, cost and size", PARETO)),
+        (_gates, Section("gates", "Gates", GATES)),
+        (_runs, Section("cycles", "Cycles", CYCLES)),
+        (_compressions, Section("compression", "Compression", COMPRESSION)),
+        (_inspections, Section("weights", "Weights", WEIGHTS)),
+    ]
+    found, done = [], 0
+    for make, section in makers:
+        parts = []
+        for part in make(results):
+            parts.append(part)
+            done += 1
+            progress("drawing", min(done, len(results.found)), len(results.found))
+        if parts:
+            found.append(Section(section.name, section.title, section.text, parts))
+    progress("drawing", len(results.found), len(results.found))
+    return found
+
+
+PARETO = (
+    "Each checkpoint on that engine on which gates × cycles are least. Filled points are on the front: no "
+    "other is as accurate at the same cost. GE are NAND2 equivalents of the engine, memories apart; cycles "
+    "are those of one image with its bus traffic."
+)
+GATES = (
+    "Engines of one generator, synthesized and mapped, in NAND2 equivalents (GE). Memories are no gates: "
+    "their bits stand apart."
+)
+CYCLES = "Of one image, layer by layer, and what they were spent on."
+COMPRESSION = "How checkpoints were made, and what that cost in accuracy, on images that were held out."
+WEIGHTS = (
+    "The integers that each layer stores. Areas are shares of the weights; those that were pruned to zero "
+    "have no bar. The components of a focused layer are drawn as normal densities with their means."
+)
+
+
+def _comparisons(results: Results) -> Iterator[Part]:
+    for result, comparison in results.of(Comparison):
+        rows = comparison.rows
+        lines = [f"{comparison.lanes} lanes."]
+        compared = sum(row.compared or 0 for row in rows)
+        if compared:
+            lines.append(f"Cycles were counted by the RTL: 0 mismatches in {compared:,} integers.")
+        known = [row.accuracy is not None for row in rows]
+        plots = _pareto_plots(result, comparison) if any(known) else []
+        if not all(known):
+            lines.append("Without an accuracy (compare had no labelled images) there is no point in a plot.")
+        table = comparison_table(comparison, rows.index(best(rows)))
+        yield Part([result.file], lines=lines, plots=plots, tables=[table])
+
+
+def _pareto_plots(result: Result, comparison: Comparison) -> list[Plot]:
+    names = short_names(row.checkpoint for row in comparison.rows)
+    found = [
+        (name, row, row.accuracy)
+        for name, row in zip(names, comparison.rows, strict=True)
+        if row.accuracy is not None
+    ]
+    named = [name for name, _, _ in found]
+    cost = [(row.gate_cycles, accuracy) for _, row, accuracy in found]
+    size = [(-(-row.stored_bits // 8), accuracy) for _, row, accuracy in found]
+    return [
+        pareto_plot(
+            f"{result.slug}.accuracy-gates-cycles",
+            "Accuracy against gates × cycles",
+            "GE × cycles of an image",
+            cost,
+            named,
+        ),
+        pareto_plot(
+            f"{result.slug}.accuracy-bytes", "Accuracy against stored bytes", "stored bytes", size, named
+        ),
+    ]
+
+
+def _gates(results: Results) -> Iterator[Part]:
+    for result, gates in results.of(Gates):
+        drawn = gates_plot(gates, result.slug), memory_plot(gates, result.slug)
+        plots = [plot for plot in drawn if plot is not None]
+        lines = [f"Weights of gates: {gates.weights}."]
+        yield Part([result.file], lines=lines, plots=plots, tables=[engine_table(gates), module_table(gates)])
+
+
+def _runs(results: Results) -> Iterator[Part]:
+    for result, run in results.of(Run):
+        (name,) = short_names([run.checkpoint])
+        images = "1 image" if run.images == 1 else f"{run.images:,} images"
+        lines = [
+            f"{run.lanes} lanes, preset {run.preset}, {images}" + _share(", accuracy", run.accuracy) + "."
+        ]
+        if run.cycles is not None and run.utilization is not None:
+            lines.append(f"{run.cycles:,} cycles an image, utilization {100 * run.utilization:.1f} %.")
+        if run.compared:
+            lines.append(f"{run.mismatches:,} mismatches in {run.compared:,} integers.")
+        plot = cycles_plot(run, result.slug)
+        if plot is None:
+            lines.append(
+                "No cycles by layer: the engine does not run this network, or the file does not tell."
+            )
+        yield Part([result.file], name, lines, [] if plot is None else [plot])
+
+
+def _share(label: str, share: float | None) -> str:
+    return "" if share is None else f"{label} {100 * share:.2f} %"
+
+
+def _compressions(results: Results) -> Iterator[Part]:
+    found = results.of(Compression)
+    if found:
+        files, contents = zip(*((result.file, content) for result, content in found), strict=True)
+        yield Part(files, tables=[compression_table(contents)])
+
+
+def _inspections(results: Results) -> Iterator[Part]:
+    for result, inspection in results.of(Inspection):
+        (name,) = short_names([inspection.checkpoint])
+        line = (
+            f"{inspection.weights:,} weights in {-(-inspection.stored_bits // 8):,} bytes: "
+            f"{inspection.bits_per_weight:.3f} bits a weight, ratio {inspection.ratio:.2f}× to 32-bit floats."
+        )
+        layers = enumerate(inspection.layers, 1)
+        plots = [weights_plot(layer, number, result.slug) for number, layer in layers]
+        yield Part([result.file], name, [line], plots, small=True)
