@@ -94,6 +94,7 @@ class _Chip(Nextpnr):
 
 def test_an_engine_that_does_not_fit_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "find_nextpnr", _Chip)
+    monkeypatch.setattr(module, "Engine", lambda spec: None)
     monkeypatch.setattr(module, "synthesize", lambda *_, **__: Synthesized({}, {}, "", "", ""))
     with pytest.raises(ShiftbookError) as caught:
         fpga_report("ice40", (4, 4), engines=("shift",))
