@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator
+from numpy.typing import NDArray
 
 from shiftbook.report.palette import CARD, INK, MUTED, light
 from shiftbook.report.plot import Plot, new_figure
@@ -51,27 +53,31 @@ def stacked_plot(
             linewidth=0.7,
         )
         ends = ends + parts
-    for place, total in zip(places, ends, strict=True):
-        axes.annotate(
-            f"{total:,.0f}",
-            (total, place),
-            (4, 0),
-            textcoords="offset points",
-            va="center",
-            color=light(MUTED),
-            fontsize=10,
-        )
+    _tell_totals(axes, ends)
+    _frame(axes, rows, row_height, float(ends.max()))
+    axes.set_xlabel(axis)
+    figure.legend(loc="outside upper left", ncols=LEGEND_COLUMNS, borderpad=0.2, columnspacing=1.4)
+    return Plot(name, title, figure, note)
+
+
+def _frame(axes: Axes, rows: Sequence[str], row_height: float, longest: float) -> None:
+    """Names of the rows, room for totals, and a grid to read lengths by."""
+    places = range(len(rows))
     axes.set_yticks(places, [_short(row) for row in rows])
     axes.tick_params(axis="y", labelcolor=light(INK), labelsize=10.5 if row_height > 20 else 10)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlim(0, 1.2 * float(ends.max()) or 1.0)
+    axes.set_xlim(0, 1.2 * longest or 1.0)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(EngFormatter())
     axes.grid(True, axis="x")
-    axes.set_xlabel(axis)
-    figure.legend(loc="outside upper left", ncols=LEGEND_COLUMNS, borderpad=0.2, columnspacing=1.4)
-    return Plot(name, title, figure, note)
+
+
+def _tell_totals(axes: Axes, totals: NDArray[np.float64]) -> None:
+    """The length of each bar, at its end."""
+    for place, total in enumerate(totals):
+        label = axes.annotate(f"{total:,.0f}", (total, place), (4, 0), textcoords="offset points")
+        label.set(va="center", color=light(MUTED), fontsize=10)
 
 
 def _short(name: str) -> str:

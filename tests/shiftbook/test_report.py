@@ -390,6 +390,10 @@ def test_the_best_point_keeps_the_accuracy() -> None:
     ]
     assert baseline(rows).checkpoint == "base"
     assert best(rows).checkpoint == "good"
+    for accuracy in (k / 200 for k in range(2, 201)):  # just a point less is not too much
+        pair = [rows[1].model_copy(update={"accuracy": accuracy})]
+        pair += [rows[2].model_copy(update={"accuracy": (round(200 * accuracy) - 2) / 200})]
+        assert best(pair).checkpoint == "good"
     blind = [each.model_copy(update={"accuracy": None}) for each in rows]
     assert best(blind).checkpoint == "cheap"
     assert baseline(rows[2:]).checkpoint == "good"
