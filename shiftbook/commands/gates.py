@@ -52,7 +52,12 @@ def gates(
     ] = None,
     channels: Annotated[
         int | None,
-        typer.Option("--channels", metavar="N", help="Only its first N output channels. Default: all."),
+        typer.Option(
+            "--channels",
+            metavar="N",
+            help="With --unrolled only its first N output channels; with --paper-layer the output channels "
+            "that share sub-expressions, a divisor of 100. Default: all; 20.",
+        ),
     ] = None,
     json_file: Json = None,
 ) -> None:
@@ -80,7 +85,7 @@ def gates(
             show("synthesis", done, total)
 
         if paper_layer:
-            report, table = _paper_layer(weights, progress)
+            report, table = _paper_layer(channels, weights, progress)
         elif unrolled is not None and layer is not None:
             report, table = _unrolled(unrolled, layer, channels, weights, progress)
         else:
@@ -105,7 +110,7 @@ def _check_single_layer(
         raise ShiftbookError("--paper-layer and --unrolled are two reports: choose one")
     if unrolled is not None and layer is None:
         raise ShiftbookError("--unrolled needs --layer NAME; shiftbook inspect CKPT lists the names")
-    if unrolled is None and (layer is not None or channels is not None):
+    if unrolled is None and (layer is not None or (channels is not None and not paper_layer)):
         raise ShiftbookError("--layer and --channels choose a part of --unrolled CKPT, which is missing")
     if liberty and (paper_layer or unrolled is not None):
         raise ShiftbookError("--liberty measures engines: leave it out with --paper-layer and --unrolled")
@@ -121,11 +126,12 @@ def _engines(
     return report, gate_table(report)
 
 
-def _paper_layer(weights: Path | None, progress: Progress) -> Result:
+def _paper_layer(channels: int | None, weights: Path | None, progress: Progress) -> Result:
     from synth.layer_report import paper_table
-    from synth.paper_layer import paper_layer_report
+    from synth.paper_layer import SLICE, paper_layer_report
 
-    report = paper_layer_report(weights=weights, progress=progress)
+    channels = SLICE if channels is None else channels
+    report = paper_layer_report(weights=weights, channels=channels, progress=progress)
     return report, paper_table(report)
 
 
