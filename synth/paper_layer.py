@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from amaranth.lib.wiring import Component
 
+from golden.errors import ShiftbookError
 from synth import drawn_weights
 from synth.adder_graph import BitCell
 from synth.drawn_weights import Drawing
@@ -135,10 +136,12 @@ def paper_layer_report(
     Raises
     ------
     ShiftbookError
-        A weight table that does not do, no Yosys.
+        A weight table that does not do, channels that do not divide the layer's, no Yosys.
     RuntimeError
         An adder graph is wrong.
     """
+    if not 1 <= channels <= CHANNELS or CHANNELS % channels:
+        raise ShiftbookError(f"channels must divide {CHANNELS}, not be {channels}")
     table = weights or NAND2_TABLE
     ruler = Ruler(load_weights(table))
     jobs = [(name, density) for name, m in METHODS.items() if m.drawing for density in densities(m)]

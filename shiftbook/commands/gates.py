@@ -22,10 +22,13 @@ Result = tuple[dict[str, Any], "RenderableType"]
 
 OWN_OPTIONS = {
     "--fpga": ("--lanes", "--engine"),
-    "--paper-layer": ("--weights",),
+    "--paper-layer": ("--weights", "--channels"),
     "--unrolled": ("--weights", "--layer", "--channels"),
 }
 """What goes with the reports on something else than the gates of engines."""
+
+PARTS = ("--layer", "--channels")
+"""What chooses a part, and means nothing for engines."""
 
 
 def gates(
@@ -86,7 +89,12 @@ def gates(
     ] = None,
     channels: Annotated[
         int | None,
-        typer.Option("--channels", metavar="N", help="Only its first N output channels. Default: all."),
+        typer.Option(
+            "--channels",
+            metavar="N",
+            help="With --unrolled only its first N output channels; with --paper-layer the output channels "
+            "that share sub-expressions, a divisor of 100. Default: all; 20.",
+        ),
     ] = None,
     flat: Annotated[
         bool | None,
@@ -145,7 +153,7 @@ def gates(
         if fpga is not None:
             report, table = _placed(fpga, lanes, engines, progress)
         elif paper_layer:
-            report, table = _paper_layer(weights, progress)
+            report, table = _paper_layer(channels, weights, progress)
         elif unrolled is not None and layer is not None:
             report, table = _unrolled(unrolled, layer, channels, weights, progress)
         else:
@@ -172,7 +180,7 @@ def _check(reports: dict[str, Any], options: dict[str, Any]) -> None:
         owners = [report for report, own in OWN_OPTIONS.items() if name in own]
         if asked and asked[0] not in owners:
             raise ShiftbookError(f"{name} does not go with {asked[0]}: leave it out")
-        if not asked and owners == ["--unrolled"]:
+        if not asked and name in PARTS:
             raise ShiftbookError(f"{name} chooses a part of --unrolled CKPT, which is missing")
     if reports["--unrolled"] is not None and options["--layer"] is None:
         raise ShiftbookError("--unrolled needs --layer NAME; shiftbook inspect CKPT lists the names")
@@ -198,11 +206,12 @@ def _placed(chip: str, lanes: str | None, engines: list[str] | None, progress: P
     return report, fpga_table(report)
 
 
-def _paper_layer(weights: Path | None, progress: Progress) -> Result:
+def _paper_layer(channels: int | None, weights: Path | None, progress: Progress) -> Result:
     from synth.layer_report import paper_table
-    from synth.paper_layer import paper_layer_report
+    from synth.paper_layer import SLICE, paper_layer_report
 
-    report = paper_layer_report(weights=weights, progress=progress)
+    channels = SLICE if channels is None else channels
+    report = paper_layer_report(weights=weights, channels=channels, progress=progress)
     return report, paper_table(report)
 
 

@@ -31,7 +31,10 @@ def test_gates(tmp_path, capsys):
         (["--lanes", "33x3"], "rows must be an integer in 2..32, not 33"),
         (["--weights", "missing.toml"], "missing.toml"),
         (["--liberty", "missing.lib"], "missing.lib"),
-        (["--engine", "tpu"], "engines must be some of shift, narrow, int8, int8_sparse, focused, pair, not tpu"),
+        (
+            ["--engine", "tpu"],
+            "engines must be some of shift, narrow, int8, int8_sparse, focused, pair, not tpu",
+        ),
         (["--fpga", "ecp5", "--liberty", "x.lib"], "--liberty does not go with --fpga: leave it out"),
         (["--fpga", "zynq"], "an FPGA must be one of ecp5, ice40, up5k, not 'zynq'"),
         (["--json", "no/folder/x.json"], "there is no folder"),
