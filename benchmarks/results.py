@@ -3,8 +3,10 @@
 A table stands in a document between two lines of HTML comments, the first of which says which table it is
 and of which files:
 
-    <!-- table: compare results/resnet20.json -->
+    <!-- table: compare results/resnet20.json results/others.json:int8,focused -->
     <!-- end of table -->
+
+Names behind a colon choose checkpoints.
 
     python -m benchmarks.results            # or: make results
 
@@ -22,6 +24,7 @@ from typing import Any, NamedTuple
 
 from golden.errors import ShiftbookError
 from shiftbook.files import write_text
+from synth.gates import DECODER
 
 Json = dict[str, Any]
 DOCS = Path(__file__).parent.parent / "docs"
@@ -121,11 +124,17 @@ def gates(results: Sequence[Json]) -> str:
         Column("engine, GE", count("total_ge")),
         Column("x int8", ratio("relative")),
         Column("GE per term", count("ge_per_term")),
-        Column("decoders", lambda row: f"{row['decoder_ge'] / row['total_ge']:.1%}"),
+        Column("decoders", decoder_share),
         Column("accelerator, GE", count("accelerator_ge")),
         Column("engine's memory bits", count("memory_bits")),
     ]
     return markdown(columns, rows)
+
+
+def decoder_share(engine: Json) -> str:
+    """The share of an engine's gates between the weight streams and the lanes."""
+    decoders = sum(m["total_ge"] for name, m in engine["modules"].items() if DECODER.fullmatch(name))
+    return f"{100 * decoders / engine['total_ge']:.1f} %"
 
 
 def run(results: Sequence[Json]) -> str:
@@ -185,13 +194,13 @@ def render(document: Path) -> str:
     """
 
     def block(match: re.Match[str]) -> str:
-        name, files = match["name"], [document.parent / file for file in match["files"].split()]
+        name, files = match["name"], match["files"].split()
         if name not in TABLES:
             raise ShiftbookError(
                 f"{document.name}: there is no table {name!r}: choose of {', '.join(TABLES)}"
             )
         try:
-            found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+            found = [_read(document.parent, file) for file in files]
         except OSError as error:
             raise ShiftbookError(f"{document.name}: {error.filename}: {error.strerror}") from error
         try:
@@ -202,6 +211,15 @@ def render(document: Path) -> str:
             ) from error
 
     return BLOCK.sub(block, document.read_text(encoding="utf-8"))
+
+
+def _read(folder: Path, name: str) -> Json:
+    """A result; of a comparison, the checkpoints that are chosen."""
+    file, _, chosen = name.partition(":")
+    result: Json = json.loads((folder / file).read_text(encoding="utf-8"))
+    if chosen:
+        result["rows"] = [row for row in result["rows"] if name_of(row) in chosen.split(",")]
+    return result
 
 
 def documents() -> list[Path]:

@@ -46,6 +46,8 @@ def test_rows_of_several_files_are_related_to_the_first(tmp_path: Path) -> None:
     assert lines[5] == "| net | shift | 12 % | 1,000 | 3 | 4,000 | `pair` | 50 | 5 | 8 | 50.00 % | 0.250 |  |"
     document.write_text(render(document))
     assert render(document) == document.read_text()
+    document.write_text(TABLE.format("compare a.json b.json:other"))
+    assert len(render(document).splitlines()) == len(lines) - 1
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from amaranth.lib.wiring import In
 import hw
 import hw.system
 from golden.spec import PRESETS
+from hw.fifo import Fifo
 from hw.registers import Region
 
 SECTIONS = ("Parameters", "Members", "Latency", "Numeric range", "Raises", "Source")
@@ -59,6 +60,7 @@ def construct(component: type[wiring.Component], preset: str) -> list[wiring.Com
         "word_width": [spec.word_width, 64],
         "item": [7],
         "depth": [4],
+        "component": [Fifo(7, 4)],
     }
     parameters = inspect.signature(component).parameters
     return [component(*chosen) for chosen in itertools.product(*(choices[name] for name in parameters))]
