@@ -87,7 +87,7 @@ def compare(results: Sequence[Json]) -> str:
         Column("engine", lambda row: f"`{row['engine']}`"),
         Column("cycles", count("cycles")),
         Column("GE", count("ge")),
-        Column("GE per MAC/cycle", count("ge_per_mac")),
+        Column("GE per MAC/cycle", lambda row: f"{row['ge'] * row['cycles'] / row['macs']:,.0f}"),
         Column("accuracy", percent("accuracy")),
         Column("GE x cycles", ratio("relative")),
         Column("with buses", ratio("accelerator_relative")),
