@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from amaranth import Cat, Elaboratable, Module, Mux
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec import DEFAULT
@@ -36,14 +36,14 @@ class HuffmanFeed(wiring.Component):
         See `hw.huffman.CodeTable`.
     write_symbols : In(Signature)
         Symbol memories of all decoders.
-    words : In(ArrayLayout)
-        The next word of each stream.
+    words : In(N words)
+        The next word of each stream, side by side.
     valid : In(N)
         It is there.
     ready : Out(N)
         It is taken.
-    w : Out(ArrayLayout)
-        N weights; all 0 unless ``step``.
+    w : Out(N weights)
+        As `synth.units.focused.Focused` takes them; all 0 unless ``step``.
     step : Out(1)
         Every decoder has a weight, and the next ones come in the next cycle.
 
@@ -59,10 +59,10 @@ class HuffmanFeed(wiring.Component):
                 "clear": In(1),
                 "write_code": In(memory_write(CODES, Region.CODE_CODE)),
                 "write_symbols": In(memory_write(CODES, Region.CODE_SYMBOLS)),
-                "words": In(data.ArrayLayout(CODES.word_width, inputs)),
+                "words": In(inputs * CODES.word_width),
                 "valid": In(inputs),
                 "ready": Out(inputs),
-                "w": Out(data.ArrayLayout(Focused.weight, inputs)),
+                "w": Out(inputs * Focused.weight.size),
                 "step": Out(1),
             }
         )
@@ -80,10 +80,12 @@ class HuffmanFeed(wiring.Component):
                 decoder.clear.eq(self.clear),
                 decoder.limits.eq(table.limits),
                 decoder.offsets.eq(table.offsets),
-                decoder.words.payload.eq(self.words[number]),
+                decoder.words.payload.eq(self.words.word_select(number, CODES.word_width)),
                 decoder.words.valid.eq(self.valid[number]),
                 self.ready[number].eq(decoder.words.ready),
                 decoder.symbols.ready.eq(self.step),
-                self.w[number].eq(Mux(self.step, decoder.symbols.payload.first_row, 0)),
+                self.w.word_select(number, Focused.weight.size).eq(
+                    Mux(self.step, decoder.symbols.payload.first_row, 0)
+                ),
             ]
         return m

@@ -37,10 +37,10 @@ class Unit(wiring.Component, ABC):
 
     Members
     -------
-    x : In(ArrayLayout)
-        N activations, see ``activation``.
-    w : In(ArrayLayout)
-        N weights, see ``weight``.
+    x : In(N activations)
+        Side by side, see ``activation``; plain bits, because Amaranth would name every field in the Verilog.
+    w : In(N weights)
+        The same, see ``weight``.
     scales : In(ArrayLayout)
         Coefficients of the sums. Not there where ``coefficients`` is 0.
     start : In(1)
@@ -76,8 +76,8 @@ class Unit(wiring.Component, ABC):
     def __init__(self, inputs: int) -> None:
         self.inputs = inputs
         members = {
-            "x": In(data.ArrayLayout(self.activation, inputs)),
-            "w": In(data.ArrayLayout(self.weight, inputs)),
+            "x": In(inputs * width(self.activation)),
+            "w": In(inputs * width(self.weight)),
             "start": In(1),
             "sum": Out(signed(ACCUMULATOR)),
         }
@@ -105,11 +105,10 @@ class Unit(wiring.Component, ABC):
         for number, first in enumerate(range(0, self.inputs, self.group)):
             size = min(self.group, self.inputs - first)
             m.submodules[f"group_{number}"] = group = Group(type(self), size)
-            for index in range(size):
-                m.d.comb += [
-                    group.x[index].eq(self.x[first + index]),
-                    group.w[index].eq(self.w[first + index]),
-                ]
+            m.d.comb += [
+                group.x.eq(self.x[first * width(self.activation) :]),
+                group.w.eq(self.w[first * width(self.weight) :]),
+            ]
             for index, own in enumerate(parts):
                 own.append(group.sums[f"of_{index}"])
         totals = [self._whole(m, own) for own in parts]
@@ -145,9 +144,9 @@ class Group(wiring.Component):
 
     Members
     -------
-    x : In(ArrayLayout)
+    x : In(N activations)
         As in `Unit`.
-    w : In(ArrayLayout)
+    w : In(N weights)
         As in `Unit`.
     sums : Out(StructLayout)
         ``of_0``, ``of_1`` and so on, each as wide as it can become. The first is too large by ``offset`` for
@@ -160,8 +159,8 @@ class Group(wiring.Component):
         addends = method.addends(Signal(method.activation), Signal(method.weight))
         super().__init__(
             {
-                "x": In(data.ArrayLayout(method.activation, inputs)),
-                "w": In(data.ArrayLayout(method.weight, inputs)),
+                "x": In(inputs * width(method.activation)),
+                "w": In(inputs * width(method.weight)),
                 "sums": Out(
                     data.StructLayout({f"of_{i}": total(own * inputs) for i, own in enumerate(addends)})
                 ),
@@ -170,10 +169,17 @@ class Group(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        inputs = [self.method.addends(self.x[i], self.w[i]) for i in range(self.inputs)]
+        x = data.View(data.ArrayLayout(self.method.activation, self.inputs), self.x)
+        w = data.View(data.ArrayLayout(self.method.weight, self.inputs), self.w)
+        inputs = [self.method.addends(x[i], w[i]) for i in range(self.inputs)]
         for number, parts in enumerate(zip(*inputs, strict=True)):
             m.d.comb += self.sums[f"of_{number}"].eq(add_up([value for part in parts for value in part]))
         return m
+
+
+def width(shape: ShapeLike) -> int:
+    """Bits of a shape."""
+    return Shape.cast(shape).width
 
 
 def total(addends: Sequence[Value]) -> Shape:

@@ -31,10 +31,12 @@ def test_feed_gives_the_weights() -> None:
         while len(found) < WEIGHTS:
             ready = rng.random(INPUTS) < 0.8
             for number, (text, place) in enumerate(zip(texts, taken, strict=True)):
-                ctx.set(feed.words[number], int(text[min(place, length - 1)]))
+                ctx.set(feed.words.word_select(number, CODES.word_width), int(text[min(place, length - 1)]))
                 ctx.set(feed.valid[number], int(ready[number]))
             if ctx.get(feed.step):
-                found.append([ctx.get(feed.w[number].as_value()) for number in range(INPUTS)])
+                found.append(
+                    [ctx.get(feed.w.word_select(number, Focused.weight.size)) for number in range(INPUTS)]
+                )
             taken = [
                 place + int(ready[number] and ctx.get(feed.ready[number]))
                 for number, place in enumerate(taken)

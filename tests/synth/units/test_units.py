@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from amaranth import Shape, Value
 from amaranth.sim import Simulator
 
 from synth.units import available
 from synth.units.additive import DIM
 from synth.units.shift import Shift
-from synth.units.unit import ACCUMULATOR, Group, Unit
+from synth.units.unit import ACCUMULATOR, Group, Unit, width
 
 INPUTS = 33
 """More than two groups, and one that is not full."""
 
 CYCLES = 7
-
-
-def width(shape: object) -> int:
-    return Shape.cast(shape).width
 
 
 def words(rng: np.random.Generator, bits: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -48,8 +43,8 @@ def simulated(unit: Unit, x: np.ndarray, w: np.ndarray, scales: np.ndarray, star
         for number in range(unit.coefficients):
             ctx.set(unit.scales[number], int(scales[number]))
         for pixels, weights, start in zip(x, w, starts, strict=True):
-            ctx.set(Value.cast(unit.x), packed(pixels, width(unit.activation)))
-            ctx.set(Value.cast(unit.w), packed(weights, width(unit.weight)))
+            ctx.set(unit.x, packed(pixels, width(unit.activation)))
+            ctx.set(unit.w, packed(weights, width(unit.weight)))
             ctx.set(unit.start, start)
             await ctx.tick()
             found.append(ctx.get(unit.sum))
@@ -94,8 +89,8 @@ def test_a_group_is_a_codeword_times_a_vector() -> None:
 
     async def play(ctx) -> None:
         for pixels, codes in zip(x, w, strict=True):
-            ctx.set(Value.cast(group.x), packed(pixels, 8))
-            ctx.set(Value.cast(group.w), packed(codes, width(Shift.weight)))
+            ctx.set(group.x, packed(pixels, 8))
+            ctx.set(group.w, packed(codes, width(Shift.weight)))
             await ctx.delay(1e-6)
             found.append(ctx.get(group.sums.of_0))
 
