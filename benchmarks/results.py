@@ -175,12 +175,40 @@ def spent(results: Sequence[Json]) -> str:
     return markdown(columns, results)
 
 
+def layer(results: Sequence[Json]) -> str:
+    """Of `shiftbook gates --paper-layer`: methods, in the paper and measured, in millions of gates."""
+
+    def view(*keys: str) -> Callable[[Json], str]:
+        def cell(row: Json) -> str:
+            found: Any = row
+            for key in keys:
+                found = (found or {}).get(key)
+            if not found:
+                return ""
+            gates = found["gates"] if "gates" in found else found["layer_ge"]
+            each = found["per_mac"] if "per_mac" in found else found["ge_per_mac"]
+            return f"{gates / 1e6:,.1f} ({each:,.1f}; {found['ratio']:.2f}x)"
+
+        return cell
+
+    (report,) = results
+    columns = [
+        Column("method", lambda row: str(row["title"])),
+        Column("paper", view("paper")),
+        Column("programmable", view("programmable")),
+        Column("weights fixed", view("unrolled", "1.0")),
+        Column("fixed, 20 % of them", view("unrolled", "0.2")),
+    ]
+    return markdown(columns, list(report["methods"].values()))
+
+
 TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "compare": compare,
     "stored": stored,
     "gates": gates,
     "run": run,
     "spent": spent,
+    "layer": layer,
 }
 
 

@@ -48,6 +48,8 @@ class Fpga:
         What is counted: for each kind a pattern of its cells in Yosys' netlist.
     lut_sites
         LUTs that a cell of each of these kinds takes.
+    resources
+        What the chip has of each, in nextpnr's words.
     lanes
         Grid, rows and columns.
     slots, tile_words, codebook_rows
@@ -63,6 +65,7 @@ class Fpga:
     dsp: str | None
     kinds: Mapping[str, str]
     lut_sites: Mapping[str, int]
+    resources: tuple[str, ...]
     lanes: tuple[int, int]
     slots: int
     tile_words: int
@@ -116,6 +119,7 @@ FPGAS = {
             "dsp": "MULT18X18D|ALU54B",
         },
         lut_sites={"lut4": 1, "carry": 2, "lut_ram": 4},
+        resources=("TRELLIS_COMB", "TRELLIS_FF", "DP16KD", "MULT18X18D"),
         lanes=(4, 4),
         slots=2,
         tile_words=1024,
@@ -137,6 +141,7 @@ FPGAS = {
             "dsp": "SB_MAC16",
         },
         lut_sites={"lut4": 1},
+        resources=("ICESTORM_LC", "ICESTORM_RAM", "ICESTORM_DSP"),
         lanes=(4, 2),
         slots=2,
         tile_words=512,

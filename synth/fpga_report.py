@@ -77,7 +77,7 @@ def fpga_report(
         except DoesNotFit as error:
             raise ShiftbookError(_too_large(name, specs[name], fpga, error)) from None
         _tell(progress, 2 * number + 2, 2 * len(steps), f"{name}: place and route")
-        described[name][kind] = describe(synthesized, routed)
+        described[name][kind] = describe(synthesized, routed, fpga)
         version = synthesized.yosys
     return {
         "fpga": chip,
@@ -103,7 +103,7 @@ def _too_large(name: str, spec: Spec, fpga: Fpga, error: DoesNotFit) -> str:
     )
 
 
-def describe(synthesized: Synthesized, routed: Routed) -> Json:
+def describe(synthesized: Synthesized, routed: Routed, fpga: Fpga) -> Json:
     """One engine on the chip as JSON.
 
     The engine's own cells by kind, of which ``lut`` is the sum in LUTs. ``pins``: those of the registers
@@ -113,7 +113,7 @@ def describe(synthesized: Synthesized, routed: Routed) -> Json:
     return {
         **synthesized.cells,
         "pins": dict(synthesized.pins),
-        "used": {kind: list(counts) for kind, counts in routed.used.items() if counts[0]},
+        "used": {kind: list(routed.used[kind]) for kind in fpga.resources if kind in routed.used},
         "fmax": round(routed.fmax, 2),
         "verilog_sha256": synthesized.verilog_sha256,
     }
@@ -150,6 +150,7 @@ def fpga_table(report: Json) -> RenderableType:
     table.add_column("engine", no_wrap=True)
     for head in ("multipliers", "LUTs", "x int8", "carry", "flip-flops", "block RAM", "DSP", "MHz", "x int8"):
         table.add_column(head, justify="right")
+    table.add_column("fullest", no_wrap=True)
     for kind in MULTIPLIERS:
         for name, engine in report["engines"].items():
             if kind in engine:
@@ -157,7 +158,10 @@ def fpga_table(report: Json) -> RenderableType:
                     *_row(name, kind, engine[kind], report["ratios"]), style="dim" * (name == BASELINE)
                 )
     made_with = f"{report['versions']['yosys'].split(' (')[0]}, {report['versions']['nextpnr']}"
-    notes = f"Cells of the engine alone. MHz: after place and route ({made_with}, seed {report['seed']})."
+    notes = (
+        f"Cells of the engine alone. MHz: after place and route ({made_with}, seed {report['seed']}).\n"
+        "Fullest: what the chip has least left of, with the registers in the place of pins."
+    )
     return Group(table, Text(notes, style="dim"))
 
 
@@ -165,4 +169,6 @@ def _row(name: str, kind: str, placed: Json, ratios: Json) -> list[str]:
     ratio = {key: f"{value:.2f}" for key, value in ratios.get(name, {}).get(kind, {}).items()}
     counts = [f"{placed[key]:,}" for key in ("carry", "flip_flop", "block_ram", "dsp")]
     luts, fmax = f"{placed['lut']:,}", f"{placed['fmax']:,.1f}"
-    return [name, kind.upper(), luts, ratio.get("lut", ""), *counts, fmax, ratio.get("fmax", "")]
+    fullest, (used, available) = max(placed["used"].items(), key=lambda item: item[1][0] / item[1][1])
+    full = f"{used / available:.0%} {fullest}"
+    return [name, kind.upper(), luts, ratio.get("lut", ""), *counts, fmax, ratio.get("fmax", ""), full]

@@ -119,7 +119,9 @@ def test_a_lane_on_a_chip(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lane["fmax"] > 12
     used, available = lane["used"]["ICESTORM_LC"]
     assert lane["lut"] + lane["pins"]["lut"] <= used <= available == 7680
-    assert "iCE40HX8K" in _text(report)
+    text = _text(report)
+    assert "iCE40HX8K" in text
+    assert f"{used / available:.0%} ICESTORM_LC" in text
 
 
 def _text(report: dict[str, Any]) -> str:
@@ -136,6 +138,6 @@ def test_two_runs_give_the_same_figures() -> None:
     def once() -> dict[str, Any]:
         component = make_lane(replace(PRESETS["default"], slots=1))
         synthesized = synthesize(component, fpga, dsp=False, yosys=find_yosys())
-        return describe(synthesized, place(synthesized, fpga, find_nextpnr("ice40")))
+        return describe(synthesized, place(synthesized, fpga, find_nextpnr("ice40")), fpga)
 
     assert once() == once()
