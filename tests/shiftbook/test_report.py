@@ -336,6 +336,7 @@ def test_results_whose_names_are_alike_keep_their_plots_apart(tmp_path: Path) ->
     assert names == {"a-b.cycles.svg", "a-b-2.cycles.svg", "a-b-3.cycles.svg"}
 
 
+@pytest.mark.slow
 def test_results_of_a_real_run(checkpoint: Path, data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     write(folder, gates=gates())

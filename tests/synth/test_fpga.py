@@ -131,6 +131,7 @@ def _text(report: dict[str, Any]) -> str:
     return capture.get()
 
 
+@pytest.mark.slow
 @needs_nextpnr
 def test_two_runs_give_the_same_figures() -> None:
     fpga = FPGAS["ice40"]
