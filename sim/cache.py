@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from golden.errors import ShiftbookError
 
 KEEP = 500
 """Entries kept; the ones that were used longest ago go first."""
+
+ABANDONED = 86400
+"""Seconds after which a maker's folder that was never finished goes."""
 
 MANIFEST = "manifest.json"
 """Digest of every file of an entry; written last, so that half an entry is never taken for a whole one."""
@@ -65,17 +70,25 @@ def entry(name: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
     try:
         make(work)
         _seal(work)
-        if not _valid(target):
-            shutil.rmtree(target, ignore_errors=True)
-        try:
-            work.rename(target)
-        except OSError:
+        with _locked():
             if not _valid(target):
-                raise
+                shutil.rmtree(target, ignore_errors=True)
+                work.rename(target)
+            _prune()
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    _prune()
     return target, True
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """One thread of one process at a time: nobody takes away what another has just put in place."""
+    handle = os.open(folder(), os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _digests(path: Path) -> dict[str, str]:
@@ -96,8 +109,16 @@ def _valid(path: Path) -> bool:
 
 
 def _prune() -> None:
-    finished = [p for p in folder().iterdir() if p.is_dir() and not p.name.startswith(".")]
-    by_age = sorted(finished, key=lambda p: p.stat().st_mtime, reverse=True)
-    stale = [p for p in folder().glob(".*") if p.is_dir() and time.time() - p.stat().st_mtime > 86400]
-    for path in by_age[KEEP:] + stale:
+    ages = {path: time.time() - changed for path in folder().iterdir() if (changed := _changed(path))}
+    finished = sorted((path for path in ages if not path.name.startswith(".")), key=ages.__getitem__)
+    abandoned = [path for path in ages if path.name.startswith(".") and ages[path] > ABANDONED]
+    for path in finished[KEEP:] + abandoned:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _changed(path: Path) -> float | None:
+    """When the folder ``path`` changed last; nothing for a file, or a maker's folder that has just gone."""
+    try:
+        return path.stat().st_mtime if path.is_dir() else None
+    except OSError:
+        return None

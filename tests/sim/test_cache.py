@@ -60,7 +60,8 @@ def test_a_failed_maker_leaves_nothing(own_cache: Path) -> None:
     assert list(own_cache.iterdir()) == []
 
 
-def test_concurrent_makers_agree(own_cache: Path) -> None:
+@pytest.mark.parametrize("attempt", range(20))
+def test_concurrent_makers_agree(attempt: int, own_cache: Path) -> None:
     gate = threading.Barrier(4)
     seen = []
 
