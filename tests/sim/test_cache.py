@@ -60,9 +60,10 @@ def test_a_failed_maker_leaves_nothing(own_cache: Path) -> None:
     assert list(own_cache.iterdir()) == []
 
 
-@pytest.mark.parametrize("attempt", range(20))
+@pytest.mark.parametrize("attempt", range(60))
 def test_concurrent_makers_agree(attempt: int, own_cache: Path) -> None:
-    gate = threading.Barrier(4)
+    makers = 6
+    gate = threading.Barrier(makers)
     seen = []
 
     def make(folder: Path) -> None:
@@ -73,12 +74,12 @@ def test_concurrent_makers_agree(attempt: int, own_cache: Path) -> None:
         path, _ = cache.entry("a", make)
         seen.append((path / "sub" / "file").read_text())
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=work) for _ in range(makers)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(seen) == 4
+    assert len(seen) == makers
     assert len(set(seen)) == 1
     assert [path.name for path in own_cache.iterdir()] == ["a"]
 
