@@ -202,9 +202,10 @@ def prune_layers(
     if not prunable:
         return
     weights = {name: state.scheme.saliency(state.kernel) for name, state in prunable.items()}
-    masks = prune(weights, density, {name: state.mask for name, state in prunable.items()}, hysteresis)
+    previous = {name: state.mask for name, state in prunable.items()}
+    masks = prune(weights, density, previous, hysteresis)
     if engine is not None:
-        masks = balance_slots(weights, masks, engine)
+        masks = balance_slots(weights, masks, engine, previous, hysteresis)
     for name, mask in masks.items():
         states[name].mask = mask
 

@@ -113,7 +113,13 @@ def prune(
     return masks_at(weights, previous, low, hysteresis)
 
 
-def balance_slots(weights: Mapping[str, Tensor], masks: Masks, engine: Balance) -> Masks:
+def balance_slots(
+    weights: Mapping[str, Tensor],
+    masks: Masks,
+    engine: Balance,
+    previous: Masks | None = None,
+    hysteresis: float = HYSTERESIS,
+) -> Masks:
     """Return masks with equally many weights of every output channel in each slot.
 
     The engine's slots wait for the slowest at the end of each output channel. Input channel c lives in slot
@@ -124,6 +130,11 @@ def balance_slots(weights: Mapping[str, Tensor], masks: Masks, engine: Balance) 
     ----------
     weights
         float [O, I, kh, kw], by layer.
+    masks
+        How many weights each output channel keeps.
+    previous, hysteresis
+        Masks now in force, which weigh as they do in `prune`: without that, weights near the threshold
+        come and go at every decision, and training never settles. None decides without.
     """
     slots = engine.slots
     balanced = {}
@@ -132,9 +143,12 @@ def balance_slots(weights: Mapping[str, Tensor], masks: Masks, engine: Balance) 
         if inputs % slots:
             balanced[name] = masks[name]
             continue
+        size = weight.detach().abs()
+        if previous is not None:
+            size = size / torch.where(previous[name], 1 - hysteresis, 1 + hysteresis)
         # [O, I, kh, kw] -> [O, slot, weights of the slot]
         split = (outputs, inputs // slots, slots, height, width)
-        size = weight.detach().abs().reshape(split).transpose(1, 2).reshape(outputs, slots, -1)
+        size = size.reshape(split).transpose(1, 2).reshape(outputs, slots, -1)
         share = (masks[name].sum(dim=(1, 2, 3)) / slots).round().clamp(min=engine.least)
         rank = size.argsort(dim=2, descending=True).argsort(dim=2)
         kept = (rank < share[:, None, None]).reshape(outputs, slots, inputs // slots, height, width)

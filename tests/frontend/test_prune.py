@@ -97,3 +97,13 @@ def test_layers_that_do_not_divide_stay_as_they_are():
     weights = {"first": torch.randn(4, 3, 3, 3)}
     masks = prune(weights, 0.3)
     assert balance_slots(weights, masks, Balance(4)) == masks
+
+
+@pytest.mark.parametrize(("third", "kept"), [(0.9, [0, 2]), (0.5, [0, 1])])
+def test_balanced_slots_keep_to_their_choice_within_the_hysteresis(third: float, kept: list[int]):
+    weights = {"w": torch.tensor([1.0, 0.95, third, 0.4]).reshape(1, 4, 1, 1)}
+    masks = {"w": torch.tensor([True, False, True, False]).reshape(1, 4, 1, 1)}
+    fresh = balance_slots(weights, masks, Balance(1))["w"]
+    again = balance_slots(weights, masks, Balance(1), previous=masks)["w"]
+    assert fresh.flatten().nonzero().flatten().tolist() == [0, 1]
+    assert again.flatten().nonzero().flatten().tolist() == kept
