@@ -29,6 +29,7 @@ from torch.nn import functional
 from frontend.graph import INPUT, ConvLayer, Graph, Layer, sources
 from frontend.layer_state import LayerState, States
 from frontend.progress import Progress, quiet
+from frontend.prune import Balance, balance_slots
 from frontend.schemes.base import Quantizer, Scheme, channel_scales
 
 Pair = tuple[Tensor, Tensor]
@@ -55,7 +56,12 @@ BLOCK = 128
 
 @torch.no_grad()
 def compensate(
-    graph: Graph, states: States, images: Tensor, seed: int = 0, progress: Progress = quiet
+    graph: Graph,
+    states: States,
+    images: Tensor,
+    seed: int = 0,
+    progress: Progress = quiet,
+    balance: Balance | None = None,
 ) -> None:
     """Prune, fit and round all layers, one after another; their weights in the model become the rounded ones.
 
@@ -67,6 +73,8 @@ def compensate(
         By module path, with masks that say how many weights each layer keeps.
     images
         Normalized, float [N, C, H, W].
+    balance
+        What pruning knows of the engine; None does not care.
     """
     before = copy.deepcopy(graph)
     images = _some(graph, images)
@@ -76,7 +84,7 @@ def compensate(
     for i, (now, was) in enumerate(zip(graph.layers, before.layers, strict=True)):
         parts = list(zip(*(values[name] for name in sources(now)), strict=True))
         if isinstance(now, ConvLayer) and isinstance(was, ConvLayer) and now.path not in done:
-            _round_layer(now, states[now.path], values[now.source], seed)
+            _round_layer(now, states[now.path], values[now.source], seed, balance)
             _restore_mean(now, was, parts)
             done.add(now.path)
         values[now.name] = [_run(was, now, part) for part in parts]
@@ -114,7 +122,9 @@ def _chunk(graph: Graph) -> int:
     return max(1, CHUNK // most)
 
 
-def _round_layer(layer: ConvLayer, state: LayerState, meets: Sequence[Pair], seed: int) -> None:
+def _round_layer(
+    layer: ConvLayer, state: LayerState, meets: Sequence[Pair], seed: int, balance: Balance | None
+) -> None:
     """Steps 1 to 4."""
     inputs = state.kernel[0].numel()
     if inputs > INPUTS:
@@ -122,7 +132,7 @@ def _round_layer(layer: ConvLayer, state: LayerState, meets: Sequence[Pair], see
     else:
         gram, cross = _products(layer, meets)
         weight = adapted(state.kernel, gram, cross)
-        state.mask = spared(weight, state.mask, gram)
+        state.mask = spared(weight, state.mask, gram, balance)
         found = [_rounding(state, scheme, weight, gram, seed) for scheme in state.scheme.alternatives()]
         _, state.quantizer, state.rounded = min(found, key=lambda rounding: rounding[0])
     state.result()
@@ -175,8 +185,8 @@ def adapted(weight: Tensor, gram: Tensor, cross: Tensor) -> Tensor:
     return torch.linalg.solve(_plus(gram, keep), wanted.mT).mT.reshape(weight.shape).float()
 
 
-def spared(weight: Tensor, mask: Tensor, gram: Tensor) -> Tensor:
-    """The mask [O, I, kh, kw], with as many ones as ``mask``, that costs the output least."""
+def spared(weight: Tensor, mask: Tensor, gram: Tensor, balance: Balance | None = None) -> Tensor:
+    """The mask [O, I, kh, kw], with about as many ones as ``mask``, that costs the output least."""
     count = int(mask.sum())
     if count == mask.numel():
         return mask
@@ -184,7 +194,10 @@ def spared(weight: Tensor, mask: Tensor, gram: Tensor) -> Tensor:
     cost = _grouped(weight.double(), len(gram)).square() / inverse.diagonal(dim1=1, dim2=2)[:, None]
     chosen = torch.zeros(mask.numel(), dtype=torch.bool)
     chosen[cost.flatten().argsort(descending=True, stable=True)[:count]] = True
-    return chosen.reshape(mask.shape)
+    kept = chosen.reshape(mask.shape)
+    if balance is None:
+        return kept
+    return balance_slots({"": cost.reshape(mask.shape)}, {"": kept}, balance)[""]
 
 
 def rounded(weight: Tensor, quantizer: Quantizer, gram: Tensor) -> Tensor:

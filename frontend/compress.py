@@ -218,6 +218,7 @@ def compress(
         }
     kept = ends(graph) if uniform is None else _checked_paths(graph, uniform)
     compensated = epochs == 0 and chosen.incremental
+    balance = None if recipe is None else recipe.balance
     wanted = _scores(graph, inputs) if epochs == 0 and not compensated else None
     quantized = train.quantize_weights(
         model,
@@ -237,7 +238,7 @@ def compress(
         state=state,
         log=log,
         teacher=teacher,
-        together=partial(compensate, graph, images=inputs, seed=seed, progress=progress)
+        together=partial(compensate, graph, images=inputs, seed=seed, progress=progress, balance=balance)
         if compensated
         else None,
     )

@@ -9,7 +9,8 @@ from torch import nn
 
 from frontend import compensate as module
 from frontend.compensate import adapted, compensate, rounded, spared
-from frontend.layer_state import layer_states
+from frontend.layer_state import layer_states, prune_layers
+from frontend.prune import Balance
 from frontend.schemes import get
 from frontend.schemes.base import Part, channel_scales
 from frontend.trace import trace
@@ -54,6 +55,26 @@ def test_what_stays_is_what_matters_to_the_output():
     assert spared(weight, mask, x @ x.mT).flatten(1).tolist() == 2 * [[False, True, False, True]]
     whole = torch.ones_like(mask)
     assert spared(weight, whole, x @ x.mT) is whole
+
+
+def test_what_stays_is_balanced_where_slots_count():
+    weight, x = torch.ones(2, 4, 1, 1), draw(1, 4, 1000).double() * torch.tensor([1, 4, 2, 3])[:, None]
+    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 0, 0]], dtype=torch.bool).reshape(2, 4, 1, 1)
+    kept = spared(weight, mask, x @ x.mT, Balance(2))
+    assert kept.flatten(1).tolist() == 2 * [[False, True, True, False]], "channels 0 and 2 share a slot"
+
+
+def test_a_whole_network_is_pruned_in_balance():
+    model = lively(small())
+    graph, balance = trace(model, (2, 8, 8)), Balance(2)
+    states = layer_states(model, graph.paths, get("shift")(), uniform=[])
+    prune_layers(states, 0.4, balance)
+    compensate(graph, states, draw(64, 2, 8, 8, seed=5), balance=balance)
+    even = {name: state for name, state in states.items() if state.mask.shape[1] % 2 == 0}
+    assert any(not bool(state.mask.all()) for state in even.values())
+    for name, state in even.items():
+        work = state.mask.reshape(len(state.mask), -1, 2, *state.mask.shape[2:]).sum(dim=(1, 3, 4))
+        assert torch.equal(work[:, 0], work[:, 1]), name
 
 
 @pytest.mark.parametrize(("shape", "groups"), [((8, 12, 3, 3), 1), ((8, 3, 3, 3), 2), ((16, 1, 5, 5), 16)])
