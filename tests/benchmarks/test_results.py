@@ -54,7 +54,7 @@ def test_rows_of_several_files_are_related_to_the_first(tmp_path: Path) -> None:
     [
         (
             "nothing a.json",
-            "doc.md: there is no table 'nothing': choose of compare, stored, gates, run, spent, layer",
+            "doc.md: there is no table 'nothing': choose of compare, stored, gates, cells, chip, run",
         ),
         ("compare missing.json", "doc.md: .*missing.json: No such file"),
         ("compare a.json", "no table 'compare' can be made of a.json: it lacks 'rows'"),
@@ -66,3 +66,29 @@ def test_what_cannot_be_rendered_is_told(tmp_path: Path, table: str, message: st
     document.write_text(TABLE.format(table))
     with pytest.raises(ShiftbookError, match=message):
         render(document)
+
+
+def test_areas_and_their_ratios_stay_apart(tmp_path: Path) -> None:
+    engine = {"lane_area": 72.26, "total_area": 9745.6, "lane_delay": 710.8, "delay": 1290.1}
+    report = {
+        "engines": {"shift": engine},
+        "ratios": {"shift": {"lane_area": 0.468, "area": 0.686, "delay": 1.0}},
+    }
+    (tmp_path / "a.json").write_text(json.dumps(report))
+    document = tmp_path / "doc.md"
+    document.write_text(TABLE.format("cells a.json"))
+    assert "| `shift` | 72.3 | 0.468 | 9,745.6 | 0.686 | 711 | 1,290 |" in render(document)
+
+
+def test_a_chip_has_a_row_without_multipliers_and_one_with(tmp_path: Path) -> None:
+    placed = {"lut": 5216, "carry": 1121, "flip_flop": 1890, "block_ram": 32, "dsp": 0, "fmax": 46.74}
+    engines = {"int8": {"lut": placed, "dsp": {**placed, "lut": 4000, "dsp": 12}}, "shift": {"lut": placed}}
+    ratios = {"int8": {"lut": {"lut": 1.0, "fmax": 1.0}, "dsp": {"lut": 0.77, "fmax": 1.0}}}
+    (tmp_path / "a.json").write_text(json.dumps({"device": "HX8K", "engines": engines, "ratios": ratios}))
+    document = tmp_path / "doc.md"
+    document.write_text(TABLE.format("chip a.json"))
+    assert render(document).splitlines()[4:7] == [
+        "| HX8K | `int8` | 5,216 | 1.000 | 1,121 | 1,890 | 32 | 0 | 46.7 | 1.000 |",
+        "| HX8K | `int8` | 4,000 | 0.770 | 1,121 | 1,890 | 32 | 12 | 46.7 | 1.000 |",
+        "| HX8K | `shift` | 5,216 |  | 1,121 | 1,890 | 32 | 0 | 46.7 |  |",
+    ]

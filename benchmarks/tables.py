@@ -1,0 +1,240 @@
+"""The tables of the documents, from the JSON that commands wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from synth.gates import DECODER
+
+Json = dict[str, Any]
+
+
+class Column(NamedTuple):
+    """A head, and the cell of a row as text."""
+
+    head: str
+    cell: Callable[[Json], str]
+
+
+def markdown(columns: Sequence[Column], rows: Sequence[Json]) -> str:
+    """A Markdown table."""
+    lines = [[column.head for column in columns], ["---"] * len(columns)]
+    lines += [[column.cell(row) for column in columns] for row in rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def count(key: str) -> Callable[[Json], str]:
+    """A whole number with separators, or nothing where there is none."""
+    return lambda row: "" if row.get(key) is None else f"{round(row[key]):,}"
+
+
+def number(key: str, digits: int) -> Callable[[Json], str]:
+    """A number with separators."""
+    return lambda row: f"{row[key]:,.{digits}f}"
+
+
+def percent(key: str, digits: int = 2) -> Callable[[Json], str]:
+    """A share, or nothing where there is none."""
+    return lambda row: "" if row.get(key) is None else f"{100 * row[key]:.{digits}f} %"
+
+
+def ratio(key: str) -> Callable[[Json], str]:
+    """A ratio, or nothing where there is none."""
+    return lambda row: "" if row.get(key) is None else f"{row[key]:.3f}"
+
+
+def name_of(row: Json) -> str:
+    """The checkpoint's name without what all of them share."""
+    return Path(row["checkpoint"]).stem
+
+
+def compare(results: Sequence[Json]) -> str:
+    """Of `shiftbook compare`: checkpoints with their gates x cycles over those of the first."""
+    rows = [row for result in results for row in result["rows"]]
+    base = rows[0]
+    for row in rows:
+        for gates, relative in (("ge", "relative"), ("accelerator_ge", "accelerator_relative")):
+            if gates in row and gates in base:
+                row[relative] = row[gates] * row["cycles"] / (base[gates] * base["cycles"])
+    columns = [
+        Column("checkpoint", name_of),
+        Column("scheme", lambda row: str(row["scheme"])),
+        Column("density", percent("density", 0)),
+        Column("MACs", count("macs")),
+        Column("stored bytes", lambda row: f"{-(-row['stored_bits'] // 8):,}"),
+        Column("moved bytes", count("moved_bytes")),
+        Column("engine", lambda row: f"`{row['engine']}`"),
+        Column("cycles", count("cycles")),
+        Column("GE", count("ge")),
+        Column("GE per MAC/cycle", lambda row: f"{row['ge'] * row['cycles'] / row['macs']:,.0f}"),
+        Column("accuracy", percent("accuracy")),
+        Column("GE x cycles", ratio("relative")),
+        Column("with buses", ratio("accelerator_relative")),
+    ]
+    return markdown(columns, rows)
+
+
+def stored(results: Sequence[Json]) -> str:
+    """Of `shiftbook compare --data`: what checkpoints hold, and how right they are."""
+    rows = [row for result in results for row in result["rows"]]
+    columns = [
+        Column("checkpoint", name_of),
+        Column("scheme", lambda row: str(row["scheme"])),
+        Column("density", percent("density", 0)),
+        Column("epochs", lambda row: "" if row["epochs"] is None else str(row["epochs"])),
+        Column("accuracy", percent("accuracy")),
+        Column("float", percent("float_accuracy")),
+        Column("ratio", lambda row: f"{32 * row['weights'] / row['stored_bits']:.2f}x"),
+        Column("bits a weight", lambda row: f"{row['stored_bits'] / row['weights']:.3f}"),
+    ]
+    return markdown(columns, rows)
+
+
+def gates(results: Sequence[Json]) -> str:
+    """Of `shiftbook gates`: engines, and with ``--system`` what surrounds them."""
+    (report,) = results
+    rows = [
+        {"name": name, **engine, "relative": report["ratios"].get(name, {}).get("total")}
+        for name, engine in report["engines"].items()
+    ]
+    columns = [
+        Column("engine", lambda row: f"`{row['name']}`"),
+        Column("lane, GE", count("lane_ge")),
+        Column("engine, GE", count("total_ge")),
+        Column("x int8", ratio("relative")),
+        Column("GE per term", count("ge_per_term")),
+        Column("decoders", decoder_share),
+        Column("accelerator, GE", count("accelerator_ge")),
+        Column("engine's memory bits", count("memory_bits")),
+    ]
+    return markdown(columns, rows)
+
+
+def cells(results: Sequence[Json]) -> str:
+    """Of `shiftbook gates --liberty`: engines in square micrometres and picoseconds."""
+    (report,) = results
+    rows = []
+    for name, engine in report["engines"].items():
+        relative = report["ratios"].get(name, {})
+        more = {"lane_ratio": relative.get("lane_area"), "engine_ratio": relative.get("area")}
+        rows.append({"name": name, **engine, **more})
+    columns = [
+        Column("engine", lambda row: f"`{row['name']}`"),
+        Column("lane, um2", number("lane_area", 1)),
+        Column("x int8", ratio("lane_ratio")),
+        Column("engine, um2", number("total_area", 1)),
+        Column("x int8", ratio("engine_ratio")),
+        Column("lane, ps", number("lane_delay", 0)),
+        Column("slowest, ps", number("delay", 0)),
+    ]
+    return markdown(columns, rows)
+
+
+def chip(results: Sequence[Json]) -> str:
+    """Of `shiftbook gates --fpga`: engines on chips, without the chips' multipliers and with them."""
+    rows = []
+    for report in results:
+        for name, engine in report["engines"].items():
+            for way in ("lut", "dsp"):
+                if way in engine:
+                    relative = report["ratios"].get(name, {}).get(way, {})
+                    more = {"lut_ratio": relative.get("lut"), "fmax_ratio": relative.get("fmax")}
+                    rows.append({"name": name, "device": report["device"], **engine[way], **more})
+    columns = [
+        Column("chip", lambda row: str(row["device"])),
+        Column("engine", lambda row: f"`{row['name']}`"),
+        Column("LUTs", count("lut")),
+        Column("x int8", ratio("lut_ratio")),
+        Column("carry", count("carry")),
+        Column("flip-flops", count("flip_flop")),
+        Column("block RAM", count("block_ram")),
+        Column("multipliers", count("dsp")),
+        Column("MHz", number("fmax", 1)),
+        Column("x int8", ratio("fmax_ratio")),
+    ]
+    return markdown(columns, rows)
+
+
+def decoder_share(engine: Json) -> str:
+    """The share of an engine's gates between the weight streams and the lanes."""
+    decoders = sum(m["total_ge"] for name, m in engine["modules"].items() if DECODER.fullmatch(name))
+    return f"{100 * decoders / engine['total_ge']:.1f} %"
+
+
+def run(results: Sequence[Json]) -> str:
+    """Of `shiftbook run --backend rtl`: networks on the accelerator."""
+    columns = [
+        Column("checkpoint", name_of),
+        Column("lanes, preset", lambda row: f"{row['lanes']}, `{row['preset']}`"),
+        Column("integers compared", count("compared")),
+        Column("mismatches", count("mismatches")),
+        Column("cycles", count("cycles")),
+        Column("by the model", lambda row: f"{sum(layer['modelled_cycles'] for layer in row['layers']):,}"),
+        Column("utilization", percent("utilization", 1)),
+        Column("of convolutions", percent("convolution_utilization", 1)),
+        Column("simulated in", lambda row: f"{row['simulation_seconds']:.1f} s"),
+    ]
+    return markdown(columns, results)
+
+
+def spent(results: Sequence[Json]) -> str:
+    """Of `shiftbook run --backend rtl`: what cycles were spent on, by the accelerator's counters."""
+
+    def share(*counters: str, sign: int = -1) -> Callable[[Json], str]:
+        def cell(row: Json) -> str:
+            first, *others = (sum(layer[name] for layer in row["layers"]) for name in counters)
+            return f"{100 * (first + sign * sum(others)) / row['cycles']:.1f} %"
+
+        return cell
+
+    columns = [
+        Column("checkpoint", name_of),
+        Column("a slot issues", share("issue")),
+        Column("drain or wait in a tile", share("busy", "issue")),
+        Column("between tiles", share("cycles", "busy")),
+        Column("of that, input", share("load_wait")),
+        Column("bus reads", share("read_beats")),
+        Column("bus writes", share("write_beats")),
+    ]
+    return markdown(columns, results)
+
+
+def layer(results: Sequence[Json]) -> str:
+    """Of `shiftbook gates --paper-layer`: methods, in the paper and measured, in millions of gates."""
+
+    def view(*keys: str) -> Callable[[Json], str]:
+        def cell(row: Json) -> str:
+            found: Any = row
+            for key in keys:
+                found = (found or {}).get(key)
+            if not found:
+                return ""
+            gates = found["gates"] if "gates" in found else found["layer_ge"]
+            each = found["per_mac"] if "per_mac" in found else found["ge_per_mac"]
+            return f"{gates / 1e6:,.1f} ({each:,.1f}; {found['ratio']:.2f}x)"
+
+        return cell
+
+    (report,) = results
+    columns = [
+        Column("method", lambda row: str(row["title"])),
+        Column("paper", view("paper")),
+        Column("programmable", view("programmable")),
+        Column("weights fixed", view("unrolled", "1.0")),
+        Column("fixed, 20 % of them", view("unrolled", "0.2")),
+    ]
+    return markdown(columns, list(report["methods"].values()))
+
+
+TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
+    "compare": compare,
+    "stored": stored,
+    "gates": gates,
+    "cells": cells,
+    "chip": chip,
+    "run": run,
+    "spent": spent,
+    "layer": layer,
+}
