@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.command import start
 from frontend.schemes import make, vectors
 from frontend.schemes.base import Part
 from golden.spec import DEFAULT
@@ -74,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

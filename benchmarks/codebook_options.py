@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from benchmarks.command import start
 from frontend.batches import normalize
 from frontend.compress import ends, normalization_for
 from frontend.data import Dataset, load
@@ -158,4 +159,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

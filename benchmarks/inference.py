@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.command import start
 from frontend.load import load_model
 from frontend.trace import any_layout
 from golden import checkpoint
@@ -177,4 +178,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

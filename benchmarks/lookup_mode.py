@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.additive import cut, sizes_of
+from benchmarks.command import start
 from benchmarks.lookup_lane import LookupLane
 from frontend.codebooks import Codebooks, fit
 from frontend.load import load_model
@@ -258,4 +259,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

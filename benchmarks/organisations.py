@@ -24,6 +24,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.command import start
 from frontend import schemes
 from frontend.graph import ConvLayer
 from frontend.load import load_model
@@ -255,4 +256,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

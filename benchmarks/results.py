@@ -20,6 +20,7 @@ import json
 import re
 from pathlib import Path
 
+from benchmarks.command import start
 from benchmarks.tables import TABLES, Json, name_of
 from golden.errors import ShiftbookError
 from shiftbook.files import write_text
@@ -81,10 +82,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
     for document in documents():
-        try:
-            text = render(document)
-        except ShiftbookError as error:
-            raise SystemExit(f"error: {error}") from None
+        text = render(document)
         changed = text != document.read_text(encoding="utf-8")
         if changed:
             write_text(document, text)
@@ -92,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.command import start
 from golden.network import Conv, Input, Network, Requantize, Weights
 from golden.spec import DEFAULT, Spec
 from sim import board, image, simulator
@@ -115,4 +116,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

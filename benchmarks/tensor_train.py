@@ -25,6 +25,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.command import start
 from frontend.batches import normalize
 from frontend.compress import Material, gather, normalization_for, refresh_statistics
 from frontend.finetune import Recipe
@@ -199,4 +200,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

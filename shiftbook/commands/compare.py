@@ -38,7 +38,7 @@ def compare(
         typer.Option(
             "--engines",
             metavar="A,B",
-            help="Of int8, int8_sparse, shift, pair, focused: those to choose from. Default: all.",
+            help="Of int8, int8_sparse, shift, narrow, pair, focused: those to choose from. Default: all.",
         ),
     ] = None,
     gates: Annotated[

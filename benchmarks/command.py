@@ -1,0 +1,21 @@
+"""How a benchmark starts: what it refuses is told in one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from golden.errors import ShiftbookError
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells count it."""
+
+
+def start(main: Callable[[], None]) -> None:
+    """Run ``main``; end the process with an error's line and not with its traceback."""
+    try:
+        main()
+    except ShiftbookError as error:
+        raise SystemExit(f"error: {error}") from None
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
