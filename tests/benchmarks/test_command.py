@@ -12,7 +12,7 @@ def test_a_refusal_is_one_line() -> None:
     def main() -> None:
         raise ShiftbookError("there is no such file")
 
-    with pytest.raises(SystemExit, match="^error: there is no such file$"):
+    with pytest.raises(SystemExit, match=r"^error: there is no such file$"):
         start(main)
 
 
