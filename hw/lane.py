@@ -129,10 +129,23 @@ def add_up(addends: list[Value]) -> Value:
 
 
 def shifted(pixel: Value, terms: data.View, number: int, low: int, high: int) -> Value:
-    """Return what term ``number`` of a row, of exponents ``low`` to ``high``, adds to a shift lane."""
-    enable = terms[f"enable{number}"].replicate(ACTIVATION_WIDTH)
-    negative = terms[f"negative{number}"].replicate(ACTIVATION_WIDTH)
-    value = (pixel & enable) ^ negative
-    if high > low:
-        value = (value << terms[f"exponent{number}"])[: ACTIVATION_WIDTH + high - low]
-    return Cat(Const(0, low), value)
+    """Return what term ``number`` of a row, of exponents ``low`` to ``high``, adds to a shift lane.
+
+    The last level of the shifter takes the value as it is, or moved, or not at all where there is no term:
+    that is cheaper than gates before the first.
+    """
+    enable = terms[f"enable{number}"]
+    value = pixel ^ terms[f"negative{number}"].replicate(ACTIVATION_WIDTH)
+    if high == low:
+        return Cat(Const(0, low), gated(value, enable))
+    *bits, last = terms[f"exponent{number}"]
+    for level, bit in enumerate(bits):
+        value = Mux(bit, value << (1 << level), value)
+    moved = Cat(Const(0, 1 << len(bits)), gated(value, enable & last))
+    value = gated(value, enable & ~last) | moved
+    return Cat(Const(0, low), value[: ACTIVATION_WIDTH + high - low])
+
+
+def gated(value: Value, enable: Value) -> Value:
+    """Return ``value``, or 0 where not ``enable``."""
+    return value & enable.replicate(len(value))
