@@ -299,7 +299,7 @@ PRESETS: dict[str, Spec] = {
     "default": DEFAULT,
     "pair": replace(DEFAULT, terms=((4, 7), (0, 3))),
     "focused": replace(DEFAULT, terms=((4, 4), (0, 3))),
-    "narrow": replace(DEFAULT, terms=((0, 3),), accumulator_width=20),
+    "narrow": replace(DEFAULT, terms=((0, 3),), accumulator_width=19),
     "int8": replace(DEFAULT, lane="multiply", feed="dense"),
     "int8_sparse": replace(DEFAULT, lane="multiply"),
 }
