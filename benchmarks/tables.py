@@ -228,6 +228,20 @@ def layer(results: Sequence[Json]) -> str:
     return markdown(columns, list(report["methods"].values()))
 
 
+def trains(results: Sequence[Json]) -> str:
+    """Of `benchmarks.tensor_train`: what ADMM gains over plain TT-SVD."""
+    rows = [row for result in results for found in result.values() for row in found]
+    columns = [
+        Column("weights", lambda row: f"{row['weights']:.2f}x"),
+        Column("MACs", lambda row: f"{row['macs']:.2f}x"),
+        Column("found by", lambda row: str(row["method"])),
+        Column("epochs of ADMM", count("admm_epochs")),
+        Column("of cores", count("core_epochs")),
+        Column("accuracy", percent("accuracy")),
+    ]
+    return markdown(columns, rows)
+
+
 TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "compare": compare,
     "stored": stored,
@@ -237,4 +251,5 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "run": run,
     "spent": spent,
     "layer": layer,
+    "trains": trains,
 }
