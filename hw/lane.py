@@ -25,7 +25,7 @@ class Lane(wiring.Component, ABC):
     pixels : In(ArrayLayout)
         One activation from each slot.
     rows : In(ArrayLayout)
-        One codebook row from each slot.
+        One codebook row from each slot; a term that is not enabled is not negative (see `hw.lookup`).
     start : In(1)
         This cycle's rows are the first of an output channel.
     fold : In(1)

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import pytest
 from amaranth import Cat, Module, Mux, Signal, Value
-from amaranth.hdl import Assert
+from amaranth.hdl import Assert, Assume
 from amaranth.lib import data
 
 import hw.correction
@@ -79,7 +79,8 @@ def addends(lane: Lane) -> Module:
     ):
         size = sum(Mux(bit, pixel << place, 0) for place, bit in enumerate(power))
         signed_size = Mux(there, Mux(negative, -size, size), 0)
-        m.d.comb += Assert(added == signed_size + Mux(negative, (power << 8) - power, 0), "a term is wrong")
+        left = Mux(there & negative, (power << 8) - power, 0)
+        m.d.comb += Assert(added == signed_size + left, "a term is wrong")
     return m
 
 
@@ -159,8 +160,8 @@ def sums(lane: Lane, correction: Correction | None) -> Module:
     """A lane and the correction, next to an accumulator that adds up what rows mean.
 
     In the cycle after ``start`` the lane's shadow register, and with it the correction of the cycle before,
-    is the sum of the rows since the last ``start``. Assumed: no ``fold``. Bounded, for the solver's sake: the
-    first `FIRST_CYCLES` cycles.
+    is the sum of the rows since the last ``start``. Assumed: no ``fold``, and no negative term that is not
+    there. Bounded, for the solver's sake: the first `FIRST_CYCLES` cycles.
     """
     m = Module()
     spec = lane.spec
@@ -171,6 +172,8 @@ def sums(lane: Lane, correction: Correction | None) -> Module:
         m.submodules.correction = correction
         m.d.comb += [correction.rows.eq(lane.rows), correction.start.eq(lane.start)]
         owed = correction.correction
+        found = [term for row in lane.rows for term in terms(row, spec)]
+        m.d.comb += [Assume(there | ~negative) for there, negative, _ in found]
     total = Signal(spec.accumulator_width)
     products = [product(lane.pixels[slot], lane.rows[slot], spec) for slot in range(spec.slots)]
     m.d.sync += total.eq(sum(products, Mux(lane.start, 0, total)))
@@ -215,11 +218,14 @@ def test_first_rows(preset: str) -> None:
 
 
 ADDENDS = {
-    "a negative term is inverted before it is masked": (
-        "(pixel & enable) ^ negative",
-        "(pixel ^ negative) & enable",
+    "a term that is not there is left as it is": ("gated(value, enable & ~last)", "gated(value, ~last)"),
+    "a term that is not there is moved": ("enable & last", "last"),
+    "the last level moves too little": ("1 << len(bits)", "len(bits)"),
+    "another level moves too little": ("value << (1 << level)", "value << level"),
+    "no term is negative": (
+        'pixel ^ terms[f"negative{number}"].replicate',
+        'pixel & terms[f"negative{number}"].replicate',
     ),
-    "an exponent is one too low": ('terms[f"exponent{number}"])[:', 'terms[f"exponent{number}"] >> 1)[:'),
     "the longest shift is cut": ("ACTIVATION_WIDTH + high - low]", "ACTIVATION_WIDTH + high - low - 1]"),
     "the lowest exponent is forgotten": ("Const(0, low), value", "Const(0, low - 1), value"),
 }
