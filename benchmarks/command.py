@@ -6,9 +6,7 @@ import sys
 from collections.abc import Callable
 
 from golden.errors import ShiftbookError
-
-INTERRUPTED = 130
-"""128 + SIGINT, as shells count it."""
+from shiftbook.cli import INTERRUPTED
 
 
 def start(main: Callable[[], None]) -> None:

@@ -109,7 +109,8 @@ def _valid(path: Path) -> bool:
 
 
 def _prune() -> None:
-    ages = {path: time.time() - changed for path in folder().iterdir() if (changed := _changed(path))}
+    changes = {path: _changed(path) for path in folder().iterdir()}
+    ages = {path: time.time() - changed for path, changed in changes.items() if changed is not None}
     finished = sorted((path for path in ages if not path.name.startswith(".")), key=ages.__getitem__)
     abandoned = [path for path in ages if path.name.startswith(".") and ages[path] > ABANDONED]
     for path in finished[KEEP:] + abandoned:

