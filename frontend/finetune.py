@@ -43,9 +43,12 @@ class Recipe:
     refresh_first
         The grids are fitted anew when more weights become quantized, and then after this many steps,
         after twice as many, and so on.
-    refit_every, encode_share
-        Vectors get new codes in every step, and newly fitted codebooks after so many steps, during this
-        share of the quantized steps; then codes are fixed, and codebooks and scales go on learning.
+    refit_every
+        Vectors get new codes in every step, and newly fitted codebooks after so many steps.
+    refit_share
+        All of this only during this share of the quantized steps. Then vectors keep their codes, and grids
+        and codebooks change by learning alone: a new fit undoes what was learned, and late in training the
+        rate is too low to learn it again.
     noise
         While codes change, the share of vectors that each step quantizes (Quant-Noise, arXiv 2004.07320).
     balance
@@ -67,7 +70,7 @@ class Recipe:
     temperature: float = 4.0
     refresh_first: int = 64
     refit_every: int = 64
-    encode_share: float = 0.6
+    refit_share: float = 0.6
     noise: float = 1.0
     balance: Balance | None = None
     flip: bool | None = None
@@ -208,7 +211,7 @@ class FineTuning:
             for state in self.states.values():
                 state.choose(stage.quantized)
             self.refresh_interval = self.recipe.refresh_first
-        elif step < self.next_refresh:
+        elif step < self.next_refresh or stage.settled >= self.recipe.refit_share:
             return
         refresh((state for state in self.states.values() if state.scheme.incremental), self.seed)
         self.next_refresh = step + self.refresh_interval
@@ -219,7 +222,7 @@ class FineTuning:
         vectors = [state for state in self.states.values() if not state.scheme.incremental]
         if not vectors or stage.pruning:
             return
-        settled = stage.settled >= self.recipe.encode_share
+        settled = stage.settled >= self.recipe.refit_share
         unfit = any(state.quantizer is None for state in vectors)
         if unfit or (not settled and step % self.recipe.refit_every == 0):
             refresh(vectors, self.seed)

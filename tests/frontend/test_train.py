@@ -109,6 +109,19 @@ def test_density_falls_to_its_target_while_pruning():
     assert stages[120].density == pytest.approx(0.2 + 0.8 / 8)  # Halfway down the ramp; its shape is cubic.
 
 
+def test_late_in_training_grids_change_by_learning_alone(model, data):
+    states = layer_states(model, LAYERS, get("shift")(), ())
+    run = FineTuning(model, states, data, (0.5,), (0.25,), 0.4, 10, 0, recipe(refresh_first=1))
+    fits, scales = [], []
+    for _ in range(run.epochs):
+        run.run_epoch(lambda what, done, total: None)
+        fits.append(states["conv2"].fits)
+        scales.append(float(states["linear"].alpha.detach()))
+    # Of 60 steps 36 quantize, 0.6 of which are over in the eighth epoch.
+    assert fits[3] == 0 < fits[4] < fits[7] == fits[8] == fits[9]
+    assert scales[7] != scales[8]
+
+
 def test_chosen_weights_stay_chosen_and_are_the_largest(model):
     state = layer_states(model, LAYERS, get("shift")(), ())["conv2"]
     state.mask[0] = False
