@@ -299,9 +299,19 @@ PRESETS: dict[str, Spec] = {
     "default": DEFAULT,
     "pair": replace(DEFAULT, terms=((4, 7), (0, 3))),
     "focused": replace(DEFAULT, terms=((4, 4), (0, 3))),
-    "narrow": replace(DEFAULT, terms=((0, 3),), accumulator_width=19),
+    "narrow": replace(
+        DEFAULT,
+        terms=((0, 3),),
+        accumulator_width=19,
+        codebooks=1,
+        vector_size=1,
+        codebook_rows=256,
+        code_symbols=64,
+        code_length=8,
+    ),
     "int8": replace(DEFAULT, lane="multiply", feed="dense"),
     "int8_sparse": replace(DEFAULT, lane="multiply"),
 }
 """Named specs. ``focused`` is the cheapest lane for 5-bit focused weights, ``narrow`` that for 4-bit shift
-weights that are pruned, whose sums fit its accumulator; both refuse, in one line, what they cannot do."""
+weights that are pruned, whose sums fit its accumulator; its decoders know no vectors, and short codes only.
+Both refuse, in one line, what they cannot do."""

@@ -124,7 +124,15 @@ def test_presets_differ_only_where_they_say():
         "default": set(),
         "pair": {"terms"},
         "focused": {"terms"},
-        "narrow": {"terms", "accumulator_width"},
+        "narrow": {
+            "terms",
+            "accumulator_width",
+            "codebooks",
+            "vector_size",
+            "codebook_rows",
+            "code_symbols",
+            "code_length",
+        },
         "int8": {"lane", "feed"},
         "int8_sparse": {"lane"},
     }

@@ -27,9 +27,10 @@ ODD = replace(SHIFT, rows=3, cols=5, requantizers=5)
 
 
 def small(preset: str, **changes: object) -> Spec:
-    """A preset with the small sizes of `SHIFT`."""
-    base = PRESETS[preset]
-    return replace(SHIFT, **{"lane": base.lane, "feed": base.feed, "terms": base.terms, **changes})
+    """What a preset changes, with the small sizes of `SHIFT`."""
+    usual = DEFAULT.as_json()
+    changed = {name: value for name, value in PRESETS[preset].as_json().items() if value != usual[name]}
+    return replace(SHIFT, **{**changed, **changes})
 
 
 PACES = [

@@ -22,12 +22,13 @@ SPECS = {
     "eight": small("default", rows=8, cols=8, requantizers=8, slots=1, group_channels=2),
     "pair": small("pair", slots=4, requantizers=2),
     "focused": small("focused", slots=1, word_width=32, requantizers=8, bus_bytes=16),
+    "narrow": small("narrow"),
     "int8_sparse": small("int8_sparse", requantizers=16, bus_bytes=16),
     "int8": small("int8", slots=4),
     "odd": replace(ODD, slots=3, terms=PRESETS["pair"].terms),
 }
-QUICK = ("shift", "int8")
-"""A build takes half a minute: these stand for the others. Odd grids run in tests/sim/test_driver.py too."""
+QUICK = ("shift", "narrow", "int8")
+"""Builds take a while: these stand for the others. Odd grids run in tests/sim/test_driver.py too."""
 
 MULTI_ROW = [-128, 127, 85, -107]
 SIZE = (9, 11, 8)
@@ -37,9 +38,14 @@ NEAR = 20
 """Latency of a memory that is in nobody's way."""
 
 
+ONLY = {"focused": [value for value in FOCUSED if value], "narrow": [1, -2, 4, -8, 11, -15]}
+"""Weights that lanes can take which cannot take all."""
+
+
 def values(spec: Spec, others: list[int] | None) -> list[int] | None:
     """Weights that the lanes can take."""
-    return [value for value in FOCUSED if value] if spec == SPECS["focused"] else others
+    name = next(name for name, known in SPECS.items() if known == spec)
+    return ONLY.get(name, others)
 
 
 DENSITIES = ((0.25, False), (1.0, True), (0.02, False), (0.0, False))
@@ -186,8 +192,9 @@ def check_variety(name: str, layers: Network) -> None:
     assert {conv.groups for conv in convs} == {1, 2, 8}
     assert {conv.residual for conv in convs} >= {"average", "sum", "max"}
     found = [conv.weights.vectors.along for conv in convs if conv.weights.vectors and conv.source == "image"]
-    assert len(found) >= (0 if spec.feed == "dense" else 9)
+    vectors = spec.feed == "coded" and spec.vector_size > 1
+    assert len(found) >= (9 if vectors else 0)
     along = {"run"} if name == "odd" else {"run", "taps"}  # there channels are scattered over slots
-    assert set(found) == (set() if spec.feed == "dense" else along)
+    assert set(found) == (along if vectors else set())
     assert len(layers.nodes) - len(convs) == 4
     assert all(len([c for c in convs if c.source == source]) >= 4 for source in ("plane", "point"))
