@@ -41,6 +41,15 @@ class Mixture:
         """Return the probability that each value belongs to the positive component, same shape."""
         return torch.sigmoid(_log_density(values, self, 1) - _log_density(values, self, 0))
 
+    def is_positive(self, values: Tensor) -> Tensor:
+        """Tell for each value whether the positive component is the likelier one, same shape.
+
+        Beyond its mean a component keeps its values, though the tail of a wider one may lie above its own:
+        they would be rounded to the other side of zero.
+        """
+        likelier = self.posterior(values) > 0.5
+        return (values >= self.mean[1]) | (values > self.mean[0]) & likelier
+
     def as_json(self) -> dict[str, object]:
         """Return the parameters as JSON values."""
         return {

@@ -60,7 +60,7 @@ class FocusedQuantizer(Quantizer):
         if self.positive is not None:
             positive = self.positive
         elif self.mixture is not None:
-            positive = self.mixture.posterior(scaled * self.step) > 0.5
+            positive = self.mixture.is_positive(scaled * self.step)
         else:
             positive = scaled > 0
         return torch.where(positive, 1.0, -1.0)

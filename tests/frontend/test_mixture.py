@@ -45,6 +45,15 @@ def test_posterior_is_bayes_rule():
     assert mixture.posterior(torch.tensor([x], dtype=torch.float64)).item() == pytest.approx(expected)
 
 
+def test_beyond_its_mean_a_component_keeps_its_values():
+    mixture = Mixture(share=(0.5, 0.5), mean=(-1.0, 1.0), sigma=(1.0, 0.1), spread=1.2)
+    values = torch.tensor([-1.5, -0.2, 0.6, 0.9, 1.0, 3.0])
+    assert (mixture.posterior(values) > 0.5).tolist() == [False, False, False, True, True, False]
+    assert mixture.is_positive(values).tolist() == [False, False, False, True, True, True]
+    turned = Mixture(share=(0.5, 0.5), mean=(-1.0, 1.0), sigma=(0.1, 1.0), spread=1.2)
+    assert turned.is_positive(-values).tolist() == [True, True, True, False, False, False]
+
+
 @pytest.mark.parametrize("values", [torch.empty(0), torch.ones(10), -torch.ones(10), torch.tensor([1.0, -1])])
 def test_nothing_to_separate(values):
     assert fit_mixture(values) is None
