@@ -302,7 +302,7 @@ PRESETS: dict[str, Spec] = {
     "narrow": replace(
         DEFAULT,
         terms=((0, 3),),
-        accumulator_width=19,
+        accumulator_width=18,
         codebooks=1,
         vector_size=1,
         codebook_rows=256,
