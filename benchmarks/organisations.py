@@ -3,7 +3,8 @@
 Weight slots W = 1, 2, 4, 8 into one accumulator, with lanes of different exponent ranges and with the int8
 multiplier, each as a complete engine of the real generator: its gates by Yosys, and the cycles that it takes
 for one image of a network whose weights are really pruned, quantized and placed. Memories are apart, in bits;
-the tile's are the same for every W (W times as many banks of 1 / W of the words), the codebooks' are not.
+the tile's are the same for W of 2, 4 and 8 (W times as many banks of 1 / W of the words) and half of that for
+1, because a tap table entry addresses no more; the codebooks' are not.
 
     python -m benchmarks.organisations zoo:resnet20 --weights resnet20.safetensors --json organisations.json
 """
@@ -59,6 +60,9 @@ MULTIPLIERS = {"int8 dense": PRESETS["int8"], "int8 sparse": PRESETS["int8_spars
 TILE_WORDS = DEFAULT.slots * DEFAULT.tile_words
 """Words of all slots' banks together."""
 
+MOST_WORDS = 2048
+"""Of a bank; with more, a tap table entry would be too wide."""
+
 IMAGE = (3, 32, 32)
 
 PLAIN_WIDTH = 120
@@ -81,7 +85,7 @@ def organisations(slots: Sequence[int]) -> dict[tuple[str, int], Spec]:
     """Every engine of the study, by lane and slots."""
     lanes = {name: replace(DEFAULT, terms=terms) for name, terms in TERMS.items()} | MULTIPLIERS
     return {
-        (name, w): replace(spec, slots=w, tile_words=TILE_WORDS // w)
+        (name, w): replace(spec, slots=w, tile_words=min(TILE_WORDS // w, MOST_WORDS))
         for name, spec in lanes.items()
         for w in slots
     }

@@ -242,6 +242,33 @@ def trains(results: Sequence[Json]) -> str:
     return markdown(columns, rows)
 
 
+def organisations(results: Sequence[Json]) -> str:
+    """Of `benchmarks.organisations`: each engine, and its 10^9 gates x cycles with the cycles in brackets."""
+
+    def column(scheme: str, density: float) -> Column:
+        def text(row: Json) -> str:
+            found = row["networks"].get((scheme, density), {})
+            if found.get("cycles") is None:
+                return ""
+            return f"{found['product'] / 1e9:.2f} ({found['cycles'] / 1e3:.0f}k)"
+
+        return Column(f"{scheme} {density:.0%}".replace("%", " %"), text)
+
+    (result,) = results
+    rows: dict[tuple[str, int], Json] = {}
+    for entry in result["rows"]:
+        row = rows.setdefault((entry["lane"], entry["slots"]), {**entry, "networks": {}})
+        row["networks"][entry["scheme"], entry["density"]] = entry
+    networks = sorted({key for row in rows.values() for key in row["networks"]}, key=lambda key: key[1])
+    columns = [
+        Column("lane", lambda row: str(row["lane"])),
+        Column("W", lambda row: str(row["slots"])),
+        Column("engine, GE", count("ge")),
+        *(column(scheme, density) for scheme, density in networks if density in (0.2, 1.0)),
+    ]
+    return markdown(columns, list(rows.values()))
+
+
 TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "compare": compare,
     "stored": stored,
@@ -252,4 +279,5 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "spent": spent,
     "layer": layer,
     "trains": trains,
+    "organisations": organisations,
 }
