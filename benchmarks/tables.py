@@ -112,6 +112,22 @@ def gates(results: Sequence[Json]) -> str:
     return markdown(columns, rows)
 
 
+def flat(results: Sequence[Json]) -> str:
+    """Of `shiftbook gates --flat`: engines without hierarchy beside the sum of their modules."""
+    (report,) = results
+    rows = [
+        {"name": name, **engine, "share": engine["flat_ge"] / engine["total_ge"]}
+        for name, engine in report["engines"].items()
+    ]
+    columns = [
+        Column("engine", lambda row: f"`{row['name']}`"),
+        Column("sum of modules, GE", count("total_ge")),
+        Column("flat, GE", count("flat_ge")),
+        Column("flat over sum", ratio("share")),
+    ]
+    return markdown(columns, rows)
+
+
 def cells(results: Sequence[Json]) -> str:
     """Of `shiftbook gates --liberty`: engines in square micrometres and picoseconds."""
     (report,) = results
@@ -273,6 +289,7 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "compare": compare,
     "stored": stored,
     "gates": gates,
+    "flat": flat,
     "cells": cells,
     "chip": chip,
     "run": run,

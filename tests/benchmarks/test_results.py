@@ -54,7 +54,7 @@ def test_rows_of_several_files_are_related_to_the_first(tmp_path: Path) -> None:
     [
         (
             "nothing a.json",
-            "doc.md: there is no table 'nothing': choose of compare, stored, gates, cells, chip, run",
+            "doc.md: there is no table 'nothing': choose of compare, stored, gates, flat, cells, chip, run",
         ),
         ("compare missing.json", "doc.md: .*missing.json: No such file"),
         ("compare a.json", "no table 'compare' can be made of a.json: it lacks 'rows'"),
