@@ -275,7 +275,9 @@ def organisations(results: Sequence[Json]) -> str:
     for entry in result["rows"]:
         row = rows.setdefault((entry["lane"], entry["slots"]), {**entry, "networks": {}})
         row["networks"][entry["scheme"], entry["density"]] = entry
-    networks = sorted({key for row in rows.values() for key in row["networks"]}, key=lambda key: key[1])
+    networks = sorted(
+        dict.fromkeys((entry["scheme"], entry["density"]) for entry in result["rows"]), key=lambda key: key[1]
+    )
     columns = [
         Column("lane", lambda row: str(row["lane"])),
         Column("W", lambda row: str(row["slots"])),
