@@ -13,7 +13,7 @@ from hw.registers import INDEX_WIDTH, Region
 from hw.system.interfaces import stream_count
 from hw.system.stream_fetcher import FIELD_BITS, StreamField
 from sim import bench
-from tests.hw.small import PACES, SHIFT
+from tests.hw.small import ONE_PACE, SHIFT
 from tests.hw.system.benches import FetcherBench
 
 SPECS = {"coded": SHIFT, "dense": replace(SHIFT, lane="multiply", feed="dense", slots=4, bus_bytes=16)}
@@ -80,7 +80,7 @@ def config(layer: Layer, contents: np.ndarray) -> list[dict[str, int]]:
     return writes
 
 
-@pytest.mark.parametrize("pauses", PACES)
+@pytest.mark.parametrize("pauses", ONE_PACE)
 @pytest.mark.parametrize("name", SPECS)
 def test_streams_come_pass_after_pass(name: str, pauses: bench.Pauses) -> None:
     spec = SPECS[name]
