@@ -94,11 +94,6 @@ def stored(results: Sequence[Json]) -> str:
 
 def gates(results: Sequence[Json]) -> str:
     """Of `shiftbook gates`: engines, and with ``--system`` what surrounds them."""
-    (report,) = results
-    rows = [
-        {"name": name, **engine, "relative": report["ratios"].get(name, {}).get("total")}
-        for name, engine in report["engines"].items()
-    ]
     columns = [
         Column("engine", lambda row: f"`{row['name']}`"),
         Column("lane, GE", count("lane_ge")),
@@ -109,23 +104,27 @@ def gates(results: Sequence[Json]) -> str:
         Column("accelerator, GE", count("accelerator_ge")),
         Column("engine's memory bits", count("memory_bits")),
     ]
-    return markdown(columns, rows)
+    return markdown(columns, engines(results))
+
+
+def engines(results: Sequence[Json]) -> list[Json]:
+    """The engines of a report of `shiftbook gates`, with their names and their gates over dense int8's."""
+    (report,) = results
+    return [
+        {"name": name, **engine, "relative": report["ratios"].get(name, {}).get("total")}
+        for name, engine in report["engines"].items()
+    ]
 
 
 def flat(results: Sequence[Json]) -> str:
     """Of `shiftbook gates --flat`: engines without hierarchy beside the sum of their modules."""
-    (report,) = results
-    rows = [
-        {"name": name, **engine, "share": engine["flat_ge"] / engine["total_ge"]}
-        for name, engine in report["engines"].items()
-    ]
     columns = [
         Column("engine", lambda row: f"`{row['name']}`"),
         Column("sum of modules, GE", count("total_ge")),
         Column("flat, GE", count("flat_ge")),
-        Column("flat over sum", ratio("share")),
+        Column("flat over sum", lambda row: f"{row['flat_ge'] / row['total_ge']:.3f}"),
     ]
-    return markdown(columns, rows)
+    return markdown(columns, engines(results))
 
 
 def cells(results: Sequence[Json]) -> str:
@@ -258,6 +257,10 @@ def trains(results: Sequence[Json]) -> str:
     return markdown(columns, rows)
 
 
+STUDIED = (0.2, 1.0)
+"""Densities of the study that the document shows."""
+
+
 def organisations(results: Sequence[Json]) -> str:
     """Of `benchmarks.organisations`: each engine, and its 10^9 gates x cycles with the cycles in brackets."""
 
@@ -268,7 +271,7 @@ def organisations(results: Sequence[Json]) -> str:
                 return ""
             return f"{found['product'] / 1e9:.2f} ({found['cycles'] / 1e3:.0f}k)"
 
-        return Column(f"{scheme} {density:.0%}".replace("%", " %"), text)
+        return Column(f"{scheme} {100 * density:.0f} %", text)
 
     (result,) = results
     rows: dict[tuple[str, int], Json] = {}
@@ -282,7 +285,7 @@ def organisations(results: Sequence[Json]) -> str:
         Column("lane", lambda row: str(row["lane"])),
         Column("W", lambda row: str(row["slots"])),
         Column("engine, GE", count("ge")),
-        *(column(scheme, density) for scheme, density in networks if density in (0.2, 1.0)),
+        *(column(scheme, density) for scheme, density in networks if density in STUDIED),
     ]
     return markdown(columns, list(rows.values()))
 
