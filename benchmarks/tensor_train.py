@@ -16,7 +16,7 @@ import argparse
 import copy
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ from frontend.lower import Normalization
 from frontend.progress import quiet
 from frontend.tensor_train.admm import Trains
 from frontend.tensor_train.chain import chains
-from frontend.tensor_train.decompose import decompose
 from frontend.tensor_train.decomposition import Training, decompose_network
 from frontend.tensor_train.network import assemble, turn_gains
 from frontend.tensor_train.plan import Plan, choose, counted
@@ -117,9 +116,7 @@ class Bench:
         wanted = graph.run(self.inputs)
         trains: Trains = choose(graph, Plan(ratio=ratio, search=name), self.inputs)  # type: ignore[arg-type]
         turn_gains(graph, list(trains))
-        weights = {path: model.get_submodule(path).weight for path in trains}
-        cores: Mapping[str, Any] = {path: decompose(weights[path], *trains[path]) for path in trains}  # type: ignore[arg-type]
-        assemble(model, trains, cores)
+        assemble(model, trains)
         after = trace(model, self.shape)
         norm, images = self.normalization, self.material.train.images
         apart = float((after.run(self.inputs) - wanted).square().mean())

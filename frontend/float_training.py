@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ class FloatTraining:
 
     def begin(self) -> None:
         """Make the optimizer, once there is everything that it trains."""
-        parameters = [p for p in self.parameters() if p.requires_grad]
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
         groups = [
             {"params": [p for p in parameters if p.dim() > 1], "weight_decay": self.recipe.decay},
             {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
@@ -83,14 +83,6 @@ class FloatTraining:
         groups = [group for group in groups if group["params"]]
         momentum = self.recipe.momentum
         self.optimizer = torch.optim.SGD(groups, lr=self.recipe.rate, momentum=momentum, nesterov=True)
-
-    def parameters(self) -> Iterable[nn.Parameter]:
-        """What is trained."""
-        return self.model.parameters()
-
-    def weights(self) -> dict[str, Tensor]:
-        """Weights, by parameter name, that take the place of the model's own."""
-        return {}
 
     def penalty(self) -> Tensor | None:
         """What is added to the loss."""
@@ -184,9 +176,8 @@ class FloatTraining:
         device, mine = self.processes.device, self.processes.share(len(images))
         inputs = normalize(images[mine], self.mean, self.std).to(device)
         target = torch.from_numpy(labels[mine]).to(device)
-        weights = self.weights()
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
-            answer = torch.func.functional_call(self.model, weights, (inputs,))
+            answer = self.model(inputs)
             with torch.no_grad():
                 wanted = None if self.teacher is None else self.teacher(inputs)
         loss = lesson_loss(answer.float(), target, wanted, self.recipe)

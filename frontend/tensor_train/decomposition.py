@@ -14,7 +14,7 @@ from frontend.processes import processes
 from frontend.progress import Progress
 from frontend.tensor_train import keep
 from frontend.tensor_train.equalize import equalize
-from frontend.tensor_train.network import assemble, train_cores, turn_gains
+from frontend.tensor_train.network import train_chains, turn_gains
 from frontend.tensor_train.plan import Plan, choose
 from frontend.trace import trace
 
@@ -83,7 +83,7 @@ def _find(
     trains = choose(graph, plan, inputs, progress)
     turn_gains(graph, list(trains))
     with processes() as group:
-        cores = train_cores(
+        train_chains(
             model,
             trains,
             plan,
@@ -99,4 +99,3 @@ def _find(
         )
     if not group.first:
         raise SystemExit(0)  # The first process alone goes on.
-    assemble(model, trains, cores)

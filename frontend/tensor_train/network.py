@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from frontend.finetune import Data, Recipe
 from frontend.graph import ConvLayer, Graph
@@ -17,12 +17,12 @@ from frontend.progress import Progress, quiet
 from frontend.tensor_train.admm import Admm, Trains
 from frontend.tensor_train.chain import Chain, chains, replace_module
 from frontend.tensor_train.cores import CoreTraining
-from frontend.tensor_train.decompose import Cores, decompose
+from frontend.tensor_train.decompose import decompose
 from frontend.tensor_train.plan import Plan, suitable
 from golden.errors import ShiftbookError
 
 
-def train_cores(
+def train_chains(
     model: nn.Module,
     trains: Trains,
     plan: Plan,
@@ -36,8 +36,8 @@ def train_cores(
     state: Path | None = None,
     log: Path | None = None,
     progress: Progress = quiet,
-) -> dict[str, Cores]:
-    """Find the cores of some layers; the rest of the model is trained along with them.
+) -> None:
+    """Put chains in the place of layers and train them; the rest of the model is trained along with them.
 
     Parameters
     ----------
@@ -66,15 +66,11 @@ def train_cores(
             updates=plan.updates,
         )
         admm.go(progress, admm_state, log)
+    assemble(model, trains)
     if plan.core_epochs and data is not None:
         recipe = replace(recipe, rate=plan.rate_of_cores(recipe.rate))
-        cores = CoreTraining(
-            *(model, data, mean, std, plan.core_epochs, seed, recipe, processes, teacher), trains=trains
-        )
+        cores = CoreTraining(model, data, mean, std, plan.core_epochs, seed, recipe, processes, teacher)
         cores.go(progress, cores_state, log)
-        return cores.finish()
-    weights = {path: model.get_submodule(path).weight for path in trains}
-    return {path: decompose(w, *trains[path]) for path, w in weights.items() if isinstance(w, Tensor)}
 
 
 def states_of(state: Path) -> tuple[Path, Path]:
@@ -82,12 +78,12 @@ def states_of(state: Path) -> tuple[Path, Path]:
     return state.with_name(state.name + ".admm"), state.with_name(state.name + ".cores")
 
 
-def assemble(model: nn.Module, trains: Trains, cores: Mapping[str, Cores]) -> None:
-    """Put chains in the place of layers, in place."""
+def assemble(model: nn.Module, trains: Trains) -> None:
+    """Put chains with the cores of their weights in the place of layers, in place."""
     for path, (modes, ranks) in trains.items():
         layer = model.get_submodule(path)
         assert isinstance(layer, nn.Conv2d)
-        chain = Chain(modes, ranks, layer).load(cores[path], layer.bias)
+        chain = Chain(modes, ranks, layer).load(decompose(layer.weight, modes, ranks), layer.bias)
         replace_module(model, path, chain.train(layer.training))
 
 

@@ -12,7 +12,6 @@ from frontend.data import load as load_data
 from frontend.load import load_model
 from frontend.tensor_train import keep
 from frontend.tensor_train.chain import chains
-from frontend.tensor_train.decompose import decompose
 from frontend.tensor_train.equalize import equalize
 from frontend.tensor_train.modes import modes_for
 from frontend.tensor_train.network import assemble, facts_of, turn_gains
@@ -58,8 +57,7 @@ def decomposed(model=None):
         for path, (outputs, inputs, ranks) in TRAINS.items()
     }
     turn_gains(graph, list(trains))
-    weights = {path: model.get_submodule(path).weight for path in trains}
-    assemble(model, trains, {path: decompose(weights[path], *trains[path]) for path in trains})
+    assemble(model, trains)
     return model
 
 
@@ -170,7 +168,7 @@ def test_digits_from_training_to_integers(digits, tmp_path, monkeypatch):
     assert {layer.name for layer in found} <= {"conv2", "conv3", "conv4", "conv5"}
     assert network.facts["cores_accuracy"] > 0.8
     # Again from the cores that were kept: nothing is trained, whatever the plan, and the same comes out.
-    monkeypatch.setattr("frontend.tensor_train.decomposition.train_cores", None)
+    monkeypatch.setattr("frontend.tensor_train.decomposition.train_chains", None)
     compress("zoo:digits", tmp_path / "b.ckpt", **options, tensor_train=Plan(), keep_cores=cores)
     assert (tmp_path / "a.ckpt").read_bytes() == (tmp_path / "b.ckpt").read_bytes()
     # With focused cores too; both on the accelerator, to the last integer.
