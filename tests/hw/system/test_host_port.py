@@ -9,7 +9,7 @@ from hw.system.host_port import COUNTERS
 from hw.system.sequencer import Fault, fingerprint
 from sim import bench
 from tests.hw.small import PACES, small
-from tests.hw.system.benches import HostBench
+from tests.hw.system.benches.host_port import HostBench
 
 OKAY, SLVERR = 0, 2
 MASKS = {0x28: 7, 0x30: 0xFFFFFFFF, 0x34: 0xFFFFFFFF, 0x38: 1}

@@ -20,7 +20,7 @@ from sim.commands import Commands
 from sim.program import Codebook, Place
 from tests.golden.layers import make_conv
 from tests.hw.small import ODD, ONE_PACE, SHIFT
-from tests.hw.system.benches import LoaderBench
+from tests.hw.system.benches.loader import LoaderBench
 
 SPECS = {
     "4x4": SHIFT,

@@ -10,7 +10,7 @@ from hw.system.interfaces import Reader, Response, stream_count
 from hw.system.read_master import IN_FLIGHT
 from sim import bench
 from tests.hw.small import PACES, SHIFT
-from tests.hw.system.benches import ReadBench
+from tests.hw.system.benches.read_master import ReadBench
 
 Ask = dict[str, int]
 

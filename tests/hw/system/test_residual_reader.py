@@ -9,7 +9,7 @@ from golden.memory import TensorLayout
 from golden.spec import PARTIAL_BYTES, Spec
 from sim import bench
 from tests.hw.small import ODD, ONE_PACE, PACES, SHIFT
-from tests.hw.system.benches import ResidualBench
+from tests.hw.system.benches.residual_reader import ResidualBench
 
 SPECS = {
     "4x4": SHIFT,

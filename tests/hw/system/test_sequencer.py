@@ -11,7 +11,7 @@ from hw.system.sequencer import MAGIC, Command, Fault, fingerprint, header_words
 from sim import bench
 from sim.commands import Commands
 from tests.hw.small import PACES, SHIFT
-from tests.hw.system.benches import SequencerBench
+from tests.hw.system.benches.sequencer import SequencerBench
 
 KINDS = SequencerBench.KINDS
 WHERE = 5000

@@ -10,7 +10,7 @@ from golden.spec import PARTIAL_BYTES, Spec
 from hw.system.interfaces import Response
 from sim import bench
 from tests.hw.small import ODD, ONE_PACE, PACES, SHIFT
-from tests.hw.system.benches import StoreBench
+from tests.hw.system.benches.store import StoreBench
 
 SPECS = {
     "4x4": SHIFT,

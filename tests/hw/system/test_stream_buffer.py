@@ -7,7 +7,7 @@ import pytest
 
 from sim import bench
 from tests.hw.small import SHIFT
-from tests.hw.system.benches import StreamBench
+from tests.hw.system.benches.stream_buffer import StreamBench
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES)

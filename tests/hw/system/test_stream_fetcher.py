@@ -14,7 +14,7 @@ from hw.system.interfaces import stream_count
 from hw.system.stream_fetcher import FIELD_BITS, StreamField
 from sim import bench
 from tests.hw.small import ONE_PACE, SHIFT
-from tests.hw.system.benches import FetcherBench
+from tests.hw.system.benches.stream_fetcher import FetcherBench
 
 SPECS = {"coded": SHIFT, "dense": replace(SHIFT, lane="multiply", feed="dense", slots=4, bus_bytes=16)}
 MEMORY = 1024

@@ -1,0 +1,111 @@
+"""What stands around the read master."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import Spec
+from hw.system.interfaces import LENGTH_WIDTH, Reader, answer, beat_address_width, stream_count
+from hw.system.read_master import ReadMaster
+from tests.hw.system.benches.parts import COUNT, into, log, out, unsteady
+
+
+class ReadBench(wiring.Component):
+    """A read master with a memory that holds in each beat its address.
+
+    A beat of memory, with its response, takes one of ``ticks``. In each cycle with one of ``halts``
+    nothing may begin. ``grants`` tells who was chosen of whom, how much of it, and what was on its way;
+    ``wrong`` is there where a valid payload changed.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.reads = ReadMaster(spec)
+        address = beat_address_width(spec)
+        ask = {"address": address, "beats": LENGTH_WIDTH, "index": range(stream_count(spec)), "last": 1}
+        super().__init__(
+            {
+                "asks": into(ask).array(len(Reader)),
+                "ticks": In(stream.Signature(2)),
+                "halts": In(stream.Signature(1)),
+                "grants": out(
+                    {
+                        "chosen": 4,
+                        "wanted": 4,
+                        "halted": 1,
+                        "beats": COUNT,
+                        "in_flight": COUNT,
+                        "bursts": COUNT,
+                    }
+                ),
+                "bursts": Out(self.reads.address.signature),
+                "answers": out({"answer": answer(spec), "resp": 2, "wrong": 1}),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.reads = reads = self.reads
+        granted = Signal(COUNT)
+        chosen, wanted = [], []
+        for number, (ask, request) in enumerate(zip(self.asks, reads.requests, strict=True)):
+            done = Signal(LENGTH_WIDTH, name=f"done_{number}")
+            m.d.comb += [
+                request.valid.eq(ask.valid),
+                request.address.eq(ask.payload.address + done),
+                request.beats.eq(ask.payload.beats - done),
+                request.index.eq(ask.payload.index),
+                request.last.eq(ask.payload.last),
+                ask.ready.eq(request.grant & (request.granted == request.beats)),
+            ]
+            with m.If(request.grant):
+                m.d.sync += done.eq(Mux(ask.ready, 0, done + request.granted))
+                m.d.comb += granted.eq(request.granted)
+            chosen.append(request.grant)
+            wanted.append(request.valid)
+        m.d.comb += [reads.halt.eq(self.halts.valid), self.halts.ready.eq(1)]
+        wrong = self._memory(m, reads)
+        ended = reads.beat & reads.read.payload.last
+        in_flight, under_way = Signal(COUNT), Signal(COUNT)
+        m.d.sync += [
+            in_flight.eq(in_flight + granted - reads.beat),
+            under_way.eq(under_way + (granted != 0) - ended),
+        ]
+        item = Cat(*chosen, *wanted, reads.halt, granted, in_flight, under_way)
+        log(m, "grants", self.grants, item, Cat(chosen).any())
+        idle = Signal()  # says so while something is under way
+        m.d.sync += idle.eq(idle | (reads.idle & (under_way != 0)))
+        m.d.comb += [
+            self.answers.payload.answer.eq(reads.answers.payload),
+            self.answers.payload.resp.eq(reads.response),
+            self.answers.payload.wrong.eq(wrong | idle),
+            self.answers.valid.eq(reads.answers.valid),
+            reads.answers.ready.eq(self.answers.ready),
+        ]
+        return m
+
+    def _memory(self, m: Module, reads: ReadMaster) -> Value:
+        burst = reads.address
+        m.submodules.asked = asked = SyncFIFOBuffered(width=len(burst.payload.as_value()), depth=64)
+        head = data.View(burst.payload.shape(), asked.r_data)
+        number = Signal(COUNT)
+        read = reads.read
+        m.d.comb += [
+            self.bursts.payload.eq(burst.payload),
+            self.bursts.valid.eq(burst.valid & asked.w_rdy),
+            burst.ready.eq(self.bursts.ready & asked.w_rdy),
+            asked.w_en.eq(burst.valid & burst.ready),
+            asked.w_data.eq(burst.payload),
+            read.valid.eq(self.ticks.valid & asked.r_rdy),
+            self.ticks.ready.eq(read.ready & asked.r_rdy),
+            read.payload.data.eq(head.address + number),
+            read.payload.resp.eq(self.ticks.payload),
+            read.payload.last.eq(number == head.more_beats),
+            asked.r_en.eq(read.valid & read.ready & read.payload.last),
+        ]
+        with m.If(read.valid & read.ready):
+            m.d.sync += number.eq(Mux(read.payload.last, 0, number + 1))
+        return unsteady(m, burst)

@@ -1,0 +1,83 @@
+"""What stands around the sequencer."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Elaboratable, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In
+
+from golden.spec import Spec
+from hw import registers
+from hw.system.interfaces import beat_address_width
+from hw.system.sequencer import WORD_WIDTH, Sequencer
+from tests.hw.system.benches.parts import COUNT, into, log, out
+
+
+class SequencerBench(wiring.Component):
+    """A sequencer that is started for each of ``starts`` and told what happens around it.
+
+    It gets ``words`` when it has asked for them. A layer takes some cycles, and so do its outputs; a pause
+    ends by itself. ``events``: what was done, of `SequencerBench.KINDS`; ``asked``: bursts of the program.
+    """
+
+    KINDS = ("configure", "load", "begin", "paused", "finished", "fault")
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        event = {"kind": 3, "address": registers.ADDRESS_WIDTH, "data": 32, "layers": 16}
+        super().__init__(
+            {
+                "starts": into({"base": beat_address_width(spec), "pause": 1}),
+                "words": In(stream.Signature(WORD_WIDTH)),
+                "events": out(event),
+                "asked": out({"address": beat_address_width(spec), "beats": 8}),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        spec = self.spec
+        m.submodules.sequencer = unit = Sequencer(spec)
+        request, fault = unit.request, unit.fault.any()
+        clock, since, waited = Signal(8), Signal(4), Signal(2)
+        available = Signal(COUNT)  # words that were asked for and not taken
+        granted, moved = Signal(8), Signal()
+        m.d.comb += [
+            unit.start.eq(self.starts.valid & ~unit.busy),
+            self.starts.ready.eq(unit.finished | fault),
+            unit.stop.eq(fault),
+            unit.base.eq(self.starts.payload.base),
+            unit.pause.eq(self.starts.payload.pause),
+            unit.go_on.eq(waited == 3),
+            unit.room.eq(clock[1]),
+            unit.layer_over.eq(since == 9),
+            unit.quiet.eq(clock[3] | (waited != 0)),
+            request.grant.eq(request.valid & clock[0]),
+            request.granted.eq(Mux(request.beats < spec.burst_beats, request.beats, spec.burst_beats)),
+            granted.eq(Mux(request.grant, request.granted, 0)),
+            unit.words.valid.eq(self.words.valid & (available != 0)),
+            unit.words.payload.eq(self.words.payload),
+            self.words.ready.eq(unit.words.ready & (available != 0)),
+            moved.eq(self.words.valid & self.words.ready),
+        ]
+        m.d.sync += [
+            clock.eq(clock + 1),
+            since.eq(Mux(unit.begin, 1, Mux(since == 0, 0, since + 1))),
+            waited.eq(Mux(unit.paused, waited + 1, 0)),
+            available.eq(available + granted * (8 * spec.bus_bytes // WORD_WIDTH) - moved),
+        ]
+        with m.If(unit.start):
+            m.d.sync += available.eq(0)
+        paused = unit.paused & (waited == 0)
+        kind, address, word = Signal(3), Signal(registers.ADDRESS_WIDTH), Signal(32)
+        strobes = (unit.configure, unit.load, unit.begin, paused, unit.finished, fault)
+        for number, strobe in enumerate(strobes):
+            with m.If(strobe):
+                m.d.comb += kind.eq(number)
+        with m.If(fault):
+            m.d.comb += word.eq(unit.fault)
+        with m.Elif(unit.configure):
+            m.d.comb += [address.eq(unit.config.address), word.eq(unit.config.data)]
+        log(m, "events", self.events, Cat(kind, address, word, unit.layers), Cat(strobes).any())
+        log(m, "asked", self.asked, Cat(request.address, granted), request.grant)
+        return m
