@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from benchmarks.command import start
 from frontend.batches import normalize
-from frontend.compress import ends, normalization_for
+from frontend.compression import ends
 from frontend.data import Dataset, load
 from frontend.load import load_model
+from frontend.normalization import normalization_for
 from frontend.schemes import QuantizedLayer, make
 from frontend.surroundings import surroundings
 from frontend.trace import any_layout, trace

@@ -26,12 +26,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.command import start
+from frontend.batch_norm import refresh_statistics
 from frontend.batches import normalize
-from frontend.compress import Material, gather, normalization_for, refresh_statistics
 from frontend.finetune import Recipe
 from frontend.graph import Graph
 from frontend.load import Source, load_model
-from frontend.lower import Normalization
+from frontend.material import Material, gather
+from frontend.normalization import Normalization, normalization_for
 from frontend.progress import quiet
 from frontend.tensor_train.admm import Trains
 from frontend.tensor_train.chain import chains

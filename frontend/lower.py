@@ -13,7 +13,7 @@ negative gain gets its weights negated, which costs nothing where a term has a s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from frontend.calibrate import Affine
 from frontend.codebooks.negate import negate
 from frontend.graph import INPUT, ConcatLayer, ConvLayer, Graph, Layer, PoolLayer
 from frontend.narrow import narrow
+from frontend.normalization import Normalization
 from frontend.progress import Progress, quiet
 from frontend.schemes import QuantizedLayer
 from golden.coding import code_weights
@@ -37,19 +38,6 @@ Flags = NDArray[np.bool_]
 
 CONSTANT_BITS = 10
 """A channel whose output does not depend on its input has its bias in units of 2^-10 steps, where it can."""
-
-
-@dataclass(frozen=True)
-class Normalization:
-    """``(pixel / 255 - mean) / std``, each [C]."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def range(self) -> tuple[float, float]:
-        """Lowest and highest value that any pixel can become."""
-        ends = [(level - m) / s for m, s in zip(self.mean, self.std, strict=True) for level in (0.0, 1.0)]
-        return min(ends), max(ends)
 
 
 def lower(

@@ -7,7 +7,8 @@ from torch import nn
 from frontend.batches import normalize
 from frontend.calibrate import calibrate
 from frontend.graph import ConvLayer, activate
-from frontend.lower import Normalization, fold_norm, lower
+from frontend.lower import fold_norm, lower
+from frontend.normalization import Normalization
 from frontend.schemes import get
 from frontend.trace import trace
 from frontend.train import quantize_weights

@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 
 from frontend import train, zoo
+from frontend.batch_norm import refresh_statistics
 from frontend.batches import normalize
-from frontend.compress import compress, normalization_for, refresh_statistics
+from frontend.compress import compress
 from frontend.data import load
 from frontend.load import Source
-from frontend.lower import Normalization
+from frontend.normalization import Normalization, normalization_for
 from frontend.schemes import get
 from frontend.trace import trace
 from frontend.zoo.digits import Digits

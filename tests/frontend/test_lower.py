@@ -12,7 +12,8 @@ from torch import nn
 from frontend.batches import normalize
 from frontend.calibrate import Affine
 from frontend.graph import INPUT, PoolLayer
-from frontend.lower import Normalization, clamps, fixed_point, fold_norm, input_requantizer, lower
+from frontend.lower import clamps, fixed_point, fold_norm, input_requantizer, lower
+from frontend.normalization import Normalization
 from frontend.schemes import QuantizedLayer
 from frontend.trace import trace
 from golden import executor
