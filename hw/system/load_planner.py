@@ -47,6 +47,31 @@ NEEDS = (
 )
 
 
+class Walk:
+    """Where a planner is: in a row of tiles, a column of that, a column of blocks of that, a beat of that."""
+
+    def __init__(self, planner: LoadPlanner) -> None:
+        spec, place = planner.spec, planner.segments.payload
+        wide = beat_address_width(spec)
+        # Addresses, in beats: of the row of tiles, the column of blocks, what is asked for next.
+        self.row, self.column, self.beat = (
+            Signal(wide, name=f"{name}_address") for name in ("row", "column", "beat")
+        )
+        self.rows_left = Signal(TILE_WIDTH)
+        self.columns_left = Signal(TILE_WIDTH + 2)
+        self.beats_left = Signal(len(planner.row_beats))
+        self.channels_left = Signal.like(planner.channels)  # of the beat, not asked for
+        self.first_row = Signal(signed(TILE_WIDTH + 2))  # row of blocks where this row of tiles begins
+        self.block_row = Signal(signed(TILE_WIDTH + 2))
+        self.block_column = Signal(signed(TILE_WIDTH + 2))
+        self.number = Signal.like(place.column)  # of the column
+        self.odd = Signal()  # the second column of blocks of two
+        self.block = Signal.like(place.block)
+        self.beat_of_block = Signal(range(spec.block_beats))
+        self.last_beat, self.last_block = Signal(), Signal()
+        self.in_rows, self.in_columns = Signal(), Signal()
+
+
 class LoadPlanner(wiring.Component):
     """Rows of tiles, columns of each (those beside the tiles too), with stride 2 two columns of blocks in
     each, and the beats of these that a tile needs: a segment each.
@@ -126,114 +151,115 @@ class LoadPlanner(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        wide = beat_address_width(self.spec)
-        row, column, beat = (Signal(wide, name=f"{name}_address") for name in ("row", "column", "beat"))
-        rows_left = Signal(TILE_WIDTH)
-        columns_left = Signal(TILE_WIDTH + 2)
-        beats_left = Signal(len(self.row_beats))
-        first_row = Signal(signed(TILE_WIDTH + 2))  # row of blocks where this row of tiles begins
-        block_row = Signal(signed(TILE_WIDTH + 2))
-        block_column = Signal(signed(TILE_WIDTH + 2))
-        place = self.segments.payload
-        number = Signal.like(place.column)
-        odd = Signal()
-        block = Signal.like(place.block)
-        beat_of_block = Signal(range(self.spec.block_beats))
-        last_beat, last_block, in_rows, in_columns = Signal(), Signal(), Signal(), Signal()
-        left = Signal.like(self.channels)  # channels of the beat that were not asked for
-        m.d.comb += [
-            block_row.eq(first_row + block),
-            in_rows.eq((block_row >= 0) & (block_row < self.block_rows)),
-            in_columns.eq((block_column >= 0) & (block_column < self.block_cols)),
-            last_beat.eq((beats_left == 1) | ~in_columns),
-            last_block.eq(odd | ~self.strided),
-            self.request.address.eq(beat),
-            self.request.beats.eq(left),
-            place.kind.eq(Mux(in_columns, Mux(in_rows, Kind.PIXELS, Kind.ROWS), Kind.COLUMN)),
-            place.column.eq(number),
-            place.odd.eq(odd),
-            place.block.eq(block),
-            place.beat.eq(beat_of_block),
-            place.first.eq(block == self.first_block),
-            place.last.eq(block == self.last_block),
-            place.last_row.eq(block_row == self.block_rows - 1),
-            place.last_column.eq(block_column == self.block_cols - 1),
-            place.ends.eq(last_beat & last_block),
-        ]
+        at = Walk(self)
+        self._look(m, at)
         state = Signal(State)
         with m.Switch(state):
             with m.Case(State.ROW):
                 m.d.sync += [
-                    column.eq(row),
-                    columns_left.eq(self.tile_cols + self.left + self.right),
-                    block_column.eq(-(self.left << self.strided)),
+                    at.column.eq(at.row),
+                    at.columns_left.eq(self.tile_cols + self.left + self.right),
+                    at.block_column.eq(-(self.left << self.strided)),
                     state.eq(State.COLUMN),
                 ]
             with m.Case(State.COLUMN):
-                with m.If(columns_left == 0):
-                    m.d.sync += [
-                        rows_left.eq(rows_left - 1),
-                        row.eq(row + self.source_row_step),
-                        first_row.eq(first_row + 1 + self.strided),
-                        state.eq(Mux(rows_left == 1, State.IDLE, State.ROW)),
-                    ]
-                with m.Elif(self.may_load):
-                    m.d.comb += self.claim.eq(1)
-                    m.d.sync += [columns_left.eq(columns_left - 1), state.eq(State.BLOCK)]
+                self._begin_column(m, at, state)
             with m.Case(State.BLOCK):
                 m.d.sync += [
-                    beat.eq(column),
-                    block.eq(self.first_block),
-                    beat_of_block.eq(self.first_beat),
-                    beats_left.eq(self.row_beats),
+                    at.beat.eq(at.column),
+                    at.block.eq(self.first_block),
+                    at.beat_of_block.eq(self.first_beat),
+                    at.beats_left.eq(self.row_beats),
                     state.eq(State.SEGMENT),
                 ]
             with m.Case(State.SEGMENT):
                 m.d.comb += self.segments.valid.eq(1)
-                m.d.sync += left.eq(self.channels)
+                m.d.sync += at.channels_left.eq(self.channels)
                 with m.If(self.segments.ready):
-                    m.d.sync += state.eq(Mux(in_rows & in_columns, State.ASK, State.NEXT))
+                    m.d.sync += state.eq(Mux(at.in_rows & at.in_columns, State.ASK, State.NEXT))
             with m.Case(State.ASK):
-                m.d.comb += self.request.valid.eq(1)
-                with m.If(self.request.grant):
-                    m.d.sync += [beat.eq(beat + self.request.granted), left.eq(left - self.request.granted)]
-                    with m.If(self.request.granted == left):
-                        # the steps are counted from the first channel
-                        m.d.sync += [
-                            beat.eq(beat + self.request.granted - self.channels),
-                            state.eq(State.NEXT),
-                        ]
+                self._ask(m, at, state)
             with m.Case(State.NEXT):
-                with m.If(last_beat):
-                    m.d.sync += [
-                        odd.eq(~last_block),
-                        number.eq(number + last_block),
-                        block_column.eq(block_column + 1),
-                        column.eq(column + self.source_block_step),
-                        state.eq(Mux(last_block, State.COLUMN, State.BLOCK)),
-                    ]
-                with m.Else():
-                    m.d.sync += [beats_left.eq(beats_left - 1), state.eq(State.SEGMENT)]
-                    with m.If(beat_of_block == self.spec.block_beats - 1):
-                        m.d.sync += [
-                            beat_of_block.eq(0),
-                            block.eq(block + 1),
-                            beat.eq(beat + self.source_skip),
-                        ]
-                    with m.Else():
-                        m.d.sync += [
-                            beat_of_block.eq(beat_of_block + 1),
-                            beat.eq(beat + self.source_beat_step),
-                        ]
+                self._go_on(m, at, state)
         with m.If(self.begin):
             m.d.sync += [
-                row.eq(self.base + self.source),
-                rows_left.eq(self.tile_rows),
-                first_row.eq(0),
-                number.eq(0),
-                odd.eq(0),
+                at.row.eq(self.base + self.source),
+                at.rows_left.eq(self.tile_rows),
+                at.first_row.eq(0),
+                at.number.eq(0),
+                at.odd.eq(0),
                 state.eq(State.ROW),
             ]
         with m.If(self.clear):
             m.d.sync += state.eq(State.IDLE)
         return m
+
+    def _look(self, m: Module, at: Walk) -> None:
+        """What is at this place, for the bus and for the other half."""
+        place = self.segments.payload
+        m.d.comb += [
+            at.block_row.eq(at.first_row + at.block),
+            at.in_rows.eq((at.block_row >= 0) & (at.block_row < self.block_rows)),
+            at.in_columns.eq((at.block_column >= 0) & (at.block_column < self.block_cols)),
+            at.last_beat.eq((at.beats_left == 1) | ~at.in_columns),
+            at.last_block.eq(at.odd | ~self.strided),
+            self.request.address.eq(at.beat),
+            self.request.beats.eq(at.channels_left),
+            place.kind.eq(Mux(at.in_columns, Mux(at.in_rows, Kind.PIXELS, Kind.ROWS), Kind.COLUMN)),
+            place.column.eq(at.number),
+            place.odd.eq(at.odd),
+            place.block.eq(at.block),
+            place.beat.eq(at.beat_of_block),
+            place.first.eq(at.block == self.first_block),
+            place.last.eq(at.block == self.last_block),
+            place.last_row.eq(at.block_row == self.block_rows - 1),
+            place.last_column.eq(at.block_column == self.block_cols - 1),
+            place.ends.eq(at.last_beat & at.last_block),
+        ]
+
+    def _begin_column(self, m: Module, at: Walk, state: Signal) -> None:
+        """Claim room for a column, or go on to the next row of tiles."""
+        with m.If(at.columns_left == 0):
+            m.d.sync += [
+                at.rows_left.eq(at.rows_left - 1),
+                at.row.eq(at.row + self.source_row_step),
+                at.first_row.eq(at.first_row + 1 + self.strided),
+                state.eq(Mux(at.rows_left == 1, State.IDLE, State.ROW)),
+            ]
+        with m.Elif(self.may_load):
+            m.d.comb += self.claim.eq(1)
+            m.d.sync += [at.columns_left.eq(at.columns_left - 1), state.eq(State.BLOCK)]
+
+    def _ask(self, m: Module, at: Walk, state: Signal) -> None:
+        """Ask for the pixels of all channels, a burst at a time."""
+        granted = self.request.granted
+        m.d.comb += self.request.valid.eq(1)
+        with m.If(self.request.grant):
+            m.d.sync += [at.beat.eq(at.beat + granted), at.channels_left.eq(at.channels_left - granted)]
+            with m.If(granted == at.channels_left):
+                # the steps are counted from the first channel
+                m.d.sync += [at.beat.eq(at.beat + granted - self.channels), state.eq(State.NEXT)]
+
+    def _go_on(self, m: Module, at: Walk, state: Signal) -> None:
+        """To the next beat of this column of blocks, to the next column of blocks, or of tiles."""
+        with m.If(at.last_beat):
+            m.d.sync += [
+                at.odd.eq(~at.last_block),
+                at.number.eq(at.number + at.last_block),
+                at.block_column.eq(at.block_column + 1),
+                at.column.eq(at.column + self.source_block_step),
+                state.eq(Mux(at.last_block, State.COLUMN, State.BLOCK)),
+            ]
+        with m.Else():
+            m.d.sync += [at.beats_left.eq(at.beats_left - 1), state.eq(State.SEGMENT)]
+            with m.If(at.beat_of_block == self.spec.block_beats - 1):
+                m.d.sync += [
+                    at.beat_of_block.eq(0),
+                    at.block.eq(at.block + 1),
+                    at.beat.eq(at.beat + self.source_skip),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    at.beat_of_block.eq(at.beat_of_block + 1),
+                    at.beat.eq(at.beat + self.source_beat_step),
+                ]
