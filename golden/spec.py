@@ -40,6 +40,33 @@ NARROWEST_BUS = 8
 MAX_RING = 3
 """Bits of the number of tile columns that an activation bank can hold side by side."""
 
+RANGES = {
+    "rows": (2, 32),
+    "cols": (2, 32),
+    "slots": (1, 16),
+    "accumulator_width": (16, 32),
+    "multiplier_width": (9, 16),
+    "shift_width": (4, 6),
+    "tile_words": (64, 1 << 14),
+    "table_entries": (4, 256),
+    "codebook_rows": (16, 8192),
+    "codebooks": (1, 4),
+    "vector_size": (1, 32),
+    "code_symbols": (4, 256),
+    "gap_symbols": (4, 256),
+    "code_length": (8, 15),
+    "word_width": (16, 32),
+    "position_width": (8, 20),
+    "channel_counter_width": (8, 16),
+    "bus_bytes": (NARROWEST_BUS, 64),
+    "burst_beats": (2, 64),
+    "outstanding": (1, 64),
+}
+"""Least and largest value of each parameter that has a range of its own."""
+
+POWERS_OF_TWO = ("tile_words", "bus_bytes", "burst_beats", "buffer_beats", "group_channels", "word_width")
+"""Parameters that addresses are cut at."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
@@ -123,42 +150,9 @@ class Spec:
     group_channels: int = 8
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("rows", 2, 32),
-            ("cols", 2, 32),
-            ("slots", 1, 16),
-            ("accumulator_width", 16, 32),
-            ("multiplier_width", 9, 16),
-            ("shift_width", 4, 6),
-            ("requantizers", 1, self.rows * self.cols),
-            ("tile_words", 64, 1 << 14),
-            ("table_entries", 4, 256),
-            ("codebook_rows", 16, 8192),
-            ("codebooks", 1, 4),
-            ("vector_size", 1, 32),
-            ("code_symbols", 4, 256),
-            ("gap_symbols", 4, 256),
-            ("code_length", 8, 15),
-            ("word_width", 16, 32),
-            ("position_width", 8, 20),
-            ("channel_counter_width", 8, 16),
-            ("bus_bytes", NARROWEST_BUS, 64),
-            ("burst_beats", 2, 64),
-            ("outstanding", 1, 64),
-            ("buffer_beats", 2 * self.burst_beats, 1024),
-            ("group_channels", PARTIAL_BYTES // 2, self.burst_beats),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not low <= value <= high:
-                raise ShiftbookError(f"{name} must be an integer in {low}..{high}, not {value!r}")
-        for name in (
-            "tile_words",
-            "bus_bytes",
-            "burst_beats",
-            "buffer_beats",
-            "group_channels",
-            "word_width",
-        ):
+        self._check_ranges()
+        self._check_lanes()
+        for name in POWERS_OF_TWO:
             if getattr(self, name) & (getattr(self, name) - 1):
                 raise ShiftbookError(f"{name} must be a power of two, not {getattr(self, name)}")
         if self.bus_bytes < self.pitch:
@@ -176,6 +170,20 @@ class Spec:
                 f"{self.requantizers} requantizers cannot drain {self.rows}x{self.cols} lanes in even parts "
                 f"or whole rows of a beat of {self.bus_bytes} bytes"
             )
+
+    def _check_ranges(self) -> None:
+        ranges = {
+            **RANGES,
+            "requantizers": (1, self.rows * self.cols),
+            "buffer_beats": (2 * self.burst_beats, 1024),
+            "group_channels": (PARTIAL_BYTES // 2, self.burst_beats),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or not low <= value <= high:
+                raise ShiftbookError(f"{name} must be an integer in {low}..{high}, not {value!r}")
+
+    def _check_lanes(self) -> None:
         if self.lane not in get_args(Lane):
             raise ShiftbookError(f"lane must be one of {get_args(Lane)}, not {self.lane!r}")
         if self.feed not in get_args(Feed):
