@@ -1,4 +1,4 @@
-"""A checkpoint of two layers that every command can run in no time."""
+"""A checkpoint of two layers that every command can run in no time, and a folder of results."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 
 from golden.checkpoint import save
 from golden.network import Conv, Input, Network, Requantize, Weights
+from tests.shiftbook.results import RESULTS, write
 
 CLASSES = ("bird", "cat", "dog")
 IMAGES = 6
@@ -59,3 +60,9 @@ def data(images: np.ndarray, tmp_path: Path) -> Path:
     path = tmp_path / "images.npz"
     np.savez(path, x=images, y=np.arange(IMAGES) % 3)
     return path
+
+
+@pytest.fixture
+def everything(tmp_path: Path) -> Path:
+    """A folder with a result of every command."""
+    return write(tmp_path / "in", **{f"f{i}": make() for i, make in enumerate(RESULTS.values())})

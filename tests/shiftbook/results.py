@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from shiftbook import cli
+
 Json = dict[str, Any]
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -188,3 +190,10 @@ class Page(HTMLParser):
     def values(self, name: str) -> list[str]:
         """Of an attribute, wherever it is."""
         return [value for _, found in self.attributes if (value := found.get(name)) is not None]
+
+
+def made(folder: Path, *options: str) -> str:
+    """The page that the command makes of a folder."""
+    page = folder.parent / "report.html"
+    assert cli.main(["report", str(folder), "-o", str(page), *options]) == 0
+    return page.read_text(encoding="utf-8")

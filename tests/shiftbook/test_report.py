@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import html
-import itertools
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,20 +12,23 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shiftbook import cli
-from shiftbook.report.cycles import _counted
-from shiftbook.report.palette import COLOURS, HUES
-from shiftbook.report.pareto import front
-from shiftbook.report.reading import read_folder, short_names
-from shiftbook.report.schema import Counters, Row
-from shiftbook.report.summary import baseline, best
-from shiftbook.report.weights import cells
-from tests.shiftbook.results import RESULTS, Page, compare, compress, engine, gates, inspect, row, run, write
+from shiftbook.report.reading import read_folder
+from tests.shiftbook.results import (
+    RESULTS,
+    Page,
+    compare,
+    compress,
+    engine,
+    gates,
+    inspect,
+    made,
+    row,
+    run,
+    write,
+)
 
 SECTION = {
     "compare": "pareto",
@@ -37,18 +37,6 @@ SECTION = {
     "inspect": "weights",
     "compress": "compression",
 }
-
-
-def made(folder: Path, *options: str) -> str:
-    """The page that the command makes of a folder."""
-    page = folder.parent / "report.html"
-    assert cli.main(["report", str(folder), "-o", str(page), *options]) == 0
-    return page.read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def everything(tmp_path: Path) -> Path:
-    return write(tmp_path / "in", **{f"f{i}": make() for i, make in enumerate(RESULTS.values())})
 
 
 @dataclass(frozen=True)
@@ -366,172 +354,7 @@ def test_results_of_a_real_run(checkpoint: Path, data: Path, tmp_path: Path) -> 
     assert f"{counted['compared']:,} integers compared: small" in page.text
 
 
-Costs = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12)
-
-
-@given(Costs)
-def test_front_is_what_nothing_beats(points: list[tuple[int, int]]) -> None:
-    def beaten(a: tuple[int, int]) -> bool:
-        return any(b[0] <= a[0] and b[1] >= a[1] and b != a for b in points)
-
-    found = front(points)
-    assert sorted(found) == [i for i, point in enumerate(points) if not beaten(point)]
-    assert [points[i] for i in found] == sorted(points[i] for i in found)
-
-
-def test_the_best_point_keeps_the_accuracy() -> None:
-    rows = [
-        Row.model_validate(row(name, engine, cost, accuracy))
-        for name, engine, cost, accuracy in (
-            ("cheap", "pair", 10.0, 0.5),
-            ("base", "int8", 4000.0, 0.9),
-            ("good", "pair", 1000.0, 0.89),
-            ("dear", "pair", 2000.0, 0.95),
-        )
-    ]
-    assert baseline(rows).checkpoint == "base"
-    assert best(rows).checkpoint == "good"
-    for accuracy in (k / 200 for k in range(2, 201)):  # just a point less is not too much
-        pair = [rows[1].model_copy(update={"accuracy": accuracy})]
-        pair += [rows[2].model_copy(update={"accuracy": (round(200 * accuracy) - 2) / 200})]
-        assert best(pair).checkpoint == "good"
-    blind = [each.model_copy(update={"accuracy": None}) for each in rows]
-    assert best(blind).checkpoint == "cheap"
-    assert baseline(rows[2:]).checkpoint == "good"
-
-
-@given(st.lists(st.integers(-128, 127), min_size=1, max_size=20, unique=True), st.booleans())
-def test_cells_hold_their_values_and_do_not_meet(values: list[int], across: bool) -> None:
-    values = sorted(value for value in values if value or across)
-    found = cells(values, across)
-    assert len(found) == len(values)
-    assert all(low < value < high for value, (low, high) in zip(values, found, strict=True))
-    assert all(a[1] <= b[0] for a, b in itertools.pairwise(found))
-    assert across or not any(low < 0 < high for low, high in found)
-
-
-Count = st.integers(0, 50)
-
-
-@given(Count, Count, Count, Count, Count, Count)
-def test_parts_of_a_layer_add_up_to_its_cycles(cycles, busy, issue, stream, output, load) -> None:
-    layer = Counters(
-        name="x",
-        cycles=cycles,
-        busy=busy,
-        issue=issue,
-        stream_wait=stream,
-        output_wait=output,
-        load_wait=load,
-    )
-    parts = _counted(layer)
-    assert sum(parts) == cycles
-    assert min(parts) >= 0
-
-
-def test_checkpoints_of_one_name_are_told_by_their_paths() -> None:
-    assert short_names(["a/x.ckpt", "b/x.ckpt", "c/y.ckpt"]) == ["a/x.ckpt", "b/x.ckpt", "y"]
-
-
 def test_other_commands_do_not_wait_for_plots() -> None:
     code = "import sys, shiftbook.cli; print({'matplotlib', 'jinja2', 'shiftbook.report'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"
-
-
-def test_colours_that_plots_use_are_all_different() -> None:
-    assert len({pair[0] for pair in COLOURS.values()}) == len(COLOURS)
-
-
-SEEN_BY = {
-    "most": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-    "protanopes": [
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ],
-    "deuteranopes": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.01182, 0.04294, 0.968881],
-    ],
-    "tritanopes": [
-        [1.255528, -0.076749, -0.178779],
-        [-0.078411, 0.930809, 0.147602],
-        [0.004733, 0.691367, 0.3039],
-    ],
-}
-"""On linear RGB. Source: Machado, Oliveira and Fernandes, A Physiologically-based Model, 2009; severity 1."""
-
-TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-WHITE = np.array([0.9505, 1.0, 1.089])
-
-
-def _lab(colour: str, sight: str) -> np.ndarray:
-    """CIE L*a*b* of a colour as it is seen."""
-    coded = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
-    xyz = TO_XYZ @ np.clip(SEEN_BY[sight] @ linear, 0, 1) / WHITE
-    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
-
-
-@pytest.mark.parametrize("sight", SEEN_BY)
-@pytest.mark.parametrize("dark", [False, True])
-def test_hues_are_told_apart(sight: str, dark: bool) -> None:
-    """By all, on either page: 2.3 is a difference just seen."""
-    seen = [_lab(COLOURS[hue][dark], sight) for hue in HUES]
-    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 15
-
-
-MEASURE = """<!doctype html><meta charset="utf-8"><body>
-<iframe style="border:0;width:{width}px;height:900px" srcdoc="{page}"></iframe><pre></pre>
-<script>
-addEventListener("load", () => {{
-  const inner = document.querySelector("iframe").contentDocument;
-  const root = inner.documentElement;
-  const shown = inner.querySelector("svg text");
-  document.querySelector("pre").textContent = JSON.stringify({{
-    client: root.clientWidth, scroll: root.scrollWidth,
-    page: getComputedStyle(inner.body).backgroundColor,
-    plots: [...inner.querySelectorAll("svg")].every(svg => svg.getBoundingClientRect().height > 40),
-    text: getComputedStyle(shown).fill,
-  }});
-}});
-</script>"""
-
-
-def _rgb(colour: str) -> str:
-    return "rgb({}, {}, {})".format(*(int(colour[i : i + 2], 16) for i in (1, 3, 5)))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("dark", [False, True])
-def test_in_a_browser(width: int, dark: bool, everything: Path, tmp_path: Path) -> None:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    browser = next((found for name in names if (found := shutil.which(name))), None)
-    if browser is None:
-        pytest.skip("no Chromium to look at the page with (Debian: apt install chromium)")
-    write(everything, longest=compare(row(f"{'long' * 40}.ckpt", "int8", 1.0, 0.5)))
-    shell = tmp_path / "measure.html"
-    shell.write_text(MEASURE.format(width=width, page=html.escape(made(everything))))
-    command = [
-        browser,
-        "--headless",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        "--enable-logging=stderr",
-        "--dump-dom",
-    ]
-    command += ["--no-sandbox"] if os.geteuid() == 0 else []
-    command += [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1400,1000"]
-    command += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", shell.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    found = json.loads(re.search(r"<pre>(.*)</pre>", done.stdout)[1])
-    assert found["client"] == width
-    assert found["scroll"] == width
-    assert found["plots"]
-    assert found["page"] == _rgb(COLOURS["page"][dark])
-    assert found["text"] in {_rgb(pair[dark]) for pair in COLOURS.values()}
-    assert "CONSOLE" not in done.stderr
