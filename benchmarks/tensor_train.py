@@ -37,10 +37,12 @@ from frontend.progress import quiet
 from frontend.tensor_train.admm import Trains
 from frontend.tensor_train.chain import chains
 from frontend.tensor_train.decomposition import Training, decompose_network
+from frontend.tensor_train.keep import Facts
 from frontend.tensor_train.network import assemble, turn_gains
 from frontend.tensor_train.plan import Plan, choose, counted
 from frontend.trace import any_layout, trace
 from frontend.train import accuracy
+from golden.errors import ShiftbookError
 from shiftbook.console import progress_bar
 
 Json = dict[str, Any]
@@ -96,7 +98,8 @@ class Bench:
         )
         scores = graph.run(self.inputs)
         with progress_bar() as progress:
-            decompose_network(model, graph, plan, training, self.inputs, file, progress)
+            found = decompose_network(model, graph, plan, training, self.inputs, file, progress)
+        check_kept(file, plan, found)
         after = trace(model, self.shape)
         if plan.epochs == 0:
             refresh_statistics(model, after, images, norm, self.inputs, scores, 0)
@@ -130,6 +133,22 @@ class Bench:
             "error": apart / float(wanted.var()),
             "accuracy": self.accuracy(model),
         }
+
+
+def check_kept(file: Path, plan: Plan, found: Facts) -> None:
+    """Refuse kept cores that were found in another way than the row will say.
+
+    Raises
+    ------
+    ShiftbookError
+        Names what differs.
+    """
+    for key, wanted in plan.describe().items():
+        if found.get(key) != wanted:
+            raise ShiftbookError(
+                f"{file} holds cores whose {key} is {found.get(key)}, not {wanted}: name another folder for "
+                f"--keep, or remove it to train anew"
+            )
 
 
 def methods(arguments: argparse.Namespace, ratio: float) -> Iterator[tuple[str, Plan]]:

@@ -34,12 +34,6 @@ from golden.errors import ShiftbookError
 from golden.network import Network
 from golden.spec import Spec
 
-Facts = dict[str, object]
-"""What a checkpoint says of how it came about, as JSON values."""
-
-Quantized = Mapping[str, QuantizedLayer]
-"""Layers by module path."""
-
 
 class Compression:
     """A network on its way; the steps are `decompose`, where wanted, `quantize` and `lower`.
@@ -102,7 +96,7 @@ class Compression:
             self.progress("answers of the float network", 1, 1)
         return images, labels
 
-    def decompose(self, plan: Plan, kept: Path | None) -> Facts:
+    def decompose(self, plan: Plan, kept: Path | None) -> dict[str, object]:
         """Put chains of cores in the place of layers; fine-tuning then has the whole network as its teacher.
 
         Parameters
@@ -144,7 +138,7 @@ class Compression:
         uniform: Collection[str],
         uniform_bits: int,
         importance: bool,
-    ) -> Quantized:
+    ) -> dict[str, QuantizedLayer]:
         """Make the weights those of a scheme; the arguments are those of `frontend.compress.compress`."""
         compensated = self.epochs == 0 and scheme.incremental
         wanted = None if self.epochs or compensated else scores(self.graph, self.inputs)
@@ -180,7 +174,9 @@ class Compression:
             self._refresh(wanted)
         return quantized
 
-    def lower(self, quantized: Quantized, spec: Spec, facts: Facts) -> Network:
+    def lower(
+        self, quantized: Mapping[str, QuantizedLayer], spec: Spec, facts: Mapping[str, object]
+    ) -> Network:
         """The integer network."""
         ranges = calibrate(
             self.graph, self.inputs, input_range=self.normalization.range(), progress=self.progress

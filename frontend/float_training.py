@@ -72,9 +72,9 @@ class FloatTraining:
         self.bfloat16 = fast if recipe.bfloat16 is None else recipe.bfloat16
         self.steps_per_epoch = batch_count(len(data[0]), recipe.batch)
         self.epoch = 0
+        self.optimizer = self._optimizer()
 
-    def begin(self) -> None:
-        """Make the optimizer, once there is everything that it trains."""
+    def _optimizer(self) -> torch.optim.SGD:
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         groups = [
             {"params": [p for p in parameters if p.dim() > 1], "weight_decay": self.recipe.decay},
@@ -82,7 +82,7 @@ class FloatTraining:
         ]
         groups = [group for group in groups if group["params"]]
         momentum = self.recipe.momentum
-        self.optimizer = torch.optim.SGD(groups, lr=self.recipe.rate, momentum=momentum, nesterov=True)
+        return torch.optim.SGD(groups, lr=self.recipe.rate, momentum=momentum, nesterov=True)
 
     def penalty(self) -> Tensor | None:
         """What is added to the loss."""

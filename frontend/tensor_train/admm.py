@@ -74,7 +74,6 @@ class Admm(FloatTraining):
         pace = self.recipe.rate / (1 - self.recipe.momentum) * self.steps_per_epoch / self.updates
         self.rho = REACH / pace if rho is None else rho
         self.drawn = {path: self._drawn(path) for path in trains}
-        self.begin()
 
     def _drawn(self, path: str) -> Drawn:
         weight = self.model.get_submodule(path).weight

@@ -13,10 +13,6 @@ class CoreTraining(FloatTraining):
 
     name = "cores"
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.begin()
-
     def identity(self) -> dict[str, Any]:
         found = chains(self.model)
         return {"ranks": {path: f"{chain.modes.sizes}: {chain.ranks}" for path, chain in found.items()}}

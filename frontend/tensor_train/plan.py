@@ -106,7 +106,8 @@ class Plan:
         how = {"ranks": "given"} if self.ranks is not None else {"search": self.search}
         training = {"admm_epochs": self.admm_epochs, "core_epochs": self.core_epochs}
         admm = {"rho": self.rho, "updates": self.updates} if self.admm_epochs else {}
-        return {"ratio": self.ratio, "budget_macs": self.budget, **how, **training, **admm}
+        rate = {"core_rate": self.core_rate} if self.core_epochs else {}
+        return {"ratio": self.ratio, "budget_macs": self.budget, **how, **training, **admm, **rate}
 
 
 def suitable(graph: Graph) -> dict[str, ConvLayer]:

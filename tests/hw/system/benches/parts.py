@@ -8,6 +8,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from golden.spec import Spec
+from hw.system.interfaces import beat_address_width
+
 COUNT = 16
 """Bits of what benches count."""
 
@@ -44,3 +47,15 @@ def out(layout: dict[str, ShapeLike]) -> wiring.Member:
 def into(layout: dict[str, ShapeLike]) -> wiring.Member:
     """An input stream of a struct."""
     return In(stream.Signature(data.StructLayout(layout)))
+
+
+def walk(spec: Spec) -> dict[str, ShapeLike]:
+    """How a layer's tensor lies in memory: channels, tiles, and the steps between them in beats."""
+    address = beat_address_width(spec)
+    return {
+        "channels": spec.channel_counter_width,
+        "tiles": COUNT,
+        "address": address,
+        "block_step": address,
+        "beat_step": COUNT,
+    }

@@ -8,11 +8,11 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In
 
 from golden.spec import PARTIAL_BYTES, PARTIAL_WIDTH, Spec
-from hw.system.interfaces import Reader, beat_address_width
+from hw.system.interfaces import Reader
 from hw.system.residual_reader import ResidualReader
 from tests.hw.benches import delayed
 from tests.hw.system.benches.bus import Bus
-from tests.hw.system.benches.parts import COUNT, into, out
+from tests.hw.system.benches.parts import COUNT, into, out, walk
 
 
 class ResidualBench(wiring.Component):
@@ -26,16 +26,11 @@ class ResidualBench(wiring.Component):
     def __init__(self, spec: Spec, contents: bytes) -> None:
         self.spec = spec
         self.contents = contents
-        address = beat_address_width(spec)
         super().__init__(
             {
                 "layers": into(
                     {
-                        "channels": spec.channel_counter_width,
-                        "tiles": COUNT,
-                        "address": address,
-                        "block_step": address,
-                        "beat_step": COUNT,
+                        **walk(spec),
                         "partial_in": 1,
                         "rounds": 1,
                     }

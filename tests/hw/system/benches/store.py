@@ -8,10 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec import PARTIAL_BYTES, Spec
 from hw.drain import Drain
-from hw.system.interfaces import beat_address_width
 from hw.system.store import Store
 from tests.hw.benches import delayed
-from tests.hw.system.benches.parts import COUNT, into, log, out, unsteady
+from tests.hw.system.benches.parts import COUNT, into, log, out, unsteady, walk
 
 
 class StoreBench(wiring.Component):
@@ -27,16 +26,11 @@ class StoreBench(wiring.Component):
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.store = Store(spec)
-        address = beat_address_width(spec)
         super().__init__(
             {
                 "layers": into(
                     {
-                        "channels": spec.channel_counter_width,
-                        "tiles": COUNT,
-                        "address": address,
-                        "block_step": address,
-                        "beat_step": COUNT,
+                        **walk(spec),
                         "partial": 1,
                     }
                 ),
