@@ -250,16 +250,18 @@ class Accelerator(wiring.Component):
         """The sequencer, its buffer, and what it configures."""
         host, sequencer, reads = self.host, self.sequencer, self.reads
         m.submodules.program = program = StreamBuffer(self.spec, WORD_WIDTH)
-        start = Signal()
         m.d.comb += [
-            start.eq(host.start & ~host.busy),
-            sequencer.start.eq(start),
+            sequencer.start.eq(host.start),
             sequencer.stop.eq(self.supervisor.fault.any()),
             sequencer.base.eq(self.base),
             sequencer.pause.eq(host.pause),
             sequencer.go_on.eq(host.go_on),
             sequencer.room.eq(program.room),
-            program.clear.eq(self.supervisor.clear | start),
+            sequencer.empty.eq(program.empty),
+            sequencer.empty_layer.eq(
+                ~(self.layer.channels.any() & self.engine.output_channels.any() & self.layer.tiles.any())
+            ),
+            program.clear.eq(self.supervisor.clear | host.start),
             program.start.eq(sequencer.busy),
             program.reserve.eq(
                 sequencer.request.granted & sequencer.request.grant.replicate(len(program.reserve))
@@ -320,6 +322,7 @@ class Accelerator(wiring.Component):
         parameters = registers.width(registers.channel_parameters(spec))
         widths = [1 << (parameters - 1).bit_length(), *[spec.word_width] * (stream_count(spec) - 1)]
         buffers = [StreamBuffer(spec, width) for width in widths]
+        m.d.comb += self.supervisor.stream_length.eq(Cat(buffer.too_long for buffer in buffers).any())
         streams = [*(engine.gaps if spec.feed == "coded" else ()), *engine.codes]
         targets = [engine.channels, *streams]
         m.d.comb += [
@@ -430,6 +433,7 @@ class Accelerator(wiring.Component):
             supervisor.bad_code.eq(engine.bad_code),
             supervisor.read_response.eq(self.reads.response),
             supervisor.write_response.eq(store.bad_response),
+            supervisor.step.eq(sequencer.step),
             supervisor.patience.eq(self.host.watchdog),
             supervisor.settled.eq(store.quiet & self.reads.idle),
             supervisor.progress.eq(

@@ -11,15 +11,19 @@ from typing import Literal
 
 from golden.spec import FRACTION, Spec
 from hw.registers import Field
+from hw.system.supervisor import STEP_SHIFT
 
 IDENTITY = 0x5348424B
 """What the first register reads: "SHBK"."""
 
-VERSION = 1
+VERSION = 2
 """Version of the register map and of the program format."""
 
 ADDRESS_WIDTH = 8
 """Bits of a byte address of the map."""
+
+ALIGNMENT = 4096
+"""Of an image in memory, in bytes."""
 
 
 class Host(IntEnum):
@@ -60,12 +64,18 @@ class HostRegister:
     access: Access
     fields: tuple[Field, ...]
     text: str
+    when: str = "at any time"
+    """When it may be written, if at all."""
+
+
+AT_START = "at any time; a program keeps what was there at its START"
 
 
 EVENTS = (
     Field("done", 1, "a program came to its end"),
     Field("error", 1, "a program was given up; STATUS says why"),
     Field("paused", 1, "a layer was run, and MODE says to wait for CONTROL.continue"),
+    Field("refused", 1, "a write of CONTROL was refused; nothing was done"),
 )
 
 
@@ -125,11 +135,12 @@ REGISTERS: dict[Host, HostRegister] = {
     Host.CONTROL: HostRegister(
         "write",
         (
-            Field("start", 1, "carry out the program at PROGRAM; nothing while one is carried out"),
-            Field("abort", 1, "give up"),
-            Field("continue", 1, "go on after a pause"),
+            Field("start", 1, "carry out the program at PROGRAM; only while STATUS.busy is 0"),
+            Field("abort", 1, "give up; where nothing runs, nothing happens"),
+            Field("continue", 1, "go on after a pause; only while STATUS.paused is 1"),
         ),
         "What to do",
+        "one bit at a time, and as the bits say; all else is refused: SLVERR, and the event `refused`",
     ),
     Host.STATUS: HostRegister(
         "read",
@@ -150,14 +161,24 @@ REGISTERS: dict[Host, HostRegister] = {
     Host.INTERRUPT_ENABLE: HostRegister("read and write", EVENTS, "Which events raise the interrupt"),
     Host.INTERRUPT: HostRegister("read, write 1 to clear", EVENTS, "Events that were not cleared"),
     Host.PROGRAM: HostRegister(
-        "read and write", _word("address", "byte address, a multiple of 4096"), "Where the image begins"
+        "read and write",
+        _word("address", f"byte address, a multiple of {ALIGNMENT}"),
+        "Where the image begins",
+        f"{AT_START}. What is no multiple is refused: SLVERR",
     ),
     Host.WATCHDOG: HostRegister(
         "read and write",
-        _word("cycles", "without any progress after which a program is given up; 0: never"),
+        _word(
+            "cycles",
+            "without any progress after which a program is given up; so it is when one step of it, such as a "
+            f"layer, takes {1 << STEP_SHIFT} times as many. 0: never",
+        ),
         "Patience",
+        AT_START,
     ),
-    Host.MODE: HostRegister("read and write", (Field("pause", 1, "pause after each layer"),), "Single steps"),
+    Host.MODE: HostRegister(
+        "read and write", (Field("pause", 1, "pause after each layer"),), "Single steps", AT_START
+    ),
     Host.CYCLES: _counter("cycles in which a program was carried out, without pauses"),
     Host.BUSY: _counter("cycles in which a tile ran"),
     Host.ROWS: _counter("codebook rows that were issued, on all slots"),

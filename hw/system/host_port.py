@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Const, Elaboratable, Module, Signal, Value
+from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from golden.spec import Spec
 from hw.system import host_map
@@ -18,12 +19,21 @@ COUNTERS = tuple(register for register in Host if register >= Host.CYCLES)
 STORED = (Host.INTERRUPT_ENABLE, Host.PROGRAM, Host.WATCHDOG, Host.MODE)
 """Registers that keep what is written."""
 
+LATCHED = {"program": Host.PROGRAM, "watchdog": Host.WATCHDOG, "pause": Host.MODE}
+"""What a program keeps of them from its start on, by the member that shows it."""
+
+ALIGNED_BITS = exact_log2(host_map.ALIGNMENT)
+"""Bits of PROGRAM that are 0."""
+
+START, ABORT, CONTINUE = 1, 2, 4
+"""Words that CONTROL takes."""
+
 OKAY, SLVERR = 0, 2
 
 
 class HostPort(wiring.Component):
-    """One read and one write at a time. Addresses where nothing is, and writes of a part of a word, are
-    refused.
+    """One read and one write at a time. Addresses where nothing is, writes of a part of a word, and words
+    that a register does not take now, are refused: SLVERR, and nothing is done.
 
     Parameters
     ----------
@@ -45,13 +55,13 @@ class HostPort(wiring.Component):
     interrupt : Out(1)
         Level: an event that is enabled was not cleared.
     start : Out(1)
-        Strobe.
+        Strobe, one cycle after the write. Never while ``busy``.
     abort : Out(1)
         Strobe.
     go_on : Out(1)
         Strobe.
     program : Out(32)
-        Register.
+        Register as it was at the last start; from the cycle of ``start`` on. So are the two below.
     watchdog : Out(32)
         Register.
     pause : Out(1)
@@ -99,6 +109,9 @@ class HostPort(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
+        self.occupied = Signal()  # a program is carried out, or will be in the next cycle
+        self.refused = Signal()  # strobe: a write of CONTROL
+        m.d.comb += self.occupied.eq(self.busy | self.start)
         stored = {register: Signal(_bits(register), name=register.name.lower()) for register in STORED}
         values: dict[Host, Value] = {
             register: Const(value, 32)
@@ -108,37 +121,46 @@ class HostPort(wiring.Component):
         values |= stored
         written, word = self._write(m, values)
         for register, value in stored.items():
+            first = ALIGNED_BITS if register == Host.PROGRAM else 0
             with m.If(written[register]):
-                m.d.sync += value.eq(word)
-        control = word & written[Host.CONTROL].replicate(3)
-        m.d.comb += [
-            Cat(self.start, self.abort, self.go_on).eq(control),
-            self.program.eq(stored[Host.PROGRAM]),
-            self.watchdog.eq(stored[Host.WATCHDOG]),
-            self.pause.eq(stored[Host.MODE]),
-        ]
-        values[Host.STATUS], values[Host.INTERRUPT] = self._events(m, written[Host.INTERRUPT], word)
+                m.d.sync += value[first:].eq(word[first:])
+        starts = Signal()
+        m.d.comb += Cat(starts, self.abort, self.go_on).eq(word & written[Host.CONTROL].replicate(3))
+        m.d.sync += self.start.eq(starts)
+        with m.If(starts):
+            m.d.sync += [getattr(self, name).eq(stored[register]) for name, register in LATCHED.items()]
+        clear = word & written[Host.INTERRUPT].replicate(len(EVENTS))
+        values[Host.STATUS], values[Host.INTERRUPT] = self._events(m, starts, clear)
         m.d.comb += self.interrupt.eq((values[Host.INTERRUPT] & stored[Host.INTERRUPT_ENABLE]).any())
         self._read(m, values)
         return m
 
     def _write(self, m: Module, values: dict[Host, Value]) -> tuple[dict[Host, Value], Value]:
-        """Take address and data together; a strobe for each register that is written, and the word."""
+        """Take address and data together; a strobe for each register that takes the word, and the word."""
         both = Signal()
         write = self.write_data.payload
         whole = write.strb == 0b1111
+        command = write.data[:3]
+        takes = {
+            Host.CONTROL: Mux(
+                command == START, ~self.occupied, Mux(command == CONTINUE, self.paused, command == ABORT)
+            ),
+            Host.PROGRAM: ~write.data[:ALIGNED_BITS].any(),
+        }
         writable = [r for r, entry in host_map.REGISTERS.items() if "write" in entry.access]
         written = {register: Signal(name=f"write_{register.name.lower()}") for register in writable}
         for register, strobe in written.items():
-            m.d.comb += strobe.eq(both & whole & (self.write_address.payload == register))
+            found = both & whole & (self.write_address.payload == register)
+            m.d.comb += strobe.eq(found & takes.get(register, 1))
         m.d.comb += [
             both.eq(self.write_address.valid & self.write_data.valid & ~self.write_response.valid),
             self.write_address.ready.eq(both),
             self.write_data.ready.eq(both),
         ]
+        taken = Cat(written.values()).any()
+        m.d.comb += self.refused.eq(both & (self.write_address.payload == Host.CONTROL) & ~taken)
         with m.If(both):
-            found = Cat(written.values()).any()
-            m.d.sync += self.write_response.payload.eq(_response(found))
+            m.d.sync += self.write_response.payload.eq(_response(taken))
             m.d.sync += self.write_response.valid.eq(1)
         with m.Elif(self.write_response.ready):
             m.d.sync += self.write_response.valid.eq(0)
@@ -167,24 +189,26 @@ class HostPort(wiring.Component):
         with m.Elif(self.read_data.ready):
             m.d.sync += self.read_data.valid.eq(0)
 
-    def _events(self, m: Module, clear: Value, word: Value) -> tuple[Value, Value]:
+    def _events(self, m: Module, starts: Value, clear: Value) -> tuple[Value, Value]:
         """STATUS and INTERRUPT."""
         done = Signal()
         fault = Signal.like(self.fault)
         was_paused = Signal()
         events = Signal(len(EVENTS))
-        happened = Cat(self.finished, self.fault.any(), self.paused & ~was_paused)
+        happened = Cat(self.finished, self.fault.any(), self.paused & ~was_paused, self.refused)
         m.d.sync += [
             was_paused.eq(self.paused),
-            events.eq((events & ~(word & clear.replicate(len(events)))) | happened),
+            events.eq((events & ~clear) | happened),
         ]
         with m.If(self.finished):
             m.d.sync += done.eq(1)
         with m.If(self.fault.any()):
             m.d.sync += fault.eq(self.fault)
-        with m.If(self.start & ~self.busy):
+        with m.If(starts):
             m.d.sync += [done.eq(0), fault.eq(0)]
-        status = Cat(self.busy, done, self.paused, Const(0, 5), fault, Const(0, 8 - len(fault)), self.layers)
+        status = Cat(
+            self.occupied, done, self.paused, Const(0, 5), fault, Const(0, 8 - len(fault)), self.layers
+        )
         return status, events
 
 

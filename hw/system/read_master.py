@@ -147,7 +147,8 @@ class ReadMaster(wiring.Component):
 
     def _choose(self, m: Module) -> tuple[Signal, Value]:
         """One bit for the most urgent request; whether there is one."""
-        wanted = Cat(request.valid for request in self.requests)
+        # A burst has a beat at least: who asks for none waits until the program is given up.
+        wanted = Cat(request.valid & request.beats.any() for request in self.requests)
         choice = Signal(len(Reader))
         m.d.comb += choice.eq(wanted & (~wanted + 1))
         return choice, wanted.any()

@@ -58,8 +58,11 @@ class Fault(IntEnum):
     READ_DECERR = 8  # the bus answered a read with DECERR
     WRITE_SLVERR = 9  # the bus answered a write with SLVERR
     WRITE_DECERR = 10  # the bus answered a write with DECERR
-    STALLED = 11  # nothing moved for as many cycles as the watchdog allows
+    STALLED = 11  # nothing moved, or a step did not end, for as many cycles as the watchdog allows
     ABORTED = 12  # the host said so
+    PROGRAM_LENGTH = 13  # it has no end within the length that its header says
+    EMPTY_LAYER = 14  # a layer has no channels or no tiles
+    STREAM_LENGTH = 15  # a weight stream is longer than what its layer takes
 
 
 def fingerprint(spec: Spec) -> int:
@@ -105,6 +108,10 @@ class Sequencer(wiring.Component):
         To the bus.
     room : In(1)
         The program's buffer has room for a burst.
+    empty : In(1)
+        Every word that was asked for was taken.
+    empty_layer : In(1)
+        The configuration is that of a layer without channels or tiles.
     words : In(stream)
         The program.
     config : Out(StructLayout)
@@ -125,6 +132,8 @@ class Sequencer(wiring.Component):
         Waiting for ``go_on``.
     layers : Out(16)
         Layers that were run.
+    step : Out(1)
+        Strobe: a word was taken, or a command is over.
     finished : Out(1)
         Strobe: the program is over.
     fault : Out(Fault)
@@ -142,6 +151,8 @@ class Sequencer(wiring.Component):
                 "go_on": In(1),
                 "request": Out(read_request(spec)),
                 "room": In(1),
+                "empty": In(1),
+                "empty_layer": In(1),
                 "words": In(stream.Signature(WORD_WIDTH)),
                 "config": Out(config_word()),
                 "configure": Out(1),
@@ -152,6 +163,7 @@ class Sequencer(wiring.Component):
                 "busy": Out(1),
                 "paused": Out(1),
                 "layers": Out(16),
+                "step": Out(1),
                 "finished": Out(1),
                 "fault": Out(range(max(Fault) + 1)),
             }
@@ -168,8 +180,17 @@ class Sequencer(wiring.Component):
         region, index = address[INDEX_WIDTH:], address[:INDEX_WIDTH]
         command = region == Region.COMMANDS
         moved = Signal()
+        over = Signal()  # a command is carried out
+        asked = self._ask(m, moved & (state == State.HEADER), number)
         m.d.comb += [
             moved.eq(self.words.valid & self.words.ready),
+            over.eq(
+                self.load
+                | self.finished
+                | ((state == State.RUN) & self.layer_over)
+                | ((state == State.PAUSE) & self.go_on)
+            ),
+            self.step.eq(moved | over),
             self.busy.eq(state != State.IDLE),
             self.paused.eq((state == State.PAUSE) & self.quiet),
             self.load.eq((state == State.LOAD) & self.quiet),
@@ -180,7 +201,6 @@ class Sequencer(wiring.Component):
             self.configure.eq((state == State.DATA) & moved & ~command),
             self.words.ready.eq((state == State.HEADER) | (state == State.ADDRESS) | (state == State.DATA)),
         ]
-        self._ask(m, moved & (state == State.HEADER), number)
         with m.If(moved):
             m.d.sync += total.eq(summed(total, word))
         with m.Switch(state):
@@ -216,6 +236,9 @@ class Sequencer(wiring.Component):
                 ]
             with m.Case(State.PAUSE), m.If(self.go_on):
                 m.d.sync += state.eq(State.ADDRESS)
+        wants = (state == State.ADDRESS) | (state == State.DATA)
+        with m.If(wants & asked & self.empty):
+            m.d.comb += self.fault.eq(Fault.PROGRAM_LENGTH)
         with m.If(self.start):
             m.d.sync += [state.eq(State.HEADER), number.eq(0), total.eq(0), self.layers.eq(0)]
         with m.If(self.stop):
@@ -226,6 +249,8 @@ class Sequencer(wiring.Component):
         """Carry out a command, if what came before is ``whole``."""
         with m.If(~whole):
             m.d.comb += self.fault.eq(Fault.PROGRAM_DAMAGED)
+        with m.Elif(((index == Command.RUN) | (index == Command.LOAD)) & self.empty_layer):
+            m.d.comb += self.fault.eq(Fault.EMPTY_LAYER)
         with m.Elif(index == Command.RUN):
             m.d.sync += state.eq(State.BEGIN)
         with m.Elif(index == Command.LOAD):
@@ -235,25 +260,26 @@ class Sequencer(wiring.Component):
         with m.Else():
             m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
 
-    def _ask(self, m: Module, told: Value, number: Value) -> None:
-        """Ask for the header, then for the program that it tells of."""
+    def _ask(self, m: Module, told: Value, number: Value) -> Value:
+        """Ask for the header, then for the program that it tells of; whether all of either was asked for."""
         header = header_words(self.spec) * WORD_WIDTH // (8 * self.spec.bus_bytes)
         request = self.request
         length = Signal.like(request.beats)
-        left = Signal.like(request.beats)
+        missing = Signal.like(request.beats)  # beats not asked for
         address = Signal.like(request.address)
         m.d.comb += [
-            request.valid.eq((left != 0) & self.room),
+            request.valid.eq((missing != 0) & self.room),
             request.address.eq(address),
-            request.beats.eq(left),
+            request.beats.eq(missing),
         ]
         with m.If(request.grant):
-            m.d.sync += [address.eq(address + request.granted), left.eq(left - request.granted)]
+            m.d.sync += [address.eq(address + request.granted), missing.eq(missing - request.granted)]
         with m.If(told & (number == 2)):
             m.d.sync += length.eq(self.words.payload)
         with m.If(told & (number == 3)):
-            m.d.sync += [address.eq(self.base + self.words.payload), left.eq(length)]
+            m.d.sync += [address.eq(self.base + self.words.payload), missing.eq(length)]
         with m.If(self.start):
-            m.d.sync += [address.eq(self.base), left.eq(header)]
+            m.d.sync += [address.eq(self.base), missing.eq(header)]
         with m.If(self.stop):
-            m.d.sync += left.eq(0)
+            m.d.sync += missing.eq(0)
+        return missing == 0

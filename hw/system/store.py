@@ -182,7 +182,8 @@ class Store(wiring.Component):
         with m.FSM() as machine:
             with m.State("WAIT"):
                 m.d.sync += abandoned.eq(0)
-                with m.If(some & ~self.clear):
+                # A burst has a beat at least: a group without channels is not sent.
+                with m.If(some & groups.size.any() & ~self.clear):
                     m.d.sync += [line.eq(group), number.eq(0), place.eq(first), left.eq(groups.size)]
                     m.next = "BURST"
             with m.State("BURST"):

@@ -44,6 +44,8 @@ class StreamBuffer(wiring.Component):
         Drop what is left of the pass.
     aligned : Out(1)
         Nothing is left of the pass before.
+    too_long : Out(1)
+        Strobe: a beat was dropped that is not the last of its pass, or does not fit a buffer that keeps it.
     words : Out(stream)
         Words of the pass, never beyond its end.
 
@@ -68,6 +70,7 @@ class StreamBuffer(wiring.Component):
                 "start": In(1),
                 "stop": In(1),
                 "aligned": Out(1),
+                "too_long": Out(1),
                 "words": Out(stream.Signature(word_width)),
             }
         )
@@ -95,6 +98,9 @@ class StreamBuffer(wiring.Component):
             last.eq(read.data[-1]),
             moved.eq(self.words.valid & self.words.ready),
             taken.eq((moved & (part == parts - 1)) | (present & ~open_ & within)),
+            self.too_long.eq(
+                (present & ~open_ & within & ~last) | (self.write & self.keep & (written == depth))
+            ),
             self.empty.eq(owed == 0),
             self.room.eq(self.keep | (owed <= depth - self.spec.burst_beats)),
             write.en.eq(self.write),

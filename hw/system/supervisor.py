@@ -9,6 +9,9 @@ from amaranth.lib.wiring import In, Out
 from hw.system.interfaces import Response
 from hw.system.sequencer import Fault
 
+STEP_SHIFT = 12
+"""A step of the program may take the cycles of ``patience`` shifted left by this."""
+
 
 class Supervisor(wiring.Component):
     """Gives a program up at the first fault, and lets nothing begin until the bus has finished what it
@@ -28,14 +31,19 @@ class Supervisor(wiring.Component):
         Strobe: a stream's checksum is wrong.
     bad_code : In(1)
         A slot met a word that no code has.
+    stream_length : In(1)
+        Strobe: a stream is longer than what its layer takes, or than the buffer that keeps it.
     read_response : In(2)
         Of the beat that was read in this cycle; 0 where none was.
     write_response : In(2)
         Of the burst that was acknowledged in this cycle; 0 where none was.
     progress : In(1)
         Something moved.
+    step : In(1)
+        The program has got a step further: a word was taken, or a command is over.
     patience : In(32)
-        Cycles without progress after which the program is given up; 0: any number.
+        Cycles without progress after which the program is given up, and as many, times
+        ``1 << STEP_SHIFT``, that a step may take, whatever moves; 0: any number.
     settled : In(1)
         The bus owes nothing.
     fault : Out(Fault)
@@ -57,9 +65,11 @@ class Supervisor(wiring.Component):
                 "program_fault": In(range(max(Fault) + 1)),
                 "damaged": In(1),
                 "bad_code": In(1),
+                "stream_length": In(1),
                 "read_response": In(2),
                 "write_response": In(2),
                 "progress": In(1),
+                "step": In(1),
                 "patience": In(32),
                 "settled": In(1),
                 "fault": Out(range(max(Fault) + 1)),
@@ -70,11 +80,19 @@ class Supervisor(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         stopping = Signal()
-        idle = Signal(32)
+        rests = Signal()
+        idle = Signal(32)  # cycles since anything moved
+        age = Signal(32 + STEP_SHIFT)  # cycles of the running step
         stalled = Signal()
-        m.d.sync += idle.eq(Mux(self.progress | self.paused | ~self.running, 0, idle + 1))
+        m.d.sync += [
+            idle.eq(Mux(self.progress | rests, 0, idle + 1)),
+            age.eq(Mux(self.step | rests, 0, age + 1)),
+        ]
         m.d.comb += [
-            stalled.eq((self.patience != 0) & (idle == self.patience)),
+            rests.eq(self.paused | ~self.running),
+            stalled.eq(
+                (self.patience != 0) & ((idle == self.patience) | (age[STEP_SHIFT:] == self.patience))
+            ),
             self.clear.eq(stopping),
         ]
         causes = (
@@ -85,6 +103,7 @@ class Supervisor(wiring.Component):
             (self.write_response == Response.DECERR, Fault.WRITE_DECERR),
             (self.damaged, Fault.STREAM_DAMAGED),
             (self.bad_code, Fault.BAD_CODE),
+            (self.stream_length, Fault.STREAM_LENGTH),
             (stalled, Fault.STALLED),
         )
         found = self.program_fault

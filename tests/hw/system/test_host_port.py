@@ -12,7 +12,7 @@ from tests.hw.small import PACES, small
 from tests.hw.system.benches.host_port import HostBench
 
 OKAY, SLVERR = 0, 2
-MASKS = {0x28: 7, 0x30: 0xFFFFFFFF, 0x34: 0xFFFFFFFF, 0x38: 1}
+MASKS = {0x28: 15, 0x30: 0xFFFFFFFF, 0x34: 0xFFFFFFFF, 0x38: 1}
 """Registers that keep what is written, and which bits."""
 
 
@@ -22,11 +22,13 @@ class Model:
     def __init__(self, constants: dict[int, int]) -> None:
         self.constants = constants
         self.stored = dict.fromkeys(MASKS, 0)
+        self.latched = dict(self.stored)
         self.events = self.done = self.fault = self.was_paused = 0
 
     def operate(self, do: dict[str, object]) -> dict[str, int]:
         """One operation and what is seen."""
         self.events |= 4 if do["paused"] and not self.was_paused else 0
+        self.refused = 0
         self.was_paused = do["paused"]
         if do["finished"]:
             self.done, self.events = 1, self.events | 1
@@ -38,13 +40,15 @@ class Model:
             value = self.read(do)
         elif do["strb"] == 15:
             value = self.write(do, strobes)
+        if do["write"] and do["address"] == 0x20 and value is None:
+            self.events |= 8
         return {
             "data": 0 if do["write"] else value or 0,
             "resp": SLVERR if value is None else OKAY,
             **strobes,
-            "program": self.stored[0x30],
-            "watchdog": self.stored[0x34],
-            "pause": self.stored[0x38],
+            "program": self.latched[0x30],
+            "watchdog": self.latched[0x34],
+            "pause": self.latched[0x38],
             "interrupt": int(self.events & self.stored[0x28] != 0),
         }
 
@@ -56,14 +60,24 @@ class Model:
 
     def write(self, do: dict[str, object], strobes: dict[str, int]) -> int | None:
         address, word = do["address"], do["data"]
+        if address == 0x30 and word % 4096:
+            return None
         if address in MASKS:
             self.stored[address] = word & MASKS[address]
         elif address == 0x2C:
             self.events &= ~word
         elif address == 0x20:
-            strobes |= {name: word >> bit & 1 for bit, name in enumerate(strobes)}
-            if word & 1 and not do["busy"]:
+            command = word & 7
+            if (
+                command not in (1, 2, 4)
+                or (command == 1 and do["busy"])
+                or (command == 4 and not do["paused"])
+            ):
+                return None
+            strobes |= {name: command >> bit & 1 for bit, name in enumerate(strobes)}
+            if command == 1:
                 self.done = self.fault = 0
+                self.latched = dict(self.stored)
         else:
             return None
         return 0
@@ -74,7 +88,7 @@ def constants(spec: Spec) -> dict[int, int]:
     lane = int(spec.lane == "multiply") | int(spec.feed == "dense") << 1 | len(spec.terms) << 2
     return {
         0x00: 0x5348424B,
-        0x04: 1,
+        0x04: 2,
         0x08: fingerprint(spec),
         0x0C: spec.rows | spec.cols << 8 | spec.slots << 16 | spec.requantizers << 24,
         0x10: lane | spec.accumulator_width << 8 | spec.multiplier_width << 16 | 8 << 24,
@@ -97,7 +111,9 @@ def operations(rng: np.random.Generator) -> list[dict[str, object]]:
             {
                 "write": write,
                 "address": address,
-                "data": few if rng.random() < 0.7 else int(rng.integers(0, 1 << 32)),
+                "data": few
+                if rng.random() < 0.7
+                else int(rng.integers(0, 1 << 32)) & -int(rng.choice((1, 4096))),
                 "strb": 15 if rng.random() < 0.9 else int(rng.integers(0, 15)),
                 "busy": int(rng.integers(0, 2)),
                 "paused": paused,
@@ -130,6 +146,7 @@ def test_the_map_says_what_the_model_does() -> None:
     blank = dict.fromkeys(("busy", "paused", "layers", "finished", "fault", "data"), 0)
     for register, entry in REGISTERS.items():
         do = {**blank, "address": int(register), "counters": [0] * len(COUNTERS)}
+        do["data"] = 2 if register == Host.CONTROL else 0
         assert ("read" in entry.access) == (model.read(do) is not None)
         assert ("write" in entry.access) == (
             model.write(do, dict.fromkeys(("start", "abort", "go_on"), 0)) is not None

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from golden.spec import Spec
-from hw.registers import ADDRESS_WIDTH, Region
+from hw.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
 from hw.system.sequencer import MAGIC, Command, Fault, fingerprint, header_words
 from sim import bench
 from sim.commands import Commands
@@ -78,7 +78,7 @@ def good(sizes: list[int], pause: int, base: int, spec: Spec, rng: np.random.Gen
         (base + WHERE + done, min(spec.burst_beats, beats - done))
         for done in range(0, beats, spec.burst_beats)
     ]
-    return Play({"base": base, "pause": pause}, words, events, [(base, head), *bursts])
+    return Play({"base": base, "pause": pause, "empty_layer": 0}, words, events, [(base, head), *bursts])
 
 
 def faulty(play: Play, fault: Fault, words: list[int], spec: Spec) -> Play:
@@ -117,7 +117,27 @@ def plays(spec: Spec) -> list[Play]:
             unknown[-1] = total(unknown[:-1])
         found.append(faulty(small, Fault.UNKNOWN_ADDRESS, unknown, spec))
         found[-1].events[:-1] = []
+    found += [endless(small, spec), empty(small, spec)]
     return [*found, short, good([12], 1, 5, spec, rng)]
+
+
+def endless(play: Play, spec: Spec) -> Play:
+    """One beat of words that configure something, and nothing behind them."""
+    words = [*play.words[: header_words(spec)]]
+    words[2] = 1
+    count = spec.bus_bytes // 4 - 1
+    words += [(count - 1) << ADDRESS_WIDTH | Region.LAYER << INDEX_WIDTH, *range(count)]
+    events = [("configure", (Region.LAYER << INDEX_WIDTH) + number, number, 0) for number in range(count)]
+    events.append(("fault", 0, int(Fault.PROGRAM_LENGTH), 0))
+    return Play(play.start, words, events, [play.asked[0], (play.asked[1][0], 1)])
+
+
+def empty(play: Play, spec: Spec) -> Play:
+    """It would load a layer that has no channels."""
+    loads = Region.COMMANDS << INDEX_WIDTH | Command.LOAD
+    words = play.words[: play.words.index(loads) + 2]
+    found = faulty(play, Fault.EMPTY_LAYER, words, spec)
+    return replace(found, start={**play.start, "empty_layer": 1})
 
 
 def total(words: list[int]) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hw.fifo import Fifo
+from hw.system import supervisor
 from hw.system.groups import Groups
 from hw.system.interfaces import Response
 from hw.system.sequencer import Fault
@@ -105,13 +106,16 @@ CAUSES = (
     ("write_response", Response.DECERR, Fault.WRITE_DECERR),
     ("damaged", 1, Fault.STREAM_DAMAGED),
     ("bad_code", 1, Fault.BAD_CODE),
+    ("stream_length", 1, Fault.STREAM_LENGTH),
     ("program_fault", Fault.UNKNOWN_ADDRESS, Fault.UNKNOWN_ADDRESS),
 )
 QUIET = {
     "running": 1,
     "paused": 0,
-    **dict.fromkeys(("abort", "program_fault", "damaged", "bad_code", "read_response", "write_response"), 0),
+    **dict.fromkeys(("abort", "program_fault", "damaged", "bad_code", "stream_length"), 0),
+    **dict.fromkeys(("read_response", "write_response"), 0),
     "progress": 1,
+    "step": 1,
     "patience": 6,
     "settled": 0,
 }
@@ -148,12 +152,38 @@ def test_every_cause_has_its_fault_once_until_all_is_settled() -> None:
 def test_of_several_causes_the_host_comes_first_and_the_program_last() -> None:
     every = {name: value for name, value, _ in reversed(CAUSES)}
     stimulus, expected = [], []
-    order = (Fault.ABORTED, Fault.READ_SLVERR, Fault.WRITE_SLVERR, Fault.STREAM_DAMAGED, Fault.BAD_CODE)
-    names = ("abort", "read_response", "write_response", "damaged", "bad_code", "program_fault")
-    for name, fault in zip(names, (*order, Fault.UNKNOWN_ADDRESS), strict=True):
+    order = (
+        ("abort", Fault.ABORTED),
+        ("read_response", Fault.READ_SLVERR),
+        ("write_response", Fault.WRITE_SLVERR),
+        ("damaged", Fault.STREAM_DAMAGED),
+        ("bad_code", Fault.BAD_CODE),
+        ("stream_length", Fault.STREAM_LENGTH),
+        ("program_fault", Fault.UNKNOWN_ADDRESS),
+    )
+    for name, fault in order:
         stimulus += [QUIET | every, QUIET | {"settled": 1}]
         expected += [(fault, 1), (0, 0)]
         every = every | {name: 0}
+    assert watch(stimulus) == expected
+
+
+def test_watchdog_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that takes `1 << STEP_SHIFT` times the patience is given up, though something always moves."""
+    quiet = QUIET | {"patience": 2}
+    moving = quiet | {"step": 0}
+    monkeypatch.setattr(supervisor, "STEP_SHIFT", 3)
+    most = 2 << 3
+    cases = [
+        ([moving] * (most - 1), 0),
+        ([moving] * most, Fault.STALLED),
+        ([*[moving] * (most - 1), moving | {"paused": 1}, *[moving] * (most - 1)], 0),
+        ([moving | {"patience": 0}] * (most + 2), 0),
+    ]
+    stimulus, expected = [], []
+    for cycles, fault in cases:
+        stimulus += [quiet, *cycles, quiet, quiet | {"settled": 1}]
+        expected += [(0, 0)] * (1 + len(cycles)) + [(int(fault), int(fault != 0)), (0, 0)]
     assert watch(stimulus) == expected
 
 

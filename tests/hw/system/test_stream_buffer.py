@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hw.system.stream_buffer import StreamBuffer
 from sim import bench
+from tests.hw.benches import Paced
 from tests.hw.small import SHIFT
 from tests.hw.system.benches.stream_buffer import StreamBench
 
@@ -18,7 +20,7 @@ def test_passes(word_width: int, bus_bytes: int, pauses: bench.Pauses) -> None:
     rng = np.random.default_rng(0)
     parts = 8 * bus_bytes // word_width
     inputs: dict[str, list[object]] = {"keeps": [], "bursts": [], "beats": [], "passes": []}
-    expected = []
+    expected, dropped, drops = [], [], 0
     for layer, keep in enumerate((0, 1, 0, 1, 1, 0, 0), start=1):
         count = int(rng.integers(2, 8))
         longest = spec.buffer_beats if keep else 3 * spec.buffer_beats
@@ -41,6 +43,8 @@ def test_passes(word_width: int, bus_bytes: int, pauses: bench.Pauses) -> None:
             whole, linger = int(take == len(words)), int(rng.integers(0, 16))
             inputs["passes"].append({"take": take, "linger": linger, "whole": whole, "layer": layer})
             expected += words[:take]
+            dropped += [drops] * take
+            drops += max(0, len(words) // parts - take // parts - 1)
     observed = bench.observe(
         StreamBench(spec, word_width),
         inputs=inputs,
@@ -49,6 +53,20 @@ def test_passes(word_width: int, bus_bytes: int, pauses: bench.Pauses) -> None:
     )["words"]
     assert [item["word"] for item in observed] == expected
     assert not any(item["wrong"] for item in observed)
+    assert [item["dropped"] for item in observed] == dropped
+    assert dropped[-1] > 0
+
+
+def test_a_pass_that_is_kept_must_fit() -> None:
+    beat = dict.fromkeys(("clear", "reserve", "data", "last", "start", "stop", "words__ready"), 0)
+    beat |= {"write": 1, "keep": 1}
+    stimulus = [beat] * (SHIFT.buffer_beats + 1)
+    observed = bench.observe(
+        Paced(StreamBuffer(SHIFT, 16), {"too_long": 0}),
+        inputs={"input": stimulus},
+        outputs={"output": len(stimulus)},
+    )["output"]
+    assert [item["too_long"] for item in observed] == [0] * SHIFT.buffer_beats + [1]
 
 
 def pack(words: list[int], width: int) -> int:

@@ -47,9 +47,9 @@ class HostBench(wiring.Component):
             host.write_data.payload.strb.eq(now.strb),
             host.read_address.valid.eq(read),
             host.read_address.payload.eq(now.address),
-            self.seen.valid.eq((step == 3) & (host.write_response.valid | host.read_data.valid)),
-            host.write_response.ready.eq(self.seen.ready & (step == 3)),
-            host.read_data.ready.eq(self.seen.ready & (step == 3)),
+            self.seen.valid.eq((step == 4) & (host.write_response.valid | host.read_data.valid)),
+            host.write_response.ready.eq(self.seen.ready & (step == 4)),
+            host.read_data.ready.eq(self.seen.ready & (step == 4)),
             self.operations.ready.eq(self.seen.valid & self.seen.ready),
             seen.data.eq(Mux(now.write, 0, host.read_data.payload.data)),
             seen.resp.eq(Mux(now.write, host.write_response.payload, host.read_data.payload.resp)),
@@ -64,7 +64,7 @@ class HostBench(wiring.Component):
             m.d.comb += seen[name].eq(count)
         with m.If(self.operations.ready):
             m.d.sync += step.eq(0)
-        with m.Elif((step < 2) & self.operations.valid):
+        with m.Elif(((step < 2) & self.operations.valid) | (step == 3)):  # a start comes a cycle later
             m.d.sync += step.eq(step + 1)
         with m.Elif(
             (write & host.write_address.ready & host.write_data.ready) | (read & host.read_address.ready)

@@ -27,7 +27,7 @@ class SequencerBench(wiring.Component):
         event = {"kind": 3, "address": registers.ADDRESS_WIDTH, "data": 32, "layers": 16}
         super().__init__(
             {
-                "starts": into({"base": beat_address_width(spec), "pause": 1}),
+                "starts": into({"base": beat_address_width(spec), "pause": 1, "empty_layer": 1}),
                 "words": In(stream.Signature(WORD_WIDTH)),
                 "events": out(event),
                 "asked": out({"address": beat_address_width(spec), "beats": 8}),
@@ -50,6 +50,8 @@ class SequencerBench(wiring.Component):
             unit.pause.eq(self.starts.payload.pause),
             unit.go_on.eq(waited == 3),
             unit.room.eq(clock[1]),
+            unit.empty.eq(available == 0),
+            unit.empty_layer.eq(self.starts.payload.empty_layer),
             unit.layer_over.eq(since == 9),
             unit.quiet.eq(clock[3] | (waited != 0)),
             request.grant.eq(request.valid & clock[0]),

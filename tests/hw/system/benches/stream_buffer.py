@@ -17,7 +17,8 @@ class StreamBench(wiring.Component):
     Layer n begins with a clear when its predecessor is over. ``bursts`` are asked for when there is room,
     and their ``beats`` come later. Of each of ``passes`` ``take`` words are taken; where that is
     ``whole``, a reader stays some cycles more, and would take what is beyond the end. ``wrong``: the
-    buffer called itself empty while beats were on their way.
+    buffer called itself empty while beats were on their way. ``dropped``: how often it said that it dropped
+    what is not the end of a pass.
     """
 
     def __init__(self, spec: Spec, word_width: int) -> None:
@@ -29,7 +30,7 @@ class StreamBench(wiring.Component):
                 "bursts": into({"beats": range(spec.burst_beats + 1), "layer": 8}),
                 "beats": into({"data": 8 * spec.bus_bytes, "last": 1}),
                 "passes": into({"take": COUNT, "linger": 4, "whole": 1, "layer": 8}),
-                "words": out({"word": word_width, "wrong": 1}),
+                "words": out({"word": word_width, "wrong": 1, "dropped": COUNT}),
             }
         )
 
@@ -39,6 +40,7 @@ class StreamBench(wiring.Component):
         layer, keep, busy, wrong = Signal(8), Signal(), Signal(), Signal()
         outstanding, left, linger = Signal(COUNT), Signal(COUNT), Signal(4)
         whole = Signal()
+        dropped = Signal(COUNT)
         asked, allowed, begins = Signal(), Signal(), Signal()
         burst, following = self.bursts.payload, self.passes.payload
         m.d.comb += [
@@ -50,7 +52,7 @@ class StreamBench(wiring.Component):
                 & (following.layer != layer)
                 & (outstanding == 0)
                 & ~busy
-                & ((layer == 0) | keep | buffer.empty)
+                & ((layer == 0) | (buffer.aligned & (keep | buffer.empty)))
             ),
             self.keeps.ready.eq(begins),
             buffer.clear.eq(begins),
@@ -69,6 +71,7 @@ class StreamBench(wiring.Component):
             self.words.valid.eq(buffer.words.valid & allowed),
             self.words.payload.word.eq(buffer.words.payload),
             self.words.payload.wrong.eq(wrong),
+            self.words.payload.dropped.eq(dropped),
             buffer.words.ready.eq(self.words.ready & allowed),
         ]
         moved = self.words.valid & self.words.ready & (left != 0)
@@ -76,6 +79,7 @@ class StreamBench(wiring.Component):
             outstanding.eq(outstanding + buffer.reserve - buffer.write),
             wrong.eq(wrong | ((outstanding != 0) & buffer.empty)),
             left.eq(left - moved),
+            dropped.eq(dropped + buffer.too_long),
         ]
         with m.If(begins):
             m.d.sync += [layer.eq(layer + 1), keep.eq(self.keeps.payload)]
