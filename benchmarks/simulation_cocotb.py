@@ -15,7 +15,8 @@ from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
 from hw.system.host_map import Host
-from sim.host import DONE, START
+from hw.system.host_port import START
+from sim.host import DONE
 
 
 @cocotb.test()

@@ -157,7 +157,8 @@ def run_rtl(
     meter = _Meter(progress, len(images) * sum(cost.cycles for cost in costs))
     counted: list[Counters] = []
     with Session(spec, built.size, latency=latency, pauses=pauses, seed=seed, wave=wave) as session:
-        host = HostDriver(session.read, session.write, session.wait)
+        # No limit in seconds: a simulated layer may take minutes, and the watchdog counts its cycles.
+        host = HostDriver(session.read, session.write, session.wait, timeout=None)
         host.identify()
         session.fill(0, built.contents())
         for number, pixels in enumerate(images):
@@ -199,10 +200,7 @@ def _run_image(
     before = Counters()
     result = []
     for step, cost in zip(built.plan.passes, costs, strict=True):
-        try:
-            host.wait()
-        except AcceleratorError as error:
-            raise Mismatch(step.node, f"image {number}: {error}") from error
+        _wait(host, step.node, number)
         if not step.partial_out:
             _compare(step, built, session, want[step.node], number)
         counters = host.counters()
@@ -215,8 +213,16 @@ def _run_image(
             )
         meter.add(cost.cycles, step.node)
         host.go_on()
-    host.wait()
+    _wait(host, built.plan.passes[-1].node, number)
     return result
+
+
+def _wait(host: HostDriver, layer: str, image: int) -> None:
+    """Until the layer is run, or the program is over."""
+    try:
+        host.wait()
+    except AcceleratorError as error:
+        raise Mismatch(layer, f"image {image}: {error}") from error
 
 
 def _compare(step: Pass, built: Image, session: Session, want: Activations, image: int) -> None:

@@ -73,8 +73,8 @@ def address_map(image: Image) -> dict[str, object]:
 def register_table() -> str:
     """The register map as Markdown."""
     lines = [
-        "| address | register | access | bits | field | meaning |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| address | register | access | bits | field | meaning | may be written |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for register, entry in REGISTERS.items():
         position = 0
@@ -84,7 +84,8 @@ def register_table() -> str:
             first = (
                 (f"{int(register):#04x}", f"`{register.name}`", entry.access) if not number else ("", "", "")
             )
-            lines.append(f"| {' | '.join(first)} | {bits} | `{field.name}` | {field.text} |")
+            when = entry.when if not number and "write" in entry.access else ""
+            lines.append(f"| {' | '.join(first)} | {bits} | `{field.name}` | {field.text} | {when} |")
             position += field.width
     return "\n".join(lines)
 
@@ -109,7 +110,8 @@ def document() -> str:
 
 Printed by `python -m sim.header`, from the description that the hardware is generated from
 (`hw/system/host_map.py`). Registers are words of 32 bits on the AXI4-Lite port. A write must be of a
-whole word; other writes, and addresses that are not in the table, are answered with SLVERR.
+whole word; other writes, and addresses that are not in the table, are answered with SLVERR, and nothing is
+done.
 
 {register_table()}
 

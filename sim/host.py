@@ -1,29 +1,39 @@
 """The host's side of the accelerator: nothing but register and memory accesses, to be used on hardware too.
 
-    host = Host(read, write, wait)
+    host = HostDriver(read, write, wait)
     host.identify()
     host.run(program_address)
 
-``read(address)`` and ``write(address, word)`` access a 32-bit register of the AXI4-Lite port, ``wait()``
-returns when the interrupt may have been raised (on hardware: sleep, or wait for it). The image and the
-pixels are put into memory by whatever means there are, at a multiple of 4096 bytes; see
-docs/accelerator.md.
+``read(address)`` and ``write(address, word)`` access a 32-bit register of the AXI4-Lite port and raise where
+the bus answers with an error, ``wait()`` returns when the interrupt may have been raised (on hardware: sleep,
+or wait for it). The image and the pixels are put into memory by whatever means there are, at a multiple of
+4096 bytes; see docs/accelerator.md.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hw.system.host_map import IDENTITY, VERSION, unpacked
+from hw.system.host_map import ALIGNMENT, IDENTITY, VERSION, unpacked
 from hw.system.host_map import Host as Register
+from hw.system.host_port import ABORT, CONTINUE, START
 from hw.system.sequencer import Fault
 
-DONE, ERROR, PAUSED = 1, 2, 4
+DONE, ERROR, PAUSED, REFUSED = 1, 2, 4, 8
 """Events."""
 
-START, ABORT, CONTINUE = 1, 2, 4
-"""Bits of CONTROL."""
+TIMEOUT = 60.0
+"""Seconds that `HostDriver.wait` waits unless it is told otherwise."""
+
+
+class AcceleratorBusyError(RuntimeError):
+    """A program was to be started while another one is carried out."""
+
+
+class AcceleratorTimeoutError(RuntimeError):
+    """No event came in time."""
 
 
 class AcceleratorError(RuntimeError):
@@ -79,14 +89,22 @@ class HostDriver:
         Access a register by its byte address.
     wait
         Return when the interrupt is raised, or now and then.
+    timeout
+        Seconds that `wait` waits for an event; None: for ever.
     """
 
     def __init__(
-        self, read: Callable[[int], int], write: Callable[[int, int], None], wait: Callable[[], None]
+        self,
+        read: Callable[[int], int],
+        write: Callable[[int, int], None],
+        wait: Callable[[], None],
+        *,
+        timeout: float | None = TIMEOUT,
     ) -> None:
         self._read = read
         self._write = write
         self._wait = wait
+        self._timeout = timeout
 
     def identify(self) -> dict[str, int]:
         """What the accelerator says of itself.
@@ -108,13 +126,28 @@ class HostDriver:
         return found
 
     def start(self, program: int, *, watchdog: int = 0, pause: bool = False) -> None:
-        """Carry out the program of the image at byte address ``program``."""
+        """Carry out the program of the image at byte address ``program``.
+
+        Raises
+        ------
+        ValueError
+            ``program`` is no multiple of 4096.
+        AcceleratorBusyError
+            A program is carried out, or the bus still owes something to one that was given up.
+        """
+        if program % ALIGNMENT:
+            raise ValueError(f"an image begins at a multiple of {ALIGNMENT} bytes, not at {program:#x}")
+        status = self.status()
+        if status["busy"]:
+            raise AcceleratorBusyError(
+                f"the accelerator is busy (after {status['layers']} layers): wait for its event, or abort"
+            )
         for register, value in (
             (Register.PROGRAM, program),
             (Register.WATCHDOG, watchdog),
             (Register.MODE, int(pause)),
-            (Register.INTERRUPT, DONE | ERROR | PAUSED),
-            (Register.INTERRUPT_ENABLE, DONE | ERROR | PAUSED),
+            (Register.INTERRUPT, DONE | ERROR | PAUSED | REFUSED),
+            (Register.INTERRUPT_ENABLE, DONE | ERROR | PAUSED | REFUSED),
             (Register.CONTROL, START),
         ):
             self._write(register, value)
@@ -126,13 +159,27 @@ class HostDriver:
         ------
         AcceleratorError
             It was given up.
+        AcceleratorBusyError
+            Somebody else's START or CONTINUE was refused meanwhile.
+        AcceleratorTimeoutError
+            Nothing happened in time; the program may still be carried out.
         """
+        begun = time.monotonic()
         while not (events := self._read(Register.INTERRUPT)):
+            if self._timeout is not None and time.monotonic() - begun > self._timeout:
+                raise AcceleratorTimeoutError(
+                    f"no event within {self._timeout:g} seconds, after {self.status()['layers']} layers: "
+                    "abort, or wait again; a watchdog would have given the program up"
+                )
             self._wait()
-        self._write(Register.INTERRUPT, events)
         if events & ERROR:
+            self._write(Register.INTERRUPT, events)
             status = self.status()
             raise AcceleratorError(Fault(status["fault"]), status["layers"])
+        if events & REFUSED:  # the other events stay for the next call
+            self._write(Register.INTERRUPT, REFUSED)
+            raise AcceleratorBusyError("a START while busy, or a CONTINUE while not paused, was refused")
+        self._write(Register.INTERRUPT, events)
         return bool(events & DONE)
 
     def go_on(self) -> None:
@@ -150,6 +197,8 @@ class HostDriver:
         ------
         AcceleratorError
             It was given up.
+        AcceleratorBusyError, AcceleratorTimeoutError, ValueError
+            See `start` and `wait`.
         """
         self.start(program, watchdog=watchdog)
         self.wait()

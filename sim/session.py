@@ -106,8 +106,18 @@ class Session:
         return int(self._ask("read", address=int(address))["word"])
 
     def write(self, address: int, word: int) -> None:
-        """Write a register of the host port."""
-        self._ask("write", address=int(address), word=int(word))
+        """Write a register of the host port.
+
+        Raises
+        ------
+        sim.simulator.SimulationError
+            The port answers with an error.
+        """
+        response = self._ask("write", address=int(address), word=int(word))["response"]
+        if response:
+            raise SimulationError(
+                f"the accelerator refuses {word:#x} at register {address:#04x} (response {response})"
+            )
 
     def wait(self) -> None:
         """Let the clock run until the interrupt rises, or for some thousand cycles."""

@@ -56,8 +56,9 @@ async def _read(dut: Any, host: AxiLiteMaster, address: int) -> dict[str, int]:
     return {"word": await host.read_dword(address)}
 
 
-async def _write(dut: Any, host: AxiLiteMaster, address: int, word: int) -> None:
-    await host.write_dword(address, word)
+async def _write(dut: Any, host: AxiLiteMaster, address: int, word: int) -> dict[str, int]:
+    answer = await host.write(address, word.to_bytes(4, "little"))
+    return {"response": int(answer.resp)}
 
 
 async def _wait(dut: Any, host: AxiLiteMaster) -> None:

@@ -120,14 +120,13 @@ class Writes(Half):
 
 
 def reading(half: wiring.Component) -> tuple[Module, Half]:
-    """Requests of any kind, none of them for nothing."""
+    """Requests of any kind, those for no beats too."""
     m = Module()
     m.submodules.master = master = Reads(half)
     m.submodules.rules = AxiRules(
         master.bus, max_beats=SPEC.burst_beats, reads=SPEC.outstanding + 1, writes=1
     )
     drive_freely(m, master)
-    m.d.comb += [Assume(~request.valid | (request.beats != 0)) for request in master.requests]
     return m, master
 
 
@@ -150,7 +149,6 @@ def writing(half: wiring.Component) -> tuple[Module, Half]:
     m.d.comb += [
         Assume(~master.commit | (half.room & runs)),
         Assume(~master.valid | (owed != 0)),
-        Assume((master.channels != 0) & (master.tiles != 0)),
         Assume(~master.begin | (half.quiet & (half.sent | ~runs))),
     ]
     return m, master
@@ -192,11 +190,13 @@ READERS = {
         "to_boundary.eq(longest)",
         "crosses a page",
     ),
+    "a burst of nothing": ("request.valid & request.beats.any()", "request.valid", "AR: |R: |too many"),
     "a burst is one longer": ("more_beats.eq(length - 1)", "more_beats.eq(length)", "AR: |R: |too many"),
 }
 
 WRITERS = {
     "last is late": ("last.eq(burst == 1)", "last.eq(burst == 0)", "W: last is wrong"),
+    "a group of nothing is sent": ("some & groups.size.any()", "some", "W: |AW|too many"),
     "data goes on": ("valid.eq(burst != 0)", "valid.eq(1)", "W: (data without|last is wrong|a waiting)"),
     "an address does not wait": (
         "with m.If(self.write_address.ready):",

@@ -17,10 +17,14 @@ from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam, AxiResp
 
 from hw.system.host_map import Host
-from sim.host import AcceleratorError, HostDriver
+from hw.system.host_port import ABORT, CONTINUE, START
+from sim.host import DONE, ERROR, REFUSED, AcceleratorError, HostDriver
 
 BASE = 0x10000
 """Where the image is in memory."""
+
+BYSTANDER, BYSTANDER_SIZE = 0x80000, 0x40000
+"""Where another image is, which nobody starts."""
 
 
 def randomly(seed: int, share: float) -> Iterator[bool]:
@@ -129,6 +133,7 @@ async def scenarios(dut: Any) -> None:
     results = []
     for order in orders:
         board.ram.write(BASE, image)
+        board.ram.write(BYSTANDER, image.ljust(BYSTANDER_SIZE, b"\0"))
         results.append(await play(board, order))
     Path("results.json").write_text(json.dumps(results))
 
@@ -141,11 +146,13 @@ async def play(board: Board, order: dict[str, Any]) -> dict[str, Any]:
         board.disturb(kind, order["place"], AxiResp[order["response"]])
     aborting = cocotb.start_soon(abort(board, order["cycle"])) if kind == "abort" else None
     stalling = cocotb.start_soon(stall(board, order)) if kind == "stall" else None
+    intruding = cocotb.start_soon(intrude(board, order["cycle"])) if kind == "intrude" else None
     fault = await board.run(watchdog=order.get("watchdog", 0))
     if aborting is not None:
         await aborting
     if stalling is not None:
         await stalling
+    refused = await intruding if intruding is not None else None
     board.wrong = {}
     board.pause(0.0, 0)
     outputs = list(board.ram.read(BASE + order["offset"], order["size"]))
@@ -159,18 +166,41 @@ async def play(board: Board, order: dict[str, Any]) -> dict[str, Any]:
         "fault": fault,
         "outputs": outputs,
         "again": again,
+        "refused": refused,
+        "bystander": list(board.ram.read(BYSTANDER, BYSTANDER_SIZE)),
         "after": list(board.ram.read(BASE + order["offset"], order["size"])),
     }
 
 
-async def abort(board: Board, cycle: int) -> None:
-    """Abort some cycles after the start."""
+async def intrude(board: Board, cycle: int) -> dict[str, int]:
+    """Write every register that a run depends on, and START, some cycles after the start; what came of it.
+
+    Whoever waits for the run sees no event before it is over.
+    """
+    await started(board)
+    await ClockCycles(board.dut.clk, cycle)
+    await board.host.write_dword(Host.INTERRUPT_ENABLE, DONE | ERROR)
+    for register, word in ((Host.PROGRAM, BYSTANDER), (Host.WATCHDOG, 1), (Host.MODE, 1)):
+        await board.host.write_dword(register, word)
+    answers = [await board.host.write(Host.CONTROL, word.to_bytes(4, "little")) for word in (START, CONTINUE)]
+    events = await board._read(Host.INTERRUPT)
+    await board.host.write_dword(Host.INTERRUPT, REFUSED)
+    return {"start": int(answers[0].resp), "continue": int(answers[1].resp), "events": events}
+
+
+async def started(board: Board) -> None:
+    """Until a program is carried out."""
     while not int(board.dut.s_axi_wvalid.value):
         await RisingEdge(board.dut.clk)
     while not await board._read(Host.STATUS) & 1:
         pass
+
+
+async def abort(board: Board, cycle: int) -> None:
+    """Abort some cycles after the start."""
+    await started(board)
     await ClockCycles(board.dut.clk, cycle)
-    await board.host.write_dword(Host.CONTROL, 2)
+    await board.host.write_dword(Host.CONTROL, ABORT)
 
 
 async def stall(board: Board, order: dict[str, Any]) -> None:

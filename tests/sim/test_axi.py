@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cocotbext.axi import AxiResp
 
 from golden import executor
 from golden.memory import TensorLayout
@@ -49,8 +50,8 @@ def prepare(folder: Path) -> tuple[dict[str, int], TensorLayout, np.ndarray]:
     return {"offset": whole.offset(view.tensor), "size": layout.size}, layout, want
 
 
-def play(built: simulator.Build, folder: Path, orders: list[dict[str, Any]]) -> None:
-    """Every order ends as it says, and the run after it is right."""
+def play(built: simulator.Build, folder: Path, orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every order ends as it says, and the run after it is right; what came out."""
     common, layout, want = prepare(folder)
     (folder / "orders.json").write_text(json.dumps([{**common, **order} for order in orders]))
     simulator.run(built, "tests.sim.axi_cocotb", folder=folder)
@@ -62,6 +63,7 @@ def play(built: simulator.Build, folder: Path, orders: list[dict[str, Any]]) -> 
             assert np.array_equal(layout.unpack(np.array(result["outputs"], np.uint8)), want), order
         assert result["again"] == "done", order
         assert np.array_equal(layout.unpack(np.array(result["after"], np.uint8)), want), order
+    return results
 
 
 def test_backpressure_on_all_channels(built: simulator.Build, tmp_path: Path) -> None:
@@ -96,6 +98,16 @@ def test_abort_at_any_time(built: simulator.Build, tmp_path: Path) -> None:
     orders = [{"kind": "abort", "cycle": cycle, "ends": ["ABORTED", "done"]} for cycle in cycles]
     orders.append({"kind": "abort", "cycle": 20_000, "ends": ["done"]})  # there is nothing to abort
     play(built, tmp_path, orders)
+
+
+def test_a_start_while_busy(built: simulator.Build, tmp_path: Path) -> None:
+    """Nobody's next image is touched, and the run that goes on keeps what it was started with."""
+    cycles = [0, 1, 7, *np.random.default_rng(1).integers(20, 5000, 12).tolist()]
+    orders = [{"kind": "intrude", "cycle": cycle, "ends": ["done"]} for cycle in cycles]
+    image_bytes = prepare(tmp_path) and (tmp_path / "image.bin").read_bytes()
+    for result in play(built, tmp_path, orders):
+        assert result["refused"] == {"start": AxiResp.SLVERR, "continue": AxiResp.SLVERR, "events": 8}
+        assert bytes(result["bystander"][: len(image_bytes)]) == image_bytes
 
 
 def test_abort_in_each_state(built: simulator.Build, tmp_path: Path) -> None:

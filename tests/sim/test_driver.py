@@ -9,12 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from golden import executor
 from golden.errors import ShiftbookError
 from golden.passes import Pass, plan
 from golden.spec import Spec
 from golden.validate import shapes
+from hw.registers import Region, Register
+from hw.system.layer_registers import LayerRegister
+from hw.system.sequencer import Command
+from hw.system.stream_fetcher import FIELD_BITS, StreamField
 from sim import driver, image
 from sim.commands import Commands
 from sim.driver import Mismatch, run_rtl
@@ -145,6 +150,10 @@ def flip(offset: int, bit: int = 0) -> Damage:
     return damage
 
 
+MISREAD = "unknown address|program damaged|program length|stalled"
+"""What words may be taken for that are no program."""
+
+
 def flip_program(offset: int) -> Damage:
     def damage(data: np.ndarray, built: Image) -> None:
         data[built.program_offset + offset] ^= 1
@@ -160,12 +169,12 @@ def flip_program(offset: int) -> Damage:
         (flip(20), "layer image: image 0: .* after 0 layers: stream damaged"),
         (
             flip(13, 4),
-            "layer image: image 0: .* after 0 layers: not a program|stalled|unknown|program damaged",
+            f"layer image: image 0: .* after 0 layers: (not a program|{MISREAD})",
         ),
         (flip_program(4), "layer image: image 0: .* after 0 layers: program damaged"),
         (
             flip_program(2),
-            "layer image: image 0: .* after 0 layers: (unknown address|program damaged|stalled)",
+            f"layer image: image 0: .* after 0 layers: ({MISREAD})",
         ),
     ],
 )
@@ -206,6 +215,52 @@ def test_a_write_to_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(image, "configure", configure)
     with pytest.raises(Mismatch, match=r"layer image: image 0: .* after 0 layers: unknown address"):
+        run_rtl(everything(SMALL), IMAGES, SMALL)
+
+
+@pytest.mark.parametrize(
+    ("region", "index"),
+    [
+        (Region.REGISTERS, Register.OUTPUT_CHANNELS),
+        (Region.LAYER, LayerRegister.CHANNELS),
+        (Region.LAYER, LayerRegister.TILES),
+    ],
+)
+def test_a_layer_of_nothing(monkeypatch: pytest.MonkeyPatch, region: Region, index: int) -> None:
+    """Nothing is loaded, computed or written for it, so that the bus is not left waiting for data."""
+    honest = Commands.write
+
+    def write(self: Commands, region_: Region, index_: ArrayLike, data: ArrayLike) -> None:
+        honest(self, region_, index_, 0 if (region_, index_) == (region, index) else data)
+
+    monkeypatch.setattr(Commands, "write", write)
+    with pytest.raises(Mismatch, match=r"layer image: image 0: .* after 0 layers: empty layer"):
+        run_rtl(everything(SMALL), IMAGES, SMALL)
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+def test_a_stream_that_never_ends(monkeypatch: pytest.MonkeyPatch, keep: int) -> None:
+    """It is given up when the first tile has left some of it, not after all its beats."""
+    honest = image.write_stream
+
+    def write_stream(commands: Commands, number: int, *arguments: object) -> None:
+        honest(commands, number, *arguments)
+        commands.write(Region.STREAMS, number << FIELD_BITS | StreamField.BEATS, keep << 31 | 0xFFFFFF)
+
+    monkeypatch.setattr(image, "write_stream", write_stream)
+    with pytest.raises(Mismatch, match=r"layer image: image 0: .* after 0 layers: stream length"):
+        run_rtl(everything(SMALL), IMAGES, SMALL)
+
+
+def test_a_program_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Commands.command
+
+    def command(self: Commands, command: Command) -> None:
+        if command != Command.END:
+            honest(self, command)
+
+    monkeypatch.setattr(Commands, "command", command)
+    with pytest.raises(Mismatch, match=r"layer \w+: image 0: .* after \d+ layers: program length"):
         run_rtl(everything(SMALL), IMAGES, SMALL)
 
 

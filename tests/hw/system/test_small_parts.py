@@ -178,7 +178,7 @@ def test_watchdog_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         ([moving] * (most - 1), 0),
         ([moving] * most, Fault.STALLED),
         ([*[moving] * (most - 1), moving | {"paused": 1}, *[moving] * (most - 1)], 0),
-        ([moving | {"patience": 0}] * (most + 2), 0),
+        ([moving | {"patience": 0}] * (most + 8), 0),
     ]
     stimulus, expected = [], []
     for cycles, fault in cases:
