@@ -15,7 +15,7 @@ from hw.registers import Field
 IDENTITY = 0x5348424B
 """What the first register reads: "SHBK"."""
 
-VERSION = 1
+VERSION = 2
 """Version of the register map and of the program format."""
 
 ADDRESS_WIDTH = 8

@@ -13,8 +13,8 @@ from amaranth.lib.wiring import In, Out
 from golden.spec import Spec
 from hw.layouts import config_word
 from hw.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
+from hw.system.crc import WIDTH, Crc
 from hw.system.interfaces import beat_address_width, read_request
-from hw.system.stream_fetcher import summed
 
 MAGIC = 0x6B624853
 """First word of a program: "SHbk"."""
@@ -163,7 +163,8 @@ class Sequencer(wiring.Component):
         number = Signal(range(header_words(self.spec)))
         address = Signal(ADDRESS_WIDTH)
         left = Signal(COUNT_WIDTH)
-        total = Signal(32)
+        total = Signal(WIDTH)
+        m.submodules.crc = crc = Crc(WORD_WIDTH // 8)
         word = self.words.payload
         region, index = address[INDEX_WIDTH:], address[:INDEX_WIDTH]
         command = region == Region.COMMANDS
@@ -181,8 +182,9 @@ class Sequencer(wiring.Component):
             self.words.ready.eq((state == State.HEADER) | (state == State.ADDRESS) | (state == State.DATA)),
         ]
         self._ask(m, moved & (state == State.HEADER), number)
+        m.d.comb += [crc.register.eq(total), crc.data.eq(word)]
         with m.If(moved):
-            m.d.sync += total.eq(summed(total, word))
+            m.d.sync += total.eq(crc.following)
         with m.Switch(state):
             with m.Case(State.HEADER), m.If(moved):
                 m.d.sync += number.eq(number + 1)
@@ -201,8 +203,8 @@ class Sequencer(wiring.Component):
                 with m.If(region > Region.COMMANDS):
                     m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
                 with m.If(command):
-                    m.d.sync += total.eq(0)
-                    self._command(m, state, index, word == total)
+                    m.d.sync += total.eq(~0)
+                    self._command(m, state, index, word == ~total)
             with m.Case(State.LOAD), m.If(self.quiet):
                 m.d.sync += state.eq(State.ADDRESS)
             with m.Case(State.BEGIN):
@@ -217,7 +219,7 @@ class Sequencer(wiring.Component):
             with m.Case(State.PAUSE), m.If(self.go_on):
                 m.d.sync += state.eq(State.ADDRESS)
         with m.If(self.start):
-            m.d.sync += [state.eq(State.HEADER), number.eq(0), total.eq(0), self.layers.eq(0)]
+            m.d.sync += [state.eq(State.HEADER), number.eq(0), total.eq(~0), self.layers.eq(0)]
         with m.If(self.stop):
             m.d.sync += state.eq(State.IDLE)
         return m
