@@ -103,6 +103,7 @@ CAUSES = (
     ("read_response", Response.DECERR, Fault.READ_DECERR),
     ("write_response", Response.SLVERR, Fault.WRITE_SLVERR),
     ("write_response", Response.DECERR, Fault.WRITE_DECERR),
+    ("bad_parity", 1, Fault.BUS_PARITY),
     ("damaged", 1, Fault.STREAM_DAMAGED),
     ("bad_code", 1, Fault.BAD_CODE),
     ("program_fault", Fault.UNKNOWN_ADDRESS, Fault.UNKNOWN_ADDRESS),
@@ -110,7 +111,8 @@ CAUSES = (
 QUIET = {
     "running": 1,
     "paused": 0,
-    **dict.fromkeys(("abort", "program_fault", "damaged", "bad_code", "read_response", "write_response"), 0),
+    **dict.fromkeys(("abort", "program_fault", "damaged", "bad_code"), 0),
+    **dict.fromkeys(("read_response", "write_response", "bad_parity"), 0),
     "progress": 1,
     "patience": 6,
     "settled": 0,
@@ -120,7 +122,7 @@ QUIET = {
 def watch(stimulus: list[dict[str, int]]) -> list[tuple[int, int]]:
     """Fault and clear in the cycle after each of these."""
     observed = bench.observe(
-        Paced(Supervisor(), {"fault": 1, "clear": 1}),
+        Paced(Supervisor(parity=True), {"fault": 1, "clear": 1}),
         inputs={"input": stimulus},
         outputs={"output": len(stimulus)},
     )["output"]
@@ -148,8 +150,23 @@ def test_every_cause_has_its_fault_once_until_all_is_settled() -> None:
 def test_of_several_causes_the_host_comes_first_and_the_program_last() -> None:
     every = {name: value for name, value, _ in reversed(CAUSES)}
     stimulus, expected = [], []
-    order = (Fault.ABORTED, Fault.READ_SLVERR, Fault.WRITE_SLVERR, Fault.STREAM_DAMAGED, Fault.BAD_CODE)
-    names = ("abort", "read_response", "write_response", "damaged", "bad_code", "program_fault")
+    order = (
+        Fault.ABORTED,
+        Fault.READ_SLVERR,
+        Fault.WRITE_SLVERR,
+        Fault.BUS_PARITY,
+        Fault.STREAM_DAMAGED,
+        Fault.BAD_CODE,
+    )
+    names = (
+        "abort",
+        "read_response",
+        "write_response",
+        "bad_parity",
+        "damaged",
+        "bad_code",
+        "program_fault",
+    )
     for name, fault in zip(names, (*order, Fault.UNKNOWN_ADDRESS), strict=True):
         stimulus += [QUIET | every, QUIET | {"settled": 1}]
         expected += [(fault, 1), (0, 0)]
