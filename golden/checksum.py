@@ -1,20 +1,24 @@
-"""The checksum of programs and weight streams: each 32-bit word is added, modulo 2, to the rotated sum."""
+"""The checksum of programs and weight streams: CRC-32C, as iSCSI, ext4 and NVMe use it."""
 
 from __future__ import annotations
 
+import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-WORD_BYTES = 4
-ROTATION = 5
-"""Bits by which the sum is rotated to the left before a word is added; prime to 32."""
+POLYNOMIAL = 0x82F63B78
+"""Castagnoli's, without x^32 and with the highest power in bit 0: the lowest bit of a byte comes first."""
 
 
 def checksum(words: NDArray[np.uint32]) -> int:
-    """``sum = rotate(sum) ^ word`` over all words, from 0."""
-    if not len(words):
-        return 0
-    turns = (np.arange(len(words))[::-1] * ROTATION % 32).astype(np.uint32)
-    values = np.asarray(words, np.uint32)
-    rotated = values << turns | values >> (32 - turns) % 32
-    return int(np.bitwise_xor.reduce(np.where(turns == 0, values, rotated)))
+    """CRC-32C of the bytes of words, the least significant byte of each first.
+
+    It sees every flipped bit, any three of them in up to 2^31 bits, any five in up to 655 bytes, and every
+    burst of up to 32 bits; of all other damage it misses one in 2^32.
+
+    Parameters
+    ----------
+    words
+        uint32 [words].
+    """
+    return int(google_crc32c.value(np.asarray(words, "<u4").tobytes()))

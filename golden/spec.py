@@ -120,6 +120,9 @@ class Spec:
         Beats of each stream's buffer; two bursts or more, so that one is on its way while one is read.
     group_channels
         Output channels that are stored, and whose residuals are fetched, together.
+    bus_parity
+        Whether each byte on the memory bus comes with a bit of odd parity, as AXI5 has it: what is read is
+        checked, and what is written carries it.
     """
 
     rows: int = 8
@@ -148,6 +151,7 @@ class Spec:
     outstanding: int = 32
     buffer_beats: int = 32
     group_channels: int = 8
+    bus_parity: bool = False
 
     def __post_init__(self) -> None:
         self._check_ranges()
@@ -182,6 +186,8 @@ class Spec:
             value = getattr(self, name)
             if not isinstance(value, int) or not low <= value <= high:
                 raise ShiftbookError(f"{name} must be an integer in {low}..{high}, not {value!r}")
+        if not isinstance(self.bus_parity, bool):
+            raise ShiftbookError(f"bus_parity must be True or False, not {self.bus_parity!r}")
 
     def _check_lanes(self) -> None:
         if self.lane not in get_args(Lane):

@@ -67,7 +67,18 @@ Bus = Annotated[
 ]
 
 
-def make_spec(preset: str, lanes: str, slots: int | None = None, bus: int | None = None) -> Spec:
+BusParity = Annotated[
+    bool,
+    typer.Option(
+        "--bus-parity",
+        help="A bit of odd parity for each byte on the memory bus, as in AXI5: what is read is checked.",
+    ),
+]
+
+
+def make_spec(
+    preset: str, lanes: str, slots: int | None = None, bus: int | None = None, bus_parity: bool = False
+) -> Spec:
     """The spec of ``preset`` with a lane grid such as "8x8" and, where given, other slots or another bus.
 
     Raises
@@ -81,4 +92,4 @@ def make_spec(preset: str, lanes: str, slots: int | None = None, bus: int | None
     if grid is None:
         raise ShiftbookError(f"lanes must be ROWSxCOLUMNS such as 8x8, not {lanes!r}")
     spec = PRESETS[preset].on_grid(int(grid[1]), int(grid[2]))
-    return replace(spec, slots=slots or spec.slots, bus_bytes=bus or spec.bus_bytes)
+    return replace(spec, slots=slots or spec.slots, bus_bytes=bus or spec.bus_bytes, bus_parity=bus_parity)

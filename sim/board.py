@@ -17,6 +17,7 @@ INPUT, OUTPUT = "memory.bin", "memory.out"
 VISIBLE = (
     *("clk", "rst", "s_axi_*", "irq"),
     *("load", "save", "first", "count", "latency", "pauses", "random", "elapsed"),
+    *("arm", "strike", "flip", "read_error", "write_error", "hold", "beats", "acks"),
 )
 """What cocotb may see; anything else would cost speed."""
 
@@ -30,7 +31,8 @@ def build(spec: Spec, beats: int, *, wave: bool = False) -> simulator.Build:
         See :func:`sim.simulator.build`.
     """
     depth = 1 << max(15, (beats - 1).bit_length())  # small ones share a simulator
-    text = "\n".join([verilog(spec), Path(__file__).with_name("board.v").read_text()])
+    options = ["`define BUS_PARITY"] if spec.bus_parity else []
+    text = "\n".join([verilog(spec), *options, Path(__file__).with_name("board.v").read_text()])
     parameters = {"BYTES": spec.bus_bytes, "DEPTH": depth}
     return simulator.build(text, TOP, wave=wave, public=VISIBLE, parameters=parameters)
 

@@ -2,7 +2,8 @@
 //
 // The memory answers bursts in order: the first beat of a read `latency` cycles after its address was taken,
 // then a beat a cycle; a write is acknowledged `latency` cycles after its last beat. cocotb fills and reads the
-// memory by files (see sim/board.py) and drives the host port. Not synthesizable, and not meant to be.
+// memory by files (see sim/board.py) and drives the host port. With BUS_PARITY each byte of a read beat comes with
+// odd parity, and a write whose parity is wrong is answered with SLVERR. Not synthesizable, and not meant to be.
 
 module board #(
     parameter BYTES = 16,            // of a beat
@@ -46,6 +47,17 @@ module board #(
     reg [63:0] random = 64'h9E3779B97F4A7C15;
     reg [63:0] elapsed = 0;          // all cycles since the simulation began
 
+    // How the bus is disturbed: at the read beat or the acknowledgement number `strike` since `arm`.
+    reg arm = 0;                     // strobe
+    reg [31:0] strike = 0;
+    reg [31:0] flip = 32'hFFFFFFFF;  // bit of {parity, data} of the beat that changes on its way; beyond it: none
+    reg [1:0] read_error = 0;        // responses
+    reg [1:0] write_error = 0;
+    reg [4:0] hold = 0;              // B, W, AW, R, AR: channels that stand still from then on, until the interrupt
+    reg [31:0] beats = 0;            // since `arm`
+    reg [31:0] acks = 0;
+    wire [4:0] held = hold & {5{(beats > strike) & ~irq}};
+
     reg [WIDTH-1:0] memory[0:DEPTH-1];
     integer file, got, i;
 
@@ -62,8 +74,19 @@ module board #(
     wire [BYTES-1:0] m_wstrb;
     reg m_awready = 0, m_wready = 0, m_bvalid = 0, m_arready = 0, m_rvalid = 0, m_rlast = 0;
     reg [WIDTH-1:0] m_rdata = 0;
+    reg [1:0] m_rresp = 0, m_bresp = 0;
+    wire [BYTES-1:0] m_wdatachk;
+    reg [BYTES-1:0] m_rdatachk = 0;
+
+    function [BYTES-1:0] odd_parity(input [WIDTH-1:0] beat);
+        integer lane;
+        for (lane = 0; lane < BYTES; lane = lane + 1) odd_parity[lane] = ~^beat[8 * lane +: 8];
+    endfunction
 
     accelerator accelerator (
+`ifdef BUS_PARITY
+        .m_axi_rdatachk(m_rdatachk), .m_axi_wdatachk(m_wdatachk),
+`endif
         .clk(clk), .rst(rst), .interrupt(irq),
         .s_axi_awaddr(s_axi_awaddr), .s_axi_awprot(s_axi_awprot), .s_axi_awvalid(s_axi_awvalid),
         .s_axi_awready(s_axi_awready), .s_axi_wdata(s_axi_wdata), .s_axi_wstrb(s_axi_wstrb),
@@ -75,10 +98,10 @@ module board #(
         .m_axi_awid(m_awid), .m_axi_awaddr(m_awaddr), .m_axi_awlen(m_awlen), .m_axi_awsize(m_awsize),
         .m_axi_awburst(m_awburst), .m_axi_awvalid(m_awvalid), .m_axi_awready(m_awready),
         .m_axi_wdata(m_wdata), .m_axi_wstrb(m_wstrb), .m_axi_wlast(m_wlast), .m_axi_wvalid(m_wvalid),
-        .m_axi_wready(m_wready), .m_axi_bid(1'b0), .m_axi_bresp(2'b0), .m_axi_bvalid(m_bvalid),
+        .m_axi_wready(m_wready), .m_axi_bid(1'b0), .m_axi_bresp(m_bresp), .m_axi_bvalid(m_bvalid),
         .m_axi_bready(m_bready), .m_axi_arid(m_arid), .m_axi_araddr(m_araddr), .m_axi_arlen(m_arlen),
         .m_axi_arsize(m_arsize), .m_axi_arburst(m_arburst), .m_axi_arvalid(m_arvalid),
-        .m_axi_arready(m_arready), .m_axi_rid(1'b0), .m_axi_rdata(m_rdata), .m_axi_rresp(2'b0),
+        .m_axi_arready(m_arready), .m_axi_rid(1'b0), .m_axi_rdata(m_rdata), .m_axi_rresp(m_rresp),
         .m_axi_rlast(m_rlast), .m_axi_rvalid(m_rvalid), .m_axi_rready(m_rready)
     );
 
@@ -91,7 +114,10 @@ module board #(
     reg [7:0] read_beat = 0;
     wire read_taken = m_arvalid & m_arready;
     wire read_free = ~m_rvalid | m_rready;
-    wire read_now = read_free & (read_count != 0) & (read_time[read_first] <= elapsed) & ~(dice[3 +: 8] < pauses);
+    wire read_now = read_free & (read_count != 0) & (read_time[read_first] <= elapsed) & ~(dice[3 +: 8] < pauses)
+        & ~held[1];
+    wire [WIDTH-1:0] read_data = memory[read_address[read_first] + read_beat];
+    wire [WIDTH+BYTES-1:0] read_flips = beats == strike ? {{(WIDTH + BYTES - 1){1'b0}}, 1'b1} << flip : 0;
     wire read_last = read_beat == read_length[read_first];
 
     // Writes: data waits for its address; acknowledgements wait until their time has come.
@@ -99,13 +125,21 @@ module board #(
     reg [PLACE-1:0] write_first = 0, write_end = 0;
     reg [31:0] write_count = 0;
     reg [31:0] write_beat = 0;
+    reg write_wrong = 0;             // parity of the burst so far
     reg [63:0] done_time[0:QUEUE-1];
+    reg done_wrong[0:QUEUE-1];
     reg [PLACE-1:0] done_first = 0, done_end = 0;
     reg [31:0] done_count = 0;
     wire write_taken = m_awvalid & m_awready;
     wire write_now = m_wvalid & m_wready;
     wire done_free = ~m_bvalid | m_bready;
-    wire done_now = done_free & (done_count != 0) & (done_time[done_first] <= elapsed) & ~(dice[19 +: 8] < pauses);
+    wire done_now = done_free & (done_count != 0) & (done_time[done_first] <= elapsed) & ~(dice[19 +: 8] < pauses)
+        & ~held[4];
+`ifdef BUS_PARITY
+    wire write_odd = m_wdatachk != odd_parity(m_wdata);
+`else
+    wire write_odd = 0;
+`endif
     wire [31:0] write_place = (write_address[write_first] >> SHIFT) + write_beat;
 
     always @(posedge clk) begin
@@ -124,7 +158,16 @@ module board #(
             $fclose(file);
         end
 
-        m_arready <= (read_count < QUEUE - 2) & ~(dice[35 +: 8] < pauses);
+        if (arm) begin
+            arm <= 0;
+            beats <= 0;
+            acks <= 0;
+        end else begin
+            beats <= beats + read_now;
+            acks <= acks + done_now;
+        end
+
+        m_arready <= (read_count < QUEUE - 2) & ~(dice[35 +: 8] < pauses) & ~held[0];
         if (read_taken) begin
             read_address[read_end] <= m_araddr >> SHIFT;
             read_length[read_end] <= m_arlen;
@@ -134,17 +177,19 @@ module board #(
         if (m_rready) m_rvalid <= 0;
         if (read_now) begin
             m_rvalid <= 1;
-            m_rdata <= memory[read_address[read_first] + read_beat];
+            m_rdata <= read_data ^ read_flips[WIDTH-1:0];
+            m_rdatachk <= odd_parity(read_data) ^ read_flips[WIDTH +: BYTES];
+            m_rresp <= beats == strike ? read_error : 0;
             m_rlast <= read_last;
             read_beat <= read_last ? 0 : read_beat + 1;
             if (read_last) read_first <= read_first + 1;
         end
         read_count <= read_count + read_taken - (read_now & read_last);
 
-        m_awready <= (write_count < QUEUE - 2) & ~(dice[43 +: 8] < pauses);
+        m_awready <= (write_count < QUEUE - 2) & ~(dice[43 +: 8] < pauses) & ~held[2];
         // ready falls before it could take data that has no address yet
         m_wready <= (write_count > 1 || (write_count == 1 && !(write_now & m_wlast))) & (done_count < QUEUE - 2)
-            & ~(dice[51 +: 8] < pauses) & ~(write_now & m_wlast);
+            & ~(dice[51 +: 8] < pauses) & ~(write_now & m_wlast) & ~held[3];
         if (write_taken) begin
             write_address[write_end] <= m_awaddr;
             write_end <= write_end + 1;
@@ -152,9 +197,11 @@ module board #(
         if (write_now) begin
             memory[write_place] <= m_wdata;
             write_beat <= m_wlast ? 0 : write_beat + 1;
+            write_wrong <= ~m_wlast & (write_wrong | write_odd);
             if (m_wlast) begin
                 write_first <= write_first + 1;
                 done_time[done_end] <= elapsed + latency;
+                done_wrong[done_end] <= write_wrong | write_odd;
                 done_end <= done_end + 1;
             end
         end
@@ -162,6 +209,7 @@ module board #(
         if (m_bready) m_bvalid <= 0;
         if (done_now) begin
             m_bvalid <= 1;
+            m_bresp <= acks == strike && write_error != 0 ? write_error : done_wrong[done_first] ? 2 : 0;
             done_first <= done_first + 1;
         end
         done_count <= done_count + (write_now & m_wlast) - done_now;

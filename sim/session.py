@@ -23,6 +23,12 @@ START_SECONDS = 60
 SOCKET = "socket"
 """Of the session's folder; the simulator connects to it."""
 
+WAKE = 20_000
+"""Cycles after which waiting ends without an interrupt: all that Python does while the accelerator works."""
+
+NO_FLIP = 0xFFFFFFFF
+"""No bit of a beat."""
+
 Bytes = NDArray[np.uint8]
 
 
@@ -119,9 +125,40 @@ class Session:
                 f"the accelerator refuses {word:#x} at register {address:#04x} (response {response})"
             )
 
-    def wait(self) -> None:
-        """Let the clock run until the interrupt rises, or for some thousand cycles."""
-        self._ask("wait")
+    def wait(self, cycles: int = WAKE) -> None:
+        """Let the clock run until the interrupt rises, or for so many cycles."""
+        self._ask("wait", cycles=cycles)
+
+    def disturb(
+        self,
+        strike: int = 0,
+        *,
+        flip: int = NO_FLIP,
+        read_error: int = 0,
+        write_error: int = 0,
+        hold: int = 0,
+    ) -> None:
+        """Disturb the bus once, or not at all, and count what moves on it anew.
+
+        Parameters
+        ----------
+        strike
+            The read beat, or for ``write_error`` the acknowledgement, from now; the first is 0.
+        flip
+            Bit of {parity, data} of that beat that changes on its way.
+        read_error, write_error
+            AXI response to it.
+        hold
+            Channels that stand still after that beat, until the interrupt: bits 0 to 4 are AR, R, AW, W, B.
+        """
+        self._ask(
+            "disturb", strike=strike, flip=flip, read_error=read_error, write_error=write_error, hold=hold
+        )
+
+    def moved(self) -> tuple[int, int]:
+        """Read beats and acknowledgements since `disturb`."""
+        answer = self._ask("moved")
+        return int(answer["beats"]), int(answer["acks"])
 
     def fill(self, offset: int, data: Bytes) -> None:
         """Put bytes into memory, whole beats at a byte address."""

@@ -16,15 +16,12 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from sim.session import SOCKET
 
-WAKE = 20_000
-"""Cycles after which waiting ends without an interrupt: all that Python does while the accelerator works."""
-
 
 @cocotb.test()
 async def serve(dut: Any) -> None:
     """Answer until the other side hangs up."""
     logging.getLogger("cocotb").setLevel(logging.WARNING)
-    for name in ("load", "save"):
+    for name in ("load", "save", "arm"):
         getattr(dut, name).value = 0
     Clock(dut.clk, 2, "step", impl="gpi").start()
     dut.rst.value = 1
@@ -61,9 +58,21 @@ async def _write(dut: Any, host: AxiLiteMaster, address: int, word: int) -> dict
     return {"response": int(answer.resp)}
 
 
-async def _wait(dut: Any, host: AxiLiteMaster) -> None:
+async def _wait(dut: Any, host: AxiLiteMaster, cycles: int) -> None:
     if not int(dut.irq.value):
-        await First(RisingEdge(dut.irq), Timer(2 * WAKE, "step"))
+        await First(RisingEdge(dut.irq), Timer(2 * cycles, "step"))
+
+
+async def _disturb(dut: Any, host: AxiLiteMaster, **values: int) -> None:
+    for name, value in values.items():
+        getattr(dut, name).value = value
+    await Timer(4, "step")
+    dut.arm.value = 1
+    await Timer(8, "step")
+
+
+async def _moved(dut: Any, host: AxiLiteMaster) -> dict[str, int]:
+    return {"beats": int(dut.beats.value), "acks": int(dut.acks.value)}
 
 
 async def _load(dut: Any, host: AxiLiteMaster, first: int, count: int) -> None:
@@ -87,6 +96,8 @@ ANSWERS: dict[str, Callable[..., Awaitable[dict[str, int] | None]]] = {
     "read": _read,
     "write": _write,
     "wait": _wait,
+    "disturb": _disturb,
+    "moved": _moved,
     "load": _load,
     "save": _save,
 }

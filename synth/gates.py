@@ -67,6 +67,7 @@ def gate_report(
     *,
     slots: int | None = None,
     bus: int | None = None,
+    bus_parity: bool = False,
     engines: Sequence[str] = tuple(ENGINES),
     weights: Path | None = None,
     liberty: Sequence[Path] = (),
@@ -84,6 +85,8 @@ def gate_report(
         Weight slots; the presets' own by default.
     bus
         Bytes of a beat of the memory bus; what suits the grid by default.
+    bus_parity
+        Whether the memory bus has parity.
     engines
         Names from `ENGINES`.
     weights
@@ -116,7 +119,7 @@ def gate_report(
         )
     table = weights or NAND2_TABLE
     ruler = Ruler(load_weights(table), load_liberty(liberty) if liberty else None)
-    specs = {name: engine_spec(ENGINES[name], lanes, slots, bus) for name in engines}
+    specs = {name: engine_spec(ENGINES[name], lanes, slots, bus, bus_parity) for name in engines}
     small = all(spec.lanes <= FLAT_LANES for spec in specs.values())
     top = Accelerator if system else Engine
     designs: dict[str, Callable[[], Component]] = {n: partial(top, spec) for n, spec in specs.items()}
@@ -136,11 +139,15 @@ def gate_report(
 
 
 def engine_spec(
-    preset: str, lanes: tuple[int, int] | None = None, slots: int | None = None, bus: int | None = None
+    preset: str,
+    lanes: tuple[int, int] | None = None,
+    slots: int | None = None,
+    bus: int | None = None,
+    bus_parity: bool = False,
 ) -> Spec:
     """A preset on another grid, with another number of slots or another bus."""
     spec = PRESETS[preset].on_grid(*lanes) if lanes else PRESETS[preset]
-    return replace(spec, slots=slots or spec.slots, bus_bytes=bus or spec.bus_bytes)
+    return replace(spec, slots=slots or spec.slots, bus_bytes=bus or spec.bus_bytes, bus_parity=bus_parity)
 
 
 def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:

@@ -12,7 +12,7 @@ from hw.engine import Engine
 from hw.fifo import Fifo
 from hw.system import host_map
 from hw.system.host_port import COUNTERS, HostPort
-from hw.system.interfaces import ADDRESS_WIDTH, Reader, stream_count
+from hw.system.interfaces import ADDRESS_WIDTH, Reader, parity_bits, stream_count
 from hw.system.layer_registers import LayerRegisters
 from hw.system.load_planner import NEEDS, LoadPlanner
 from hw.system.load_writer import LoadWriter
@@ -97,6 +97,8 @@ class Accelerator(wiring.Component):
         W.
     m_axi_wstrb : Out(bus_bytes)
         W; all bytes.
+    m_axi_wdatachk : Out(bus_bytes)
+        W; with ``Spec.bus_parity`` only: odd parity, bit n of byte n of the data.
     m_axi_wlast : Out(1)
         W.
     m_axi_wvalid : Out(1)
@@ -129,6 +131,8 @@ class Accelerator(wiring.Component):
         Ignored.
     m_axi_rdata : In(8 * bus_bytes)
         R.
+    m_axi_rdatachk : In(bus_bytes)
+        R; with ``Spec.bus_parity`` only, as ``m_axi_wdatachk``.
     m_axi_rresp : In(2)
         R.
     m_axi_rlast : In(1)
@@ -152,10 +156,10 @@ class Accelerator(wiring.Component):
         address = {"id": 1, "addr": ADDRESS_WIDTH, "len": 8, "size": 3, "burst": 2}
         full = {
             "aw": (Out, address),
-            "w": (Out, {"data": width, "strb": spec.bus_bytes, "last": 1}),
+            "w": (Out, {"data": width, **parity_bits(spec), "strb": spec.bus_bytes, "last": 1}),
             "b": (In, {"id": 1, "resp": 2}),
             "ar": (Out, address),
-            "r": (In, {"id": 1, "data": width, "resp": 2, "last": 1}),
+            "r": (In, {"id": 1, "data": width, **parity_bits(spec), "resp": 2, "last": 1}),
         }
         members = {"interrupt": Out(1)}
         for prefix, channels in (("s_axi", lite), ("m_axi", full)):
@@ -169,7 +173,7 @@ class Accelerator(wiring.Component):
         m = Module()
         spec = self.spec
         self.host = m.submodules.host = HostPort(spec)
-        self.supervisor = m.submodules.supervisor = Supervisor()
+        self.supervisor = m.submodules.supervisor = Supervisor(spec.bus_parity)
         self.sequencer = m.submodules.sequencer = Sequencer(spec)
         self.layer = m.submodules.layer = LayerRegisters(spec)
         self.tiles = m.submodules.tiles = TileControl(spec)
@@ -216,6 +220,11 @@ class Accelerator(wiring.Component):
             reads.read.payload.resp.eq(self.m_axi_rresp),
             reads.read.payload.last.eq(self.m_axi_rlast),
         ]
+        if self.spec.bus_parity:
+            m.d.comb += [
+                self.m_axi_wdatachk.eq(store.write_data.payload.datachk),
+                reads.read.payload.datachk.eq(self.m_axi_rdatachk),
+            ]
         for channel in ("aw", "ar"):
             m.d.comb += [
                 getattr(self, f"m_axi_{channel}size").eq(shift),
@@ -446,6 +455,8 @@ class Accelerator(wiring.Component):
             ),
             self.reads.halt.eq(supervisor.clear),
         ]
+        if self.spec.bus_parity:
+            m.d.comb += supervisor.bad_parity.eq(self.reads.bad_parity)
         own = {"CYCLES": sequencer.busy & ~sequencer.paused, "LOAD_WAIT": self.tiles.waiting}
         own |= {"READ_BEATS": self.reads.beat, "WRITE_BEATS": stored}
         for number, register in enumerate(COUNTERS):

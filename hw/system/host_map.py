@@ -129,6 +129,7 @@ REGISTERS: dict[Host, HostRegister] = {
             Field("bytes", 8, "of a beat"),
             Field("burst_beats", 8, "of the longest burst"),
             Field("outstanding", 8, "read bursts under way at most"),
+            Field("parity", 1, "each byte that is read is checked by a bit of odd parity"),
         ),
         "The memory bus",
     ),
@@ -218,6 +219,7 @@ def constants(spec: Spec, fingerprint: int) -> dict[Host, int]:
             "bytes": spec.bus_bytes,
             "burst_beats": spec.burst_beats,
             "outstanding": spec.outstanding,
+            "parity": int(spec.bus_parity),
         },
     }
     return {register: packed(register, fields) for register, fields in values.items()}

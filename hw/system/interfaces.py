@@ -64,6 +64,14 @@ def read_request(spec: Spec) -> wiring.Signature:
     )
 
 
+def parity_bits(spec: Spec) -> dict[str, int]:
+    """Width of ``datachk``, which a beat on the bus has beside its data, where the bus has parity at all.
+
+    See `hw.system.parity.odd_parity`.
+    """
+    return {"datachk": spec.bus_bytes} if spec.bus_parity else {}
+
+
 def answer(spec: Spec) -> data.StructLayout:
     """A beat that was read, and who asked for it. ``last``: it ends a request that said so."""
     return data.StructLayout(

@@ -8,7 +8,15 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from golden.spec import Spec
-from hw.system.interfaces import Reader, answer, beat_address_width, read_request, stream_count
+from hw.system.interfaces import (
+    Reader,
+    answer,
+    beat_address_width,
+    parity_bits,
+    read_request,
+    stream_count,
+)
+from hw.system.parity import odd_parity
 
 IN_FLIGHT = 12
 """Longest bursts whose beats may be on their way: more would make urgent ones wait behind them."""
@@ -23,7 +31,7 @@ class ReadMaster(wiring.Component):
     Parameters
     ----------
     spec
-        Bus width, burst length, bursts in flight.
+        Bus width and parity, burst length, bursts in flight.
 
     Members
     -------
@@ -34,7 +42,7 @@ class ReadMaster(wiring.Component):
     address : Out(stream)
         {address in beats, beats of the burst minus 1}: the AR channel.
     read : In(stream)
-        {data, resp, last}: the R channel.
+        {data, resp, last}: the R channel; with parity also {datachk}.
     answers : Out(stream)
         See `hw.system.interfaces.answer`.
     idle : Out(1)
@@ -43,6 +51,8 @@ class ReadMaster(wiring.Component):
         Of the beat that is taken in this cycle, 0 where none is.
     beat : Out(1)
         A beat is taken in this cycle.
+    bad_parity : Out(1)
+        With parity only: a byte of the beat that is taken in this cycle is not what was sent.
 
     Latency
     -------
@@ -54,7 +64,7 @@ class ReadMaster(wiring.Component):
         burst = data.StructLayout(
             {"address": beat_address_width(spec), "more_beats": (spec.burst_beats - 1).bit_length()}
         )
-        beat = data.StructLayout({"data": 8 * spec.bus_bytes, "resp": 2, "last": 1})
+        beat = data.StructLayout({"data": 8 * spec.bus_bytes, **parity_bits(spec), "resp": 2, "last": 1})
         super().__init__(
             {
                 "halt": In(1),
@@ -65,6 +75,7 @@ class ReadMaster(wiring.Component):
                 "idle": Out(1),
                 "response": Out(2),
                 "beat": Out(1),
+                **({"bad_parity": Out(1)} if spec.bus_parity else {}),
             }
         )
 
@@ -122,6 +133,8 @@ class ReadMaster(wiring.Component):
             self.response.eq(Mux(self.beat, read.resp, 0)),
             self.idle.eq(~self.address.valid & (waiting == 0)),
         ]
+        if self.spec.bus_parity:
+            m.d.comb += self.bad_parity.eq(self.beat & (read.datachk != odd_parity(read.data)))
         return m
 
     def _queue(self, m: Module, entry: data.View, head: data.View, put: Signal, got: Signal) -> Signal:

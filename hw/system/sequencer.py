@@ -13,8 +13,8 @@ from amaranth.lib.wiring import In, Out
 from golden.spec import Spec
 from hw.layouts import config_word
 from hw.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
+from hw.system.crc import WIDTH, Crc
 from hw.system.interfaces import beat_address_width, read_request
-from hw.system.stream_fetcher import summed
 
 MAGIC = 0x6B624853
 """First word of a program: "SHbk"."""
@@ -60,14 +60,16 @@ class Fault(IntEnum):
     WRITE_DECERR = 10  # the bus answered a write with DECERR
     STALLED = 11  # nothing moved, or a step did not end, for as many cycles as the watchdog allows
     ABORTED = 12  # the host said so
-    PROGRAM_LENGTH = 13  # it has no end within the length that its header says
-    EMPTY_LAYER = 14  # a layer has no channels or no tiles
-    STREAM_LENGTH = 15  # a weight stream is longer than what its layer takes
+    BUS_PARITY = 13  # a byte that was read has another parity than it was sent with
+    PROGRAM_LENGTH = 14  # it has no end within the length that its header says
+    EMPTY_LAYER = 15  # a layer has no channels or no tiles
+    STREAM_LENGTH = 16  # a weight stream is longer than what its layer takes
 
 
 def fingerprint(spec: Spec) -> int:
-    """32 bits that differ between accelerators."""
-    return zlib.crc32(repr(sorted(spec.as_json().items())).encode())
+    """32 bits that differ between accelerators that need other programs; parity of the bus changes none."""
+    fields = {name: value for name, value in spec.as_json().items() if name != "bus_parity"}
+    return zlib.crc32(repr(sorted(fields.items())).encode())
 
 
 class State(Enum):
@@ -175,7 +177,8 @@ class Sequencer(wiring.Component):
         number = Signal(range(header_words(self.spec)))
         address = Signal(ADDRESS_WIDTH)
         left = Signal(COUNT_WIDTH)
-        total = Signal(32)
+        total = Signal(WIDTH)
+        m.submodules.crc = crc = Crc(WORD_WIDTH // 8)
         word = self.words.payload
         region, index = address[INDEX_WIDTH:], address[:INDEX_WIDTH]
         command = region == Region.COMMANDS
@@ -201,8 +204,9 @@ class Sequencer(wiring.Component):
             self.configure.eq((state == State.DATA) & moved & ~command),
             self.words.ready.eq((state == State.HEADER) | (state == State.ADDRESS) | (state == State.DATA)),
         ]
+        m.d.comb += [crc.register.eq(total), crc.data.eq(word)]
         with m.If(moved):
-            m.d.sync += total.eq(summed(total, word))
+            m.d.sync += total.eq(crc.following)
         with m.Switch(state):
             with m.Case(State.HEADER), m.If(moved):
                 m.d.sync += number.eq(number + 1)
@@ -221,8 +225,8 @@ class Sequencer(wiring.Component):
                 with m.If(region > Region.COMMANDS):
                     m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
                 with m.If(command):
-                    m.d.sync += total.eq(0)
-                    self._command(m, state, index, word == total)
+                    m.d.sync += total.eq(~0)
+                    self._command(m, state, index, word == ~total)
             with m.Case(State.LOAD), m.If(self.quiet):
                 m.d.sync += state.eq(State.ADDRESS)
             with m.Case(State.BEGIN):
@@ -240,7 +244,7 @@ class Sequencer(wiring.Component):
         with m.If(wants & asked & self.empty):
             m.d.comb += self.fault.eq(Fault.PROGRAM_LENGTH)
         with m.If(self.start):
-            m.d.sync += [state.eq(State.HEADER), number.eq(0), total.eq(0), self.layers.eq(0)]
+            m.d.sync += [state.eq(State.HEADER), number.eq(0), total.eq(~0), self.layers.eq(0)]
         with m.If(self.stop):
             m.d.sync += state.eq(State.IDLE)
         return m

@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, Spec
 from hw.system.groups import Groups
-from hw.system.interfaces import TILE_WIDTH, beat_address_width
+from hw.system.interfaces import TILE_WIDTH, beat_address_width, parity_bits
+from hw.system.parity import odd_parity
 from hw.system.pieces import Pieces
 
 OUTSTANDING = 256
@@ -54,7 +55,7 @@ class Store(wiring.Component):
     write_address : Out(stream)
         {address in beats, beats of the burst minus 1}: the AW channel.
     write_data : Out(stream)
-        {data, last}: the W channel.
+        {data, last}: the W channel; with parity also {datachk}.
     response : In(stream)
         {resp}: the B channel.
     sent : Out(1)
@@ -70,6 +71,7 @@ class Store(wiring.Component):
         burst = data.StructLayout(
             {"address": beat_address_width(spec), "more_beats": (spec.burst_beats - 1).bit_length()}
         )
+        beat = data.StructLayout({"data": 8 * spec.bus_bytes, **parity_bits(spec), "last": 1})
         super().__init__(
             {
                 "clear": In(1),
@@ -85,9 +87,7 @@ class Store(wiring.Component):
                 "beat": In(ACTIVATION_WIDTH * spec.requantizers),
                 "room": Out(1),
                 "write_address": Out(stream.Signature(burst)),
-                "write_data": Out(
-                    stream.Signature(data.StructLayout({"data": 8 * spec.bus_bytes, "last": 1}))
-                ),
+                "write_data": Out(stream.Signature(beat)),
                 "response": In(stream.Signature(data.StructLayout({"resp": 2}))),
                 "sent": Out(1),
                 "quiet": Out(1),
@@ -176,6 +176,8 @@ class Store(wiring.Component):
             acknowledged.eq(self.response.valid),
             self.bad_response.eq(Mux(acknowledged, self.response.payload.resp, 0)),
         ]
+        if spec.bus_parity:
+            m.d.comb += self.write_data.payload.datachk.eq(odd_parity(read.data))
         m.d.sync += [pending.eq(pending + issued - acknowledged), place.eq(place + moved)]
         with m.If(self.write_address.ready):
             m.d.sync += self.write_address.valid.eq(0)

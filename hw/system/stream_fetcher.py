@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
+from amaranth import Elaboratable, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.checksum import ROTATION, WORD_BYTES
 from golden.spec import Spec
 from hw.layouts import config_word
 from hw.registers import INDEX_WIDTH, Region
+from hw.system.crc import WIDTH, Crc
 from hw.system.interfaces import (
     LENGTH_WIDTH,
     TILE_WIDTH,
@@ -36,7 +36,7 @@ class StreamField(IntEnum):
 
     ADDRESS = 0  # in beats, from the program's first
     BEATS = 1  # of a pass; 0: there is no such stream. The highest bit: the buffer keeps the pass
-    CHECKSUM = 2  # of a pass
+    CHECKSUM = 2  # of a pass, by `golden.checksum`
 
 
 class StreamFetcher(wiring.Component):
@@ -199,36 +199,27 @@ class StreamFetcher(wiring.Component):
     def _check(self, m: Module) -> None:
         """Route beats, and compare checksums at the end of each pass."""
         streams = stream_count(self.spec)
-        expected = self._table(m, "checksums", 32, StreamField.CHECKSUM)
-        m.submodules.sums = sums = Memory(shape=32, depth=streams, init=[])
+        expected = self._table(m, "checksums", WIDTH, StreamField.CHECKSUM)
+        m.submodules.sums = sums = Memory(shape=WIDTH, depth=streams, init=[])
+        m.submodules.crc = crc = Crc(self.spec.bus_bytes)
         wanted, read = (memory.read_port(domain="comb") for memory in (expected, sums))
         write = sums.write_port()
         given = self.answers
         mine = Signal()
         bit = Signal(streams)
         begun = Signal(streams)  # passes of which a beat has come
-        total = Signal(32)
         m.d.comb += [
             mine.eq(self.answered & given.reader[Reader.STREAMS]),
             bit.eq((1 << given.index) & mine.replicate(streams)),
             self.write.eq(bit),
             self.last.eq(given.last),
             *(port.addr.eq(given.index) for port in (wanted, read, write)),
-            total.eq(summed(Mux((begun & bit).any(), read.data, 0), given.data)),
-            write.data.eq(total),
+            crc.register.eq(Mux((begun & bit).any(), read.data, ~0)),
+            crc.data.eq(given.data),
+            write.data.eq(crc.following),
             write.en.eq(mine),
-            self.damaged.eq(mine & given.last & (total != wanted.data)),
+            self.damaged.eq(mine & given.last & (crc.following != ~wanted.data)),
         ]
         m.d.sync += begun.eq(Mux(given.last, begun & ~bit, begun | bit))
         with m.If(self.begin | self.clear):
             m.d.sync += begun.eq(0)
-
-
-def summed(total: Value, words: Value) -> Value:
-    """The checksum after one or more words, the first of them least significant."""
-    count = len(words) // (8 * WORD_BYTES)
-    result = Cat(total).rotate_left(ROTATION * count % 32)
-    for number in range(count):
-        word = words.word_select(Const(number, count.bit_length()), 32)
-        result = result ^ word.rotate_left(ROTATION * (count - 1 - number) % 32)
-    return result

@@ -17,6 +17,11 @@ class Supervisor(wiring.Component):
     """Gives a program up at the first fault, and lets nothing begin until the bus has finished what it
     was asked for.
 
+    Parameters
+    ----------
+    parity
+        Whether the bus has parity.
+
     Members
     -------
     running : In(1)
@@ -35,6 +40,8 @@ class Supervisor(wiring.Component):
         Strobe: a stream is longer than what its layer takes, or than the buffer that keeps it.
     read_response : In(2)
         Of the beat that was read in this cycle; 0 where none was.
+    bad_parity : In(1)
+        With parity only: the beat that was read in this cycle is not what was sent.
     write_response : In(2)
         Of the burst that was acknowledged in this cycle; 0 where none was.
     progress : In(1)
@@ -56,7 +63,8 @@ class Supervisor(wiring.Component):
     One cycle from a cause to its fault.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parity: bool = False) -> None:
+        self.parity = parity
         super().__init__(
             {
                 "running": In(1),
@@ -67,6 +75,7 @@ class Supervisor(wiring.Component):
                 "bad_code": In(1),
                 "stream_length": In(1),
                 "read_response": In(2),
+                **({"bad_parity": In(1)} if parity else {}),
                 "write_response": In(2),
                 "progress": In(1),
                 "step": In(1),
@@ -101,6 +110,7 @@ class Supervisor(wiring.Component):
             (self.read_response == Response.DECERR, Fault.READ_DECERR),
             (self.write_response == Response.SLVERR, Fault.WRITE_SLVERR),
             (self.write_response == Response.DECERR, Fault.WRITE_DECERR),
+            *([(self.bad_parity, Fault.BUS_PARITY)] if self.parity else []),
             (self.damaged, Fault.STREAM_DAMAGED),
             (self.bad_code, Fault.BAD_CODE),
             (self.stream_length, Fault.STREAM_LENGTH),

@@ -10,7 +10,7 @@ import typer
 from golden.checkpoint import write_atomically
 from shiftbook.console import progress_bar, table
 from shiftbook.files import check_writable, make_folder, write_json, write_text
-from shiftbook.options import Bus, Checkpoint, Lanes, Preset, make_spec
+from shiftbook.options import Bus, BusParity, Checkpoint, Lanes, Preset, make_spec
 
 IMAGE, MAP, HEADER, VERILOG = "image.bin", "map.json", "shiftbook.h", "accelerator.v"
 
@@ -23,6 +23,7 @@ def build(
     lanes: Lanes = "8x8",
     preset: Preset = "default",
     bus: Bus = None,
+    bus_parity: BusParity = False,
 ) -> None:
     """Build the files to run a checkpoint on an FPGA.
 
@@ -42,7 +43,7 @@ def build(
     from sim.header import address_map, c_header
 
     network = load(checkpoint)
-    spec = make_spec(preset, lanes, network.slots, bus)
+    spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
     check_runnable(network, spec)
     make_folder(output)
     check_writable(*(output / name for name in (IMAGE, MAP, HEADER, VERILOG)))

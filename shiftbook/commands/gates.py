@@ -10,7 +10,7 @@ import typer
 from golden.errors import ShiftbookError
 from shiftbook.console import print_rich, progress_bar
 from shiftbook.files import check_writable, write_json
-from shiftbook.options import Bus, Json, make_spec
+from shiftbook.options import Bus, BusParity, Json, make_spec
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -111,6 +111,7 @@ def gates(
         ),
     ] = False,
     bus: Bus = None,
+    bus_parity: BusParity = False,
     json_file: Json = None,
 ) -> None:
     """Count the gates of the engine and of its rivals.
@@ -141,9 +142,12 @@ def gates(
         "--flat": flat,
         "--system": system or None,
         "--bus": bus,
+        "--bus-parity": bus_parity or None,
         "--layer": layer,
         "--channels": channels,
     }
+    if bus_parity and not system:
+        raise ShiftbookError("the engine has no bus: --bus-parity needs --system")
     _check({"--fpga": fpga, "--paper-layer": paper_layer or None, "--unrolled": unrolled}, given)
     with progress_bar() as show:
 
@@ -159,6 +163,7 @@ def gates(
         else:
             options = {
                 "bus": bus,
+                "bus_parity": bus_parity,
                 "weights": weights,
                 "liberty": liberty or [],
                 "flat": flat,

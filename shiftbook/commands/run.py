@@ -15,7 +15,7 @@ from golden.network import Network
 from golden.spec import Spec
 from shiftbook.console import Progress, progress_bar, table
 from shiftbook.files import check_writable, write_json
-from shiftbook.options import Bus, Checkpoint, Crop, Data, Json, Lanes, Preset, Resize, make_spec
+from shiftbook.options import Bus, BusParity, Checkpoint, Crop, Data, Json, Lanes, Preset, Resize, make_spec
 
 if TYPE_CHECKING:
     from frontend.data import Dataset
@@ -62,6 +62,7 @@ def run(
     lanes: Lanes = "8x8",
     preset: Preset = "default",
     bus: Bus = None,
+    bus_parity: BusParity = False,
     wave: Annotated[
         Path | None,
         typer.Option(
@@ -95,12 +96,12 @@ def run(
         raise ShiftbookError("--wave records signals of the RTL: add --backend rtl")
     if weights is not None and source is None:
         raise ShiftbookError("--weights are those of the float network: add --float SOURCE")
-    spec = make_spec(preset, lanes, bus=bus)
+    spec = make_spec(preset, lanes, bus=bus, bus_parity=bus_parity)
     from frontend import data as datasets
     from golden.checkpoint import load
 
     network = load(checkpoint)
-    spec = make_spec(preset, lanes, network.slots, bus)
+    spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
     with progress_bar() as progress:
         frame = datasets.Frame(resize, crop)
         dataset = datasets.load(data, "all", limit=limit, frame=frame, progress=progress)

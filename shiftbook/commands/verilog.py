@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from golden.errors import ShiftbookError
 from shiftbook.files import check_writable, write_json, write_text
-from shiftbook.options import Bus, Json, Lanes, Preset, make_spec
+from shiftbook.options import Bus, BusParity, Json, Lanes, Preset, make_spec
 
 Part = Literal["accelerator", "engine"]
 
@@ -20,6 +21,7 @@ def verilog(
     lanes: Lanes = "8x8",
     preset: Preset = "default",
     bus: Bus = None,
+    bus_parity: BusParity = False,
     part: Annotated[
         Part,
         typer.Option(help="accelerator: with its buses. engine: what `shiftbook gates` measures."),
@@ -36,8 +38,10 @@ def verilog(
       shiftbook verilog --lanes 7x7 -o accelerator.v
       shiftbook verilog --lanes 4x4 --preset focused --part engine -o engine.v
     """
+    if bus_parity and part == "engine":
+        raise ShiftbookError("the engine has no bus: --bus-parity needs --part accelerator")
     check_writable(output, json_file)
-    spec = make_spec(preset, lanes, bus=bus)
+    spec = make_spec(preset, lanes, bus=bus, bus_parity=bus_parity)
     from hw.engine import Engine
     from hw.system.accelerator import Accelerator
     from hw.verilog import emit

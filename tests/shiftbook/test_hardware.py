@@ -38,6 +38,7 @@ def test_gates(tmp_path, capsys):
         (["--fpga", "ecp5", "--liberty", "x.lib"], "--liberty does not go with --fpga: leave it out"),
         (["--fpga", "zynq"], "an FPGA must be one of ecp5, ice40, up5k, not 'zynq'"),
         (["--json", "no/folder/x.json"], "there is no folder"),
+        (["--bus-parity"], "the engine has no bus: --bus-parity needs --system"),
     ],
 )
 def test_gates_of_nothing(options, message, capsys):
@@ -59,6 +60,17 @@ def test_verilog(part, tmp_path, capsys):
     if part == "engine":
         assert cli.main(arguments) == 0
         assert path.read_text() == text, "same options, same text"
+
+
+def test_verilog_of_a_bus_with_parity(tmp_path, capsys):
+    path = tmp_path / "out.v"
+    assert cli.main(["verilog", "--lanes", "2x2", "--bus-parity", "-o", str(path)]) == 0
+    top = re.search(r"^module accelerator\(.*?^endmodule", path.read_text(), re.MULTILINE | re.DOTALL)[0]
+    assert re.search(r"^  input \[7:0\] m_axi_rdatachk;", top, re.MULTILINE)
+    assert re.search(r"^  output \[7:0\] m_axi_wdatachk;", top, re.MULTILINE)
+    capsys.readouterr()
+    message = refused(capsys, ["verilog", "--part", "engine", "--bus-parity", "-o", str(path)])
+    assert "the engine has no bus: --bus-parity needs --part accelerator" in message
 
 
 def test_verilog_to_nowhere(tmp_path, capsys):

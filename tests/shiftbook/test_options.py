@@ -20,6 +20,11 @@ def test_another_bus():
         make_spec("default", "8x8", bus=24)
 
 
+def test_parity_on_the_bus():
+    assert not make_spec("default", "8x8").bus_parity
+    assert make_spec("narrow", "7x7", bus_parity=True).bus_parity
+
+
 @pytest.mark.parametrize("lanes", ["", "8", "8x", "8x8x8", "-8x8", "8 x 8", "axb"])
 def test_grid_that_is_none(lanes):
     with pytest.raises(ShiftbookError, match="lanes must be ROWSxCOLUMNS such as 8x8, not"):

@@ -93,7 +93,7 @@ def constants(spec: Spec) -> dict[int, int]:
         0x0C: spec.rows | spec.cols << 8 | spec.slots << 16 | spec.requantizers << 24,
         0x10: lane | spec.accumulator_width << 8 | spec.multiplier_width << 16 | 8 << 24,
         0x14: spec.tile_words | spec.codebook_rows << 16,
-        0x18: spec.bus_bytes | spec.burst_beats << 8 | spec.outstanding << 16,
+        0x18: spec.bus_bytes | spec.burst_beats << 8 | spec.outstanding << 16 | spec.bus_parity << 24,
     }
 
 

@@ -64,7 +64,7 @@ def test_requests(spec: Spec, pauses: bench.Pauses) -> None:
         ReadBench(spec),
         inputs={
             **{f"asks__{reader}": each for reader, each in enumerate(asks)},
-            "ticks": responses,
+            "ticks": [{"resp": response, "flips": 0} for response in responses],
             "halts": [0] * (200 if pauses.idle else 0),
         },
         outputs={"grants": grants, "bursts": grants, "answers": beats},
@@ -82,6 +82,32 @@ def test_requests(spec: Spec, pauses: bench.Pauses) -> None:
     assert [item["answer"]["data"] for item in observed["answers"]] == [
         start + number for start, length in given for number in range(length)
     ]
+
+
+def test_parity_sees_every_bit_that_changes_for_every_reader() -> None:
+    """A beat has one bit that changed, of data or parity, or none; each is another one."""
+    spec = replace(SHIFT, bus_parity=True)
+    bits = 9 * spec.bus_bytes
+    rng = np.random.default_rng(1)
+    beats = 2 * bits
+    asks = [
+        [{"address": int(rng.integers(0, 1 << 28)), "beats": beats, "index": 0, "last": 0}] for _ in Reader
+    ]
+    grants = sum(len(parts(ask, spec)) for each in asks for ask in each)
+    flips = np.tile([*(1 << bit for bit in range(bits)), *[0] * bits], len(Reader)).tolist()
+    observed = bench.observe(
+        ReadBench(spec),
+        inputs={
+            **{f"asks__{reader}": each for reader, each in enumerate(asks)},
+            "ticks": [{"resp": 0, "flips": flip} for flip in flips],
+            "halts": [],
+        },
+        outputs={"grants": grants, "bursts": grants, "answers": len(flips)},
+    )["answers"]
+    assert [item["bad_parity"] for item in observed] == [int(flip != 0) for flip in flips]
+    for reader in Reader:
+        mine = [item["bad_parity"] for item in observed if item["answer"]["reader"][reader]]
+        assert (len(mine), sum(mine)) == (beats, bits)
 
 
 def check_grants(grants: list[dict[str, int]], asks: list[list[Ask]], spec: Spec) -> None:

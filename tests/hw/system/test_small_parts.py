@@ -104,6 +104,7 @@ CAUSES = (
     ("read_response", Response.DECERR, Fault.READ_DECERR),
     ("write_response", Response.SLVERR, Fault.WRITE_SLVERR),
     ("write_response", Response.DECERR, Fault.WRITE_DECERR),
+    ("bad_parity", 1, Fault.BUS_PARITY),
     ("damaged", 1, Fault.STREAM_DAMAGED),
     ("bad_code", 1, Fault.BAD_CODE),
     ("stream_length", 1, Fault.STREAM_LENGTH),
@@ -113,7 +114,7 @@ QUIET = {
     "running": 1,
     "paused": 0,
     **dict.fromkeys(("abort", "program_fault", "damaged", "bad_code", "stream_length"), 0),
-    **dict.fromkeys(("read_response", "write_response"), 0),
+    **dict.fromkeys(("read_response", "write_response", "bad_parity"), 0),
     "progress": 1,
     "step": 1,
     "patience": 6,
@@ -124,7 +125,7 @@ QUIET = {
 def watch(stimulus: list[dict[str, int]]) -> list[tuple[int, int]]:
     """Fault and clear in the cycle after each of these."""
     observed = bench.observe(
-        Paced(Supervisor(), {"fault": 1, "clear": 1}),
+        Paced(Supervisor(parity=True), {"fault": 1, "clear": 1}),
         inputs={"input": stimulus},
         outputs={"output": len(stimulus)},
     )["output"]
@@ -156,6 +157,7 @@ def test_of_several_causes_the_host_comes_first_and_the_program_last() -> None:
         ("abort", Fault.ABORTED),
         ("read_response", Fault.READ_SLVERR),
         ("write_response", Fault.WRITE_SLVERR),
+        ("bad_parity", Fault.BUS_PARITY),
         ("damaged", Fault.STREAM_DAMAGED),
         ("bad_code", Fault.BAD_CODE),
         ("stream_length", Fault.STREAM_LENGTH),

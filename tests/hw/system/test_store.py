@@ -68,6 +68,10 @@ def test_partial_sums_land_in_their_places(name: str, pauses: bench.Pauses) -> N
     land(SPECS[name], PARTIAL_LAYERS, PARTIAL_BYTES, pauses)
 
 
+def test_beats_are_written_with_their_parity() -> None:
+    land(replace(SHIFT, bus_parity=True), LAYERS, 1, bench.PAUSES[3])
+
+
 def land(spec: Spec, layers: list[Layer], each: int, pauses: bench.Pauses) -> None:
     """All beats of layers whose output channels are ``each`` channels in memory are where they belong."""
     rng = np.random.default_rng(0)
@@ -124,6 +128,10 @@ def land(spec: Spec, layers: list[Layer], each: int, pauses: bench.Pauses) -> No
     assert observed["over"] == expected_over
     ends = [number == length for _, length in found for number in range(1, length + 1)]
     assert [bool(item["last"]) for item in observed["write_data"]] == ends
+    if spec.bus_parity:
+        for item in observed["write_data"]:
+            sent = item["data"].to_bytes(spec.bus_bytes, "little")
+            assert all((byte.bit_count() + (item["datachk"] >> n)) % 2 for n, byte in enumerate(sent))
     addresses = [start + number for start, length in found for number in range(length)]
     written = {
         at: item["data"].to_bytes(spec.bus_bytes, "little")

@@ -118,3 +118,56 @@ def test_streams_come_pass_after_pass(name: str, pauses: bench.Pauses) -> None:
                 assert item["data"] == int.from_bytes(contents[place].tobytes(), "little")
                 ends = order % stream.beats == 0
                 assert (item["last"], item["damaged"]) == (ends, ends and not stream.sound)
+
+
+BLOCK = 32
+"""Words of 128 bytes."""
+
+LENGTH = 8 * BLOCK
+"""Words of a stream that is damaged."""
+
+
+def exchanged(words: np.ndarray) -> None:
+    """Two blocks change places."""
+    words.reshape(-1, BLOCK)[[2, 5]] = words.reshape(-1, BLOCK)[[5, 2]]
+
+
+def flipped_twice(words: np.ndarray) -> None:
+    """The same bit, 128 bytes apart."""
+    words[[77, 77 + BLOCK]] ^= np.uint32(1 << 19)
+
+
+def doubled(words: np.ndarray) -> None:
+    """A block comes twice, and all behind it later."""
+    words[3 * BLOCK :] = words[2 * BLOCK : -BLOCK].copy()
+
+
+def intact(words: np.ndarray) -> None:
+    """Nothing happens."""
+
+
+DAMAGES = (exchanged, intact, flipped_twice, intact, doubled)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_damage_that_lies_128_bytes_apart_is_seen(name: str) -> None:
+    spec = SPECS[name]
+    contents = np.random.default_rng(1).integers(0, 1 << 32, (MEMORY, spec.bus_bytes // 4), np.uint32)
+    beats = LENGTH * 4 // spec.bus_bytes
+    streams = [Stream(number * beats, beats, False, True, 1) for number in range(len(DAMAGES))]
+    writes = config(Layer(0, 1, streams, len(streams) * beats), contents)
+    for stream, damage in zip(streams, DAMAGES, strict=True):
+        damage(contents[stream.address :][:beats].reshape(-1))
+    observed = bench.observe(
+        FetcherBench(spec, contents.tobytes()),
+        inputs={
+            "config": writes,
+            "layers": [{"writes": len(writes), "base": 0, "passes": 1, "beats": len(streams) * beats}],
+            "rooms": [{"streams": (1 << stream_count(spec)) - 1, "sparing": 0}] * CYCLES,
+            "ticks": [0] * CYCLES,
+        },
+        outputs={"given": len(streams) * beats},
+    )["given"]
+    for number, damage in enumerate(DAMAGES):
+        mine = [item["damaged"] for item in observed if item["streams"] == 1 << number]
+        assert mine == [0] * (beats - 1) + [int(damage is not intact)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from golden.spec import Spec
-from hw.system.interfaces import LENGTH_WIDTH, Reader, answer, beat_address_width, stream_count
+from hw.system.interfaces import LENGTH_WIDTH, Reader, answer, beat_address_width, parity_bits, stream_count
 from hw.system.read_master import ReadMaster
 from tests.hw.system.benches.parts import COUNT, into, log, out, unsteady
 
@@ -16,7 +16,8 @@ from tests.hw.system.benches.parts import COUNT, into, log, out, unsteady
 class ReadBench(wiring.Component):
     """A read master with a memory that holds in each beat its address.
 
-    A beat of memory, with its response, takes one of ``ticks``. In each cycle with one of ``halts``
+    A beat of memory, with its response, takes one of ``ticks``; with parity also with the bits of its data
+    and parity that changed on the way. In each cycle with one of ``halts``
     nothing may begin. ``grants`` tells who was chosen of whom, how much of it, and what was on its way;
     ``wrong`` is there where a valid payload changed.
     """
@@ -25,11 +26,12 @@ class ReadBench(wiring.Component):
         self.spec = spec
         self.reads = ReadMaster(spec)
         address = beat_address_width(spec)
+        flips = 8 * spec.bus_bytes + sum(parity_bits(spec).values())
         ask = {"address": address, "beats": LENGTH_WIDTH, "index": range(stream_count(spec)), "last": 1}
         super().__init__(
             {
                 "asks": into(ask).array(len(Reader)),
-                "ticks": In(stream.Signature(2)),
+                "ticks": into({"resp": 2, "flips": flips}),
                 "halts": In(stream.Signature(1)),
                 "grants": out(
                     {
@@ -42,7 +44,7 @@ class ReadBench(wiring.Component):
                     }
                 ),
                 "bursts": Out(self.reads.address.signature),
-                "answers": out({"answer": answer(spec), "resp": 2, "wrong": 1}),
+                "answers": out({"answer": answer(spec), "resp": 2, "bad_parity": 1, "wrong": 1}),
             }
         )
 
@@ -81,6 +83,7 @@ class ReadBench(wiring.Component):
         m.d.comb += [
             self.answers.payload.answer.eq(reads.answers.payload),
             self.answers.payload.resp.eq(reads.response),
+            self.answers.payload.bad_parity.eq(reads.bad_parity if self.spec.bus_parity else 0),
             self.answers.payload.wrong.eq(wrong | idle),
             self.answers.valid.eq(reads.answers.valid),
             reads.answers.ready.eq(self.answers.ready),
@@ -93,6 +96,11 @@ class ReadBench(wiring.Component):
         head = data.View(burst.payload.shape(), asked.r_data)
         number = Signal(COUNT)
         read = reads.read
+        data_sent = Signal.like(read.payload.data)
+        check = ones_left(data_sent) if self.spec.bus_parity else Const(0, 0)
+        received = Signal(len(data_sent) + len(check))
+        if self.spec.bus_parity:
+            m.d.comb += read.payload.datachk.eq(received[len(data_sent) :])
         m.d.comb += [
             self.bursts.payload.eq(burst.payload),
             self.bursts.valid.eq(burst.valid & asked.w_rdy),
@@ -101,11 +109,18 @@ class ReadBench(wiring.Component):
             asked.w_data.eq(burst.payload),
             read.valid.eq(self.ticks.valid & asked.r_rdy),
             self.ticks.ready.eq(read.ready & asked.r_rdy),
-            read.payload.data.eq(head.address + number),
-            read.payload.resp.eq(self.ticks.payload),
+            data_sent.eq(head.address + number),
+            received.eq(Cat(data_sent, check) ^ self.ticks.payload.flips),
+            read.payload.data.eq(received),
+            read.payload.resp.eq(self.ticks.payload.resp),
             read.payload.last.eq(number == head.more_beats),
             asked.r_en.eq(read.valid & read.ready & read.payload.last),
         ]
         with m.If(read.valid & read.ready):
             m.d.sync += number.eq(Mux(read.payload.last, 0, number + 1))
         return unsteady(m, burst)
+
+
+def ones_left(beat: Value) -> Value:
+    """What each byte lacks of an odd number of ones, counted bit by bit."""
+    return Cat((1 + sum(beat[8 * byte :][:8]))[0] for byte in range(len(beat) // 8))
