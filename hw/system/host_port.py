@@ -42,7 +42,7 @@ class HostPort(wiring.Component):
         Byte address: AR.
     read_data : Out(stream)
         {data, resp}: R.
-    interrupt : Out(1)
+    irq : Out(1)
         Level: an event that is enabled was not cleared.
     start : Out(1)
         Strobe.
@@ -81,7 +81,7 @@ class HostPort(wiring.Component):
                 "write_response": Out(stream.Signature(2)),
                 "read_address": In(stream.Signature(host_map.ADDRESS_WIDTH)),
                 "read_data": Out(stream.Signature(given)),
-                "interrupt": Out(1),
+                "irq": Out(1),
                 "start": Out(1),
                 "abort": Out(1),
                 "go_on": Out(1),
@@ -118,7 +118,7 @@ class HostPort(wiring.Component):
             self.pause.eq(stored[Host.MODE]),
         ]
         values[Host.STATUS], values[Host.INTERRUPT] = self._events(m, written[Host.INTERRUPT], word)
-        m.d.comb += self.interrupt.eq((values[Host.INTERRUPT] & stored[Host.INTERRUPT_ENABLE]).any())
+        m.d.comb += self.irq.eq((values[Host.INTERRUPT] & stored[Host.INTERRUPT_ENABLE]).any())
         self._read(m, values)
         return m
 

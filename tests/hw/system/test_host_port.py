@@ -45,7 +45,7 @@ class Model:
             "program": self.stored[0x30],
             "watchdog": self.stored[0x34],
             "pause": self.stored[0x38],
-            "interrupt": int(self.events & self.stored[0x28] != 0),
+            "irq": int(self.events & self.stored[0x28] != 0),
         }
 
     def read(self, do: dict[str, object]) -> int | None:
