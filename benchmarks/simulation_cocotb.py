@@ -37,6 +37,6 @@ async def play(dut: Any) -> None:
     await host.write_dword(Host.INTERRUPT_ENABLE, DONE)
     first, started = get_sim_time("step"), time.perf_counter()
     await host.write_dword(Host.CONTROL, START)
-    await RisingEdge(dut.interrupt)
+    await RisingEdge(dut.irq)
     result = {"seconds": time.perf_counter() - started, "cycles": (get_sim_time("step") - first) / 2}
     Path("result.json").write_text(json.dumps(result))

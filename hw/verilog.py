@@ -14,6 +14,8 @@ from amaranth.back import rtlil, verilog
 from amaranth.hdl import ValueCastable
 from amaranth.lib import wiring
 
+from hw import lint
+
 PORT = re.compile(r"^  wire width \d+ (?:signed )?(?:input|output) \d+ +(?:signed )?\\(\S+)$", re.MULTILINE)
 
 ZERO = re.compile(r"^ *\S+\[\d+\] = \d+'h0+;\n", re.MULTILINE)
@@ -38,7 +40,7 @@ def emit(component: wiring.Component, name: str) -> str:
     simulator a quarter of its speed and Yosys most of its time.
     """
     text = verilog._convert_rtlil_text(rtlil_text(component, name), strip_internal_attrs=True)
-    return ZERO.sub("", text)
+    return lint.clean(ZERO.sub("", text))
 
 
 def module_name(component: wiring.Component, top: str) -> str:

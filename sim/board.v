@@ -87,7 +87,7 @@ module board #(
 `ifdef BUS_PARITY
         .m_axi_rdatachk(m_rdatachk), .m_axi_wdatachk(m_wdatachk),
 `endif
-        .clk(clk), .rst(rst), .interrupt(irq),
+        .clk(clk), .rst(rst), .irq(irq),
         .s_axi_awaddr(s_axi_awaddr), .s_axi_awprot(s_axi_awprot), .s_axi_awvalid(s_axi_awvalid),
         .s_axi_awready(s_axi_awready), .s_axi_wdata(s_axi_wdata), .s_axi_wstrb(s_axi_wstrb),
         .s_axi_wvalid(s_axi_wvalid), .s_axi_wready(s_axi_wready), .s_axi_bresp(s_axi_bresp),

@@ -39,7 +39,7 @@ class Accelerator(wiring.Component):
 
     Members
     -------
-    interrupt : Out(1)
+    irq : Out(1)
         See `hw.system.host_port.HostPort`.
     s_axi_awaddr : In(8)
         AXI4-Lite slave; so are all below up to ``m_axi``.
@@ -161,7 +161,7 @@ class Accelerator(wiring.Component):
             "ar": (Out, address),
             "r": (In, {"id": 1, "data": width, **parity_bits(spec), "resp": 2, "last": 1}),
         }
-        members = {"interrupt": Out(1)}
+        members = {"irq": Out(1)}
         for prefix, channels in (("s_axi", lite), ("m_axi", full)):
             for channel, (flow, fields) in channels.items():
                 back = Out if flow == In else In
@@ -200,7 +200,7 @@ class Accelerator(wiring.Component):
         host, reads, store = self.host, self.reads, self.store
         shift = (self.spec.bus_bytes - 1).bit_length()
         m.d.comb += [
-            self.interrupt.eq(host.interrupt),
+            self.irq.eq(host.irq),
             host.write_address.payload.eq(self.s_axi_awaddr),
             host.write_data.payload.data.eq(self.s_axi_wdata),
             host.write_data.payload.strb.eq(self.s_axi_wstrb),

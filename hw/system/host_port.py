@@ -52,7 +52,7 @@ class HostPort(wiring.Component):
         Byte address: AR.
     read_data : Out(stream)
         {data, resp}: R.
-    interrupt : Out(1)
+    irq : Out(1)
         Level: an event that is enabled was not cleared.
     start : Out(1)
         Strobe, one cycle after the write. Never while ``busy``.
@@ -91,7 +91,7 @@ class HostPort(wiring.Component):
                 "write_response": Out(stream.Signature(2)),
                 "read_address": In(stream.Signature(host_map.ADDRESS_WIDTH)),
                 "read_data": Out(stream.Signature(given)),
-                "interrupt": Out(1),
+                "irq": Out(1),
                 "start": Out(1),
                 "abort": Out(1),
                 "go_on": Out(1),
@@ -131,7 +131,7 @@ class HostPort(wiring.Component):
             m.d.sync += [getattr(self, name).eq(stored[register]) for name, register in LATCHED.items()]
         clear = word & written[Host.INTERRUPT].replicate(len(EVENTS))
         values[Host.STATUS], values[Host.INTERRUPT] = self._events(m, starts, clear)
-        m.d.comb += self.interrupt.eq((values[Host.INTERRUPT] & stored[Host.INTERRUPT_ENABLE]).any())
+        m.d.comb += self.irq.eq((values[Host.INTERRUPT] & stored[Host.INTERRUPT_ENABLE]).any())
         self._read(m, values)
         return m
 

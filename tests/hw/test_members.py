@@ -8,6 +8,7 @@ import inspect
 import itertools
 import pkgutil
 import re
+from dataclasses import replace
 
 import pytest
 from amaranth.lib import wiring
@@ -15,12 +16,15 @@ from amaranth.lib.wiring import In
 
 import hw
 import hw.system
-from golden.spec import PRESETS
+from golden.spec import PRESETS, Spec
 from hw.fifo import Fifo
 from hw.registers import Region
 
 SECTIONS = ("Parameters", "Members", "Latency", "Numeric range", "Raises", "Source")
-VARIANTS = ("default", "int8", "int8_sparse")
+VARIANTS = {
+    **{name: PRESETS[name] for name in ("default", "int8", "int8_sparse")},
+    "parity": replace(PRESETS["default"], bus_parity=True),
+}
 
 
 def components() -> list[type[wiring.Component]]:
@@ -51,19 +55,27 @@ def documented(component: type[wiring.Component]) -> list[tuple[str, str]]:
     return [(match[1], match[2]) for match in found if match]
 
 
-def construct(component: type[wiring.Component], preset: str) -> list[wiring.Component]:
+def construct(component: type[wiring.Component], spec: Spec) -> list[wiring.Component]:
     """Every way to construct it for a spec."""
-    spec = PRESETS[preset]
     choices = {
         "spec": [spec],
         "code": [] if spec.feed == "dense" else [Region.GAP_CODE, Region.CODE_CODE],
         "word_width": [spec.word_width, 64],
+        "size": [4],
+        "parity": [spec.bus_parity],
         "item": [7],
         "depth": [4],
         "component": [Fifo(7, 4)],
     }
     parameters = inspect.signature(component).parameters
     return [component(*chosen) for chosen in itertools.product(*(choices[name] for name in parameters))]
+
+
+def reasons(block: wiring.Component, spec: Spec) -> list[str]:
+    """What the docstring may say of members that are not there."""
+    found = ["ot there with a dense feed"] if spec.feed == "dense" else []
+    found += [f"ot there with ``Region.{block.code.name}``"] if hasattr(block, "code") else []
+    return found if spec.bus_parity else [*found, "ith parity only", "ith ``Spec.bus_parity`` only"]
 
 
 def test_components_are_found() -> None:
@@ -76,16 +88,15 @@ def test_members(component: type[wiring.Component]) -> None:
     listed = documented(component)
     assert len(dict(listed)) == len(listed)
     seen = set()
-    for preset in VARIANTS:
-        for block in construct(component, preset):
+    for spec in VARIANTS.values():
+        for block in construct(component, spec):
             actual = {
                 name: "In" if member.flow == In else "Out" for name, member in block.signature.members.items()
             }
             missing = set(dict(listed)) - set(actual)
-            if missing:  # some members are there with one feed or one code only, and the docstring says so
-                dense = PRESETS[preset].feed == "dense"
-                what = "a dense feed" if dense else f"``Region.{block.code.name}``"
-                assert f"ot there with {what}" in inspect.getdoc(component)
+            if missing:
+                text = inspect.getdoc(component)
+                assert any(reason in text for reason in reasons(block, spec))
             assert actual == {name: flow for name, flow in listed if name in actual}
             seen |= set(actual)
     assert seen == set(dict(listed))

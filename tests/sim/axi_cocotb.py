@@ -54,8 +54,8 @@ class Board:
         return int(await self.host.read_dword(address))
 
     async def _wait(self) -> None:
-        if not int(self.dut.interrupt.value):
-            await First(RisingEdge(self.dut.interrupt), Timer(4000, "step"))
+        if not int(self.dut.irq.value):
+            await First(RisingEdge(self.dut.irq), Timer(4000, "step"))
 
     def _answering(self, what: str, send: Any, field: str) -> Any:
         counter = itertools.count()
@@ -209,6 +209,6 @@ async def stall(board: Board, order: dict[str, Any]) -> None:
     await ClockCycles(board.dut.clk, order["cycle"])
     channel.set_pause_generator(None)
     channel.pause = True
-    await First(RisingEdge(board.dut.interrupt), Timer(40 * order["watchdog"], "step"))
+    await First(RisingEdge(board.dut.irq), Timer(40 * order["watchdog"], "step"))
     await ClockCycles(board.dut.clk, 50)
     channel.pause = False

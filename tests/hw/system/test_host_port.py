@@ -49,7 +49,7 @@ class Model:
             "program": self.latched[0x30],
             "watchdog": self.latched[0x34],
             "pause": self.latched[0x38],
-            "interrupt": int(self.events & self.stored[0x28] != 0),
+            "irq": int(self.events & self.stored[0x28] != 0),
         }
 
     def read(self, do: dict[str, object]) -> int | None:

@@ -25,7 +25,7 @@ class HostBench(wiring.Component):
         self.shown = {name: self.host.signature.members[name].shape for name in shown}
         operation = {"write": 1, "address": 8, "data": 32, "strb": 4, **self.shown}
         seen = {"data": 32, "resp": 2, "start": 4, "abort": 4, "go_on": 4}
-        seen |= {"program": ADDRESS_WIDTH, "watchdog": 32, "pause": 1, "interrupt": 1}
+        seen |= {"program": ADDRESS_WIDTH, "watchdog": 32, "pause": 1, "irq": 1}
         super().__init__({"operations": into(operation), "seen": out(seen)})
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -53,7 +53,7 @@ class HostBench(wiring.Component):
             self.operations.ready.eq(self.seen.valid & self.seen.ready),
             seen.data.eq(Mux(now.write, 0, host.read_data.payload.data)),
             seen.resp.eq(Mux(now.write, host.write_response.payload, host.read_data.payload.resp)),
-            seen.interrupt.eq(host.interrupt),
+            seen.irq.eq(host.irq),
             *(seen[name].eq(getattr(host, name)) for name in ("program", "watchdog", "pause")),
         ]
         for name in ("start", "abort", "go_on"):
