@@ -56,7 +56,7 @@ module board #(
     reg [4:0] hold = 0;              // B, W, AW, R, AR: channels that stand still from then on, until the interrupt
     reg [31:0] beats = 0;            // since `arm`
     reg [31:0] acks = 0;
-    wire [4:0] held = hold & {5{(beats > strike) & ~irq}};
+    wire [4:0] held = hold & {5{beats > strike}};
 
     reg [WIDTH-1:0] memory[0:DEPTH-1];
     integer file, got, i;
@@ -158,6 +158,7 @@ module board #(
             $fclose(file);
         end
 
+        if (irq) hold <= 0;
         if (arm) begin
             arm <= 0;
             beats <= 0;
