@@ -62,5 +62,8 @@ class Correction(wiring.Component):
 def _power(terms: data.View, number: int, low: int, high: int) -> Value:
     power: Value = terms[f"negative{number}"]
     if high > low:
-        power = (power << terms[f"exponent{number}"])[: high - low + 1]
+        # level by level: to a simulator 0 is not unknown then if the exponent is, before the first row is read
+        for level, bit in enumerate(terms[f"exponent{number}"]):
+            power = Mux(bit, power << (1 << level), power)
+        power = power[: high - low + 1]
     return power << Const(low)

@@ -113,9 +113,7 @@ class RegisterFile(wiring.Component):
         for slot, port in enumerate(self.write_taps):
             first = slot * self.spec.table_entries
             # entries of a slot need not begin at a power of two
-            inside = index < first + self.spec.table_entries
-            if first:
-                inside &= index >= first
+            inside = (index >= first) & (index < first + self.spec.table_entries)
             m.d.comb += [
                 port.enable.eq(self.config.valid & (region == Region.TAPS) & inside),
                 port.index.eq(index - first),

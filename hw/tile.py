@@ -69,13 +69,13 @@ class Tile(wiring.Component):
         m.d.comb += next_column.eq(self.first_column + 1)
         columns, writes = [], []
         for col in range(spec.cols):
-            column = Mux(_exceeds(self.offset.ox, col), next_column, self.first_column)
+            column = Mux(self.offset.ox > col, next_column, self.first_column)
             columns.append(self._column_bits(m, f"column_{col}", column, Const(0)))
             way = write.columns[col]
             writes.append(self._column_bits(m, f"write_column_{col}", way.column, way.phase))
         for row in range(spec.rows):
             far = Signal(name=f"far_{row}")
-            m.d.comb += far.eq(self.far ^ _exceeds(self.offset.oy, row))
+            m.d.comb += far.eq(self.far ^ (self.offset.oy > row))
             row_bits = self._row_bits(m, f"row_{row}", far, Const(0))
             way = write.rows[row]
             write_bits = self._row_bits(m, f"write_row_{row}", way.far, way.phase)
@@ -114,11 +114,6 @@ class Tile(wiring.Component):
         for place, bit in (rows | columns).items():
             bits[len(bits) - 1 - place] = bits[len(bits) - 1 - place] | bit
         return Cat(bits)
-
-
-def _exceeds(value: Value, bound: int) -> Value:
-    """``value > bound``; no comparison where it never is, which lint tools would wonder at."""
-    return value > bound if bound < (1 << len(value)) - 1 else Const(0, 1)
 
 
 Bits = dict[int, Signal]

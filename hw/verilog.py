@@ -14,7 +14,7 @@ from amaranth.back import rtlil, verilog
 from amaranth.hdl import ValueCastable
 from amaranth.lib import wiring
 
-from hw import lint
+from hw.portable import portable
 
 PORT = re.compile(r"^  wire width \d+ (?:signed )?(?:input|output) \d+ +(?:signed )?\\(\S+)$", re.MULTILINE)
 
@@ -40,7 +40,7 @@ def emit(component: wiring.Component, name: str) -> str:
     simulator a quarter of its speed and Yosys most of its time.
     """
     text = verilog._convert_rtlil_text(rtlil_text(component, name), strip_internal_attrs=True)
-    return lint.clean(ZERO.sub("", text))
+    return portable(ZERO.sub("", text))
 
 
 def module_name(component: wiring.Component, top: str) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from golden.checkpoint import write_atomically
+from golden.errors import ShiftbookError
 from shiftbook.console import progress_bar, table
-from shiftbook.files import check_writable, make_folder, write_json, write_text
+from shiftbook.files import check_folder_writable, json_text, write_files
 from shiftbook.options import Bus, BusParity, Checkpoint, Lanes, Preset, make_spec
 
 IMAGE, MAP, HEADER, VERILOG = "image.bin", "map.json", "shiftbook.h", "accelerator.v"
+FILE_LIST, CONSTRAINTS, CORE, BENCH = "accelerator.f", "accelerator.sdc", "accelerator.core", "bench"
+
+PERIOD = 10.0
+"""Of the clock in nanoseconds: 100 MHz, a beginning for FPGAs of today."""
 
 
 def build(
@@ -24,6 +29,10 @@ def build(
     preset: Preset = "default",
     bus: Bus = None,
     bus_parity: BusParity = False,
+    period: Annotated[
+        float,
+        typer.Option(metavar="NS", help="Period of the clock in the timing constraints, in nanoseconds."),
+    ] = PERIOD,
 ) -> None:
     """Build the files to run a checkpoint on an FPGA.
 
@@ -32,36 +41,57 @@ def build(
     PROGRAM and 1 to CONTROL, and waits for the interrupt. sim/host.py is such a host; docs/accelerator.md
     and docs/register-map.md say the rest.
 
+    The folder has what other tools want to know of accelerator.v, too: a file list, timing constraints, a
+    FuseSoC core description, and in bench/ a cocotb test bench that checks every tensor of the network in
+    a simulator of your own.
+
     \b
     Example:
       shiftbook build digits.ckpt -o board
-      shiftbook build net.ckpt -o board --lanes 7x7 --preset pair
+      shiftbook build net.ckpt -o board --lanes 7x7 --preset pair --period 5
+      make -C board/bench SIM=verilator
     """
+    if not (math.isfinite(period) and period > 0):
+        raise ShiftbookError(f"--period must be a number of nanoseconds above 0, such as 10, not {period:g}")
     from golden.checkpoint import load
     from golden.support import check_runnable
-    from sim import board, image
+    from sim import board, image, project
+    from sim.expected import FILES, bench_files
     from sim.header import address_map, c_header
 
     network = load(checkpoint)
     spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
     check_runnable(network, spec)
-    make_folder(output)
-    check_writable(*(output / name for name in (IMAGE, MAP, HEADER, VERILOG)))
+    names = (IMAGE, MAP, HEADER, VERILOG, FILE_LIST, CONSTRAINTS, CORE)
+    check_folder_writable(output, (*names, *(f"{BENCH}/{name}" for name in FILES)))
     with progress_bar() as progress:
-        progress("building", 0, 2)
+        progress("building the image", 0, 3)
         built = image.build(network, spec)
-        progress("building", 1, 2)
+        progress("building the test bench", 1, 3)
+        bench = bench_files(network, built)
+        progress("building the Verilog", 2, 3)
         verilog = board.verilog(spec)
-        progress("building", 2, 2)
-    write_atomically(output / IMAGE, built.contents().tobytes())
-    write_json(output / MAP, address_map(built))
-    write_text(output / HEADER, c_header(built))
-    write_text(output / VERILOG, verilog)
+        progress("building", 3, 3)
+    contents = {
+        IMAGE: built.contents().tobytes(),
+        MAP: json_text(address_map(built)).encode(),
+        HEADER: c_header(built).encode(),
+        VERILOG: verilog.encode(),
+        FILE_LIST: project.file_list(VERILOG).encode(),
+        CONSTRAINTS: project.constraints(period).encode(),
+        CORE: project.core_description(VERILOG, CONSTRAINTS).encode(),
+        **{f"{BENCH}/{name}": content for name, content in bench.items()},
+    }
+    write_files(output, contents)
     rows = [
         (IMAGE, f"{built.size:,} bytes, {len(built.constants):,} of them weights and parameters"),
         (MAP, f"{len(built.plan.views)} tensors"),
         (HEADER, "registers and addresses"),
         (VERILOG, f"top module accelerator, {verilog.count(chr(10)):,} lines"),
+        (FILE_LIST, "file list for -f"),
+        (CONSTRAINTS, f"clock of {period:g} ns"),
+        (CORE, "core description for FuseSoC"),
+        (f"{BENCH}/", "cocotb test bench: make -C bench"),
     ]
     typer.echo(table(("file", "what it holds"), rows))
     typer.echo(f"{len(built.plan.passes)} layers; all in {output}/")

@@ -1,9 +1,9 @@
-"""Verilog that lint tools pass: what the text can mend is mended, what is left is waived by name.
+"""Verilog for other people's tools: simulators of all standards run it, lint tools say nothing of it.
 
-Yosys writes correct Verilog that `verilator -Wall` still warns of. Each kind of warning that is left is
-waived around the statements that are known to cause it, and nowhere else; the head of the file says why.
-A warning of any other kind, or of any other statement, is still seen: that of a register that nothing
-reads, for example, or of an input of the top module that is not in `UNREAD`.
+Yosys writes correct Verilog that `verilator -Wall` still warns of. What the text can mend is mended. Each
+kind of warning that is left is waived around the statements that are known to cause it, and nowhere else;
+the head of the file says why. A warning of any other kind, or of any other statement, is still seen: that
+of a register that nothing reads, for example, or of an input of the top module that is not in `UNREAD`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ UNREAD = ("s_axi_awprot", "s_axi_arprot", "m_axi_bid", "m_axi_rid")
 MODULE = re.compile(r"module ")
 
 TOP = (
-    Waiver(MODULE, ("DECLFILENAME",), "All modules are in one file, and its name is the user's."),
     Waiver(
         re.compile(rf"  input (?:\[\S+\] )?(?:{'|'.join(UNREAD)});$"),
         ("UNUSEDSIGNAL",),
@@ -58,6 +57,7 @@ BELOW = (
 """Of the modules below it."""
 
 EVERYWHERE = (
+    Waiver(MODULE, ("DECLFILENAME",), "All modules are in one file, and its name is the user's."),
     Waiver(
         re.compile(r"  wire "),
         ("UNUSEDSIGNAL",),
@@ -70,28 +70,41 @@ EVERYWHERE = (
         "After power-up a register has the value that reset gives it too.",
     ),
     Waiver(
+        re.compile(r"  initial \S+ <= 0;$"),
+        ("INITIALDLY",),
+        "It wakes every always @* once, and has to come after all of them wait.",
+    ),
+    Waiver(
         re.compile(r"  assign "),
-        ("WIDTHEXPAND", "WIDTHTRUNC"),
+        ("WIDTHEXPAND", "WIDTHTRUNC", "CMPCONST", "UNSIGNED"),
         "The shorter operand is extended as the standard says; ! asks whether a number is 0; of a shifted "
-        "word the low bits are taken.",
+        "word the low bits are taken; a bound that a range cannot reach is that of other parameters.",
     ),
 )
 
 NO_BITS = re.compile(r"^  wire \[-1:0\] \S+ ?;\n", re.MULTILINE)
 """A number that can only be 0 and that nothing reads; to Verilog this is one of two bits."""
 
+WAKING = re.compile(r"^  reg (\\\$auto\$verilog_backend\S+)  = 0;\n", re.MULTILINE)
+"""A register whose first change is to wake every ``always @*``."""
+
 Line = tuple[str, Waiver | None]
 
 
-def clean(text: str) -> str:
-    """Verilog that does the same and of which ``verilator --lint-only -Wall`` says nothing.
+def portable(text: str) -> str:
+    """Verilog that means the same to all simulators, and of which ``verilator --lint-only -Wall`` is silent.
+
+    To Verilog-2005 the initial value of a variable is an assignment, to SystemVerilog it is none: there
+    ``always @*`` waits for the first change of an input, and outputs that depend on nothing that changes
+    stay unknown for good. So the value that wakes it is assigned, when everything waits.
 
     Parameters
     ----------
     text
         As Yosys writes it, the top module first.
     """
-    lines = _complete_cases(NO_BITS.sub("", text).splitlines())
+    text = WAKING.sub(r"  reg \1 ;\n  initial \1 <= 0;\n", NO_BITS.sub("", text))
+    lines = _complete_cases(text.splitlines())
     legend = (f"// {', '.join(w.kinds)}: {w.reason}" for w in (*TOP, *BELOW, *EVERYWHERE))
     return "\n".join(["// Warnings that are waived below, and why:", *legend, *_waived(lines), ""])
 
@@ -130,5 +143,5 @@ def _assigned(lines: Iterator[str]) -> Iterator[Line]:
     modules = 0
     for line in lines:
         modules += bool(MODULE.match(line))
-        waivers = (*(TOP if modules == 1 else BELOW), *EVERYWHERE)
+        waivers = (*EVERYWHERE, *(TOP if modules == 1 else BELOW))
         yield line, next((w for w in waivers if w.statement.match(line)), None)
