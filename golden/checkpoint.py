@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from safetensors.numpy import save as to_bytes
 from golden.bits import Bytes
 from golden.errors import ShiftbookError
 from golden.graph import JSON, Fields, graph_of, network_from, tensors_of
+from golden.limits import limits
 from golden.network import Network
 from golden.spec import DEFAULT, Spec
 from golden.validate import validate
@@ -30,6 +32,12 @@ VERSION = 3
 
 KEY = "shiftbook"
 """The one entry of the safetensors metadata: ``VERSION SHA256 GRAPH``."""
+
+MAX_DIGITS = 20
+"""Of an integer in the graph: those of 64 bits."""
+
+MAX_DEPTH = 64
+"""Lists and objects within each other in the graph, facts above all."""
 
 CODING = ("code_length", "gap_symbols", "table_entries", "position_width")
 """The fields of the spec that the streams depend on; stored, so that a reader needs no spec."""
@@ -93,6 +101,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
         The file cannot be read, is foreign, damaged or newer.
     """
     try:
+        _check_size(path)
         with safe_open(path, "np") as file:
             metadata = file.metadata() or {}
             kinds = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
@@ -114,7 +123,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
             raise ShiftbookError(f"{path} is damaged: tensor {name} is missing")
         if name not in sums:
             raise ShiftbookError(f"{path} is damaged: tensor {name} does not belong to it")
-        if _sha256(tensors[name].tobytes()) != sums[name]:
+        if _sha256(tensors[name].data) != sums[name]:
             raise ShiftbookError(f"{path} is damaged: the checksum of tensor {name} is wrong")
     return Contents(graph, tensors, file_bytes)
 
@@ -131,7 +140,7 @@ def finished_graph(network: Network, tensors: Mapping[str, Bytes], spec: Spec) -
         "tool": _tool_version(),
         "coding": {name: getattr(spec, name) for name in CODING},
         **graph_of(network),
-        "sha256": {name: _sha256(data.tobytes()) for name, data in tensors.items()},
+        "sha256": {name: _sha256(data.data) for name, data in tensors.items()},
     }
 
 
@@ -168,6 +177,17 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
+def _check_size(path: str | os.PathLike[str]) -> None:
+    """Refuse by its size what is too large to be read; the header's is in the first eight bytes."""
+    bounds = limits()
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        bounds.check(f"{path} has too many bytes for a checkpoint", "checkpoint_bytes", size)
+        header = int.from_bytes(file.read(8), "little")
+    if header <= size:  # else it is a file of another kind, or a truncated one
+        bounds.check(f"{path} has too many bytes in its header", "graph_bytes", header)
+
+
 def _refuse_unreadable(path: str | os.PathLike[str], error: Exception) -> NoReturn:
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
@@ -193,7 +213,8 @@ def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
     if stated != str(VERSION) or _sha256(text.encode(errors="replace")) != checksum:
         raise ShiftbookError(f"{path} is damaged: the checksum of its graph is wrong")
     try:
-        graph = json.loads(text, parse_constant=_refuse_constant)
+        graph = json.loads(text, parse_constant=_refuse_constant, parse_float=_float, parse_int=_integer)
+        _check_depth(graph)
     except (ValueError, RecursionError) as error:
         raise ShiftbookError(f"{path} is no valid checkpoint: its graph is no JSON ({error})") from error
     if not isinstance(graph, dict):
@@ -203,6 +224,34 @@ def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _float(text: str) -> float:
+    """A number with a point or an exponent; Python reads 1e400 as infinity, which no JSON can hold."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text:.40} is beyond the range of 64-bit floats")
+    return value
+
+
+def _integer(text: str) -> int:
+    """An integer that can be computed with: no float can hold 10^400."""
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"an integer has {len(text)} digits, more than {MAX_DIGITS}")
+    return int(text)
+
+
+def _check_depth(values: object) -> None:
+    """Refuse what is nested deeper than it could be written again."""
+    level, depth = [values], 0
+    while level := [
+        inner
+        for outer in level
+        if isinstance(outer, dict | list)
+        for inner in (outer.values() if isinstance(outer, dict) else outer)
+    ]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"values are nested more than {MAX_DEPTH} deep")
 
 
 def _coding(values: object) -> Spec:
@@ -222,5 +271,5 @@ def _tool_version() -> str:
         return "unknown"
 
 
-def _sha256(data: bytes) -> str:
+def _sha256(data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()

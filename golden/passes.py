@@ -134,6 +134,9 @@ def plan(network: Network, spec: Spec) -> Plan:
         Names the first layer that the engine cannot run, and why.
     """
     found = shapes(network)
+    for name in found:
+        if any(name.endswith(end) and name.removesuffix(end) in found for end in (SUMS, PIXELS)):
+            raise ShiftbookError(f"layer {name}: names that end with {SUMS} or {PIXELS} are taken: rename it")
     views, copies = _views(network, found)
     pixels = network.input.name + PIXELS
     views[pixels] = View(pixels, 0, network.input.shape[2])
