@@ -37,7 +37,7 @@ class Limits:
         Images of an .npz file, unpacked.
     """
 
-    nodes: int = 1 << 12
+    nodes: int = 1 << 10
     tensor: int = 1 << 25
     tensors: int = 1 << 28
     weights: int = 1 << 28
