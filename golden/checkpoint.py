@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata as installed
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,10 +25,11 @@ from golden.graph import JSON, Fields, graph_of, network_from, tensors_of
 from golden.limits import limits
 from golden.network import Network
 from golden.spec import DEFAULT, Spec
+from golden.upgrade import from_version_2
 from golden.validate import validate
 
 VERSION = 3
-"""Version of the format that this program writes, and the only one that it reads."""
+"""Version of the format that this program writes; it also reads the one before."""
 
 KEY = "shiftbook"
 """The one entry of the safetensors metadata: ``VERSION SHA256 GRAPH``."""
@@ -50,6 +51,7 @@ class Contents:
     graph: JSON
     tensors: Mapping[str, Bytes]
     file_bytes: int
+    version: int
 
 
 def save(network: Network, path: str | os.PathLike[str], spec: Spec = DEFAULT) -> None:
@@ -82,10 +84,12 @@ def load(path: str | os.PathLike[str]) -> Network:
         The file cannot be read, is foreign, damaged or newer, or its content contradicts itself.
     """
     contents = read(path)
+    graph, tensors = dict(contents.graph), contents.tensors
     try:
-        graph = dict(contents.graph)
+        if contents.version < VERSION:
+            graph, tensors = from_version_2(graph, tensors)
         graph.pop("tool", None)
-        network = network_from(graph, contents.tensors, _coding(graph.pop("coding", None)))
+        network = network_from(graph, tensors, _coding(graph.pop("coding", None)))
         validate(network)
     except ShiftbookError as error:
         raise ShiftbookError(f"{path} is no valid checkpoint: {error}") from error
@@ -112,7 +116,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
         file_bytes = os.path.getsize(path)
     except (OSError, SafetensorError) as error:
         _refuse_unreadable(path, error)
-    graph = _checked_graph(path, metadata)
+    graph, version = _checked_graph(path, metadata)
     if foreign:
         raise ShiftbookError(f"{path} is damaged: tensor {foreign[0]} is not a row of bytes")
     sums = graph.pop("sha256", None)
@@ -125,7 +129,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
             raise ShiftbookError(f"{path} is damaged: tensor {name} does not belong to it")
         if _sha256(tensors[name].data) != sums[name]:
             raise ShiftbookError(f"{path} is damaged: the checksum of tensor {name} is wrong")
-    return Contents(graph, tensors, file_bytes)
+    return Contents(graph, tensors, file_bytes, version)
 
 
 def serialize(network: Network, spec: Spec = DEFAULT) -> bytes:
@@ -198,8 +202,8 @@ def _refuse_unreadable(path: str | os.PathLike[str], error: Exception) -> NoRetu
     ) from error
 
 
-def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> JSON:
-    """The graph in the metadata, its version and checksum verified."""
+def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> tuple[JSON, int]:
+    """The graph in the metadata, its version and checksum verified; and the version."""
     if KEY not in metadata:
         raise ShiftbookError(
             f"{path} is a safetensors file, but no shiftbook checkpoint: make one with compress"
@@ -208,9 +212,9 @@ def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
     checksum, _, text = rest.partition(" ")
     if stated.isascii() and stated.isdigit() and len(stated) < 10 and int(stated) > VERSION:
         raise ShiftbookError(f"{path} has checkpoint format {stated}, newer than {VERSION}: update shiftbook")
-    if stated in ("1", "2"):
+    if stated == "1":
         raise ShiftbookError(f"{path} has checkpoint format {stated}, older than {VERSION}: make it again")
-    if stated != str(VERSION) or _sha256(text.encode(errors="replace")) != checksum:
+    if stated not in (str(VERSION - 1), str(VERSION)) or _sha256(text.encode(errors="replace")) != checksum:
         raise ShiftbookError(f"{path} is damaged: the checksum of its graph is wrong")
     try:
         graph = json.loads(text, parse_constant=_refuse_constant, parse_float=_float, parse_int=_integer)
@@ -219,7 +223,7 @@ def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
         raise ShiftbookError(f"{path} is no valid checkpoint: its graph is no JSON ({error})") from error
     if not isinstance(graph, dict):
         raise ShiftbookError(f"{path} is no valid checkpoint: its graph is no JSON object")
-    return graph
+    return graph, int(stated)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -266,8 +270,8 @@ def _coding(values: object) -> Spec:
 
 def _tool_version() -> str:
     try:
-        return version("shiftbook")
-    except PackageNotFoundError:  # run from a source folder that is not installed
+        return installed.version("shiftbook")
+    except installed.PackageNotFoundError:  # run from a source folder that is not installed
         return "unknown"
 
 
