@@ -137,9 +137,9 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             state = state[key]
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()) or not state:
         raise ShiftbookError(f"{path} does not hold a state dict: a mapping of names to tensors")
-    odd = next((key for key in state if not isinstance(key, str)), None)
-    if odd is not None:
-        raise ShiftbookError(f"{path} does not hold a state dict: its names must be text, not {odd!r:.40}")
+    odd = [key for key in state if not isinstance(key, str)]
+    if odd:
+        raise ShiftbookError(f"{path} does not hold a state dict: its names must be text, not {odd[0]!r:.40}")
     wrapped = all(key.startswith("module.") for key in state)  # nn.DataParallel
     return {key.removeprefix("module.") if wrapped else key: value for key, value in state.items()}
 

@@ -216,9 +216,10 @@ def test_weights_must_be_dense_real_numbers(model_file, tmp_path, change, messag
         load_model(f"{model_file}:small", tmp_path / "w.pt")
 
 
-def test_names_of_weights_must_be_text(model_file, tmp_path):
-    torch.save(dict(enumerate(state().values())), tmp_path / "w.pt")
-    with pytest.raises(ShiftbookError, match=r"its names must be text, not 0$"):
+@pytest.mark.parametrize("key", [0, None, (), b"0.weight"])
+def test_names_of_weights_must_be_text(model_file, tmp_path, key):
+    torch.save({**state(), key: torch.zeros(1)}, tmp_path / "w.pt")
+    with pytest.raises(ShiftbookError, match=re.escape(f"its names must be text, not {key!r}")):
         load_model(f"{model_file}:small", tmp_path / "w.pt")
 
 
