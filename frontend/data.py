@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import zipfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from frontend.npz import read_arrays
 from frontend.progress import Progress, quiet
-from golden.errors import ShiftbookError
+from golden.errors import ShiftbookError, is_plain
+from golden.limits import limits
 
 Part = Literal["train", "test", "all"]
 
@@ -24,6 +26,9 @@ DIGITS = "digits"
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp"})
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 TRAIN_FOLDER = "train"
+MAX_LABEL = (1 << 20) - 1
+"""Of a class: far above the channels that a network can have."""
+
 TEST_SHARE = 0.2
 """Share of the images that is held out where the source has no split of its own."""
 SPLIT_SEED = 0
@@ -175,11 +180,7 @@ def _digits() -> Dataset:
 
 
 def _npz(path: Path) -> Dataset:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("x", "y") if name in file}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ShiftbookError(f"{path} is not a readable .npz file: {error}") from error
+    arrays = read_arrays(path, ("x", "y"))
     if "x" not in arrays:
         raise ShiftbookError(f"{path} must hold an array x, uint8 [N, H, W, C]")
     images, labels = arrays["x"], arrays.get("y")
@@ -191,10 +192,13 @@ def _npz(path: Path) -> Dataset:
         raise ShiftbookError(f"x in {path} has no images: its shape is {list(images.shape)}")
     if labels is None:
         return Dataset(images, None)
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu" or labels.min() < 0:
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
         raise ShiftbookError(
             f"y in {path} must be {len(images)} integers from 0, not {labels.dtype} {list(labels.shape)}"
         )
+    if labels.min() < 0 or labels.max() > MAX_LABEL:
+        bad = labels.min() if labels.min() < 0 else labels.max()
+        raise ShiftbookError(f"y in {path} must be {len(images)} integers from 0 to {MAX_LABEL}, not {bad}")
     return Dataset(images, labels.astype(np.int64))
 
 
@@ -291,7 +295,12 @@ def class_numbers(names: Sequence[str]) -> dict[str, int]:
 
 
 def _class_names(names: Sequence[str]) -> tuple[str, ...]:
+    odd = next((name for name in names if not is_plain(name)), None)
+    if odd is not None:
+        raise ShiftbookError(f"a class folder's name must be visible characters and blanks, not {odd!r}")
     numbers = class_numbers(names)
+    if max(numbers.values(), default=0) > MAX_LABEL:
+        raise ShiftbookError(f"class folders must be numbered 0..{MAX_LABEL}, not {max(numbers.values())}")
     table = {number: name for name, number in numbers.items()}
     return tuple(table.get(i, str(i)) for i in range(max(table, default=-1) + 1))
 
@@ -319,15 +328,24 @@ def decode(files: Sequence[Path], progress: Progress = quiet, frame: Frame = AS_
     images that networks take, handing them between processes costs what a second core gains (5,000 32x32
     JPEG files a second either way, measured on two cores).
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of decoders: about what a file says beside its pixels
+        return _decode(files, progress, frame)
+
+
+def _decode(files: Sequence[Path], progress: Progress, frame: Frame) -> NDArray[np.uint8]:
     images: NDArray[np.uint8] | None = None
     mode = "RGB"
     for i, file in enumerate(files):
         try:
             with Image.open(file) as image:
+                limits().check(f"{file} has too many pixels", "tensor", image.width * image.height)
                 if images is None:
                     mode = "L" if image.mode in ("L", "1", "I;16", "I") else "RGB"
                 pixels = np.asarray(frame(image if image.mode == mode else image.convert(mode), file))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except ShiftbookError:
+            raise
+        except Exception as error:  # a decoder's, of which there are many
             raise ShiftbookError(f"{file} is not a readable image: {error}") from error
         pixels = pixels.reshape(*pixels.shape[:2], -1)
         if images is None:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import importlib.util
-import pickle
 import sys
 import warnings
-import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from frontend import zoo
 from frontend.progress import Progress, quiet
 from golden.errors import ShiftbookError
 
 ZOO = "zoo:"
-UNREADABLE = (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError)
-"""What the two readers raise on files that are not theirs."""
+MAX_WEIGHT = 1e12
+"""Largest magnitude of a weight, far above any that training gives: sums of squares stay finite."""
+
+REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Types of weights; buffers may also be of integers where the model's own are."""
 
 NOT_NEEDED = "num_batches_tracked"
 """Batch norm's counter: only training reads it, and many weight files leave it out."""
@@ -91,14 +93,16 @@ def _from_file(source: str) -> nn.Module:
     sys.path.insert(0, str(path.parent.resolve()))
     try:
         spec.loader.exec_module(module)
-        model = getattr(module, factory)() if hasattr(module, factory) else None
-    except ShiftbookError:
+        known = hasattr(module, factory)
+        model = getattr(module, factory)() if known else None
+    except (ShiftbookError, KeyboardInterrupt):
         raise
-    except Exception as error:  # the user's own code
+    except BaseException as error:  # the user's own code, which may even exit
         raise ShiftbookError(f"{source} fails: {type(error).__name__}: {_first_line(error)}") from error
     finally:
-        sys.path.remove(str(path.parent.resolve()))
-    if not hasattr(module, factory):
+        with suppress(ValueError):  # the user's code may have changed the list
+            sys.path.remove(str(path.parent.resolve()))
+    if not known:
         raise ShiftbookError(f"{path} has no {factory!r}: name the function that returns the model")
     if not isinstance(model, nn.Module):
         raise ShiftbookError(f"{source} must return a torch.nn.Module, not {type(model).__name__}")
@@ -124,7 +128,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about pickles of a newer kind, which it then refuses
                 state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
+    except Exception as error:  # damaged files make the two readers raise nearly anything
         raise ShiftbookError(
             f"{path} is neither a .safetensors file nor a state dict of tensors alone: {_first_line(error)}"
         ) from error
@@ -133,6 +137,9 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             state = state[key]
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()) or not state:
         raise ShiftbookError(f"{path} does not hold a state dict: a mapping of names to tensors")
+    odd = [key for key in state if not isinstance(key, str)]
+    if odd:
+        raise ShiftbookError(f"{path} does not hold a state dict: its names must be text, not {odd[0]!r:.40}")
     wrapped = all(key.startswith("module.") for key in state)  # nn.DataParallel
     return {key.removeprefix("module.") if wrapped else key: value for key, value in state.items()}
 
@@ -154,7 +161,13 @@ def assign(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
         ]
         raise ShiftbookError(f"{origin} does not fit the model: it {' and '.join(said)}")
     for key, value in state.items():
-        if key in own and own[key].shape != value.shape:
+        if key not in own:
+            continue
+        if value.dtype not in (own[key].dtype, *REAL) or value.layout != torch.strided or value.is_meta:
+            raise ShiftbookError(
+                f"{origin} does not fit the model: {key} is {_kind(value)}, not dense real numbers"
+            )
+        if own[key].shape != value.shape:
             raise ShiftbookError(
                 f"{origin} does not fit the model: {key} is {list(value.shape)}, not {list(own[key].shape)}"
             )
@@ -162,11 +175,40 @@ def assign(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
 
 
 def check_finite(model: nn.Module) -> None:
-    """Refuse NaN and infinite weights, naming the first tensor that has one."""
+    """Refuse weights that nothing can be computed with, naming the first tensor that has one.
+
+    Raises
+    ------
+    ShiftbookError
+        A tensor has no values or is not of real numbers, or a value is NaN, infinite or absurdly large.
+    """
     for key, value in model.state_dict().items():
+        if (
+            not isinstance(value, Tensor)
+            or is_lazy(value)
+            or value.is_meta
+            or value.is_complex()
+            or value.layout != torch.strided
+        ):
+            raise ShiftbookError(f"{key} is {_kind(value)}: weights must be dense real numbers")
         bad = ~torch.isfinite(value)
         if bad.any():
             raise ShiftbookError(f"{key} has {int(bad.sum())} NaN or infinite values: weights must be finite")
+        if value.is_floating_point() and value.numel() and value.abs().max() > MAX_WEIGHT:
+            most = float(value.abs().max())
+            raise ShiftbookError(f"{key} has a value of {most:.3g}: weights must be within {MAX_WEIGHT:.0e}")
+
+
+def _kind(value: object) -> str:
+    """What a value of a state dict is, for people."""
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    if is_lazy(value):
+        return "without a shape, of a lazy module"
+    if value.is_meta:
+        return "without values, on the meta device"
+    form = "" if value.layout == torch.strided else f" in layout {value.layout}"
+    return f"{value.dtype}{form}".replace("torch.", "")
 
 
 def _some(keys: list[str]) -> str:

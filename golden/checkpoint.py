@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata as installed
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,15 +22,23 @@ from safetensors.numpy import save as to_bytes
 from golden.bits import Bytes
 from golden.errors import ShiftbookError
 from golden.graph import JSON, Fields, graph_of, network_from, tensors_of
+from golden.limits import limits
 from golden.network import Network
 from golden.spec import DEFAULT, Spec
+from golden.upgrade import from_version_2
 from golden.validate import validate
 
 VERSION = 3
-"""Version of the format that this program writes, and the only one that it reads."""
+"""Version of the format that this program writes; it also reads the one before."""
 
 KEY = "shiftbook"
 """The one entry of the safetensors metadata: ``VERSION SHA256 GRAPH``."""
+
+MAX_DIGITS = 20
+"""Of an integer in the graph: those of 64 bits."""
+
+MAX_DEPTH = 64
+"""Lists and objects within each other in the graph, facts above all."""
 
 CODING = ("code_length", "gap_symbols", "table_entries", "position_width")
 """The fields of the spec that the streams depend on; stored, so that a reader needs no spec."""
@@ -42,6 +51,7 @@ class Contents:
     graph: JSON
     tensors: Mapping[str, Bytes]
     file_bytes: int
+    version: int
 
 
 def save(network: Network, path: str | os.PathLike[str], spec: Spec = DEFAULT) -> None:
@@ -74,10 +84,12 @@ def load(path: str | os.PathLike[str]) -> Network:
         The file cannot be read, is foreign, damaged or newer, or its content contradicts itself.
     """
     contents = read(path)
+    graph, tensors = dict(contents.graph), contents.tensors
     try:
-        graph = dict(contents.graph)
+        if contents.version < VERSION:
+            graph, tensors = from_version_2(graph, tensors)
         graph.pop("tool", None)
-        network = network_from(graph, contents.tensors, _coding(graph.pop("coding", None)))
+        network = network_from(graph, tensors, _coding(graph.pop("coding", None)))
         validate(network)
     except ShiftbookError as error:
         raise ShiftbookError(f"{path} is no valid checkpoint: {error}") from error
@@ -93,6 +105,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
         The file cannot be read, is foreign, damaged or newer.
     """
     try:
+        _check_size(path)
         with safe_open(path, "np") as file:
             metadata = file.metadata() or {}
             kinds = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
@@ -103,7 +116,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
         file_bytes = os.path.getsize(path)
     except (OSError, SafetensorError) as error:
         _refuse_unreadable(path, error)
-    graph = _checked_graph(path, metadata)
+    graph, version = _checked_graph(path, metadata)
     if foreign:
         raise ShiftbookError(f"{path} is damaged: tensor {foreign[0]} is not a row of bytes")
     sums = graph.pop("sha256", None)
@@ -114,9 +127,9 @@ def read(path: str | os.PathLike[str]) -> Contents:
             raise ShiftbookError(f"{path} is damaged: tensor {name} is missing")
         if name not in sums:
             raise ShiftbookError(f"{path} is damaged: tensor {name} does not belong to it")
-        if _sha256(tensors[name].tobytes()) != sums[name]:
+        if _sha256(tensors[name].data) != sums[name]:
             raise ShiftbookError(f"{path} is damaged: the checksum of tensor {name} is wrong")
-    return Contents(graph, tensors, file_bytes)
+    return Contents(graph, tensors, file_bytes, version)
 
 
 def serialize(network: Network, spec: Spec = DEFAULT) -> bytes:
@@ -131,7 +144,7 @@ def finished_graph(network: Network, tensors: Mapping[str, Bytes], spec: Spec) -
         "tool": _tool_version(),
         "coding": {name: getattr(spec, name) for name in CODING},
         **graph_of(network),
-        "sha256": {name: _sha256(data.tobytes()) for name, data in tensors.items()},
+        "sha256": {name: _sha256(data.data) for name, data in tensors.items()},
     }
 
 
@@ -168,6 +181,17 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
+def _check_size(path: str | os.PathLike[str]) -> None:
+    """Refuse by its size what is too large to be read; the header's is in the first eight bytes."""
+    bounds = limits()
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        bounds.check(f"{path} has too many bytes for a checkpoint", "checkpoint_bytes", size)
+        header = int.from_bytes(file.read(8), "little")
+    if header <= size:  # else it is a file of another kind, or a truncated one
+        bounds.check(f"{path} has too many bytes in its header", "graph_bytes", header)
+
+
 def _refuse_unreadable(path: str | os.PathLike[str], error: Exception) -> NoReturn:
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
@@ -178,8 +202,8 @@ def _refuse_unreadable(path: str | os.PathLike[str], error: Exception) -> NoRetu
     ) from error
 
 
-def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> JSON:
-    """The graph in the metadata, its version and checksum verified."""
+def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> tuple[JSON, int]:
+    """The graph in the metadata, its version and checksum verified; and the version."""
     if KEY not in metadata:
         raise ShiftbookError(
             f"{path} is a safetensors file, but no shiftbook checkpoint: make one with compress"
@@ -188,21 +212,50 @@ def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
     checksum, _, text = rest.partition(" ")
     if stated.isascii() and stated.isdigit() and len(stated) < 10 and int(stated) > VERSION:
         raise ShiftbookError(f"{path} has checkpoint format {stated}, newer than {VERSION}: update shiftbook")
-    if stated in ("1", "2"):
+    if stated == "1":
         raise ShiftbookError(f"{path} has checkpoint format {stated}, older than {VERSION}: make it again")
-    if stated != str(VERSION) or _sha256(text.encode(errors="replace")) != checksum:
+    if stated not in (str(VERSION - 1), str(VERSION)) or _sha256(text.encode(errors="replace")) != checksum:
         raise ShiftbookError(f"{path} is damaged: the checksum of its graph is wrong")
     try:
-        graph = json.loads(text, parse_constant=_refuse_constant)
+        graph = json.loads(text, parse_constant=_refuse_constant, parse_float=_float, parse_int=_integer)
+        _check_depth(graph)
     except (ValueError, RecursionError) as error:
         raise ShiftbookError(f"{path} is no valid checkpoint: its graph is no JSON ({error})") from error
     if not isinstance(graph, dict):
         raise ShiftbookError(f"{path} is no valid checkpoint: its graph is no JSON object")
-    return graph
+    return graph, int(stated)
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _float(text: str) -> float:
+    """A number with a point or an exponent; Python reads 1e400 as infinity, which no JSON can hold."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text:.40} is beyond the range of 64-bit floats")
+    return value
+
+
+def _integer(text: str) -> int:
+    """An integer that can be computed with: no float can hold 10^400."""
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"an integer has {len(text)} digits, more than {MAX_DIGITS}")
+    return int(text)
+
+
+def _check_depth(values: object) -> None:
+    """Refuse what is nested deeper than it could be written again."""
+    level, depth = [values], 0
+    while level := [
+        inner
+        for outer in level
+        if isinstance(outer, dict | list)
+        for inner in (outer.values() if isinstance(outer, dict) else outer)
+    ]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"values are nested more than {MAX_DEPTH} deep")
 
 
 def _coding(values: object) -> Spec:
@@ -217,10 +270,10 @@ def _coding(values: object) -> Spec:
 
 def _tool_version() -> str:
     try:
-        return version("shiftbook")
-    except PackageNotFoundError:  # run from a source folder that is not installed
+        return installed.version("shiftbook")
+    except installed.PackageNotFoundError:  # run from a source folder that is not installed
         return "unknown"
 
 
-def _sha256(data: bytes) -> str:
+def _sha256(data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()

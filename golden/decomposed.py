@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import cast
 
 from golden.errors import ShiftbookError
+from golden.graph import JSON, Fields
 from golden.network import Conv, Network
 from golden.sizes import FLOAT_BITS, Sizes
 from golden.validate import shapes
+
+Numbers = tuple[int, ...]
 
 FACT = "decomposed"
 """The fact of a network that holds, by name of the layer that was: nodes, shape [O, I, kh, kw], modes,
@@ -70,27 +74,44 @@ def decomposed_layers(network: Network, sizes: Sizes) -> list[DecomposedLayer]:
     by_name = {layer.name: layer for layer in sizes.layers}
     layers = []
     for name, entry in fact.items():
-        try:
-            links = [by_name[node] for node in entry["nodes"]]
-            height, width, _ = found[links[-1].name]
-            layers.append(
-                DecomposedLayer(
-                    name=name,
-                    modes=tuple(entry["modes"]),
-                    ranks=tuple(entry["ranks"]),
-                    dense_weights=prod(entry["shape"]),
-                    weights=sum(link.weights for link in links),
-                    dense_macs=prod(entry["shape"]) * height * width,
-                    macs=sum(macs[link.name] for link in links),
-                    stored_bits=sum(link.stored_bits for link in links),
-                    inner_biases=sum(link.biases for link in links[:-1]),
-                )
+        what = f"the checkpoint's fact {FACT!r} at {name!r}"
+        nodes, shape, modes, ranks = _entry(what, entry)
+        if not set(nodes) <= set(by_name):
+            raise ShiftbookError(f"{what}: nodes must be layers with weights, not {nodes!r:.80}")
+        links = [by_name[node] for node in nodes]
+        height, width, _ = found[nodes[-1]]
+        layers.append(
+            DecomposedLayer(
+                name=name,
+                modes=modes,
+                ranks=ranks,
+                dense_weights=prod(shape),
+                weights=sum(link.weights for link in links),
+                dense_macs=prod(shape) * height * width,
+                macs=sum(macs[node] for node in nodes),
+                stored_bits=sum(link.stored_bits for link in links),
+                inner_biases=sum(link.biases for link in links[:-1]),
             )
-        except (KeyError, TypeError, IndexError) as error:
-            raise ShiftbookError(
-                f"the checkpoint's fact {FACT!r} does not fit its layers at {name!r}"
-            ) from error
+        )
     return layers
+
+
+def _entry(what: str, entry: object) -> tuple[tuple[str, ...], Numbers, Numbers, Numbers]:
+    """Nodes, shape, modes and ranks of one layer, of the types that they must have."""
+    fields = Fields(cast(JSON, entry), what)
+    nodes = fields.texts("nodes")
+    if not nodes or len(set(nodes)) < len(nodes):
+        raise ShiftbookError(f"{what}: nodes must be one or more different layers, not {nodes!r:.80}")
+    numbers = []
+    for name in ("shape", "modes", "ranks"):
+        values = fields.integers(name, len(fields.take(name, list)))
+        if 0 in values or not values or (name == "shape" and len(values) != 4):
+            raise ShiftbookError(
+                f"{what}: {name} must hold integers from 1, four in a shape, not {values!r:.80}"
+            )
+        numbers.append(values)
+    shape, modes, ranks = numbers
+    return nodes, shape, modes, ranks
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,30 @@
 """The one error that users see."""
 
+from __future__ import annotations
+
+import unicodedata
+
 
 class ShiftbookError(ValueError):
     """A mistake in the input that the user can mend.
 
     The message is one line: what is wrong, the bad value, and what would be right. The command line
-    prints it and exits with code 2; anything else that reaches the user is a bug of ours.
+    prints it and exits with code 2; anything else that reaches the user is a bug of ours. What a file
+    brings into a message cannot break the line or reach a terminal: see :func:`one_line`.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(text: str) -> str:
+    r"""The text as one line that is safe to print: blanks joined, the escape character as ``\x1b``."""
+    joined = " ".join(text.split())
+    if is_plain(joined):
+        return joined
+    return "".join(c if is_plain(c) else c.encode("unicode_escape", "surrogatepass").decode() for c in joined)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text has only visible characters and blanks: no newline, surrogate or terminal escape."""
+    return text.isprintable() or all(c.isprintable() or unicodedata.category(c) == "Zs" for c in text)

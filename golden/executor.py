@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from golden import integer
 from golden.errors import ShiftbookError
+from golden.limits import limits
 from golden.network import Concat, Conv, Network, Node, Pool, sources_of, zero_points
-from golden.validate import validate
+from golden.validate import shapes, validate
 
 Activations = NDArray[np.uint8]
 
@@ -41,7 +43,7 @@ def run(
     Parameters
     ----------
     batch
-        Images that go through the network together.
+        Images that go through the network together at most; fewer where their tensors are large.
     keep
         Also return every tensor.
     progress
@@ -61,6 +63,7 @@ def run(
         )
     if not len(images):
         raise ShiftbookError("there are no images to run")
+    batch = max(1, min(batch, limits().tensors // sum(map(prod, shapes(network).values()))))
     names = [network.input.name, *(node.name for node in network.nodes)]
     wanted = names if keep else names[-1:]
     parts: dict[str, list[Activations]] = {name: [] for name in wanted}

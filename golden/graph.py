@@ -8,6 +8,7 @@ from typing import Any, cast, get_args
 
 from golden.bits import Bytes
 from golden.errors import ShiftbookError
+from golden.limits import Budget, limits
 from golden.network import Along, Codebooks, Concat, Conv, Input, Network, Node, Pool, Requantize, Subsample
 from golden.packing import (
     LayerShape,
@@ -26,7 +27,8 @@ JSON = dict[str, Any]
 
 MAX_INTEGER = 1 << 20
 MAX_POSITIONS = 1 << 31
-"""Bounds of what a graph may state, far above anything real, so that nothing absurd is computed with it."""
+"""Bounds of what a graph may state, far above anything real, so that nothing absurd is computed with it.
+What it may ask for in all, `golden.limits` says."""
 
 
 def tensor_names(name: str, *, weights: bool) -> tuple[str, ...]:
@@ -98,11 +100,15 @@ def network_from(graph: JSON, tensors: Mapping[str, Bytes], spec: Spec) -> Netwo
     fields = Fields(graph, "the graph")
     slots = fields.integer("slots", 1, 16)
     sets = _codebooks(fields, take)
+    bounds = limits()
+    budget = Budget(bounds)
+    nodes = fields.take("nodes", list)
+    bounds.check("the network has too many nodes", "nodes", len(nodes))
     network = Network(
         input=_input(Fields(fields.take("input", dict), "the input"), take),
         nodes=tuple(
-            _node(Fields(node, f"node {number}"), slots, sets, spec, take)
-            for number, node in enumerate(fields.take("nodes", list))
+            _node(Fields(node, f"node {number}"), slots, sets, spec, take, budget)
+            for number, node in enumerate(nodes)
         ),
         slots=slots,
         scales=fields.numbers("scales"),
@@ -292,7 +298,8 @@ def _vectors(fields: Fields, sets: Sets) -> tuple[Codebooks, Along] | None:
     named = fields.list_or_none("vectors")
     if named is None:
         return None
-    if len(named) != 2 or named[0] not in range(len(sets)) or named[1] not in get_args(Along):
+    known = len(named) == 2 and type(named[0]) is int and type(named[1]) is str
+    if not known or named[0] not in range(len(sets)) or named[1] not in get_args(Along):
         raise ShiftbookError(
             f"{fields.what}: vectors must name one of {len(sets)} sets of codebooks and one of "
             f"{get_args(Along)}, not {named!r:.40}"
@@ -300,12 +307,12 @@ def _vectors(fields: Fields, sets: Sets) -> tuple[Codebooks, Along] | None:
     return sets[named[0]], named[1]
 
 
-def _node(fields: Fields, slots: int, sets: Sets, spec: Spec, take: Take) -> Node:
+def _node(fields: Fields, slots: int, sets: Sets, spec: Spec, take: Take, budget: Budget) -> Node:
     kind = fields.text("type")
     fields.what = f"layer {fields.text('name')}"
     node: Node
     if kind == "conv":
-        node = _conv(fields, slots, sets, spec, take)
+        node = _conv(fields, slots, sets, spec, take, budget)
     elif kind == "pool":
         node = _pool(fields, take)
     elif kind == "subsample":
@@ -324,7 +331,7 @@ def _node(fields: Fields, slots: int, sets: Sets, spec: Spec, take: Take) -> Nod
     return node
 
 
-def _conv(fields: Fields, slots: int, sets: Sets, spec: Spec, take: Take) -> Conv:
+def _conv(fields: Fields, slots: int, sets: Sets, spec: Spec, take: Take, budget: Budget) -> Conv:
     name = fields.text("name")
     outputs, rows, cols, channels = fields.integers("shape", 4)
     layer = LayerShape(
@@ -337,6 +344,7 @@ def _conv(fields: Fields, slots: int, sets: Sets, spec: Spec, take: Take) -> Con
     )
     if not 0 < outputs * rows * cols * channels <= MAX_POSITIONS:
         raise ShiftbookError(f"{fields.what}: shape {layer.shape} is absurd")
+    budget.weights(name, outputs * rows * cols * channels)  # before memory is taken for them
     residual = fields.text_or_none("residual")
     copies = fields.integer("copies", 1, MAX_INTEGER // outputs) if "copies" in fields.values else 1
     stride, padding = fields.integers("stride", 2), fields.integers("padding", 4)

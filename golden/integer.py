@@ -7,6 +7,8 @@ float32, 53 in float64). ``accumulate`` picks the format from the weights, so no
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -23,6 +25,9 @@ MAX_MULTIPLIER = (1 << 16) - 1
 MAX_RESIDUAL_MULTIPLIER = (1 << RESIDUAL_WIDTH) - 1
 MAX_SHIFT = 40
 """Within these four bounds float64 requantizes exactly: see `requantize`."""
+
+_MATRIX = 1 << 23
+"""Numbers of a matrix that a product takes, unless a single row has more."""
 
 _BLOCK = 1 << 15
 """Numbers worked on at a time, so that intermediate results stay in the cache."""
@@ -117,12 +122,11 @@ def accumulate(
     float32 or float64 [N, h, w, O]
     """
     outputs, kernel_rows, kernel_cols, inputs = integers.shape
-    magnitude = np.abs(integers.astype(np.int64)).reshape(outputs, -1).sum(1).max(initial=0)
+    magnitude = np.abs(integers).reshape(outputs, -1).sum(1, dtype=np.int64).max(initial=0)
     real = np.float32 if magnitude * LARGEST_ACTIVATION <= 1 << 24 else np.float64
     kernel = (kernel_rows, kernel_cols)
     rows, cols = output_size(images.shape[1], images.shape[2], kernel, stride, padding)
     result = np.empty((len(images), rows, cols, outputs), real)
-    weights = integers.astype(real)
     # The columns of a few images at a time: more would leave the cache.
     step = max(1, (_BLOCK * 16) // max(1, rows * cols * kernel_rows * kernel_cols * inputs * groups))
     for first in range(0, len(images), step):
@@ -130,9 +134,9 @@ def accumulate(
         windows = sliding_window_view(padded, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]
         target = result[first : first + step]
         if inputs == 1 and groups > 1:
-            _depthwise(windows, weights, groups, target)
+            _depthwise(windows, integers.astype(real), groups, target)
         else:
-            _grouped(windows, weights, groups, target)
+            _grouped(windows, integers, groups, target)
     return result
 
 
@@ -144,16 +148,22 @@ def _pad(images: Activations, padding: tuple[int, int, int, int], value: int, dt
     return padded
 
 
-def _grouped(windows: NDArray, weights: NDArray, groups: int, out: NDArray) -> None:
-    """One matrix product a group over windows [n, h, w, groups * I, kh, kw]."""
-    outputs, _, _, inputs = weights.shape
+def _grouped(windows: NDArray, weights: NDArray[np.int16], groups: int, out: NDArray) -> None:
+    """Matrix products over windows [n, h, w, groups * I, kh, kw], of some rows and outputs at a time."""
+    outputs, kernel_rows, kernel_cols, inputs = weights.shape
     taps = windows.transpose(0, 1, 2, 4, 5, 3)
-    pixels = windows.shape[0] * windows.shape[1] * windows.shape[2]
-    each = outputs // groups
+    count, rows, cols = windows.shape[:3]
+    each, depth = outputs // groups, kernel_rows * kernel_cols * inputs
+    high = max(1, _MATRIX // (count * cols * depth))
+    wide = max(1, _MATRIX // depth)
     for group in range(groups):
-        columns = taps[..., group * inputs : (group + 1) * inputs].reshape(pixels, -1)
-        matrix = weights[group * each : (group + 1) * each].reshape(each, -1).T
-        out[..., group * each : (group + 1) * each] = (columns @ matrix).reshape(*out.shape[:3], each)
+        own = taps[..., group * inputs : (group + 1) * inputs]
+        for first, row in product(range(group * each, (group + 1) * each, wide), range(0, rows, high)):
+            last = min(first + wide, (group + 1) * each)
+            columns = own[:, row : row + high].reshape(-1, depth)
+            matrix = weights[first:last].reshape(-1, depth).T.astype(out.dtype)
+            target = out[:, row : row + high, :, first:last]
+            target[...] = (columns @ matrix).reshape(target.shape)
 
 
 def _depthwise(windows: NDArray, weights: NDArray, groups: int, out: NDArray) -> None:
@@ -200,9 +210,16 @@ def pool(images: Activations, node: Pool, zero_point: int) -> Activations:
     rows, cols = output_size(images.shape[1], images.shape[2], node.kernel, node.stride, node.padding)
     result = np.zeros((len(images), rows, cols, images.shape[3]), np.int32 if average else np.uint8)
     combine = np.add if average else np.maximum
-    for ky, kx in np.ndindex(node.kernel):
-        last = ky + (rows - 1) * node.stride[0] + 1, kx + (cols - 1) * node.stride[1] + 1
-        combine(result, padded[:, ky : last[0] : node.stride[0], kx : last[1] : node.stride[1]], out=result)
+    if rows * cols < node.kernel[0] * node.kernel[1]:  # few large windows: pixel by pixel
+        for y, x in np.ndindex(rows, cols):
+            top, left = y * node.stride[0], x * node.stride[1]
+            window = padded[:, top : top + node.kernel[0], left : left + node.kernel[1]]
+            combine.reduce(window, axis=(1, 2), dtype=result.dtype, out=result[:, y, x])
+    else:  # many small ones: tap by tap
+        for ky, kx in np.ndindex(node.kernel):
+            last = ky + (rows - 1) * node.stride[0] + 1, kx + (cols - 1) * node.stride[1] + 1
+            shifted = padded[:, ky : last[0] : node.stride[0], kx : last[1] : node.stride[1]]
+            combine(result, shifted, out=result)
     if not average:
         return result.astype(np.uint8, copy=False)
     assert node.requantize is not None

@@ -134,6 +134,9 @@ def plan(network: Network, spec: Spec) -> Plan:
         Names the first layer that the engine cannot run, and why.
     """
     found = shapes(network)
+    for name in found:
+        if any(name.endswith(end) and name.removesuffix(end) in found for end in (SUMS, PIXELS)):
+            raise ShiftbookError(f"layer {name}: names that end with {SUMS} or {PIXELS} are taken: rename it")
     views, copies = _views(network, found)
     pixels = network.input.name + PIXELS
     views[pixels] = View(pixels, 0, network.input.shape[2])
@@ -285,7 +288,13 @@ def _diagonal(
     spec: Spec,
 ) -> Conv:
     """A 1 x 1 layer that hands every channel on, with channels of the zero point on both sides."""
-    integers = np.zeros((before + channels + after, 1, 1, channels), np.int16)
+    outputs, most = before + channels + after, (1 << spec.channel_counter_width) - 1
+    if max(channels, outputs) > most:  # before memory is taken for channels x channels weights
+        raise ShiftbookError(
+            f"layer {name}: channels must be in 1..{most}, not {max(channels, outputs)}, with the spec's "
+            "channel_counter_width"
+        )
+    integers = np.zeros((outputs, 1, 1, channels), np.int16)
     integers[before + np.arange(channels), 0, 0, np.arange(channels)] = _unit(spec)
     requantize = _of_units(requantize, spec)
     if before or after:  # the channels that are added have no accumulator to take the zero point from

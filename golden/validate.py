@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import isfinite, prod
+
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.errors import ShiftbookError
+from golden.errors import ShiftbookError, is_plain
 from golden.integer import (
     LARGEST_ACTIVATION,
     MAX_ACCUMULATOR_WIDTH,
@@ -14,6 +16,7 @@ from golden.integer import (
     MAX_SHIFT,
     output_size,
 )
+from golden.limits import Budget, limits
 from golden.network import (
     Concat,
     Conv,
@@ -31,10 +34,20 @@ Shape = tuple[int, int, int]
 MAX_CODEWORDS = 256
 """Of one codebook."""
 
+MAX_NAME = 256
+"""Characters of a name."""
+
+MAX_WINDOW = (1 << MAX_ACCUMULATOR_WIDTH - 1) // (LARGEST_ACTIVATION + 1)
+"""Pixels of an average's window: their sum fits the accumulator."""
+
 
 def validate(network: Network) -> None:
     """Raise a ShiftbookError, naming the layer, unless every backend can rely on the network."""
     shapes(network)
+    _check_texts(network)
+    for name, scale in network.scales.items():
+        if not isfinite(scale):
+            raise ShiftbookError(f"the scale of {name} must be finite, not {scale}")
     _check_requantize(network.input.name, network.input.requantize, network.input.shape[2], residual=False)
     if not 1 <= network.slots <= 16:
         raise ShiftbookError(f"slots must be in 1..16, not {network.slots}")
@@ -48,23 +61,49 @@ def validate(network: Network) -> None:
                 raise ShiftbookError(f"layer {node.name}: average pooling, and only it, needs a requantizer")
             if node.requantize is not None:
                 _check_requantize(node.name, node.requantize, 1, residual=False)
+                if prod(node.kernel) > MAX_WINDOW:
+                    raise ShiftbookError(
+                        f"layer {node.name}: an average over {prod(node.kernel)} pixels can exceed "
+                        f"{MAX_ACCUMULATOR_WIDTH} accumulator bits: the window must have at most {MAX_WINDOW}"
+                    )
         elif isinstance(node, Concat) and len({zero[source] for source in node.sources}) > 1:
             points = [zero[source] for source in node.sources]
             raise ShiftbookError(f"layer {node.name}: joins tensors of zero points {points}: they must agree")
 
 
+def _check_texts(network: Network) -> None:
+    """Names reach terminals, tables and files: none may break a line or hold a terminal escape."""
+    texts = [("the name of the input", network.input.name)]
+    texts += [("a layer's name", node.name) for node in network.nodes]
+    texts += [("a layer's scheme", node.weights.scheme) for node in network.nodes if isinstance(node, Conv)]
+    texts += [("the name of a class", name) for name in network.classes]
+    texts += [("the name of a scale", name) for name in network.scales]
+    for what, text in texts:
+        if not is_plain(text) or len(text) > MAX_NAME:
+            raise ShiftbookError(
+                f"{what} must be at most {MAX_NAME} visible characters and blanks, not {text!r:.80}"
+            )
+
+
 def shapes(network: Network) -> dict[str, Shape]:
     """Height, width and channels of every tensor, by name of the node that makes it.
+
+    Nothing is allocated for the network before what it asks for is known to be within `golden.limits`.
 
     Raises
     ------
     ShiftbookError
-        A name is used twice, a source is unknown or comes later, or shapes do not fit together.
+        A name is used twice, a source is unknown or comes later, shapes do not fit together, or they are
+        larger than the limits allow.
     """
     found: dict[str, Shape] = {}
+    bounds = limits()
+    bounds.check("the network has too many nodes", "nodes", len(network.nodes))
+    budget = Budget(bounds)
     if len(network.input.shape) != 3 or min(network.input.shape) < 1:
         raise ShiftbookError(f"input shape must be (height, width, channels), not {network.input.shape}")
     found[network.input.name] = network.input.shape
+    budget.tensor(network.input.name, prod(network.input.shape))
     if not network.nodes:
         raise ShiftbookError("the network has no layer")
     for node in network.nodes:
@@ -72,10 +111,12 @@ def shapes(network: Network) -> dict[str, Shape]:
             raise ShiftbookError(f"layer name {node.name} is used twice")
         if isinstance(node, Concat):
             found[node.name] = _joined_shape(node, found)
+            budget.tensor(node.name, prod(found[node.name]))
             continue
         if node.source not in found:
             raise ShiftbookError(f"layer {node.name}: its source {node.source!r} is no earlier layer")
         found[node.name] = _output_shape(node, found[node.source])
+        _spend(budget, node, found[node.source], found[node.name])
         if isinstance(node, Conv) and node.residual is not None:
             if node.residual not in found or node.residual == node.name:
                 raise ShiftbookError(f"layer {node.name}: its residual {node.residual!r} is no earlier layer")
@@ -85,6 +126,22 @@ def shapes(network: Network) -> dict[str, Shape]:
                     f"{_text(found[node.residual])}"
                 )
     return found
+
+
+def _spend(budget: Budget, node: Conv | Pool | Subsample, source: Shape, target: Shape) -> None:
+    """What running a node takes: its output, its padded input, its weights and its work."""
+    budget.tensor(node.name, prod(target))
+    if isinstance(node, Subsample):
+        return
+    top, bottom, left, right = node.padding
+    if any(node.padding):
+        budget.tensor(node.name, (source[0] + top + bottom) * (source[1] + left + right) * source[2])
+    if isinstance(node, Conv):
+        shape = node.weights.integers.shape
+        budget.weights(node.name, prod(shape))
+        budget.operations(node.name, prod(target) * prod(shape[1:]))
+    else:
+        budget.operations(node.name, prod(target) * prod(node.kernel))
 
 
 def _joined_shape(node: Concat, found: dict[str, Shape]) -> Shape:
@@ -199,7 +256,7 @@ def _check_weights(name: str, weights: Weights, slots: int) -> None:
         _check_codebook(name, weights)
     else:
         _check_vectors(name, weights, weights.vectors)
-    magnitude = np.abs(weights.integers.astype(np.int64)).reshape(len(weights.integers), -1).sum(1)
+    magnitude = np.abs(weights.integers).reshape(len(weights.integers), -1).sum(1, dtype=np.int64)
     if magnitude.max() * LARGEST_ACTIVATION >= 1 << MAX_ACCUMULATOR_WIDTH - 1:
         raise ShiftbookError(
             f"layer {name}: output channel {int(magnitude.argmax())} can exceed "
@@ -230,11 +287,12 @@ def _check_codebook(name: str, weights: Weights) -> None:
     known = np.zeros(256, bool)
     known[codebook.astype(np.int64) + 128] = True
     known[128] |= not weights.gapless
-    unknown = ~known[weights.integers.astype(np.int64) + 128]
-    if unknown.any():
-        raise ShiftbookError(
-            f"layer {name}: weight {int(weights.integers[unknown][0])} is not in its codebook"
-        )
+    for (
+        channel
+    ) in weights.integers:  # one at a time: indices of all weights would take eight times their memory
+        unknown = ~known[channel.astype(np.int64) + 128]
+        if unknown.any():
+            raise ShiftbookError(f"layer {name}: weight {int(channel[unknown][0])} is not in its codebook")
 
 
 def _check_vectors(name: str, weights: Weights, vectors: Vectors) -> None:

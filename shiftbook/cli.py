@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import shiftbook
-from golden.errors import ShiftbookError
+from golden.errors import ShiftbookError, one_line
 from shiftbook.commands import build, compare, compress, demo, gates, inspect, report, run, verilog
 
 USER_ERROR = 2
@@ -72,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except typer.TyperException as error:
         return _fail(f"{error.format_message()} (see shiftbook --help)")
+    except MemoryError:
+        return _fail(
+            "there is not enough memory for this: take fewer images with --limit, or a larger machine"
+        )
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:  # the reader, `head` for one, has seen enough
@@ -80,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     return USER_ERROR
 
 

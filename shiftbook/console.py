@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from golden.errors import one_line
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -40,7 +42,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
+        return one_line(str(value))
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
 
 

@@ -1,4 +1,5 @@
 import re
+import sys
 
 import pytest
 import torch
@@ -137,3 +138,93 @@ def test_zoo_model_with_weights_is_not_trained_again(tmp_path):
     found = load_model("zoo:digits", tmp_path / "w.safetensors")
     assert torch.equal(found.model.state_dict()["linear.weight"], wanted["linear.weight"])
     assert (found.data, found.mean, found.std) == ("digits", (0.0,), (1.0,))
+
+
+EXITS = """
+import sys
+from torch import nn
+
+def leaves():
+    sys.exit(3)
+
+def generator():
+    raise GeneratorExit
+
+def path():
+    sys.path.clear()
+    return nn.Conv2d(1, 2, 3)
+
+def lazy():
+    return nn.LazyConv2d(2, 3)
+
+def meta():
+    return nn.Conv2d(1, 2, 3, device="meta")
+
+def complex():
+    return nn.Conv2d(1, 2, 3, dtype=__import__("torch").complex64)
+"""
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        ("leaves", "fails: SystemExit: 3"),
+        ("generator", "fails: GeneratorExit: GeneratorExit"),
+        ("lazy", "weight is without a shape, of a lazy module: weights must be dense real numbers"),
+        ("meta", "weight is without values, on the meta device: weights must be dense real numbers"),
+        ("complex", "weight is complex64: weights must be dense real numbers"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning", "ignore:Complex modules:UserWarning")
+def test_a_factory_that_does_anything_is_one_line(tmp_path, factory, message):
+    (tmp_path / "net.py").write_text(EXITS)
+    with pytest.raises(ShiftbookError) as caught:
+        load_model(f"{tmp_path}/net.py:{factory}")
+    assert str(caught.value).endswith(message)
+
+
+def test_a_file_that_exits_is_one_line(tmp_path):
+    (tmp_path / "net.py").write_text("raise SystemExit")
+    with pytest.raises(ShiftbookError, match=r"net\.py:make fails: SystemExit: SystemExit$"):
+        load_model(f"{tmp_path}/net.py:make")
+
+
+def test_a_factory_may_change_the_path(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", list(sys.path))
+    (tmp_path / "net.py").write_text(EXITS)
+    assert isinstance(load_model(f"{tmp_path}/net.py:path").model, nn.Conv2d)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda value: value.to(torch.complex64), "0.weight is complex64, not dense real numbers"),
+        (lambda value: value.to(torch.bool), "0.weight is bool, not dense real numbers"),
+        (lambda value: value.to("meta"), "0.weight is without values, on the meta device, not dense"),
+        (lambda value: value.to_sparse(), "0.weight is float32 in layout sparse_coo, not dense real numbers"),
+        (lambda value: value * 1e30, "0.weight has a value of "),
+        (lambda value: value * torch.nan, "0.weight has 18 NaN or infinite values"),
+        (lambda value: value.double() * 1e300, "0.weight has "),
+        (lambda value: "text", "does not hold a state dict"),
+    ],
+)
+def test_weights_must_be_dense_real_numbers(model_file, tmp_path, change, message):
+    found = state()
+    found["0.weight"] = change(found["0.weight"])
+    torch.save(found, tmp_path / "w.pt")
+    with pytest.raises(ShiftbookError, match=re.escape(message)):
+        load_model(f"{model_file}:small", tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("key", [0, None, (), b"0.weight"])
+def test_names_of_weights_must_be_text(model_file, tmp_path, key):
+    torch.save({**state(), key: torch.zeros(1)}, tmp_path / "w.pt")
+    with pytest.raises(ShiftbookError, match=re.escape(f"its names must be text, not {key!r}")):
+        load_model(f"{model_file}:small", tmp_path / "w.pt")
+
+
+def test_half_weights_are_read(model_file, tmp_path):
+    torch.save(
+        {key: v.half() if v.is_floating_point() else v for key, v in state().items()}, tmp_path / "w.pt"
+    )
+    assert load_model(f"{model_file}:small", tmp_path / "w.pt").model[0].weight.dtype == torch.float32

@@ -189,3 +189,10 @@ def test_codebook_that_the_engine_cannot_represent(checkpoint, data, tmp_path, c
     message = refused(capsys, ["run", str(checkpoint), "--data", str(data), *options])
     assert "conv1" in message
     assert not report.exists()
+
+
+def test_an_empty_file_is_a_mistake_and_no_interruption(tmp_path, checkpoint, capfd):
+    path = tmp_path / "x.npz"
+    path.touch()
+    assert cli.main(["run", str(checkpoint), "--data", str(path)]) == 2
+    assert capfd.readouterr().err.startswith(f"error: {path} is not a readable .npz file")

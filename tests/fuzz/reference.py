@@ -1,0 +1,85 @@
+"""The integer layers once more, pixel by pixel in Python's integers, with nothing of golden's executor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from golden.network import Concat, Conv, Network, Pool, Requantize, Subsample
+
+
+def run(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Every tensor [h, w, c] of one image [H, W, C], by name."""
+    zero = {network.input.name: network.input.requantize.zero_point}
+    tensors = {network.input.name: _requantized(image.astype(object), network.input.requantize)}
+    for node in network.nodes:
+        if isinstance(node, Concat):
+            tensors[node.name] = np.concatenate([tensors[name] for name in node.sources], axis=2)
+            zero[node.name] = zero[node.sources[0]]
+            continue
+        source, pad = tensors[node.source], zero[node.source]
+        zero[node.name] = pad
+        if isinstance(node, Subsample):
+            kept = source[:: node.stride, :: node.stride]
+            tensors[node.name] = np.pad(
+                kept, ((0, 0), (0, 0), (node.before, node.after)), constant_values=pad
+            )
+        elif isinstance(node, Pool):
+            tensors[node.name] = _pooled(source, node, pad)
+            if node.requantize is not None:
+                zero[node.name] = node.requantize.zero_point
+        else:
+            residual = None if node.residual is None else tensors[node.residual] - zero[node.residual]
+            tensors[node.name] = _requantized(_sums(source, node, pad), node.requantize, residual)
+            zero[node.name] = node.requantize.zero_point
+    return tensors
+
+
+def _requantized(sums: np.ndarray, own: Requantize, residual: np.ndarray | None = None) -> np.ndarray:
+    result = np.zeros(sums.shape, object)
+    for place in np.ndindex(sums.shape):
+        c = place[2] if len(own.bias) > 1 else 0
+        shift = int(own.shift[c])
+        value = ((int(sums[place]) + int(own.bias[c])) * int(own.multiplier[c]) << 8) + (128 << shift)
+        if residual is not None:
+            value += int(residual[place]) * own.residual_multiplier << shift
+        result[place] = min(max(own.zero_point + (value >> shift + 8), own.low), own.high)
+    return result
+
+
+def _windows(source: np.ndarray, kernel, stride, padding, pad: int):
+    """Every output pixel with its window [kh, kw, C]."""
+    top, bottom, left, right = padding
+    padded = np.pad(source, ((top, bottom), (left, right), (0, 0)), constant_values=pad)
+    rows = (padded.shape[0] - kernel[0]) // stride[0] + 1
+    cols = (padded.shape[1] - kernel[1]) // stride[1] + 1
+    for y, x in np.ndindex(rows, cols):
+        first, left_most = y * stride[0], x * stride[1]
+        yield y, x, rows, cols, padded[first : first + kernel[0], left_most : left_most + kernel[1]]
+
+
+def _sums(source: np.ndarray, node: Conv, pad: int) -> np.ndarray:
+    weights = node.weights.integers.astype(object)
+    outputs, *kernel, inputs = weights.shape
+    runs = node.groups * node.copies  # copies meet consecutive runs of channels, as groups do
+    each = outputs // node.groups
+    result = None
+    for y, x, rows, cols, window in _windows(source, kernel, node.stride, node.padding, pad):
+        if result is None:
+            result = np.zeros((rows, cols, node.outputs), object)
+        for run in range(runs):
+            part = window[:, :, run * inputs : (run + 1) * inputs]
+            own = weights if node.copies > 1 else weights[run * each : (run + 1) * each]
+            result[y, x, run * each : (run + 1) * each] = (own * part).sum(axis=(1, 2, 3))
+    return result
+
+
+def _pooled(source: np.ndarray, node: Pool, pad: int) -> np.ndarray:
+    average = node.kind == "average"
+    result = None
+    for y, x, rows, cols, window in _windows(
+        source, node.kernel, node.stride, node.padding, pad if average else 0
+    ):
+        if result is None:
+            result = np.zeros((rows, cols, source.shape[2]), object)
+        result[y, x] = window.sum(axis=(0, 1)) if average else window.max(axis=(0, 1))
+    return _requantized(result, node.requantize) if average else result
