@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from golden.checkpoint import write_atomically
+from golden.files import check_writable, make_folder, write_bytes, write_json, write_text
 from shiftbook.console import progress_bar, table
-from shiftbook.files import check_writable, make_folder, write_json, write_text
 from shiftbook.options import Bus, Checkpoint, Lanes, Preset, make_spec
 
 IMAGE, MAP, HEADER, VERILOG = "image.bin", "map.json", "shiftbook.h", "accelerator.v"
@@ -52,7 +51,7 @@ def build(
         progress("building", 1, 2)
         verilog = board.verilog(spec)
         progress("building", 2, 2)
-    write_atomically(output / IMAGE, built.contents().tobytes())
+    write_bytes(output / IMAGE, built.contents().tobytes())
     write_json(output / MAP, address_map(built))
     write_text(output / HEADER, c_header(built))
     write_text(output / VERILOG, verilog)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from shiftbook.files import check_writable, write_json, write_text
+from golden.files import check_writable, write_json, write_text
 from shiftbook.options import Bus, Json, Lanes, Preset, make_spec
 
 Part = Literal["accelerator", "engine"]
