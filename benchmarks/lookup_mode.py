@@ -15,7 +15,6 @@ channel names are computed, and its control and its drain are free.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from frontend.codebooks import Codebooks, fit
 from frontend.load import load_model
 from frontend.trace import trace
 from golden.cycles import busy_cycles
+from golden.files import check_writable, write_json
 from golden.spec import PRESETS, Spec
 from golden.terms import codeword_work
 from hw.engine import Engine
@@ -251,11 +251,11 @@ def main() -> None:
     parser.add_argument("--preset", choices=("default", "pair"), default="default")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
+    check_writable(options.json)
     console = Console(width=None if sys.stdout.isatty() else 160)
     rows = study(options.weights, options.sizes, options.terms, PRESETS[options.preset], console)
     console.print(table(rows))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write_json(options.json, rows)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ the tile's are the same for W of 2, 4 and 8 (W times as many banks of 1 / W of t
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +34,7 @@ from golden import checkpoint, streams
 from golden.coding import code_weights
 from golden.cycles import pass_cycles
 from golden.errors import ShiftbookError
+from golden.files import check_writable, write_json
 from golden.network import Conv, Requantize, Weights
 from golden.passes import plan_layer
 from golden.spec import DEFAULT, PRESETS, Spec
@@ -248,6 +248,7 @@ def main() -> None:
     parser.add_argument("--density", type=float, nargs="+", default=DENSITIES)
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
+    check_writable(options.json)
     if ":" in options.source:
         workloads = list(pruned(options.source, options.weights, options.density))
     else:
@@ -255,8 +256,7 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     result = study(workloads, options.slots, console)
     console.print(table(result["rows"]))
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(options.json, result)
 
 
 if __name__ == "__main__":

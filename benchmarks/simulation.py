@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.command import start
+from golden.files import check_writable, write_json
 from golden.network import Conv, Input, Network, Requantize, Weights
 from golden.spec import DEFAULT, Spec
 from sim import board, image, simulator
@@ -96,6 +97,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--times", type=int, default=20, help="how often the layer is run (default 20)")
     arguments = parser.parse_args()
+    check_writable(arguments.json)
     spec = DEFAULT
     report: dict[str, Any] = {
         "spec": spec.as_json(),
@@ -111,8 +113,7 @@ def main() -> None:
     rates = {name: run["cycles"] / run["seconds"] for name, run in report["runs"].items()}
     for name, rate in rates.items():
         print(f"{name:>8}: {rate:9,.0f} cycles/s, {rate / rates['python']:.1f} x cocotbext-axi's memory")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+    write_json(arguments.json, report)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -43,6 +42,7 @@ from frontend.tensor_train.plan import Plan, choose, counted
 from frontend.trace import any_layout, trace
 from frontend.train import accuracy
 from golden.errors import ShiftbookError
+from golden.files import check_writable, make_folder, write_json
 from shiftbook.console import progress_bar
 
 Json = dict[str, Any]
@@ -202,7 +202,8 @@ def main() -> None:
     parser.add_argument("--searches", action="store_true", help="compare the searches for ranks, untrained")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    arguments.keep.mkdir(parents=True, exist_ok=True)
+    check_writable(arguments.json)
+    make_folder(arguments.keep)
     bench, console, report = Bench(arguments), Console(file=sys.stdout, width=120), {}
     print(f"float: {bench.accuracy(bench.source.model):.2%}")
     for ratio in arguments.ratios:
@@ -212,8 +213,7 @@ def main() -> None:
             rows = [bench.row(name, plan) for name, plan in methods(arguments, ratio)]
         console.print(table(f"{ratio}x fewer weights", rows))
         report[str(ratio)] = rows
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+    write_json(arguments.json, report)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import zlib
 from collections.abc import Mapping
@@ -16,18 +15,16 @@ from torch import nn
 
 from frontend.batches import Images, Labels
 from golden.errors import ShiftbookError
+from golden.files import open_output
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a state to ``path``, atomically."""
-    partial = path.with_name(path.name + ".partial")
+    """Write a state to ``path``, whole or not at all."""
     try:
-        with partial.open("wb") as file:
+        with open_output(path) as file:
             torch.save(dict(state), file)
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
-        raise ShiftbookError(f"cannot write the training state {path}: {error}") from error
+    except (ShiftbookError, RuntimeError) as error:
+        raise ShiftbookError(f"cannot write the training state: {error}") from error
 
 
 def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from safetensors.numpy import save as to_bytes
 
 from golden.bits import Bytes
 from golden.errors import ShiftbookError
+from golden.files import write_bytes
 from golden.graph import JSON, Fields, graph_of, network_from, tensors_of
 from golden.limits import limits
 from golden.network import Network
@@ -72,7 +73,7 @@ def save(network: Network, path: str | os.PathLike[str], spec: Spec = DEFAULT) -
         The network is not valid, a layer cannot be coded, or the file cannot be written.
     """
     validate(network)
-    write_atomically(Path(path), serialize(network, spec))
+    write_bytes(Path(path), serialize(network, spec))
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -156,29 +157,6 @@ def file_of(graph: JSON, tensors: Mapping[str, Bytes]) -> bytes:
         raise ShiftbookError(f"facts and scales must be finite JSON values: {error}") from error
     # One entry, because safetensors writes several in random order and equal networks give equal files.
     return to_bytes(dict(tensors), metadata={KEY: f"{VERSION} {_sha256(text.encode())} {text}"})
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under another name in the same folder, then rename it.
-
-    Raises
-    ------
-    ShiftbookError
-        The file cannot be written; nothing is left behind then, and an existing file is untouched.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException as error:
-        if not isinstance(error, FileExistsError):
-            partial.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise ShiftbookError(f"cannot write {path}: {error.strerror}; name a writable file") from error
-        raise
 
 
 def _check_size(path: str | os.PathLike[str]) -> None:

@@ -6,6 +6,7 @@ area is an error like any other unknown cell and instances are counted the same 
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import re
 import zlib
@@ -17,7 +18,13 @@ from golden.errors import ShiftbookError
 
 GZIP_MAGIC = b"\x1f\x8b"
 
-COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+STRING = re.compile(r'"(?:[^"\\\n]++|\\.)*+"', re.DOTALL)
+# Runs of what is no comment are matched too, strings in them: what looks like a comment in a string is none.
+COMMENT = re.compile(rf'((?:[^"/]++|{STRING.pattern}|"|/(?![/*]))++)|/\*.*?\*/|//[^\n]*', re.DOTALL)
+MISREAD = (("//", "/ /"), ("/*", "/ *"), ('\\"', "'"))
+"""What Yosys and abc do not take for text in a string; only prose has it, so that no cell changes."""
+
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 # A literal first word lets the search skip ahead: these files have tens of megabytes.
 CELL = re.compile(r"cell(?<!\wcell)\s*\(\s*\"?([^\s\")]+)\"?\s*\)\s*\{")
 AREA = re.compile(r"area(?<!\warea)\s*:\s*\"?([0-9.eE+-]+)\"?\s*(?:;|\n)")
@@ -74,7 +81,7 @@ def load_liberty(paths: Sequence[Path]) -> Liberty:
     areas: dict[str, float] = {}
     flip_flops = timed = False
     for number, path in enumerate(paths):
-        text = COMMENT.sub(" ", _read(path))
+        text = _without_comments(_read(path))
         if not re.match(r"\s*library\s*\(", text):
             raise ShiftbookError(f"{path} is not a Liberty file: it must begin with 'library ('")
         if text.count("{") != text.count("}"):
@@ -95,11 +102,38 @@ def _read(path: Path) -> str:
         data = path.read_bytes()
         if data.startswith(GZIP_MAGIC):
             data = gzip.decompress(data)
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ShiftbookError(f"{path} is not a Liberty file: it is not text") from None
     except (OSError, EOFError, zlib.error) as error:
         raise ShiftbookError(f"cannot read Liberty file {path}: {error}") from None
+    text = _decoded(data)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or CONTROL.search(text):
+        raise ShiftbookError(f"{path} is not a Liberty file: it is not text")
+    return text
+
+
+def _decoded(data: bytes) -> str:
+    """UTF-8 where it is that; else Latin-1, in which older libraries write units and names of authors."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _without_comments(text: str) -> str:
+    return COMMENT.sub(lambda found: " " if found[1] is None else _plain_strings(found[1]), text)
+
+
+def _plain_strings(code: str) -> str:
+    """The same with strings that Yosys and abc read as what they are."""
+    if not any(misread in code for misread, _ in MISREAD):
+        return code
+
+    def plain(string: re.Match[str]) -> str:
+        text = string[0]
+        for misread, instead in MISREAD:
+            text = text.replace(misread, instead)
+        return text
+
+    return STRING.sub(plain, code)
 
 
 def _areas(text: str, path: Path) -> dict[str, float]:

@@ -13,8 +13,8 @@ from torch import nn
 from frontend.load import assign, check_finite
 from frontend.tensor_train.chain import Chain, chains, replace_module
 from frontend.tensor_train.modes import Modes
-from golden.checkpoint import write_atomically
 from golden.errors import ShiftbookError
+from golden.files import write_bytes
 
 KEY = "shiftbook-tensor-train"
 
@@ -30,7 +30,7 @@ def save(model: nn.Module, path: Path, facts: Facts) -> None:
         for name, c in chains(model).items()
     }
     state = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
-    write_atomically(path, to_bytes(state, metadata={KEY: json.dumps({"layers": layers, "facts": facts})}))
+    write_bytes(path, to_bytes(state, metadata={KEY: json.dumps({"layers": layers, "facts": facts})}))
 
 
 def restore(model: nn.Module, path: Path) -> Facts:

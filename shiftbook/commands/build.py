@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from golden.errors import ShiftbookError
+from golden.files import check_folder_writable, json_text, write_files
 from shiftbook.console import progress_bar, table
-from shiftbook.files import check_folder_writable, json_text, write_files
 from shiftbook.options import Bus, BusParity, Checkpoint, Lanes, Preset, make_spec
 
 IMAGE, MAP, HEADER, VERILOG = "image.bin", "map.json", "shiftbook.h", "accelerator.v"

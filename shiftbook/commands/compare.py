@@ -11,8 +11,8 @@ import numpy as np
 import typer
 
 from golden.errors import ShiftbookError
+from golden.files import check_writable, write_json
 from shiftbook.console import Progress, progress_bar, table
-from shiftbook.files import check_writable, write_json
 from shiftbook.options import Bus, Json, Lanes, make_spec
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import typer
 
 from frontend.schedule import BATCH, PEAK_RATE
 from golden.errors import ShiftbookError
+from golden.files import check_writable, write_json
 from golden.spec import DEFAULT
 from shiftbook.console import progress_bar
-from shiftbook.files import check_writable, write_json
 from shiftbook.options import Crop, Json, Resize
 
 if TYPE_CHECKING:

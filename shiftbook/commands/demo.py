@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golden.errors import ShiftbookError
+from golden.files import check_writable, make_folder, write_json
 from golden.network import Network
 from golden.spec import Spec
 from shiftbook.commands.compress import summary
 from shiftbook.commands.inspect import inspect_report, size_table
 from shiftbook.commands.run import mean_utilization, modelled_layers, run_report, run_table
 from shiftbook.console import Progress, progress_bar, table
-from shiftbook.files import check_writable, make_folder, write_json
 from shiftbook.options import Json, Lanes, make_spec
 
 if TYPE_CHECKING:

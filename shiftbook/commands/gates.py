@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golden.errors import ShiftbookError
+from golden.files import check_writable, write_json
 from shiftbook.console import print_rich, progress_bar
-from shiftbook.files import check_writable, write_json
 from shiftbook.options import Bus, BusParity, Json, make_spec
 
 if TYPE_CHECKING:

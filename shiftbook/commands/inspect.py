@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from golden.files import check_writable, write_json
 from shiftbook.console import table
-from shiftbook.files import check_writable, write_json
 from shiftbook.options import Checkpoint, Json
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from golden.checkpoint import write_atomically
 from golden.errors import ShiftbookError
+from golden.files import check_writable, make_folder, write_bytes, write_text
 from shiftbook.console import progress_bar
-from shiftbook.files import check_writable, make_folder, write_text
 
 if TYPE_CHECKING:
     from shiftbook.report.plot import Plot
@@ -70,4 +69,4 @@ def _write_plots(drawn: list[Plot], folder: Path, image: Literal["png", "svg"]) 
     from shiftbook.report.plot import as_file
 
     for plot in drawn:
-        write_atomically(folder / f"{plot.name}.{image}", as_file(plot, image))
+        write_bytes(folder / f"{plot.name}.{image}", as_file(plot, image))

@@ -11,10 +11,10 @@ import typer
 from numpy.typing import NDArray
 
 from golden.errors import ShiftbookError
+from golden.files import check_writable, write_json
 from golden.network import Network
 from golden.spec import Spec
 from shiftbook.console import Progress, progress_bar, table
-from shiftbook.files import check_writable, write_json
 from shiftbook.options import Bus, BusParity, Checkpoint, Crop, Data, Json, Lanes, Preset, Resize, make_spec
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from golden.errors import ShiftbookError
-from shiftbook.files import check_writable, write_json, write_text
+from golden.files import check_writable, write_json, write_text
 from shiftbook.options import Bus, BusParity, Json, Lanes, Preset, make_spec
 
 Part = Literal["accelerator", "engine"]

@@ -54,11 +54,49 @@ def test_gzip_and_several_files_make_one_library(tmp_path: Path, tiny: Path) -> 
     assert netlist.modules["multiplier"].cells["DFF"] == 16
 
 
+STRING = r'"see http://a.org/* and \" // */"'
+COMMENTED = (
+    "// a { brace that never closes\n/* library (no) { // */\n"
+    + designs.LIBERTY.replace(
+        "cell (INV)", "/* cell (OLD) { area : 9; } */ cell /* here too */ (INV)"
+    ).replace("cell (BUF)", f"// cell (OLD) {{ area : 9; }}\n  comment : {STRING};\n  cell (BUF)")
+    + "// the end"
+)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize(
+    "content",
+    [
+        COMMENTED.encode(),
+        COMMENTED.replace("\n", "\r\n").encode(),
+        f"// 1 \xb5m, J\xfcrgen\n{COMMENTED}".encode("latin-1"),
+        f"// 1 \xb5m, J\xfcrgen\n{COMMENTED}".encode("utf-8-sig"),
+    ],
+    ids=["comments", "lines as DOS ends them", "Latin-1", "a byte order mark"],
+)
+def test_a_library_as_vendors_write_it(tmp_path: Path, tiny: Path, content: bytes, pack) -> None:
+    path = tmp_path / "vendor.lib"
+    path.write_bytes(pack(content))
+    library = load_liberty([path])
+    assert library.areas == load_liberty([tiny]).areas
+    assert b"""comment : "see http:/ /a.org/ * and ' / / */";""" in library.files["cells0.lib"]
+
+
+def test_yosys_reads_what_is_left_of_such_a_library(tmp_path: Path) -> None:
+    path = tmp_path / "vendor.lib"
+    path.write_bytes(f"// 1 \xb5m\n{COMMENTED}".encode("latin-1"))
+    library = load_liberty([path])
+    assert mapped(designs.HIERARCHY, "tree", library).cost(library) == 17 * 3.5
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"hello", "is not a Liberty file: it must begin with 'library"),
         (b"\xff\xfe", "is not a Liberty file: it is not text"),
+        (b"library (x) {\x00}", "is not a Liberty file: it is not text"),
+        (designs.LIBERTY.encode("utf-16"), "is not a Liberty file: it is not text"),
         (gzip.compress(designs.LIBERTY.encode())[:-30], "cannot read Liberty file"),
         (designs.LIBERTY[:-40].encode(), "its braces do not match"),
         (b"library (empty) { }", "has no cell with an area"),
