@@ -4,10 +4,10 @@
     host.identify()
     host.run(program_address)
 
-``read(address)`` and ``write(address, word)`` access a 32-bit register of the AXI4-Lite port and raise where
-the bus answers with an error, ``wait()`` returns when the interrupt may have been raised (on hardware: sleep,
-or wait for it). The image and the pixels are put into memory by whatever means there are, at a multiple of
-4096 bytes; see docs/accelerator.md.
+``read(address)`` and ``write(address, word)`` access a 32-bit register of the AXI4-Lite port, and raise
+`RegisterError` where the bus answers with an error; ``wait()`` returns when the interrupt may have been
+raised (on hardware: sleep, or wait for it). The image and the pixels are put into memory by whatever means
+there are, at a multiple of 4096 bytes; see docs/accelerator.md.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ DONE, ERROR, PAUSED, REFUSED = 1, 2, 4, 8
 
 TIMEOUT = 60.0
 """Seconds that `HostDriver.wait` waits unless it is told otherwise."""
+
+
+class RegisterError(RuntimeError):
+    """The bus answered the access of a register with an error: nothing was done."""
 
 
 class AcceleratorBusyError(RuntimeError):

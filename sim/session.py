@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from golden.spec import Spec
 from sim import board, simulator
+from sim.host import RegisterError
 from sim.simulator import SimulationError
 
 START_SECONDS = 60
@@ -116,12 +117,12 @@ class Session:
 
         Raises
         ------
-        sim.simulator.SimulationError
+        sim.host.RegisterError
             The port answers with an error.
         """
         response = self._ask("write", address=int(address), word=int(word))["response"]
         if response:
-            raise SimulationError(
+            raise RegisterError(
                 f"the accelerator refuses {word:#x} at register {address:#04x} (response {response})"
             )
 

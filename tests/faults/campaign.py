@@ -17,15 +17,17 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from golden import executor
 from golden.network import Network
 from golden.spec import Spec
 from hw.system.host_map import Host as Register
+from hw.system.host_port import START
 from hw.system.interfaces import LENGTH_WIDTH, Response
 from hw.system.sequencer import Fault, header_words
 from sim import image
-from sim.host import START, AcceleratorError, HostDriver
+from sim.host import REFUSED, AcceleratorError, HostDriver, RegisterError
 from sim.session import Session
 from tests.faults.damage import DAMAGES, Damage
 from tests.golden.test_executor import small_network
@@ -51,6 +53,9 @@ WATCHDOG = 2_000
 
 PATIENCE = 100
 """Waits of thousands of cycles after which a run hangs."""
+
+ELSEWHERE = 1 << 16
+"""Where no image is."""
 
 LONGEST = 1 << 12
 """Beats that a damaged header may announce: one that says 2^24 of them is read for minutes before its first
@@ -151,7 +156,7 @@ class Player:
                 do(self.driver)
             self.driver.wait()
         except AcceleratorError as error:
-            self._settle()
+            self.settle()
             return error.fault.name
         assert np.array_equal(self._output(), self.want), f"done with a wrong answer: {scenario}"
         return "done"
@@ -167,7 +172,8 @@ class Player:
             return scenario.disturb["strike"] >= (acks if "write_error" in scenario.disturb else beats)
         return True
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Until nothing is owed to a program that was given up."""
         for _ in range(PATIENCE):
             if not self.driver.status()["busy"]:
                 return
@@ -199,7 +205,7 @@ def pieces(built: image.Image) -> dict[str, tuple[int, int, tuple[Fault, ...]]]:
     """What CRC-32C covers: where it lies in the image, and the faults that damage to it ends in."""
     header = 4 * header_words(built.spec)
     words = int(np.flatnonzero(built.program.view("<u4"))[-1]) + 1  # the last one is a checksum
-    program = (Fault.PROGRAM_DAMAGED, Fault.UNKNOWN_ADDRESS, Fault.STALLED)
+    program = (Fault.PROGRAM_DAMAGED, Fault.UNKNOWN_ADDRESS, Fault.PROGRAM_LENGTH)
     return {
         "header": (0, header, (Fault.NOT_A_PROGRAM, Fault.OTHER_SPEC, *program)),
         "streams": (header, len(built.constants), (Fault.STREAM_DAMAGED, Fault.BAD_CODE)),
@@ -260,9 +266,13 @@ def meddled(player: Player, rng: np.random.Generator) -> list[Scenario]:
 
 
 def start_again(driver: HostDriver) -> None:
-    """Start what runs."""
+    """Prepare another image and start it, which is refused while one is carried out."""
+    driver._write(Register.PROGRAM, ELSEWHERE)
     if driver.status()["busy"]:
-        driver._write(Register.CONTROL, START)
+        with pytest.raises(RegisterError):
+            driver._write(Register.CONTROL, START)
+        assert driver._read(Register.INTERRUPT) & REFUSED
+        driver._write(Register.INTERRUPT, REFUSED)
 
 
 def campaign(name: str, count: int, seed: int, progress: Callable[[int], None]) -> Counter[Outcome]:
