@@ -104,11 +104,9 @@ def _entry(what: str, entry: object) -> tuple[tuple[str, ...], Numbers, Numbers,
         raise ShiftbookError(f"{what}: nodes must be one or more different layers, not {nodes!r:.80}")
     numbers = []
     for name in ("shape", "modes", "ranks"):
-        values = fields.integers(name, len(fields.take(name, list)))
-        if 0 in values or not values or (name == "shape" and len(values) != 4):
-            raise ShiftbookError(
-                f"{what}: {name} must hold integers from 1, four in a shape, not {values!r:.80}"
-            )
+        values = fields.integers(name, 4 if name == "shape" else len(fields.take(name, list)))
+        if 0 in values or not values:
+            raise ShiftbookError(f"{what}: {name} must hold integers from 1, not {values!r:.80}")
         numbers.append(values)
     shape, modes, ranks = numbers
     return nodes, shape, modes, ranks

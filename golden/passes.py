@@ -138,6 +138,11 @@ def plan(network: Network, spec: Spec) -> Plan:
         if any(name.endswith(end) and name.removesuffix(end) in found for end in (SUMS, PIXELS)):
             raise ShiftbookError(f"layer {name}: names that end with {SUMS} or {PIXELS} are taken: rename it")
     views, copies = _views(network, found)
+    for node in network.nodes:
+        if isinstance(node, Concat):
+            for number, source in enumerate(node.sources):
+                if (node.name, number) in copies:
+                    _check_channels(node.name, found[source][2], spec)
     pixels = network.input.name + PIXELS
     views[pixels] = View(pixels, 0, network.input.shape[2])
     zero = zero_points(network)
@@ -277,6 +282,16 @@ def _of_units(requantize: Requantize, spec: Spec) -> Requantize:
     return replace(requantize, bias=requantize.bias * unit, shift=requantize.shift + bits)
 
 
+def _check_channels(name: str, channels: int, spec: Spec) -> None:
+    """Refuse to hand on too many channels, before memory is taken for channels x channels weights."""
+    most = (1 << spec.channel_counter_width) - 1
+    if channels > most:
+        raise ShiftbookError(
+            f"layer {name}: channels must be in 1..{most}, not {channels}, with the spec's "
+            "channel_counter_width"
+        )
+
+
 def _diagonal(
     name: str,
     source: str,
@@ -288,12 +303,8 @@ def _diagonal(
     spec: Spec,
 ) -> Conv:
     """A 1 x 1 layer that hands every channel on, with channels of the zero point on both sides."""
-    outputs, most = before + channels + after, (1 << spec.channel_counter_width) - 1
-    if max(channels, outputs) > most:  # before memory is taken for channels x channels weights
-        raise ShiftbookError(
-            f"layer {name}: channels must be in 1..{most}, not {max(channels, outputs)}, with the spec's "
-            "channel_counter_width"
-        )
+    outputs = before + channels + after
+    _check_channels(name, max(channels, outputs), spec)
     integers = np.zeros((outputs, 1, 1, channels), np.int16)
     integers[before + np.arange(channels), 0, 0, np.arange(channels)] = _unit(spec)
     requantize = _of_units(requantize, spec)

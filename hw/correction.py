@@ -62,7 +62,7 @@ class Correction(wiring.Component):
 def _power(terms: data.View, number: int, low: int, high: int) -> Value:
     power: Value = terms[f"negative{number}"]
     if high > low:
-        # Level by level: a simulator with unknown values knows 0 times any power so, before the first row.
+        # Level by level: to a simulator, 0 << unknown is unknown, as exponents are before the first row.
         for level, bit in enumerate(terms[f"exponent{number}"]):
             power = Mux(bit, power << (1 << level), power)
         power = power[: high - low + 1]

@@ -15,6 +15,7 @@ from safetensors.numpy import save as safetensors_bytes
 from golden import executor
 from golden.checkpoint import KEY, _sha256, finished_graph, load, serialize
 from golden.decomposed import FACT, decomposed_layers
+from golden.errors import is_plain
 from golden.graph import tensors_of
 from golden.network import Conv, Network
 from golden.sizes import layer_sizes
@@ -108,7 +109,9 @@ def mutate(rng: random.Random, folder: Path) -> Path:
     version = 3
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         kind = rng.randrange(10)
-        if kind < 5:
+        if kind == 0:
+            _demand(graph, rng)
+        elif kind < 5:
             _change_graph(graph, rng)
         elif kind < 9 and tensors:
             _change_tensor(tensors, rng)
@@ -125,10 +128,14 @@ def mutate(rng: random.Random, folder: Path) -> Path:
 def _change_graph(graph: dict, rng: random.Random) -> None:
     """Replace, remove, double or move one value anywhere in the graph."""
     places = [(graph, key) for key in graph if key != "sha256"]
+    if rng.random() < 0.3 and places:  # else nearly all changes would be of nodes
+        places = [rng.choice(places)]
     for holder, key in places:
         inner = holder[key]
         if isinstance(inner, dict | list):
             places += [(inner, k) for k in (inner if isinstance(inner, dict) else range(len(inner)))]
+    if not places:
+        return
     holder, key = rng.choice(places)
     old, kind = holder[key], rng.randrange(10)
     if kind == 0:
@@ -146,6 +153,30 @@ def _change_graph(graph: dict, rng: random.Random) -> None:
         holder[key] = rng.choice([node["name"] for node in graph.get("nodes", []) if _named(node)] or [old])
     else:
         holder[key] = rng.choice(VALUES)
+
+
+def _demand(graph: dict, rng: random.Random) -> None:
+    """Ask for much: a large padding, window or number of channels, tensors doubled many times, odd texts."""
+    nodes = [node for node in graph.get("nodes") or [] if isinstance(node, dict)]
+    much = rng.choice([100, 1000, 5000, 1 << 20])
+    kind = rng.randrange(4)
+    if kind == 0 and nodes:
+        node = rng.choice(nodes)
+        fields = [
+            name for name in ("padding", "kernel", "stride", "before", "after", "groups") if name in node
+        ]
+        if fields:
+            name = rng.choice(fields)
+            node[name] = [much] * len(node[name]) if isinstance(node[name], list) else much
+    elif kind == 1 and nodes:
+        last = nodes[-1].get("name")
+        for number in range(rng.choice([2, 30, 2000])):
+            graph["nodes"].append({"type": "concat", "name": f"twice {number}", "sources": [last, last]})
+            last = f"twice {number}"
+    elif kind == 2:
+        graph["classes"] = [rng.choice(["a", "b\x1b[2J", "c\nd", "\ud800", "\u202e", "x" * 1000])]
+    else:
+        graph[rng.choice(["scales", "facts"])] = {"stem": rng.choice(["1e400", 10**400, 10**19, "\x1b[2J"])}
 
 
 def _named(node: object) -> bool:
@@ -177,6 +208,7 @@ def judge(path: Path) -> bool:
     network = loaded(lambda: load(path))
     if network is None:
         return False
+    assert all(map(is_plain, [network.input.name, *(node.name for node in network.nodes), *network.classes]))
     again = path.with_suffix(".again")
     again.write_bytes(serialize(network))
     assert same(load(again), network)

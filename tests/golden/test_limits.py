@@ -18,7 +18,7 @@ from golden.executor import run
 from golden.graph import tensors_of
 from golden.integer import pool
 from golden.limits import Limits, limits
-from golden.network import Concat, Pool
+from golden.network import Concat, Pool, Subsample
 from golden.passes import plan
 from golden.sizes import layer_sizes
 from golden.spec import DEFAULT
@@ -308,3 +308,26 @@ def test_names_that_the_plan_makes_are_taken(name):
     odd = replace(saved, nodes=(*saved.nodes, Concat(name, ("head",))))
     with pytest.raises(ShiftbookError, match=f"layer {name}: names that end with "):
         plan(odd, DEFAULT)
+
+
+@pytest.mark.parametrize("kind", ["subsampling", "doubling", "input"])
+def test_the_plan_takes_no_memory_for_more_channels_than_can_be_counted(kind):
+    saved = network()
+    if kind == "subsampling":
+        odd = replace(saved, nodes=(*saved.nodes, Subsample("wide", "head", 1, 0, 1 << 20)))
+    elif kind == "doubling":
+        twice = [Concat(f"c{n}", (f"c{n - 1}" if n else "head",) * 2) for n in range(20)]
+        odd = replace(saved, nodes=(*saved.nodes, *twice))
+    else:
+        image = replace(
+            saved.input, shape=(1, 1, 1 << 20), requantize=requantizer(np.random.default_rng(0), 1 << 20)
+        )
+        mean = Pool("mean", "image", "max", (1, 1), (1, 1))
+        odd = replace(saved, input=image, nodes=(mean,), scales={}, classes=())
+    tracemalloc.start()
+    try:
+        with pytest.raises(ShiftbookError, match=r"channels must be in 1..8191, not [0-9]+, with the spec's"):
+            plan(odd, DEFAULT)
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()

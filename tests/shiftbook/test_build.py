@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from golden import executor
+from golden.checkpoint import write_atomically
+from golden.errors import ShiftbookError
 from golden.memory import TensorLayout
 from golden.spec import Spec
 from shiftbook import cli
@@ -64,6 +66,53 @@ def test_the_header_compiles_and_says_the_same(board):
 
 def test_verilog_is_the_accelerator(board):
     assert len(re.findall(r"^module accelerator\(", (board / "accelerator.v").read_text(), re.MULTILINE)) == 1
+
+
+def test_files_for_other_tools(board):
+    """Each names files that are there, and the clock by its name in the Verilog."""
+    verilog = (board / "accelerator.v").read_text()
+    assert (board / "accelerator.f").read_text().split() == ["accelerator.v"]
+    clock = re.search(r"^create_clock -name clk -period 10 \[get_ports (\w+)\]$", sdc(board), re.MULTILINE)
+    assert f"\n  input {clock[1]};\n" in verilog
+    core = (board / "accelerator.core").read_text()
+    assert core.startswith("CAPI=2:\n")
+    named = [name for names in re.findall(r"files: \[(.*)\]", core) for name in names.split(", ")]
+    assert named == ["accelerator.v", "accelerator.sdc"]
+    assert all((board / name).is_file() for name in named)
+
+
+def sdc(board):
+    return (board / "accelerator.sdc").read_text()
+
+
+def test_the_period_of_the_clock(checkpoint, tmp_path):
+    folder = tmp_path / "board"
+    assert cli.main(["build", str(checkpoint), "-o", str(folder), "--lanes", "4x4", "--period", "3.25"]) == 0
+    assert "create_clock -name clk -period 3.25 [get_ports clk]\n" in sdc(folder)
+
+
+@pytest.mark.parametrize("period", ["0", "-1", "nan", "inf", "-inf"])
+def test_a_period_that_cannot_be(checkpoint, tmp_path, capsys, period):
+    folder = tmp_path / "board"
+    message = refused(capsys, ["build", str(checkpoint), "-o", str(folder), f"--period={period}"])
+    assert f"--period must be a number of nanoseconds above 0, such as 10, not {period}" in message
+    assert not folder.exists()
+
+
+def test_all_files_or_none(board, checkpoint, monkeypatch, capsys):
+    before = {path: path.read_bytes() for path in board.rglob("*") if path.is_file()}
+    written = []
+
+    def full(path, content):
+        written.append(path)
+        if len(written) == len(before):  # all others are on the disk
+            raise ShiftbookError(f"cannot write {path}: No space left on device")
+        write_atomically(path, content)
+
+    monkeypatch.setattr("shiftbook.files.write_atomically", full)
+    arguments = ["build", str(checkpoint), "-o", str(board), "--lanes", "4x4", "--period", "5"]
+    assert "No space left on device" in refused(capsys, arguments)
+    assert {path: path.read_bytes() for path in board.rglob("*") if path.is_file()} == before
 
 
 def test_a_place_that_cannot_be(checkpoint, tmp_path, capsys):

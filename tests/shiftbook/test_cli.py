@@ -94,3 +94,17 @@ def test_starting_imports_nothing_slow(module):
 def test_module_and_command_are_the_same():
     done = shiftbook_process("--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{shiftbook.__version__}\n", "")
+
+
+def test_an_error_is_one_plain_line(capfd, tmp_path):
+    assert cli.main(["inspect", str(tmp_path / "a\x1b[2J\nb.ckpt")]) == 2
+    assert capfd.readouterr().err.startswith(f"error: cannot read {tmp_path}/a\\x1b[2J b.ckpt: No such file")
+
+
+def test_too_little_memory_is_one_line(capfd, monkeypatch):
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("golden.checkpoint.load", fail)
+    assert cli.main(["inspect", "x.ckpt"]) == 2
+    assert capfd.readouterr().err.startswith("error: there is not enough memory for this: ")

@@ -5,7 +5,7 @@ import io
 import pytest
 import rich.progress
 
-from shiftbook.console import progress_bar
+from shiftbook.console import progress_bar, table
 
 
 class Terminal(io.StringIO):
@@ -37,3 +37,7 @@ def test_work_whose_name_changes_has_one_bar(monkeypatch: pytest.MonkeyPatch) ->
         assert not task.visible
         progress("something else", 1, 2)
         assert (task.description, task.completed, task.total, task.visible) == ("something else", 1, 2, True)
+
+
+def test_no_cell_of_a_table_reaches_the_terminal_as_it_is():
+    assert table(("a",), [("x\x1b[2J\ny\ud800",)]).splitlines()[-1] == r"x\x1b[2J y\ud800"
