@@ -17,18 +17,12 @@ LONGEST = 1 << COUNT_WIDTH
 
 
 class Commands:
-    """A program in the making.
+    """A program in the making."""
 
-    Parameters
-    ----------
-    header
-        The words before it, which the first checksum covers.
-    """
-
-    def __init__(self, header: Words) -> None:
+    def __init__(self) -> None:
         self._written = np.full(1 << ADDRESS_WIDTH, -1, np.int64)  # what the accelerator holds
         self._pending: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        self._unchecked = [header]
+        self._unchecked: list[Words] = []
         self._words: list[Words] = []
         self._ends: list[int] = []  # words up to each command
         self._counted = 0

@@ -109,22 +109,16 @@ def build(network: Network, spec: Spec) -> Image:
         places[name] = Place(at // beat, place.layout)
         at = _aligned(at + place.layout.size, beat * spec.burst_beats)
     program_offset = _aligned(at)
-    header = np.zeros(header_words(spec), np.uint32)
-    header[:2] = MAGIC, fingerprint(spec)
-    header[3] = program_offset // beat
-    length, words = -1, np.zeros(0, np.uint32)
-    counts: list[tuple[int, int]] = []
-    while length != len(words):  # the header, which the checksum covers, tells how long the program is
-        length = len(words)
-        header[2] = -(-4 * length // beat)
-        words, counts = _program(header, steps, coded, places, found, addresses, spec)
-    constants = np.frombuffer(b"".join([header.tobytes(), *unique]), np.uint8)
+    words, counts = _program(steps, coded, places, found, addresses, spec)
     program = _padded(words.view(np.uint8), beat)
+    header = np.zeros(header_words(spec), np.uint32)
+    header[:4] = MAGIC, fingerprint(spec), len(program) // beat, program_offset // beat
+    header[-1] = checksum(header[:-1])
+    constants = np.frombuffer(b"".join([header.tobytes(), *unique]), np.uint8)
     return Image(spec, steps, constants, program, program_offset, places, tuple(counts))
 
 
 def _program(
-    header: NDArray[np.uint32],
     steps: Plan,
     coded: list[LayerStreams | None],
     places: dict[str, Place],
@@ -133,7 +127,7 @@ def _program(
     spec: Spec,
 ) -> tuple[NDArray[np.uint32], list[tuple[int, int]]]:
     """The words, and how many there are for each pass before and after its input begins to be loaded."""
-    commands, codebook = Commands(header), Codebook(spec)
+    commands, codebook = Commands(), Codebook(spec)
     counts = []
     for step, codes, streams, at in zip(steps.passes, coded, found, addresses, strict=True):
         configure(commands, step, codes, places, codebook, spec)

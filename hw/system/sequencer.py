@@ -24,12 +24,12 @@ WORD_WIDTH = 32
 
 
 def header_words(spec: Spec) -> int:
-    """Words at the beginning of an image: magic, fingerprint, beats of the program, where it begins; then
-    zeros.
+    """Words at the beginning of an image: magic, fingerprint, beats of the program, where it begins; zeros;
+    and at last the checksum of all of these.
 
     They fill whole beats. The program's beginning is counted in beats from the header.
     """
-    return max(4, 8 * spec.bus_bytes // WORD_WIDTH)
+    return max(8, 8 * spec.bus_bytes // WORD_WIDTH)
 
 
 COUNT_WIDTH = WORD_WIDTH - ADDRESS_WIDTH
@@ -184,7 +184,9 @@ class Sequencer(wiring.Component):
         command = region == Region.COMMANDS
         moved = Signal()
         over = Signal()  # a command is carried out
-        asked = self._ask(m, moved & (state == State.HEADER), number)
+        whole = Signal()  # the word is the checksum of those before
+        told = Signal()  # the header is complete and right
+        asked = self._ask(m, moved & (state == State.HEADER), number, told)
         m.d.comb += [
             moved.eq(self.words.valid & self.words.ready),
             over.eq(
@@ -204,7 +206,7 @@ class Sequencer(wiring.Component):
             self.configure.eq((state == State.DATA) & moved & ~command),
             self.words.ready.eq((state == State.HEADER) | (state == State.ADDRESS) | (state == State.DATA)),
         ]
-        m.d.comb += [crc.register.eq(total), crc.data.eq(word)]
+        m.d.comb += [crc.register.eq(total), crc.data.eq(word), whole.eq(word == ~total)]
         with m.If(moved):
             m.d.sync += total.eq(crc.following)
         with m.Switch(state):
@@ -215,7 +217,11 @@ class Sequencer(wiring.Component):
                 with m.If((number == 1) & (word != fingerprint(self.spec))):
                     m.d.comb += self.fault.eq(Fault.OTHER_SPEC)
                 with m.If(number == header_words(self.spec) - 1):
-                    m.d.sync += state.eq(State.ADDRESS)
+                    with m.If(whole):
+                        m.d.comb += told.eq(1)
+                        m.d.sync += [state.eq(State.ADDRESS), total.eq(~0)]
+                    with m.Else():
+                        m.d.comb += self.fault.eq(Fault.PROGRAM_DAMAGED)
             with m.Case(State.ADDRESS), m.If(moved):
                 m.d.sync += [Cat(address, left).eq(word), state.eq(State.DATA)]
             with m.Case(State.DATA), m.If(moved):
@@ -264,7 +270,7 @@ class Sequencer(wiring.Component):
         with m.Else():
             m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
 
-    def _ask(self, m: Module, told: Value, number: Value) -> Value:
+    def _ask(self, m: Module, heads: Value, number: Value, told: Value) -> Value:
         """Ask for the header, then for the program that it tells of; whether all of either was asked for."""
         header = header_words(self.spec) * WORD_WIDTH // (8 * self.spec.bus_bytes)
         request = self.request
@@ -278,10 +284,12 @@ class Sequencer(wiring.Component):
         ]
         with m.If(request.grant):
             m.d.sync += [address.eq(address + request.granted), missing.eq(missing - request.granted)]
-        with m.If(told & (number == 2)):
+        with m.If(heads & (number == 2)):
             m.d.sync += length.eq(self.words.payload)
-        with m.If(told & (number == 3)):
-            m.d.sync += [address.eq(self.base + self.words.payload), missing.eq(length)]
+        with m.If(heads & (number == 3)):
+            m.d.sync += address.eq(self.base + self.words.payload)
+        with m.If(told):
+            m.d.sync += missing.eq(length)
         with m.If(self.start):
             m.d.sync += [address.eq(self.base), missing.eq(header)]
         with m.If(self.stop):

@@ -24,7 +24,7 @@ from golden.network import Network
 from golden.spec import Spec
 from hw.system.host_map import Host as Register
 from hw.system.host_port import START
-from hw.system.interfaces import LENGTH_WIDTH, Response
+from hw.system.interfaces import Response
 from hw.system.sequencer import Fault, header_words
 from sim import image
 from sim.host import REFUSED, AcceleratorError, HostDriver, RegisterError
@@ -56,10 +56,6 @@ PATIENCE = 100
 
 ELSEWHERE = 1 << 16
 """Where no image is."""
-
-LONGEST = 1 << 12
-"""Beats that a damaged header may announce: one that says 2^24 of them is read for minutes before its first
-command shows the damage, which is right and says nothing more."""
 
 PAUSES = (0.0, 0.3)
 """Of the bus, in turn."""
@@ -207,7 +203,7 @@ def pieces(built: image.Image) -> dict[str, tuple[int, int, tuple[Fault, ...]]]:
     words = int(np.flatnonzero(built.program.view("<u4"))[-1]) + 1  # the last one is a checksum
     program = (Fault.PROGRAM_DAMAGED, Fault.UNKNOWN_ADDRESS, Fault.PROGRAM_LENGTH)
     return {
-        "header": (0, header, (Fault.NOT_A_PROGRAM, Fault.OTHER_SPEC, *program)),
+        "header": (0, header, (Fault.NOT_A_PROGRAM, Fault.OTHER_SPEC, Fault.PROGRAM_DAMAGED)),
         "streams": (header, len(built.constants), (Fault.STREAM_DAMAGED, Fault.BAD_CODE)),
         "program": (built.program_offset, built.program_offset + 4 * words, program),
     }
@@ -219,8 +215,6 @@ def spoiled(player: Player, rng: np.random.Generator) -> list[Scenario]:
     for piece, (first, end, faults) in pieces(player.built).items():
         for name, damage in DAMAGES.items():
             spoil = _once(damage, slice(first, end), rng)
-            while _announced(spoil, player.contents) > LONGEST:
-                spoil = _once(damage, slice(first, end), rng)
             found.append(Scenario(f"{name} in {piece}", faults, spoil))
     return found
 
@@ -229,13 +223,6 @@ def _once(damage: Damage, part: slice, rng: np.random.Generator) -> Spoil:
     """The same damage whenever it is done."""
     seed = int(rng.integers(1 << 32))
     return lambda contents: damage(contents[part], np.random.default_rng(seed))
-
-
-def _announced(spoil: Spoil, contents: np.ndarray) -> int:
-    """Beats of the program, as a spoiled header says."""
-    spoiled = contents.copy()
-    spoil(spoiled)
-    return int(spoiled[8:12].view("<u4")[0]) % (1 << LENGTH_WIDTH)
 
 
 def disturbed(player: Player, rng: np.random.Generator) -> list[Scenario]:

@@ -144,20 +144,21 @@ def asks(m: Module, subject: Subject) -> None:
     request = sequencer.request
     header = header_words(SPEC) * WORD_WIDTH // (8 * SPEC.bus_bytes)
     asked = Signal(len(request.beats) + 1)
-    told = Signal()  # the header's words that say what follows were taken
+    told = Signal()  # the whole header was taken
     moved = sequencer.words.valid & sequencer.words.ready
+    last = subject.number == header_words(SPEC) - 1
     m.d.sync += asked.eq(asked + Mux(request.grant, request.granted, 0))
-    with m.If(moved & (subject.state == State.HEADER) & (subject.number == 3)):
+    with m.If(moved & (subject.state == State.HEADER) & last & ~sequencer.fault.any()):
         m.d.sync += told.eq(1)
     with m.If(sequencer.start):
         m.d.sync += [asked.eq(0), told.eq(0)]
     everything = header + Mux(told, subject.length, 0)
     m.d.comb += [
-        # the words that tell come when all of the header was asked for: the buffer gives no others
-        Assume(~moved | told | (subject.number != 3) | (subject.missing == 0)),
+        # its last word comes when all of it was asked for: the buffer gives no others
+        Assume(~moved | told | ~last | (subject.missing == 0)),
         Assert(~sequencer.busy | (asked <= everything), "more is asked for than the header announces"),
     ]
-    subject.invariants += [  # the header has four words
+    subject.invariants += [
         ~sequencer.busy | (asked + subject.missing == everything) | sequencer.stop,
         ~sequencer.busy | (told == (subject.state != State.HEADER)),
     ]

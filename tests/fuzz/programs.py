@@ -8,7 +8,6 @@ import numpy as np
 
 from golden.checksum import checksum
 from hw.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
-from hw.system.sequencer import header_words
 from sim.image import Image
 
 Words = list[int]
@@ -30,7 +29,6 @@ def mutant(built: Image, seed: int) -> np.ndarray:
     """
     rng = np.random.default_rng(seed)
     contents = built.contents()
-    head = contents[: 4 * header_words(built.spec)].view("<u4")
     body = contents[built.program_offset :].view("<u4")
     parts = list(split(body.tolist()))
     for _ in range(int(rng.integers(1, MOST_CHANGES + 1))):
@@ -38,7 +36,7 @@ def mutant(built: Image, seed: int) -> np.ndarray:
         change(parts, rng)
     words = [word for part in parts for word in part][: len(body)]
     words += [0] * (len(body) - len(words))
-    body[:] = sealed(head.tolist(), words)
+    body[:] = sealed(words)
     return contents
 
 
@@ -51,9 +49,10 @@ def split(words: Words) -> Iterator[Words]:
         place = end
 
 
-def sealed(head: Words, words: Words) -> Words:
+def sealed(words: Words) -> Words:
     """With the right checksum in every command, as the accelerator will read them."""
-    words, since = list(words), list(head)
+    since: Words = []
+    words = list(words)
     place = 0
     while place < len(words):
         address, count = words[place] % (1 << ADDRESS_WIDTH), (words[place] >> ADDRESS_WIDTH) + 1

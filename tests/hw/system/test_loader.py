@@ -80,7 +80,7 @@ def layers(spec: Spec) -> Iterator[Loaded]:
 
 def configuration(found: list[Loaded], spec: Spec) -> list[dict[str, int]]:
     """What the program of these layers writes."""
-    commands, codebook = Commands(np.zeros(0, np.uint32)), Codebook(spec)
+    commands, codebook = Commands(), Codebook(spec)
     for loaded in found:
         places = {"image": loaded.place, loaded.step.target.tensor: loaded.place}
         program.configure(commands, loaded.step, program.code(loaded.step, spec), places, codebook, spec)

@@ -31,6 +31,7 @@ class Play:
 def header(spec: Spec, beats: int) -> np.ndarray:
     words = np.zeros(header_words(spec), np.uint32)
     words[:4] = MAGIC, fingerprint(spec), beats, WHERE
+    words[-1] = total(words[:-1].tolist())
     return words
 
 
@@ -42,7 +43,7 @@ def build(sizes: list[int], spec: Spec, rng: np.random.Generator) -> list[int]:
     while -(-4 * len(program) // spec.bus_bytes) != beats:
         rng.bit_generator.state = state
         beats = -(-4 * len(program) // spec.bus_bytes)
-        commands = Commands(header(spec, beats))
+        commands = Commands()
         for size in sizes:
             for command, region in ((Command.LOAD, Region.LAYER), (Command.RUN, Region.ROWS)):
                 index = rng.choice(200, size // 2, replace=False)
@@ -102,12 +103,11 @@ def plays(spec: Spec) -> list[Play]:
     found.append(faulty(small, Fault.NOT_A_PROGRAM, [MAGIC ^ 1 << 9], spec))
     found.append(faulty(small, Fault.OTHER_SPEC, [MAGIC, small.words[1] ^ 1], spec))
     end = next(i for i in range(first, len(small.words)) if small.words[i] % (1 << ADDRESS_WIDTH) >> 13 == 10)
-    for bit, place in (
-        (0, first + 1),
-        (31, first + 1),
-        (7, end + 1),
-        (12, first - 1 if first > 4 else first + 1),
-    ):
+    for bit, place in ((0, 2), (23, 2), (5, 3), (12, first - 1), (0, first - 2)):
+        damaged = list(small.words[:first])
+        damaged[place] ^= 1 << bit
+        found.append(faulty(small, Fault.PROGRAM_DAMAGED, damaged, spec))
+    for bit, place in ((0, first + 1), (31, first + 1), (7, end + 1)):
         damaged = list(small.words[: end + 2])
         damaged[place] ^= 1 << bit
         found.append(faulty(small, Fault.PROGRAM_DAMAGED, damaged, spec))
@@ -115,7 +115,7 @@ def plays(spec: Spec) -> list[Play]:
     for address in (Region.COMMANDS << 13 | 3, 11 << 13, 15 << 13 | 5):
         unknown = [*small.words[:first], address, 0]
         if address >> 13 == Region.COMMANDS:
-            unknown[-1] = total(unknown[:-1])
+            unknown[-1] = total([address])
         found.append(faulty(small, Fault.UNKNOWN_ADDRESS, unknown, spec))
         found[-1].events[:-1] = []
     found += [endless(small, spec), empty(small, spec)]
@@ -124,8 +124,7 @@ def plays(spec: Spec) -> list[Play]:
 
 def endless(play: Play, spec: Spec) -> Play:
     """One beat of words that configure something, and nothing behind them."""
-    words = [*play.words[: header_words(spec)]]
-    words[2] = 1
+    words = header(spec, 1).tolist()
     count = spec.bus_bytes // 4 - 1
     words += [(count - 1) << ADDRESS_WIDTH | Region.LAYER << INDEX_WIDTH, *range(count)]
     events = [("configure", (Region.LAYER << INDEX_WIDTH) + number, number, 0) for number in range(count)]
