@@ -74,15 +74,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     ShiftbookError
         The file cannot be read, is foreign, damaged or newer, or its content contradicts itself.
     """
-    contents = read(path)
-    try:
-        graph = dict(contents.graph)
-        graph.pop("tool", None)
-        network = network_from(graph, contents.tensors, _coding(graph.pop("coding", None)))
-        validate(network)
-    except ShiftbookError as error:
-        raise ShiftbookError(f"{path} is no valid checkpoint: {error}") from error
-    return network
+    return network_of(read(path), path)
 
 
 def read(path: str | os.PathLike[str]) -> Contents:
@@ -118,6 +110,37 @@ def read(path: str | os.PathLike[str]) -> Contents:
         if _sha256(tensors[name].tobytes()) != sums[name]:
             raise ShiftbookError(f"{path} is damaged: the checksum of tensor {name} is wrong")
     return Contents(graph, tensors, file_bytes)
+
+
+def network_of(contents: Contents, path: str | os.PathLike[str]) -> Network:
+    """Decode what a file holds and check everything; ``path`` names the file in errors.
+
+    Raises
+    ------
+    ShiftbookError
+        The content contradicts itself.
+    """
+    try:
+        graph = dict(contents.graph)
+        graph.pop("tool", None)
+        network = network_from(graph, contents.tensors, coding_of(graph.pop("coding", None)))
+        validate(network)
+    except ShiftbookError as error:
+        raise ShiftbookError(f"{path} is no valid checkpoint: {error}") from error
+    return network
+
+
+def contents_of(network: Network, spec: Spec = DEFAULT) -> Contents:
+    """What the file of a network would hold.
+
+    Raises
+    ------
+    ShiftbookError
+        A layer cannot be coded.
+    """
+    tensors = tensors_of(network, spec)
+    graph = finished_graph(network, tensors, spec)
+    return Contents(graph, tensors, len(file_of(graph, tensors)))
 
 
 def serialize(network: Network, spec: Spec = DEFAULT) -> bytes:
@@ -183,8 +206,14 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _coding(values: object) -> Spec:
-    """The spec that the streams were coded for."""
+def coding_of(values: object) -> Spec:
+    """The spec that the streams of a file were coded for, from the entry ``coding`` of its graph.
+
+    Raises
+    ------
+    ShiftbookError
+        It is no such entry.
+    """
     if not isinstance(values, dict):
         raise ShiftbookError(f"coding must be an object, not {values!r:.40}")
     fields = Fields(values, "coding")
