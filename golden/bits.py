@@ -81,13 +81,6 @@ def unsigned(values: ArrayLike, width: int) -> NDArray[np.int64]:
     return np.asarray(values, dtype=np.int64) & ((1 << width) - 1)
 
 
-def offsets_bits(values: ArrayLike) -> int:
-    """Bits of an offset array: see :meth:`Reader.take_offsets`."""
-    numbers = np.asarray(values, dtype=np.int64)
-    _, base_width, width = _offset_widths(numbers)
-    return 2 * WIDTH_BITS + base_width + width * len(numbers)
-
-
 def _offset_widths(numbers: NDArray[np.int64]) -> tuple[int, int, int]:
     """The base of an offset array, its width, and the width of the fields."""
     base = int(numbers.min())
@@ -125,12 +118,13 @@ class Reader:
 
     def __init__(self, data: Bytes) -> None:
         self._data = data
-        self._position = 0
+        self.position = 0
+        """Bits that were taken."""
 
     def take(self, count: int, width: int) -> NDArray[np.int64]:
         """The next ``count`` unsigned fields of ``width`` bits each."""
-        fields = unpack(self._data, self._position, count, width)
-        self._position += count * width
+        fields = unpack(self._data, self.position, count, width)
+        self.position += count * width
         return fields
 
     def take_offsets(self, count: int) -> NDArray[np.int64]:
@@ -150,8 +144,8 @@ class Reader:
 
     def finish(self) -> None:
         """Check that nothing but the padding of the last byte is left."""
-        left = 8 * len(self._data) - self._position
-        if left >= 8 or unpack(self._data, self._position, 1, left)[0]:
+        left = 8 * len(self._data) - self.position
+        if left >= 8 or unpack(self._data, self.position, 1, left)[0]:
             raise ShiftbookError(f"{left} bits follow the packed fields, where zeros to a whole byte should")
 
 

@@ -84,17 +84,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     ShiftbookError
         The file cannot be read, is foreign, damaged or newer, or its content contradicts itself.
     """
-    contents = read(path)
-    graph, tensors = dict(contents.graph), contents.tensors
-    try:
-        if contents.version < VERSION:
-            graph, tensors = from_version_2(graph, tensors)
-        graph.pop("tool", None)
-        network = network_from(graph, tensors, _coding(graph.pop("coding", None)))
-        validate(network)
-    except ShiftbookError as error:
-        raise ShiftbookError(f"{path} is no valid checkpoint: {error}") from error
-    return network
+    return network_of(read(path), path)
 
 
 def read(path: str | os.PathLike[str]) -> Contents:
@@ -131,6 +121,39 @@ def read(path: str | os.PathLike[str]) -> Contents:
         if _sha256(tensors[name].data) != sums[name]:
             raise ShiftbookError(f"{path} is damaged: the checksum of tensor {name} is wrong")
     return Contents(graph, tensors, file_bytes, version)
+
+
+def network_of(contents: Contents, path: str | os.PathLike[str]) -> Network:
+    """Decode what a file holds and check everything; ``path`` names the file in errors.
+
+    Raises
+    ------
+    ShiftbookError
+        The content contradicts itself.
+    """
+    try:
+        graph, tensors = dict(contents.graph), contents.tensors
+        if contents.version < VERSION:
+            graph, tensors = from_version_2(graph, tensors)
+        graph.pop("tool", None)
+        network = network_from(graph, tensors, coding_of(graph.pop("coding", None)))
+        validate(network)
+    except ShiftbookError as error:
+        raise ShiftbookError(f"{path} is no valid checkpoint: {error}") from error
+    return network
+
+
+def contents_of(network: Network, spec: Spec = DEFAULT) -> Contents:
+    """What the file of a network would hold.
+
+    Raises
+    ------
+    ShiftbookError
+        A layer cannot be coded.
+    """
+    tensors = tensors_of(network, spec)
+    graph = finished_graph(network, tensors, spec)
+    return Contents(graph, tensors, len(file_of(graph, tensors)), VERSION)
 
 
 def serialize(network: Network, spec: Spec = DEFAULT) -> bytes:
@@ -236,8 +259,14 @@ def _check_depth(values: object) -> None:
             raise ValueError(f"values are nested more than {MAX_DEPTH} deep")
 
 
-def _coding(values: object) -> Spec:
-    """The spec that the streams were coded for."""
+def coding_of(values: object) -> Spec:
+    """The spec that the streams of a file were coded for, from the entry ``coding`` of its graph.
+
+    Raises
+    ------
+    ShiftbookError
+        It is no such entry.
+    """
     if not isinstance(values, dict):
         raise ShiftbookError(f"coding must be an object, not {values!r:.40}")
     fields = Fields(values, "coding")

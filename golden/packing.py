@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.bits import Bytes, Reader, Stream, Writer, bytes_for, offsets_bits, pack
+from golden.bits import Bytes, Reader, Stream, Writer, bytes_for, pack
 from golden.errors import ShiftbookError
 from golden.huffman import HuffmanCode
 from golden.network import Along, Codebooks, Requantize, Weights
@@ -33,6 +33,15 @@ class PackedLayer(NamedTuple):
     tables: Bytes
 
 
+class StoredLayer(NamedTuple):
+    """The tensors of a layer's weights cut apart, and nothing decoded."""
+
+    streams: LayerStreams
+    entries: NDArray[np.int16]  # the codebook; none with vectors, whose codebooks are stored apart
+    owner: NDArray[np.uint8] | None  # slot_of_channel
+    table_bits: int  # of the Huffman code lengths and of the codebook
+
+
 class LayerShape(NamedTuple):
     """What the graph says about a layer's weights before its tensors are read."""
 
@@ -48,6 +57,19 @@ def is_balanced(weights: Weights, slots: int) -> bool:
     """Whether channels live in other slots than by default."""
     own = weights.slot_of_channel
     return own is not None and not np.array_equal(own, default_slots(weights.integers.shape[3], slots))
+
+
+def layer_shape(weights: Weights, *, balanced: bool) -> LayerShape:
+    """What a graph says about weights; ``balanced``, because it need not be :func:`is_balanced`."""
+    vectors = weights.vectors
+    return LayerShape(
+        shape=weights.integers.shape,
+        codes=weights.codewords.shape[1],
+        scheme=weights.scheme,
+        gapless=weights.gapless,
+        balanced=balanced,
+        vectors=None if vectors is None else (vectors.codebooks, vectors.along),
+    )
 
 
 def pack_layer(weights: Weights, slots: int, spec: Spec) -> PackedLayer:
@@ -75,15 +97,32 @@ def pack_layer(weights: Weights, slots: int, spec: Spec) -> PackedLayer:
     return PackedLayer(np.concatenate([string.data for string in strings]), writer.data())
 
 
-def table_bits(coded: tuple[HuffmanCode | None, HuffmanCode], weights: Weights) -> int:
-    """Bits of the Huffman code lengths and of the codebook in the tables of a layer."""
-    gap_code, code_code = coded
-    bits = 0
-    if weights.vectors is None:
-        bits += LENGTH_BITS * len(code_code.lengths) + offsets_bits(weights.codebook)
-    if gap_code is not None:
-        bits += GAP_COUNT_BITS + LENGTH_BITS * len(_stored_gap_lengths(gap_code))
-    return bits
+def read_layer(streams: Bytes, tables: Bytes, layer: LayerShape, slots: int, spec: Spec) -> StoredLayer:
+    """The parts of a layer's two tensors.
+
+    Raises
+    ------
+    ShiftbookError
+        The tensors contradict the shape, each other or the format.
+    """
+    reader = Reader(tables)
+    sizes = reader.take_offsets(slots if layer.gapless else 2 * slots)
+    before = reader.position
+    gap_code = None if layer.gapless else _take_gap_code(reader, spec)
+    entries: NDArray[np.int16] = np.zeros(0, np.int16)
+    if layer.vectors is None:
+        code_code = HuffmanCode.from_lengths(reader.take(layer.codes, LENGTH_BITS))
+        entries = _int16(reader.take_offsets(layer.codes))
+    else:
+        code_code = HuffmanCode.from_lengths(layer.vectors[0].lengths)
+    table_bits = reader.position - before
+    owner = None
+    if layer.balanced:
+        owner = reader.take(layer.shape[3], slot_width(slots)).astype(np.uint8)
+    reader.finish()
+    strings = _split(streams, [int(size) for size in sizes])
+    gaps = () if gap_code is None else strings[:slots]
+    return StoredLayer(LayerStreams(gap_code, code_code, gaps, strings[-slots:]), entries, owner, table_bits)
 
 
 def unpack_layer(streams: Bytes, tables: Bytes, layer: LayerShape, slots: int, spec: Spec) -> Weights:
@@ -94,22 +133,7 @@ def unpack_layer(streams: Bytes, tables: Bytes, layer: LayerShape, slots: int, s
     ShiftbookError
         The tensors contradict the shape, each other or the format.
     """
-    reader = Reader(tables)
-    sizes = reader.take_offsets(slots if layer.gapless else 2 * slots)
-    gap_code = None if layer.gapless else _take_gap_code(reader, spec)
-    entries: NDArray[np.int16] = np.zeros(0, np.int16)
-    if layer.vectors is None:
-        code_code = HuffmanCode.from_lengths(reader.take(layer.codes, LENGTH_BITS))
-        entries = _int16(reader.take_offsets(layer.codes))
-    else:
-        code_code = HuffmanCode.from_lengths(layer.vectors[0].lengths)
-    owner = None
-    if layer.balanced:
-        owner = reader.take(layer.shape[3], slot_width(slots)).astype(np.uint8)
-    reader.finish()
-    strings = _split(streams, [int(size) for size in sizes])
-    gaps = () if gap_code is None else strings[:slots]
-    coded = LayerStreams(gap_code, code_code, gaps, strings[-slots:])
+    coded, entries, owner, _ = read_layer(streams, tables, layer, slots, spec)
     _, kh, kw, channels = layer.shape
     placement = place((kh, kw), channels, slots, spec, owner)
     if layer.vectors is None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from golden.checkpoint import file_of, finished_graph, load
-from golden.graph import codebook_names, tensor_names, tensors_of
+from golden.checkpoint import Contents, coding_of, contents_of, network_of, read
+from golden.graph import codebook_names, tensor_names
 from golden.network import Conv, Network
-from golden.packing import table_bits
+from golden.packing import StoredLayer, layer_shape, read_layer
 from golden.spec import DEFAULT, Spec
-from golden.streams import statistics
+from golden.streams import stored_statistics
 from golden.terms import codeword_terms
 
 FLOAT_BITS = 32
@@ -140,34 +140,50 @@ class Sizes:
 
 
 def layer_sizes(source: Network | str | os.PathLike[str], spec: Spec = DEFAULT) -> Sizes:
-    """Count what the checkpoint of a network stores; of a file, after loading it.
+    """Count what a file stores, or what the file of a network would, coded for ``spec``.
 
     Raises
     ------
     ShiftbookError
         The file is no valid checkpoint, or the network cannot be coded.
     """
-    network = source if isinstance(source, Network) else load(source)
-    tensors = tensors_of(network, spec)
-    bits = {name: 8 * len(data) for name, data in tensors.items()}
+    if isinstance(source, Network):
+        return stored_sizes(contents_of(source, spec), source)
+    contents = read(source)
+    return stored_sizes(contents, network_of(contents, source))
+
+
+def stored_sizes(contents: Contents, network: Network) -> Sizes:
+    """Count what a file stores, as it is stored: other programs may code the same network otherwise.
+
+    Parameters
+    ----------
+    contents
+        Of the file.
+    network
+        What it holds: ``golden.checkpoint.network_of`` has decoded and checked it.
+    """
+    spec = coding_of(contents.graph["coding"])
+    bits = {name: 8 * len(data) for name, data in contents.tensors.items()}
+    total = sum(bits.values())
     layers = []
-    for node in network.nodes:
+    for node, described in zip(network.nodes, contents.graph["nodes"], strict=True):
         if isinstance(node, Conv):
-            stored = sum(bits.pop(name) for name in tensor_names(node.name, weights=True))
-            layers.append(_layer_size(node, network.slots, spec, stored))
+            names = tensor_names(node.name, weights=True)
+            streams, tables = (contents.tensors[name] for name in names[:2])
+            shape = layer_shape(node.weights, balanced=described["balanced"])
+            layer = read_layer(streams, tables, shape, network.slots, spec)
+            layers.append(_layer_size(node, layer, spec, sum(bits.pop(name) for name in names)))
     shared = [codebook_names(number) for number in range(len(network.codebooks))]
     codebook_bits = sum(bits.pop(name) for names in shared for name in names)
-    tensor_bytes = sum(len(data) for data in tensors.values())
-    header_bytes = len(file_of(finished_graph(network, tensors, spec), tensors)) - tensor_bytes
-    return Sizes(tuple(layers), codebook_bits, sum(bits.values()), header_bytes)
+    return Sizes(tuple(layers), codebook_bits, sum(bits.values()), contents.file_bytes - total // 8)
 
 
-def _layer_size(node: Conv, slots: int, spec: Spec, stored: int) -> LayerSize:
-    weights = node.weights
-    found = statistics(weights, slots, spec)
-    gap_bits, code_bits = found.stream_bits(spec)
+def _layer_size(node: Conv, layer: StoredLayer, spec: Spec, stored: int) -> LayerSize:
+    weights, streams = node.weights, layer.streams
+    books, entries, _ = weights.codewords.shape
+    found = stored_statistics(streams, books, entries, spec)
     gap_entropy, code_entropy = found.entropy_bits()
-    tables = table_bits(found.codes(spec), weights)
     return LayerSize(
         name=node.name,
         scheme=weights.scheme,
@@ -176,10 +192,10 @@ def _layer_size(node: Conv, slots: int, spec: Spec, stored: int) -> LayerSize:
         nonzero=int(np.count_nonzero(weights.integers)),
         biases=node.outputs,
         terms=int((found.code_counts * codeword_terms(weights.codewords)).sum()),
-        gap_bits=gap_bits,
-        code_bits=code_bits,
+        gap_bits=streams.gap_bits,
+        code_bits=streams.code_bits,
         gap_entropy=gap_entropy,
         code_entropy=code_entropy,
-        table_bits=tables,
-        side_bits=stored - gap_bits - code_bits - tables,
+        table_bits=layer.table_bits,
+        side_bits=stored - streams.gap_bits - streams.code_bits - layer.table_bits,
     )

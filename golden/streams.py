@@ -104,6 +104,29 @@ def statistics(weights: Weights, slots: int, spec: Spec) -> Statistics:
     return _count(items_of(weights, slots, spec), weights, spec)
 
 
+def stored_statistics(streams: LayerStreams, books: int, entries: int, spec: Spec) -> Statistics:
+    """Count the symbols that streams hold, which may be other streams than :func:`encode` would make.
+
+    Parameters
+    ----------
+    books, entries
+        M codebooks of K entries.
+    spec
+        What they were coded for.
+
+    Raises
+    ------
+    ShiftbookError
+        See :func:`decode_symbols`.
+    """
+    gap_counts = None
+    if streams.gap_code is not None:
+        gaps = np.concatenate(decode_symbols(streams.gaps, streams.gap_code))
+        gap_counts = np.bincount(gaps, minlength=spec.gap_symbols)
+    codes = np.concatenate(decode_symbols(streams.codes, streams.code_code)).reshape(-1, books)
+    return Statistics(gap_counts, _code_counts(codes, entries))
+
+
 def encode(weights: Weights, slots: int, spec: Spec) -> LayerStreams:
     """Code a layer with the shortest Huffman codes that the spec's ``code_length`` allows.
 
@@ -297,11 +320,15 @@ def _count(slot_items: tuple[Items, ...], weights: Weights, spec: Spec) -> Stati
     if not weights.gapless:
         gaps = np.concatenate([gap_symbols_of(item, spec) for item in slot_items])
         gap_counts = np.bincount(gaps, minlength=spec.gap_symbols)
-    books, entries, _ = weights.codewords.shape
+    _, entries, _ = weights.codewords.shape
     codes = np.concatenate([item.code[~item.is_escape] for item in slot_items])
-    counts = np.stack([np.bincount(codes[:, book], minlength=entries) for book in range(books)])
     lengths = None if weights.vectors is None else weights.vectors.codebooks.lengths
-    return Statistics(gap_counts, counts, lengths)
+    return Statistics(gap_counts, _code_counts(codes, entries), lengths)
+
+
+def _code_counts(codes: Ints, entries: int) -> Ints:
+    """[M, K] how often each code occurs in [n, M] ``codes``."""
+    return np.stack([np.bincount(column, minlength=entries) for column in codes.T])
 
 
 def _pack_symbols(symbols: Ints, code: HuffmanCode) -> Stream:

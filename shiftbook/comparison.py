@@ -11,7 +11,7 @@ import numpy as np
 from golden.decomposed import FACT, macs_of
 from golden.errors import ShiftbookError
 from golden.network import Conv, Network
-from golden.sizes import layer_sizes
+from golden.sizes import Sizes
 from golden.spec import Spec
 from golden.support import check_runnable
 from sim.image import build
@@ -69,9 +69,8 @@ def loads(network: Network, spec_of: Mapping[str, Spec]) -> list[Load]:
     return found
 
 
-def stored(network: Network) -> Json:
-    """What a checkpoint holds, and the products of an image, those with zeros included."""
-    sizes = layer_sizes(network)
+def stored(network: Network, sizes: Sizes) -> Json:
+    """What a checkpoint's file holds, and the products of an image, those with zeros included."""
     nonzero = sum(layer.nonzero for layer in sizes.layers)
     return {
         "scheme": _scheme(network),

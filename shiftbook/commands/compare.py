@@ -77,7 +77,8 @@ def compare(
     """
     check_writable(json_file)
     from frontend import data as datasets
-    from golden.checkpoint import load
+    from golden.checkpoint import network_of, read
+    from golden.sizes import stored_sizes
     from shiftbook.comparison import cheapest, relate, stored
     from synth.gates import ENGINES
 
@@ -85,7 +86,8 @@ def compare(
     spec_of = {engine: make_spec(ENGINES[engine], lanes, bus=bus) for engine in wanted}
     if rtl and data is None:
         raise ShiftbookError("--rtl runs an image: add --data")
-    networks = {path: load(path) for path in checkpoints}
+    contents = {path: read(path) for path in checkpoints}
+    networks = {path: network_of(found, path) for path, found in contents.items()}
     with progress_bar() as progress:
         dataset = None
         if data is not None:
@@ -99,7 +101,8 @@ def compare(
         rows = []
         for path, network in networks.items():
             chosen = cheapest(found[path], ge)
-            row: Row = {"checkpoint": str(path), **stored(network), "engine": chosen.engine}
+            sizes = stored_sizes(contents[path], network)
+            row: Row = {"checkpoint": str(path), **stored(network, sizes), "engine": chosen.engine}
             row |= {"moved_bytes": chosen.moved, "cycles": chosen.cycles, "ge": ge[chosen.engine]}
             same_bus = counted[chosen.engine]["spec"].get("bus_bytes") == spec_of[chosen.engine].bus_bytes
             if "accelerator_ge" in counted[chosen.engine] and same_bus:

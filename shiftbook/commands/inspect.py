@@ -50,12 +50,13 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
       shiftbook inspect digits.ckpt --json sizes.json
     """
     check_writable(json_file)
-    from golden.checkpoint import load
+    from golden.checkpoint import network_of, read
     from golden.decomposed import decomposed_layers, savings
-    from golden.sizes import layer_sizes
+    from golden.sizes import stored_sizes
 
-    network = load(checkpoint)
-    sizes = layer_sizes(network)
+    contents = read(checkpoint)
+    network = network_of(contents, checkpoint)
+    sizes = stored_sizes(contents, network)
     report = inspect_report(checkpoint, network, sizes)
     chains = decomposed_layers(network, sizes)
     if chains:

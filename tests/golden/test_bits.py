@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golden import bits
-from golden.bits import Reader, Stream, Writer, offsets_bits
+from golden.bits import Reader, Stream, Writer
 from golden.errors import ShiftbookError
 
 fields = st.lists(st.integers(0, 15).flatmap(lambda w: st.tuples(st.integers(0, (1 << w) - 1), st.just(w))))
@@ -57,10 +57,13 @@ def test_offset_array_round_trip(values):
     writer.put([1, 0, 1], 1)
     writer.put_offsets(values)
     data = writer.data()
-    assert len(data) == bits.bytes_for(3 + offsets_bits(values))
     reader = Reader(data)
     assert reader.take(3, 1).tolist() == [1, 0, 1]
     assert reader.take_offsets(len(values)).tolist() == values
+    base, width = min(values), (max(values) - min(values)).bit_length()
+    base_width = 1 + max(base.bit_length(), (~base).bit_length())
+    assert reader.position == 3 + 6 + base_width + 6 + width * len(values)
+    assert len(data) == bits.bytes_for(reader.position)
     reader.finish()
 
 

@@ -13,11 +13,13 @@ from golden.checkpoint import load, save
 from golden.coding import code_weights
 from golden.decomposed import FACT, macs_of
 from golden.network import Conv, Network
+from golden.sizes import layer_sizes
 from golden.spec import DEFAULT, PRESETS
 from shiftbook.cli import main
 from shiftbook.comparison import Load, cheapest, loads, stored
 from sim.driver import run_rtl
 from synth.gates import ENGINES
+from tests.golden.codings import wide_fields
 
 GE = {"int8": 300.0, "int8_sparse": 320.0, "shift": 200.0, "pair": 220.0, "focused": 150.0, "narrow": 120.0}
 
@@ -133,8 +135,20 @@ def test_mistakes_are_one_line(
     assert error.count("\n") == 1
 
 
+def test_a_file_that_was_coded_otherwise(network: Network, gates: Path, tmp_path: Path, monkeypatch) -> None:
+    """Its stored bits are those that it has, not those that shiftbook would have written."""
+    path, report = tmp_path / "other.ckpt", tmp_path / "compare.json"
+    with monkeypatch.context() as patched:
+        save(network, path, wide_fields(patched))
+    options = ["--gates", str(gates), "--engines", "shift", "--json", str(report)]
+    assert main(["compare", str(path), *options]) == 0
+    (row,) = json.loads(report.read_text())["rows"]
+    assert row["stored_bits"] == layer_sizes(path).stored_bits != layer_sizes(network).stored_bits
+
+
 def test_chains_are_told(network: Network) -> None:
-    assert stored(network)["scheme"] == "shift"
+    sizes = layer_sizes(network)
+    assert stored(network, sizes)["scheme"] == "shift"
     facts = {"scheme": "int8", FACT: {"conv1": {}}}
-    assert stored(replace(network, facts=facts))["scheme"] == "tensor-train, int8"
-    assert stored(replace(network, facts={}))["scheme"] == "shift"
+    assert stored(replace(network, facts=facts), sizes)["scheme"] == "tensor-train, int8"
+    assert stored(replace(network, facts={}), sizes)["scheme"] == "shift"

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from golden.checkpoint import save
 from golden.sizes import layer_sizes
 from shiftbook import cli
+from tests.golden.codings import wide_fields
 
 
 def refused(capsys, arguments: list[str]) -> str:
@@ -42,6 +43,17 @@ def test_json_and_table_say_what_is_stored(checkpoint, network, tmp_path, capsys
         "total",
         "ratio",
     ]
+
+
+def test_a_file_that_was_coded_otherwise(network, tmp_path, monkeypatch):
+    """What inspect says is what this file holds, not what shiftbook would have written."""
+    path, report = tmp_path / "other.ckpt", tmp_path / "sizes.json"
+    with monkeypatch.context() as patched:
+        save(network, path, wide_fields(patched))
+    assert cli.main(["inspect", str(path), "--json", str(report)]) == 0
+    found = json.loads(report.read_text())
+    assert found["stored_bits"] != layer_sizes(network).stored_bits
+    assert found["header_bytes"] + found["stored_bits"] // 8 == path.stat().st_size
 
 
 def test_json_has_the_weights_of_each_layer(network, tmp_path):
