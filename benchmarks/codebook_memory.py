@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 
 from benchmarks.command import start
-from frontend.schemes import make, vectors
-from frontend.schemes.base import Part
-from golden.files import check_writable, write_json
-from golden.spec import DEFAULT
+from shiftbook.frontend.schemes import make, vectors
+from shiftbook.frontend.schemes.base import Part
+from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.spec import DEFAULT
 
 STAGES = ((64, 64, 3), (256, 128, 4), (512, 256, 6), (1024, 512, 3))
 """Input channels, width and number of blocks of each stage; arXiv 1512.03385, table 1."""

@@ -17,22 +17,22 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from benchmarks.command import start
-from frontend.batches import normalize
-from frontend.compression import ends
-from frontend.data import Dataset, load
-from frontend.load import load_model
-from frontend.normalization import normalization_for
-from frontend.schemes import QuantizedLayer, make
-from frontend.surroundings import surroundings
-from frontend.trace import any_layout, trace
-from frontend.train import Recipe, accuracy, quantize_weights, remeasure_batch_norm
-from golden.files import check_writable, write_json
-from golden.network import Codebooks
-from golden.packing import pack_codebooks
-from golden.spec import DEFAULT
-from golden.streams import statistics
-from golden.terms import codeword_work
-from golden.vectors import vector_weights
+from shiftbook.frontend.batches import normalize
+from shiftbook.frontend.compression import ends
+from shiftbook.frontend.data import Dataset, load
+from shiftbook.frontend.load import load_model
+from shiftbook.frontend.normalization import normalization_for
+from shiftbook.frontend.schemes import QuantizedLayer, make
+from shiftbook.frontend.surroundings import surroundings
+from shiftbook.frontend.trace import any_layout, trace
+from shiftbook.frontend.train import Recipe, accuracy, quantize_weights, remeasure_batch_norm
+from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.network import Codebooks
+from shiftbook.golden.packing import pack_codebooks
+from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.streams import statistics
+from shiftbook.golden.terms import codeword_work
+from shiftbook.golden.vectors import vector_weights
 
 SETTINGS: tuple[dict[str, Any], ...] = (
     {"dim": 4},

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from golden.errors import ShiftbookError
 from shiftbook.cli import INTERRUPTED
+from shiftbook.golden.errors import ShiftbookError
 
 
 def start(main: Callable[[], None]) -> None:

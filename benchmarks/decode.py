@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.command import start
-from golden import items, streams
-from golden.network import Weights
-from golden.spec import DEFAULT
+from shiftbook.golden import items, streams
+from shiftbook.golden.network import Weights
+from shiftbook.golden.spec import DEFAULT
 
 GOAL = 2.0
 SLOTS = 4

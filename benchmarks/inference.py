@@ -20,11 +20,11 @@ import torch
 from torch import nn
 
 from benchmarks.command import start
-from frontend.load import load_model
-from frontend.trace import any_layout
-from golden import checkpoint
-from golden.executor import run
-from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
+from shiftbook.frontend.load import load_model
+from shiftbook.frontend.trace import any_layout
+from shiftbook.golden import checkpoint
+from shiftbook.golden.executor import run
+from shiftbook.golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
 
 SECONDS = 3.0
 """Each contender runs for about this long; the fastest repetition counts."""

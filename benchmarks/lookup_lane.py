@@ -7,9 +7,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, Spec
-from hw.lane import add_up, shifted
-from hw.layouts import row
+from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
+from shiftbook.hw.lane import add_up, shifted
+from shiftbook.hw.layouts import row
 
 TABLE_WIDTH = 20
 """Bits of a dot product as a shift lane sums it: at most 16 terms of 255 << 7."""

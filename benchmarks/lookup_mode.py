@@ -31,17 +31,17 @@ from rich.table import Table
 from benchmarks.additive import cut, sizes_of
 from benchmarks.command import start
 from benchmarks.lookup_lane import LookupLane
-from frontend.codebooks import Codebooks, fit
-from frontend.load import load_model
-from frontend.trace import trace
-from golden.cycles import busy_cycles
-from golden.files import check_writable, write_json
-from golden.spec import PRESETS, Spec
-from golden.terms import codeword_work
-from hw.engine import Engine
-from synth.gates import lane_cost
-from synth.measure import Ruler, measure
-from synth.weights import load_weights
+from shiftbook.frontend.codebooks import Codebooks, fit
+from shiftbook.frontend.load import load_model
+from shiftbook.frontend.trace import trace
+from shiftbook.golden.cycles import busy_cycles
+from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.spec import PRESETS, Spec
+from shiftbook.golden.terms import codeword_work
+from shiftbook.hw.engine import Engine
+from shiftbook.synth.gates import lane_cost
+from shiftbook.synth.measure import Ruler, measure
+from shiftbook.synth.weights import load_weights
 
 SETTINGS = (
     (8, 1, 256),

@@ -25,24 +25,24 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.command import start
-from frontend import schemes
-from frontend.graph import ConvLayer
-from frontend.load import load_model
-from frontend.prune import prune
-from frontend.trace import trace
-from golden import checkpoint, streams
-from golden.coding import code_weights
-from golden.cycles import pass_cycles
-from golden.errors import ShiftbookError
-from golden.files import check_writable, write_json
-from golden.network import Conv, Requantize, Weights
-from golden.passes import plan_layer
-from golden.spec import DEFAULT, PRESETS, Spec
-from golden.validate import shapes
-from hw.engine import Engine
-from synth.gates import describe, versions
-from synth.measure import Ruler, measure
-from synth.weights import load_weights
+from shiftbook.frontend import schemes
+from shiftbook.frontend.graph import ConvLayer
+from shiftbook.frontend.load import load_model
+from shiftbook.frontend.prune import prune
+from shiftbook.frontend.trace import trace
+from shiftbook.golden import checkpoint, streams
+from shiftbook.golden.coding import code_weights
+from shiftbook.golden.cycles import pass_cycles
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.network import Conv, Requantize, Weights
+from shiftbook.golden.passes import plan_layer
+from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
+from shiftbook.golden.validate import shapes
+from shiftbook.hw.engine import Engine
+from shiftbook.synth.gates import describe, versions
+from shiftbook.synth.measure import Ruler, measure
+from shiftbook.synth.weights import load_weights
 
 SLOTS = (1, 2, 4, 8)
 DENSITIES = (0.1, 0.2, 1.0)

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from benchmarks.command import start
 from benchmarks.tables import TABLES, Json, name_of
-from golden.errors import ShiftbookError
-from golden.files import write_text
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import write_text
 
 DOCS = Path(__file__).parent.parent / "docs"
 

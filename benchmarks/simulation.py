@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.command import start
-from golden.files import check_writable, write_json
-from golden.network import Conv, Input, Network, Requantize, Weights
-from golden.spec import DEFAULT, Spec
-from sim import board, image, simulator
-from sim.host import HostDriver
-from sim.session import Session
+from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.network import Conv, Input, Network, Requantize, Weights
+from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.sim import board, image, simulator
+from shiftbook.sim.host import HostDriver
+from shiftbook.sim.session import Session
 
 
 def workload() -> Network:

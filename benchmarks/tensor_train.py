@@ -25,25 +25,25 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.command import start
-from frontend.batch_norm import refresh_statistics
-from frontend.batches import normalize
-from frontend.finetune import Recipe
-from frontend.graph import Graph
-from frontend.load import Source, load_model
-from frontend.material import Material, gather
-from frontend.normalization import Normalization, normalization_for
-from frontend.progress import quiet
-from frontend.tensor_train.admm import Trains
-from frontend.tensor_train.chain import chains
-from frontend.tensor_train.decomposition import Training, decompose_network
-from frontend.tensor_train.keep import Facts
-from frontend.tensor_train.network import assemble, turn_gains
-from frontend.tensor_train.plan import Plan, choose, counted
-from frontend.trace import any_layout, trace
-from frontend.train import accuracy
-from golden.errors import ShiftbookError
-from golden.files import check_writable, make_folder, write_json
 from shiftbook.console import progress_bar
+from shiftbook.frontend.batch_norm import refresh_statistics
+from shiftbook.frontend.batches import normalize
+from shiftbook.frontend.finetune import Recipe
+from shiftbook.frontend.graph import Graph
+from shiftbook.frontend.load import Source, load_model
+from shiftbook.frontend.material import Material, gather
+from shiftbook.frontend.normalization import Normalization, normalization_for
+from shiftbook.frontend.progress import quiet
+from shiftbook.frontend.tensor_train.admm import Trains
+from shiftbook.frontend.tensor_train.chain import chains
+from shiftbook.frontend.tensor_train.decomposition import Training, decompose_network
+from shiftbook.frontend.tensor_train.keep import Facts
+from shiftbook.frontend.tensor_train.network import assemble, turn_gains
+from shiftbook.frontend.tensor_train.plan import Plan, choose, counted
+from shiftbook.frontend.trace import any_layout, trace
+from shiftbook.frontend.train import accuracy
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import check_writable, make_folder, write_json
 
 Json = dict[str, Any]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from frontend import train
-from frontend.batches import Images, batch_size
-from frontend.graph import Graph
-from frontend.normalization import Normalization
+from shiftbook.frontend import train
+from shiftbook.frontend.batches import Images, batch_size
+from shiftbook.frontend.graph import Graph
+from shiftbook.frontend.normalization import Normalization
 
 
 def refresh_statistics(

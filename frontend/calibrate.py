@@ -24,11 +24,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from frontend.batches import batch_size
-from frontend.graph import INPUT, Graph
-from frontend.progress import Progress, quiet
-from frontend.tie import ties
-from golden.errors import ShiftbookError
+from shiftbook.frontend.batches import batch_size
+from shiftbook.frontend.graph import INPUT, Graph
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.frontend.tie import ties
+from shiftbook.golden.errors import ShiftbookError
 
 Method = Literal["mse", "percentile"]
 

@@ -26,11 +26,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from frontend.graph import INPUT, ConvLayer, Graph, Layer, sources
-from frontend.layer_state import LayerState, States
-from frontend.progress import Progress, quiet
-from frontend.prune import Balance, balance_slots
-from frontend.schemes.base import Quantizer, Scheme, channel_scales
+from shiftbook.frontend.graph import INPUT, ConvLayer, Graph, Layer, sources
+from shiftbook.frontend.layer_state import LayerState, States
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.frontend.prune import Balance, balance_slots
+from shiftbook.frontend.schemes.base import Quantizer, Scheme, channel_scales
 
 Pair = tuple[Tensor, Tensor]
 """A tensor [N, C, H, W] of the float network, and the same of the network as it is by now."""

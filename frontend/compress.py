@@ -7,22 +7,22 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from frontend import train
-from frontend.compression import Compression, layers_kept
-from frontend.data import AS_IT_IS, Frame
-from frontend.load import load_model
-from frontend.material import gather
-from frontend.normalization import normalization_for
-from frontend.progress import Progress, quiet
-from frontend.prune import check_density
-from frontend.schemes import Scheme, make
-from frontend.tensor_train.network import states_of
-from frontend.tensor_train.plan import Plan
-from golden import checkpoint
-from golden.errors import ShiftbookError
-from golden.network import Network
-from golden.sizes import Sizes, layer_sizes
-from golden.spec import DEFAULT, Spec
+from shiftbook.frontend import train
+from shiftbook.frontend.compression import Compression, layers_kept
+from shiftbook.frontend.data import AS_IT_IS, Frame
+from shiftbook.frontend.load import load_model
+from shiftbook.frontend.material import gather
+from shiftbook.frontend.normalization import normalization_for
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.frontend.prune import check_density
+from shiftbook.frontend.schemes import Scheme, make
+from shiftbook.frontend.tensor_train.network import states_of
+from shiftbook.frontend.tensor_train.plan import Plan
+from shiftbook.golden import checkpoint
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Network
+from shiftbook.golden.sizes import Sizes, layer_sizes
+from shiftbook.golden.spec import DEFAULT, Spec
 
 
 @dataclass(frozen=True)

@@ -9,30 +9,30 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from frontend import train
-from frontend.batch_norm import refresh_statistics, scores
-from frontend.batches import normalize
-from frontend.calibrate import calibrate
-from frontend.compensate import compensate
-from frontend.finetune import Data
-from frontend.graph import Graph
-from frontend.load import Source
-from frontend.lower import lower
-from frontend.material import Material
-from frontend.normalization import Normalization
-from frontend.progress import Progress
-from frontend.schemes import QuantizedLayer, Scheme
-from frontend.surroundings import surroundings
-from frontend.tensor_train.decomposition import Training, decompose_network
-from frontend.tensor_train.network import facts_of
-from frontend.tensor_train.plan import Plan
-from frontend.trace import any_layout, trace
-from golden import executor
-from golden.decomposed import FACT
-from golden.distribution import MIXTURES
-from golden.errors import ShiftbookError
-from golden.network import Network
-from golden.spec import Spec
+from shiftbook.frontend import train
+from shiftbook.frontend.batch_norm import refresh_statistics, scores
+from shiftbook.frontend.batches import normalize
+from shiftbook.frontend.calibrate import calibrate
+from shiftbook.frontend.compensate import compensate
+from shiftbook.frontend.finetune import Data
+from shiftbook.frontend.graph import Graph
+from shiftbook.frontend.load import Source
+from shiftbook.frontend.lower import lower
+from shiftbook.frontend.material import Material
+from shiftbook.frontend.normalization import Normalization
+from shiftbook.frontend.progress import Progress
+from shiftbook.frontend.schemes import QuantizedLayer, Scheme
+from shiftbook.frontend.surroundings import surroundings
+from shiftbook.frontend.tensor_train.decomposition import Training, decompose_network
+from shiftbook.frontend.tensor_train.network import facts_of
+from shiftbook.frontend.tensor_train.plan import Plan
+from shiftbook.frontend.trace import any_layout, trace
+from shiftbook.golden import executor
+from shiftbook.golden.decomposed import FACT
+from shiftbook.golden.distribution import MIXTURES
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Network
+from shiftbook.golden.spec import Spec
 
 
 class Compression:

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import fx
 
-from frontend.fusion import GraphBuilder, Value
-from frontend.graph import ConcatLayer
+from shiftbook.frontend.fusion import GraphBuilder, Value
+from shiftbook.frontend.graph import ConcatLayer
 
 
 def concatenate(builder: GraphBuilder, node: fx.Node, value: Value, module: Any) -> Value:

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from frontend.npz import read_arrays
-from frontend.progress import Progress, quiet
-from golden.errors import ShiftbookError, is_plain
-from golden.limits import limits
+from shiftbook.frontend.npz import read_arrays
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.golden.errors import ShiftbookError, is_plain
+from shiftbook.golden.limits import limits
 
 Part = Literal["train", "test", "all"]
 

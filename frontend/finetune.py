@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from frontend.batches import Images, Labels, augment, batch_count, batch_size, batches, normalize
-from frontend.layer_state import States, by_scheme, follow, kept_share, prune_layers, refresh
-from frontend.progress import Progress
-from frontend.prune import Balance
-from frontend.schedule import BATCH, PEAK_RATE, Stage, stage_at
-from frontend.training_files import append_log, digest_of, load_state, save_state
-from golden.errors import ShiftbookError
+from shiftbook.frontend.batches import Images, Labels, augment, batch_count, batch_size, batches, normalize
+from shiftbook.frontend.layer_state import States, by_scheme, follow, kept_share, prune_layers, refresh
+from shiftbook.frontend.progress import Progress
+from shiftbook.frontend.prune import Balance
+from shiftbook.frontend.schedule import BATCH, PEAK_RATE, Stage, stage_at
+from shiftbook.frontend.training_files import append_log, digest_of, load_state, save_state
+from shiftbook.golden.errors import ShiftbookError
 
 Data = tuple[Images, Labels]
 """Images uint8 [N, H, W, C] and labels int64 [N]."""

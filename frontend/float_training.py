@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from frontend.batches import Images, Labels, augment, batch_count, batches, normalize
-from frontend.finetune import Diverged, Recipe, has_fast_bfloat16, lesson_loss
-from frontend.processes import Processes
-from frontend.progress import Progress, quiet
-from frontend.schedule import rate_at
-from frontend.training_files import append_log, digest_of, load_state, save_state
+from shiftbook.frontend.batches import Images, Labels, augment, batch_count, batches, normalize
+from shiftbook.frontend.finetune import Diverged, Recipe, has_fast_bfloat16, lesson_loss
+from shiftbook.frontend.processes import Processes
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.frontend.schedule import rate_at
+from shiftbook.frontend.training_files import append_log, digest_of, load_state, save_state
 
 
 class FloatTraining:

@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import fx, nn
 
-from frontend.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer, sources
-from golden.errors import ShiftbookError
+from shiftbook.frontend.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer, sources
+from shiftbook.golden.errors import ShiftbookError
 
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]

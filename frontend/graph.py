@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from frontend.shared_conv import SharedConv2d
+from shiftbook.frontend.shared_conv import SharedConv2d
 
 Activation = Literal["relu", "relu6"]
 Norm = nn.BatchNorm2d | nn.BatchNorm1d

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from frontend.progress import Progress, quiet
-from frontend.prune import HYSTERESIS, Balance, balance_slots, density_of, prune
-from frontend.schemes import QuantizedLayer, Quantizer, Scheme, get
-from frontend.schemes.base import Part
-from frontend.surroundings import Surroundings
-from golden.errors import ShiftbookError
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.frontend.prune import HYSTERESIS, Balance, balance_slots, density_of, prune
+from shiftbook.frontend.schemes import QuantizedLayer, Quantizer, Scheme, get
+from shiftbook.frontend.schemes.base import Part
+from shiftbook.frontend.surroundings import Surroundings
+from shiftbook.golden.errors import ShiftbookError
 
 
 @dataclass

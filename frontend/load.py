@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from frontend import zoo
-from frontend.progress import Progress, quiet
-from golden.errors import ShiftbookError
+from shiftbook.frontend import zoo
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.golden.errors import ShiftbookError
 
 ZOO = "zoo:"
 MAX_WEIGHT = 1e12

@@ -18,19 +18,19 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from frontend.calibrate import Affine
-from frontend.codebooks.negate import negate
-from frontend.graph import INPUT, ConcatLayer, ConvLayer, Graph, Layer, PoolLayer
-from frontend.narrow import narrow
-from frontend.normalization import Normalization
-from frontend.progress import Progress, quiet
-from frontend.schemes import QuantizedLayer
-from golden.coding import code_weights
-from golden.errors import ShiftbookError
-from golden.integer import LARGEST_ACTIVATION, MAX_RESIDUAL_MULTIPLIER, prove_accumulator
-from golden.network import Concat, Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
-from golden.spec import DEFAULT, FRACTION, LEAST_SHIFT, Spec
-from golden.vectors import vector_weights
+from shiftbook.frontend.calibrate import Affine
+from shiftbook.frontend.codebooks.negate import negate
+from shiftbook.frontend.graph import INPUT, ConcatLayer, ConvLayer, Graph, Layer, PoolLayer
+from shiftbook.frontend.narrow import narrow
+from shiftbook.frontend.normalization import Normalization
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.frontend.schemes import QuantizedLayer
+from shiftbook.golden.coding import code_weights
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.integer import LARGEST_ACTIVATION, MAX_RESIDUAL_MULTIPLIER, prove_accumulator
+from shiftbook.golden.network import Concat, Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
+from shiftbook.golden.spec import DEFAULT, FRACTION, LEAST_SHIFT, Spec
+from shiftbook.golden.vectors import vector_weights
 
 Reals = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -7,10 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from frontend.data import AS_IT_IS, Dataset, Frame, Part, check_labels, check_shape, has_own_split, load
-from frontend.load import Source
-from frontend.progress import Progress
-from golden.errors import ShiftbookError
+from shiftbook.frontend.data import (
+    AS_IT_IS,
+    Dataset,
+    Frame,
+    Part,
+    check_labels,
+    check_shape,
+    has_own_split,
+    load,
+)
+from shiftbook.frontend.load import Source
+from shiftbook.frontend.progress import Progress
+from shiftbook.golden.errors import ShiftbookError
 
 CALIBRATION_IMAGES = 1024
 """Images that scales are calibrated on; twice as many change no scale of ResNet-20 by more than 2 %."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.integer import LARGEST_ACTIVATION
+from shiftbook.golden.integer import LARGEST_ACTIVATION
 
 Reals = NDArray[np.float64]
 

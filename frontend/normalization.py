@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frontend.load import Source
-from golden.errors import ShiftbookError
+from shiftbook.frontend.load import Source
+from shiftbook.golden.errors import ShiftbookError
 
 COLOUR_MEAN = (0.485, 0.456, 0.406)
 COLOUR_STD = (0.229, 0.224, 0.225)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from golden.errors import ShiftbookError
-from golden.limits import limits
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.limits import limits
 
 
 def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:

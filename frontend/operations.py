@@ -9,10 +9,10 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from frontend.concatenate import concatenate
-from frontend.fusion import GraphBuilder, Handler, Pair, Value, pair
-from frontend.graph import Activation, ConvLayer, PoolLayer
-from frontend.shape_operations import (
+from shiftbook.frontend.concatenate import concatenate
+from shiftbook.frontend.fusion import GraphBuilder, Handler, Pair, Value, pair
+from shiftbook.frontend.graph import Activation, ConvLayer, PoolLayer
+from shiftbook.frontend.shape_operations import (
     dropout,
     functional_pad,
     identity,
@@ -21,8 +21,8 @@ from frontend.shape_operations import (
     subsample,
     zero_pad,
 )
-from frontend.subsample import Subsample
-from frontend.weight_operations import conv, functional_conv, functional_linear, linear
+from shiftbook.frontend.subsample import Subsample
+from shiftbook.frontend.weight_operations import conv, functional_conv, functional_linear, linear
 
 
 def _norm(builder: GraphBuilder, node: fx.Node, value: Value, module: nn.BatchNorm2d) -> Value:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 HYSTERESIS = 0.1
 """A kept weight falls below 0.9 of the threshold to be pruned; a pruned one rises above 1.1 to return."""

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from frontend.batches import Images, Labels
-from frontend.load import load_model
-from frontend.progress import Progress, quiet
-from frontend.trace import any_layout, trace
-from frontend.train import answers
-from golden.errors import ShiftbookError
-from golden.network import Network
-from golden.validate import shapes
+from shiftbook.frontend.batches import Images, Labels
+from shiftbook.frontend.load import load_model
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.frontend.trace import any_layout, trace
+from shiftbook.frontend.train import answers
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Network
+from shiftbook.golden.validate import shapes
 
 
 def float_answers(

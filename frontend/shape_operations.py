@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import fx, nn
 
-from frontend.fusion import BATCH, GraphBuilder, Padding, Pair, Value, add_padding
-from frontend.graph import SubsampleLayer
-from frontend.subsample import Subsample
+from shiftbook.frontend.fusion import BATCH, GraphBuilder, Padding, Pair, Value, add_padding
+from shiftbook.frontend.graph import SubsampleLayer
+from shiftbook.frontend.subsample import Subsample
 
 
 def reshape(builder: GraphBuilder, node: fx.Node, value: Value, module: Any) -> Value:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 
 class SharedConv2d(nn.Conv2d):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 
 class Subsample(nn.Module):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from frontend.batches import batch_size
-from frontend.graph import ConvLayer, Graph
+from shiftbook.frontend.batches import batch_size
+from shiftbook.frontend.graph import ConvLayer, Graph
 
 
 @dataclass(frozen=True)

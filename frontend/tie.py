@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from frontend.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer, sources
+from shiftbook.frontend.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer, sources
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from frontend.fusion import BATCH, GraphBuilder, Shape, described, place
-from frontend.graph import Graph
-from frontend.operations import HANDLERS, SUPPORTED
-from frontend.shared_conv import SharedConv2d
-from frontend.subsample import Subsample
-from golden.errors import ShiftbookError
+from shiftbook.frontend.fusion import BATCH, GraphBuilder, Shape, described, place
+from shiftbook.frontend.graph import Graph
+from shiftbook.frontend.operations import HANDLERS, SUPPORTED
+from shiftbook.frontend.shared_conv import SharedConv2d
+from shiftbook.frontend.subsample import Subsample
+from shiftbook.golden.errors import ShiftbookError
 
 
 def trace(model: nn.Module, input_shape: tuple[int, int, int]) -> Graph:

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from frontend.batches import Images, Labels, augment, batch_size, normalize
-from frontend.finetune import Data, FineTuning, Recipe, predictions, share_right
-from frontend.layer_state import States, layer_states, prune_layers, refresh, results
-from frontend.progress import Progress, quiet
-from frontend.prune import check_density
-from frontend.schemes import QuantizedLayer, Scheme
-from frontend.surroundings import Surroundings
-from golden.errors import ShiftbookError
+from shiftbook.frontend.batches import Images, Labels, augment, batch_size, normalize
+from shiftbook.frontend.finetune import Data, FineTuning, Recipe, predictions, share_right
+from shiftbook.frontend.layer_state import States, layer_states, prune_layers, refresh, results
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.frontend.prune import check_density
+from shiftbook.frontend.schemes import QuantizedLayer, Scheme
+from shiftbook.frontend.surroundings import Surroundings
+from shiftbook.golden.errors import ShiftbookError
 
 __all__ = ["Data", "Recipe", "accuracy", "answers", "quantize_weights", "remeasure_batch_norm"]
 

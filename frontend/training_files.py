@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from frontend.batches import Images, Labels
-from golden.errors import ShiftbookError
-from golden.files import open_output
+from shiftbook.frontend.batches import Images, Labels
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import open_output
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from torch import fx, nn
 
-from frontend.fusion import GraphBuilder, Padding, Value, add_padding, pair
-from frontend.graph import ConvLayer
+from shiftbook.frontend.fusion import GraphBuilder, Padding, Value, add_padding, pair
+from shiftbook.frontend.graph import ConvLayer
 
 Weighted = TypeVar("Weighted", nn.Conv2d, nn.Linear)
 

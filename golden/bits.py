@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 Bytes = NDArray[np.uint8]
 

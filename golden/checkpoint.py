@@ -19,15 +19,15 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from golden.bits import Bytes
-from golden.errors import ShiftbookError
-from golden.files import write_bytes
-from golden.graph import JSON, Fields, graph_of, network_from, tensors_of
-from golden.limits import limits
-from golden.network import Network
-from golden.spec import DEFAULT, Spec
-from golden.upgrade import from_version_2
-from golden.validate import validate
+from shiftbook.golden.bits import Bytes
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import write_bytes
+from shiftbook.golden.graph import JSON, Fields, graph_of, network_from, tensors_of
+from shiftbook.golden.limits import limits
+from shiftbook.golden.network import Network
+from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.golden.upgrade import from_version_2
+from shiftbook.golden.validate import validate
 
 VERSION = 3
 """Version of the format that this program writes; it also reads the one before."""

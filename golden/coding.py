@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import streams
-from golden.network import Weights
-from golden.placement import balance
-from golden.spec import Spec
-from golden.terms import work
+from shiftbook.golden import streams
+from shiftbook.golden.network import Weights
+from shiftbook.golden.placement import balance
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.terms import work
 
 
 def code_weights(integers: NDArray[np.signedinteger], scheme: str, spec: Spec, seed: int = 0) -> Weights:

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import items, streams
-from golden.items import Items
-from golden.passes import Pass
-from golden.spec import PARTIAL_BYTES, Spec
-from golden.terms import codeword_work
-from golden.tiles import owned_lanes
+from shiftbook.golden import items, streams
+from shiftbook.golden.items import Items
+from shiftbook.golden.passes import Pass
+from shiftbook.golden.spec import PARTIAL_BYTES, Spec
+from shiftbook.golden.terms import codeword_work
+from shiftbook.golden.tiles import owned_lanes
 
 Ints = NDArray[np.int64]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import cast
 
-from golden.errors import ShiftbookError
-from golden.graph import JSON, Fields
-from golden.network import Conv, Network
-from golden.sizes import FLOAT_BITS, Sizes
-from golden.validate import shapes
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.graph import JSON, Fields
+from shiftbook.golden.network import Conv, Network
+from shiftbook.golden.sizes import FLOAT_BITS, Sizes
+from shiftbook.golden.validate import shapes
 
 Numbers = tuple[int, ...]
 

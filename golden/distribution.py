@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from golden.network import Weights
+from shiftbook.golden.network import Weights
 
 FOCUSED = "focused"
 """The scheme whose weights lie around two means."""

@@ -9,11 +9,11 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import integer
-from golden.errors import ShiftbookError
-from golden.limits import limits
-from golden.network import Concat, Conv, Network, Node, Pool, sources_of, zero_points
-from golden.validate import shapes, validate
+from shiftbook.golden import integer
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.limits import limits
+from shiftbook.golden.network import Concat, Conv, Network, Node, Pool, sources_of, zero_points
+from shiftbook.golden.validate import shapes, validate
 
 Activations = NDArray[np.uint8]
 

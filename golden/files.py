@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import BinaryIO
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 DESCRIPTORS = "/dev/fd"
 """The folder, or a link to it, whose entries are this process's open files."""

@@ -6,11 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from golden.bits import Bytes
-from golden.errors import ShiftbookError
-from golden.limits import Budget, limits
-from golden.network import Along, Codebooks, Concat, Conv, Input, Network, Node, Pool, Requantize, Subsample
-from golden.packing import (
+from shiftbook.golden.bits import Bytes
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.limits import Budget, limits
+from shiftbook.golden.network import (
+    Along,
+    Codebooks,
+    Concat,
+    Conv,
+    Input,
+    Network,
+    Node,
+    Pool,
+    Requantize,
+    Subsample,
+)
+from shiftbook.golden.packing import (
     LayerShape,
     is_balanced,
     pack_codebooks,
@@ -20,8 +31,8 @@ from golden.packing import (
     unpack_layer,
     unpack_requantize,
 )
-from golden.spec import Spec
-from golden.validate import MAX_CODEWORDS
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.validate import MAX_CODEWORDS
 
 JSON = dict[str, Any]
 

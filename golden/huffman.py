@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 Ints = NDArray[np.int64]
 

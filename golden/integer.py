@@ -13,9 +13,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from golden.errors import ShiftbookError
-from golden.network import Conv, Pool, Requantize, Subsample
-from golden.spec import ACTIVATION_WIDTH, FRACTION, RESIDUAL_WIDTH, Spec
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Conv, Pool, Requantize, Subsample
+from shiftbook.golden.spec import ACTIVATION_WIDTH, FRACTION, RESIDUAL_WIDTH, Spec
 
 Activations = NDArray[np.uint8]
 

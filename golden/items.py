@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.errors import ShiftbookError
-from golden.network import Vectors, Weights
-from golden.placement import Placement, place
-from golden.spec import Spec
-from golden.vectors import Walk, walk
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Vectors, Weights
+from shiftbook.golden.placement import Placement, place
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.vectors import Walk, walk
 
 Ints = NDArray[np.int64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 VARIABLE = "SHIFTBOOK_LIMITS"
 """The environment variable that raises all limits by a factor, 1 to 1024."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.errors import ShiftbookError
-from golden.spec import Spec
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import Spec
 
 Bytes = NDArray[np.uint8]
 

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.bits import Bytes, Reader, Stream, Writer, bytes_for, pack
-from golden.errors import ShiftbookError
-from golden.huffman import HuffmanCode
-from golden.network import Along, Codebooks, Requantize, Weights
-from golden.placement import default_slots, place
-from golden.spec import Spec
-from golden.streams import LayerStreams, decode, decode_symbols, decode_vectors, encode
-from golden.vectors import vector_weights
+from shiftbook.golden.bits import Bytes, Reader, Stream, Writer, bytes_for, pack
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.huffman import HuffmanCode
+from shiftbook.golden.network import Along, Codebooks, Requantize, Weights
+from shiftbook.golden.placement import default_slots, place
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.streams import LayerStreams, decode, decode_symbols, decode_vectors, encode
+from shiftbook.golden.vectors import vector_weights
 
 LENGTH_BITS = 4
 """Bits of a stored Huffman code length."""

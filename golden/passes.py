@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from golden import items, tiles
-from golden.coding import code_weights
-from golden.errors import ShiftbookError
-from golden.network import (
+from shiftbook.golden import items, tiles
+from shiftbook.golden.coding import code_weights
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import (
     Concat,
     Conv,
     Network,
@@ -26,11 +26,11 @@ from golden.network import (
     Weights,
     zero_points,
 )
-from golden.placement import Placement, TableEntry
-from golden.spec import FRACTION, PARTIAL_BYTES, Spec
-from golden.split import split_inputs
-from golden.tiles import Geometry
-from golden.validate import Shape, shapes
+from shiftbook.golden.placement import Placement, TableEntry
+from shiftbook.golden.spec import FRACTION, PARTIAL_BYTES, Spec
+from shiftbook.golden.split import split_inputs
+from shiftbook.golden.tiles import Geometry
+from shiftbook.golden.validate import Shape, shapes
 
 SUMS = ".sums"
 """What the name of a layer's partial sums ends with."""

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.errors import ShiftbookError
-from golden.spec import Spec
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import Spec
 
 Ints = NDArray[np.int64]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from golden.checkpoint import Contents, coding_of, contents_of, network_of, read
-from golden.graph import codebook_names, tensor_names
-from golden.network import Conv, Network
-from golden.packing import StoredLayer, layer_shape, read_layer
-from golden.spec import DEFAULT, Spec
-from golden.streams import stored_statistics
-from golden.terms import codeword_terms
+from shiftbook.golden.checkpoint import Contents, coding_of, contents_of, network_of, read
+from shiftbook.golden.graph import codebook_names, tensor_names
+from shiftbook.golden.network import Conv, Network
+from shiftbook.golden.packing import StoredLayer, layer_shape, read_layer
+from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.golden.streams import stored_statistics
+from shiftbook.golden.terms import codeword_terms
 
 FLOAT_BITS = 32
 """Bits of a parameter in the network that a ratio compares with."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 Lane = Literal["shift", "multiply"]
 Feed = Literal["coded", "dense"]

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from golden.coding import code_weights
-from golden.errors import ShiftbookError
-from golden.network import Conv, Requantize
-from golden.spec import LEAST_SHIFT, PARTIAL_WIDTH, Spec
+from shiftbook.golden.coding import code_weights
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Conv, Requantize
+from shiftbook.golden.spec import LEAST_SHIFT, PARTIAL_WIDTH, Spec
 
 
 def split_inputs(conv: Conv, at_once: int, spec: Spec) -> list[tuple[int, Conv]]:

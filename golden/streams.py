@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import bits
-from golden.bits import Stream
-from golden.errors import ShiftbookError
-from golden.huffman import HuffmanCode, entropy_bits
-from golden.items import Items, code_symbols_of, gap_symbols_of, items_of, placement_of, targets_of
-from golden.network import Along, Codebooks, Vectors, Weights
-from golden.placement import Placement
-from golden.spec import Spec
-from golden.vectors import walk
+from shiftbook.golden import bits
+from shiftbook.golden.bits import Stream
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.huffman import HuffmanCode, entropy_bits
+from shiftbook.golden.items import Items, code_symbols_of, gap_symbols_of, items_of, placement_of, targets_of
+from shiftbook.golden.network import Along, Codebooks, Vectors, Weights
+from shiftbook.golden.placement import Placement
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.vectors import walk
 
 Ints = NDArray[np.int64]
 

@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from golden import items
-from golden.coding import code_weights
-from golden.errors import ShiftbookError
-from golden.integer import prove_accumulator
-from golden.network import Conv, Network, Weights
-from golden.passes import Pass, plan, plan_layer
-from golden.placement import Placement
-from golden.spec import LEAST_SHIFT, Spec
-from golden.terms import codeword_work
-from golden.validate import Shape, validate
-from golden.vectors import Walk
+from shiftbook.golden import items
+from shiftbook.golden.coding import code_weights
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.integer import prove_accumulator
+from shiftbook.golden.network import Conv, Network, Weights
+from shiftbook.golden.passes import Pass, plan, plan_layer
+from shiftbook.golden.placement import Placement
+from shiftbook.golden.spec import LEAST_SHIFT, Spec
+from shiftbook.golden.terms import codeword_work
+from shiftbook.golden.validate import Shape, validate
+from shiftbook.golden.vectors import Walk
 
 MAX_CODE_ROWS = 32
 """Rows of one code: its number of rows, less one, is a field of five bits."""

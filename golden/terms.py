@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.errors import ShiftbookError
-from golden.spec import DEFAULT, WEIGHT_WIDTH, Spec
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import DEFAULT, WEIGHT_WIDTH, Spec
 
 MAX_ROWS = 4
 """Rows of one codebook entry; four rows of one term each say every int8."""

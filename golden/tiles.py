@@ -24,11 +24,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.errors import ShiftbookError
-from golden.integer import output_size
-from golden.network import Conv
-from golden.placement import Placement, TableEntry
-from golden.spec import MAX_RING, Spec
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.integer import output_size
+from shiftbook.golden.network import Conv
+from shiftbook.golden.placement import Placement, TableEntry
+from shiftbook.golden.spec import MAX_RING, Spec
 
 Ints = NDArray[np.int64]
 

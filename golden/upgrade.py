@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from golden.bits import Bytes, Reader, Writer
-from golden.errors import ShiftbookError
-from golden.graph import JSON, Fields, tensor_names
-from golden.integer import MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT
-from golden.spec import FRACTION
+from shiftbook.golden.bits import Bytes, Reader, Writer
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.graph import JSON, Fields, tensor_names
+from shiftbook.golden.integer import MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT
+from shiftbook.golden.spec import FRACTION
 
 
 def from_version_2(graph: JSON, tensors: Mapping[str, Bytes]) -> tuple[JSON, dict[str, Bytes]]:

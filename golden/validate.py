@@ -7,8 +7,8 @@ from math import isfinite, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.errors import ShiftbookError, is_plain
-from golden.integer import (
+from shiftbook.golden.errors import ShiftbookError, is_plain
+from shiftbook.golden.integer import (
     LARGEST_ACTIVATION,
     MAX_ACCUMULATOR_WIDTH,
     MAX_MULTIPLIER,
@@ -16,8 +16,8 @@ from golden.integer import (
     MAX_SHIFT,
     output_size,
 )
-from golden.limits import Budget, limits
-from golden.network import (
+from shiftbook.golden.limits import Budget, limits
+from shiftbook.golden.network import (
     Concat,
     Conv,
     Network,

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.errors import ShiftbookError
-from golden.network import Along, Vectors, Weights
-from golden.placement import Placement, place
-from golden.spec import Spec
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Along, Vectors, Weights
+from shiftbook.golden.placement import Placement, place
+from shiftbook.golden.spec import Spec
 
 Ints = NDArray[np.int64]
 

@@ -6,7 +6,7 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
+from shiftbook.golden.spec import Spec
 
 
 class BitReader(wiring.Component):

@@ -6,7 +6,7 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import PARTIAL_BYTES, Spec
+from shiftbook.golden.spec import PARTIAL_BYTES, Spec
 
 COUNTER_WIDTH = 32
 

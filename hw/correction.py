@@ -6,8 +6,8 @@ from amaranth import Const, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, Spec
-from hw.layouts import row
+from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
+from shiftbook.hw.layouts import row
 
 
 class Correction(wiring.Component):

@@ -6,11 +6,11 @@ from amaranth import Cat, Elaboratable, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, PARTIAL_WIDTH, RESIDUAL_WIDTH, Spec
-from hw import registers
-from hw.layouts import struct
-from hw.registers import OFFSET_WIDTH
-from hw.requantizer import Requantizer
+from shiftbook.golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, PARTIAL_WIDTH, RESIDUAL_WIDTH, Spec
+from shiftbook.hw import registers
+from shiftbook.hw.layouts import struct
+from shiftbook.hw.registers import OFFSET_WIDTH
+from shiftbook.hw.requantizer import Requantizer
 
 
 class Drain(wiring.Component):

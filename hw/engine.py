@@ -6,16 +6,16 @@ from amaranth import Cat, Elaboratable, Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, MAX_RING, PARTIAL_WIDTH, Spec
-from hw import registers
-from hw.control import Control, counters
-from hw.drain import Drain
-from hw.grid import Grid
-from hw.huffman import CodeTable
-from hw.layouts import addressing, config_word, struct, tile_write
-from hw.register_file import RegisterFile
-from hw.registers import Region
-from hw.slot import Slot
+from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, PARTIAL_WIDTH, Spec
+from shiftbook.hw import registers
+from shiftbook.hw.control import Control, counters
+from shiftbook.hw.drain import Drain
+from shiftbook.hw.grid import Grid
+from shiftbook.hw.huffman import CodeTable
+from shiftbook.hw.layouts import addressing, config_word, struct, tile_write
+from shiftbook.hw.register_file import RegisterFile
+from shiftbook.hw.registers import Region
+from shiftbook.hw.slot import Slot
 
 
 class Engine(wiring.Component):

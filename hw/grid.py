@@ -6,10 +6,10 @@ from amaranth import Const, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
-from hw.correction import Correction
-from hw.lane import make_lane
-from hw.layouts import plane, row
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.correction import Correction
+from shiftbook.hw.lane import make_lane
+from shiftbook.hw.layouts import plane, row
 
 
 class Grid(wiring.Component):

@@ -7,11 +7,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
-from hw import registers
-from hw.bit_reader import BitReader
-from hw.layouts import code_symbol, gap_symbol, memory_write
-from hw.registers import Region, Register
+from shiftbook.golden.spec import Spec
+from shiftbook.hw import registers
+from shiftbook.hw.bit_reader import BitReader
+from shiftbook.hw.layouts import code_symbol, gap_symbol, memory_write
+from shiftbook.hw.registers import Region, Register
 
 SYMBOLS = {Region.GAP_CODE: Region.GAP_SYMBOLS, Region.CODE_CODE: Region.CODE_SYMBOLS}
 """The symbol memory that belongs to a code."""

@@ -6,10 +6,10 @@ from amaranth import Elaboratable, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
-from hw import registers
-from hw.layouts import code_symbol, gap_symbol, row_source_width
-from hw.registers import ROW_COUNT_WIDTH, Register
+from shiftbook.golden.spec import Spec
+from shiftbook.hw import registers
+from shiftbook.hw.layouts import code_symbol, gap_symbol, row_source_width
+from shiftbook.hw.registers import ROW_COUNT_WIDTH, Register
 
 
 class Issuer(wiring.Component):

@@ -6,9 +6,9 @@ from amaranth import Shape, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
-from golden.spec import ACTIVATION_WIDTH, MAX_RING, WEIGHT_WIDTH, Spec
-from hw import registers
-from hw.registers import Region
+from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, WEIGHT_WIDTH, Spec
+from shiftbook.hw import registers
+from shiftbook.hw.registers import Region
 
 
 def struct(layout: registers.Layout) -> data.StructLayout:

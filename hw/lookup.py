@@ -7,10 +7,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import MAX_RING, Spec
-from hw import registers
-from hw.layouts import memory_write, row, row_source_width, struct, tap_offset
-from hw.registers import Region, Register
+from shiftbook.golden.spec import MAX_RING, Spec
+from shiftbook.hw import registers
+from shiftbook.hw.layouts import memory_write, row, row_source_width, struct, tap_offset
+from shiftbook.hw.registers import Region, Register
 
 
 class Lookup(wiring.Component):

@@ -6,10 +6,10 @@ from amaranth import Elaboratable, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
-from hw import registers
-from hw.layouts import config_word, memory_write, shape
-from hw.registers import Region
+from shiftbook.golden.spec import Spec
+from shiftbook.hw import registers
+from shiftbook.hw.layouts import config_word, memory_write, shape
+from shiftbook.hw.registers import Region
 
 
 class RegisterFile(wiring.Component):

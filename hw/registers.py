@@ -12,9 +12,17 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.errors import ShiftbookError
-from golden.spec import ACTIVATION_WIDTH, FRACTION, LEAST_SHIFT, MAX_RING, RESIDUAL_WIDTH, WEIGHT_WIDTH, Spec
-from golden.spec import DATA_WIDTH as DATA_WIDTH
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import (
+    ACTIVATION_WIDTH,
+    FRACTION,
+    LEAST_SHIFT,
+    MAX_RING,
+    RESIDUAL_WIDTH,
+    WEIGHT_WIDTH,
+    Spec,
+)
+from shiftbook.golden.spec import DATA_WIDTH as DATA_WIDTH
 
 ADDRESS_WIDTH = 17
 INDEX_WIDTH = 13

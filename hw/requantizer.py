@@ -6,7 +6,7 @@ from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signe
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import (
+from shiftbook.golden.spec import (
     ACTIVATION_WIDTH,
     FRACTION,
     LEAST_SHIFT,
@@ -15,7 +15,7 @@ from golden.spec import (
     RESIDUAL_WIDTH,
     Spec,
 )
-from hw.registers import OFFSET_WIDTH
+from shiftbook.hw.registers import OFFSET_WIDTH
 
 
 class Requantizer(wiring.Component):

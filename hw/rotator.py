@@ -6,8 +6,8 @@ from amaranth import Elaboratable, Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
-from hw.layouts import plane, tap_offset
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.layouts import plane, tap_offset
 
 
 class Rotator(wiring.Component):

@@ -6,16 +6,16 @@ from amaranth import Elaboratable, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import MAX_RING, Spec
-from hw import registers
-from hw.huffman import HuffmanDecoder, limits_layout, offsets_layout
-from hw.issuer import Issuer
-from hw.layouts import addressing, memory_write, plane, row, tile_write
-from hw.lookup import Lookup
-from hw.registers import Region, Register
-from hw.rotator import Rotator
-from hw.tile import Tile
-from hw.unpacker import Unpacker
+from shiftbook.golden.spec import MAX_RING, Spec
+from shiftbook.hw import registers
+from shiftbook.hw.huffman import HuffmanDecoder, limits_layout, offsets_layout
+from shiftbook.hw.issuer import Issuer
+from shiftbook.hw.layouts import addressing, memory_write, plane, row, tile_write
+from shiftbook.hw.lookup import Lookup
+from shiftbook.hw.registers import Region, Register
+from shiftbook.hw.rotator import Rotator
+from shiftbook.hw.tile import Tile
+from shiftbook.hw.unpacker import Unpacker
 
 
 class Slot(wiring.Component):

@@ -7,8 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, MAX_RING, Spec
-from hw.layouts import addressing, plane, tap_offset, tile_write
+from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, Spec
+from shiftbook.hw.layouts import addressing, plane, tap_offset, tile_write
 
 
 class Tile(wiring.Component):

@@ -6,9 +6,9 @@ from amaranth import Elaboratable, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.errors import ShiftbookError
-from golden.spec import WEIGHT_WIDTH, Spec
-from hw.layouts import code_symbol
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import WEIGHT_WIDTH, Spec
+from shiftbook.hw.layouts import code_symbol
 
 
 class Unpacker(wiring.Component):

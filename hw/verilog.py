@@ -14,7 +14,7 @@ from amaranth.back import rtlil, verilog
 from amaranth.hdl import ValueCastable
 from amaranth.lib import wiring
 
-from hw.portable import portable
+from shiftbook.hw.portable import portable
 
 PORT = re.compile(r"^  wire width \d+ (?:signed )?(?:input|output) \d+ +(?:signed )?\\(\S+)$", re.MULTILINE)
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Engine": "hw.engine",
-    "Spec": "golden.spec",
-    "compress": "frontend.compress",
-    "emit": "hw.verilog",
-    "gate_report": "synth.gates",
-    "load": "golden.checkpoint",
-    "run": "golden.executor",
-    "run_rtl": "sim.driver",
-    "save": "golden.checkpoint",
+    "Engine": "shiftbook.hw.engine",
+    "Spec": "shiftbook.golden.spec",
+    "compress": "shiftbook.frontend.compress",
+    "emit": "shiftbook.hw.verilog",
+    "gate_report": "shiftbook.synth.gates",
+    "load": "shiftbook.golden.checkpoint",
+    "run": "shiftbook.golden.executor",
+    "run_rtl": "shiftbook.sim.driver",
+    "save": "shiftbook.golden.checkpoint",
 }
 
 __all__ = ["ShiftbookError", "__version__", *_HOMES]

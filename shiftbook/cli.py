@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 import shiftbook
-from golden.errors import ShiftbookError, one_line
 from shiftbook.commands import build, compare, compress, demo, gates, inspect, report, run, verilog
+from shiftbook.golden.errors import ShiftbookError, one_line
 
 USER_ERROR = 2
 INTERRUPTED = 130

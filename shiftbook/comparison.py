@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from golden.decomposed import FACT, macs_of
-from golden.errors import ShiftbookError
-from golden.network import Conv, Network
-from golden.sizes import Sizes
-from golden.spec import Spec
-from golden.support import check_runnable
-from sim.image import build
+from shiftbook.golden.decomposed import FACT, macs_of
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Conv, Network
+from shiftbook.golden.sizes import Sizes
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.support import check_runnable
+from shiftbook.sim.image import build
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from golden.errors import one_line
+from shiftbook.golden.errors import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

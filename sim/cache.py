@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 KEEP = 500
 """Entries kept; the ones that were used longest ago go first."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.checksum import checksum
-from hw import registers
-from hw.registers import ADDRESS_WIDTH, Region
-from hw.system.sequencer import COUNT_WIDTH, Command
+from shiftbook.golden.checksum import checksum
+from shiftbook.hw import registers
+from shiftbook.hw.registers import ADDRESS_WIDTH, Region
+from shiftbook.hw.system.sequencer import COUNT_WIDTH, Command
 
 Words = NDArray[np.uint32]
 

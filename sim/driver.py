@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import executor
-from golden.cycles import LATENCY, PassCycles, utilization
-from golden.errors import ShiftbookError
-from golden.integer import Activations
-from golden.network import Network
-from golden.passes import Pass
-from golden.spec import Spec
-from golden.support import check_runnable
-from sim import image
-from sim.host import AcceleratorError, Counters, HostDriver
-from sim.image import Image
-from sim.session import Session
+from shiftbook.golden import executor
+from shiftbook.golden.cycles import LATENCY, PassCycles, utilization
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.integer import Activations
+from shiftbook.golden.network import Network
+from shiftbook.golden.passes import Pass
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.support import check_runnable
+from shiftbook.sim import image
+from shiftbook.sim.host import AcceleratorError, Counters, HostDriver
+from shiftbook.sim.image import Image
+from shiftbook.sim.session import Session
 
 Progress = Callable[[int, int, str], None]
 """Called with the cycles done and those of the whole run, as the model has them, and the running layer."""

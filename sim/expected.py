@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from golden import executor
-from golden.network import Network
-from sim.image import Image
+from shiftbook.golden import executor
+from shiftbook.golden.network import Network
+from shiftbook.sim.image import Image
 
 FOLDER = Path(__file__).with_name("testbench")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hw.system.host_map import EVENTS, REGISTERS, Host
-from hw.system.sequencer import Fault
-from sim.image import Image
+from shiftbook.hw.system.host_map import EVENTS, REGISTERS, Host
+from shiftbook.hw.system.sequencer import Fault
+from shiftbook.sim.image import Image
 
 
 def c_header(image: Image) -> str:
@@ -108,7 +108,7 @@ def document() -> str:
     """The page docs/register-map.md."""
     return f"""# Register map
 
-Printed by `python -m sim.header`, from the description that the hardware is generated from
+Printed by `python -m shiftbook.sim.header`, from the description that the hardware is generated from
 (`hw/system/host_map.py`). Registers are words of 32 bits on the AXI4-Lite port. A write must be of a
 whole word; other writes, and addresses that are not in the table, are answered with SLVERR, and nothing is
 done.

@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hw.system.host_map import ALIGNMENT, IDENTITY, VERSION, unpacked
-from hw.system.host_map import Host as Register
-from hw.system.host_port import ABORT, CONTINUE, START
-from hw.system.sequencer import Fault
+from shiftbook.hw.system.host_map import ALIGNMENT, IDENTITY, VERSION, unpacked
+from shiftbook.hw.system.host_map import Host as Register
+from shiftbook.hw.system.host_port import ABORT, CONTINUE, START
+from shiftbook.hw.system.sequencer import Fault
 
 DONE, ERROR, PAUSED, REFUSED = 1, 2, 4, 8
 """Events."""

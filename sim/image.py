@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.checksum import checksum
-from golden.cycles import LATENCY, PassCycles, pass_cycles
-from golden.memory import TensorLayout
-from golden.network import Network
-from golden.passes import PIXELS, Plan, plan
-from golden.spec import Spec
-from golden.streams import LayerStreams
-from hw.system.sequencer import MAGIC, Command, fingerprint, header_words
-from sim.commands import Commands
-from sim.program import Codebook, Place, code, configure, stream_data, write_stream
+from shiftbook.golden.checksum import checksum
+from shiftbook.golden.cycles import LATENCY, PassCycles, pass_cycles
+from shiftbook.golden.memory import TensorLayout
+from shiftbook.golden.network import Network
+from shiftbook.golden.passes import PIXELS, Plan, plan
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.streams import LayerStreams
+from shiftbook.hw.system.sequencer import MAGIC, Command, fingerprint, header_words
+from shiftbook.sim.commands import Commands
+from shiftbook.sim.program import Codebook, Place, code, configure, stream_data, write_stream
 
 Bytes = NDArray[np.uint8]
 

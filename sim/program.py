@@ -8,24 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from golden import items, streams
-from golden.bits import Stream
-from golden.errors import ShiftbookError
-from golden.huffman import HuffmanCode
-from golden.memory import TensorLayout
-from golden.network import Requantize
-from golden.passes import Pass
-from golden.spec import FRACTION, LEAST_SHIFT, Spec
-from golden.streams import LayerStreams
-from golden.terms import Row, Term, codeword_rows, row_bits, row_width
-from golden.tiles import Tap, tap_table
-from hw import registers
-from hw.registers import DATA_WIDTH, Region, Register
-from hw.system.layer_registers import LayerRegister, layer_fields
-from hw.system.load_writer import owner_width
-from hw.system.sequencer import Command
-from hw.system.stream_fetcher import FIELD_BITS, StreamField
-from sim.commands import Commands
+from shiftbook.golden import items, streams
+from shiftbook.golden.bits import Stream
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.huffman import HuffmanCode
+from shiftbook.golden.memory import TensorLayout
+from shiftbook.golden.network import Requantize
+from shiftbook.golden.passes import Pass
+from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, Spec
+from shiftbook.golden.streams import LayerStreams
+from shiftbook.golden.terms import Row, Term, codeword_rows, row_bits, row_width
+from shiftbook.golden.tiles import Tap, tap_table
+from shiftbook.hw import registers
+from shiftbook.hw.registers import DATA_WIDTH, Region, Register
+from shiftbook.hw.system.layer_registers import LayerRegister, layer_fields
+from shiftbook.hw.system.load_writer import owner_width
+from shiftbook.hw.system.sequencer import Command
+from shiftbook.hw.system.stream_fetcher import FIELD_BITS, StreamField
+from shiftbook.sim.commands import Commands
 
 Words = NDArray[np.uint32]
 Bytes = NDArray[np.uint8]

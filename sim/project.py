@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hw.system.host_map import VERSION
+from shiftbook.hw.system.host_map import VERSION
 
 
 def file_list(verilog: str) -> str:

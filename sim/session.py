@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.spec import Spec
-from sim import board, simulator
-from sim.host import RegisterError
-from sim.simulator import SimulationError
+from shiftbook.golden.spec import Spec
+from shiftbook.sim import board, simulator
+from shiftbook.sim.host import RegisterError
+from shiftbook.sim.simulator import SimulationError
 
 START_SECONDS = 60
 """How long a simulator may take to start."""
@@ -174,7 +174,7 @@ class Session:
 
     def _simulate(self) -> None:
         try:
-            simulator.run(self.build, "sim.session_cocotb", folder=self._folder, wave=self.wave)
+            simulator.run(self.build, "shiftbook.sim.session_cocotb", folder=self._folder, wave=self.wave)
         except SimulationError as error:
             self._failure = error
 

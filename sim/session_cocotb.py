@@ -14,7 +14,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import First, RisingEdge, Timer
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from sim.session import SOCKET
+from shiftbook.sim.session import SOCKET
 
 
 @cocotb.test()

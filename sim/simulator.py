@@ -9,11 +9,11 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from golden.errors import ShiftbookError
-from sim import cache, verilator
-from sim.verilator import Design, compile_design, find_tools
-from sim.verilator import SimulationError as SimulationError
-from sim.verilator import version as version
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.sim import cache, verilator
+from shiftbook.sim.verilator import Design, compile_design, find_tools
+from shiftbook.sim.verilator import SimulationError as SimulationError
+from shiftbook.sim.verilator import version as version
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from golden.errors import ShiftbookError
-from sim import cache
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.sim import cache
 
 RUNTIME = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads")
 """Verilator's own C++ sources that every simulator links; compiled once for all of them."""

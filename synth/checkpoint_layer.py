@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from golden.checkpoint import load
-from golden.errors import ShiftbookError
-from golden.network import Conv, Network
-from golden.spec import ACTIVATION_WIDTH
-from synth.drawn_weights import FixedLayer, Ints
-from synth.gates import Json, versions
-from synth.measure import Progress
-from synth.unrolled import Unrolled, cell_prices, unroll
-from synth.weights import NAND2_TABLE, load_weights
+from shiftbook.golden.checkpoint import load
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Conv, Network
+from shiftbook.golden.spec import ACTIVATION_WIDTH
+from shiftbook.synth.drawn_weights import FixedLayer, Ints
+from shiftbook.synth.gates import Json, versions
+from shiftbook.synth.measure import Progress
+from shiftbook.synth.unrolled import Unrolled, cell_prices, unroll
+from shiftbook.synth.weights import NAND2_TABLE, load_weights
 
 SLICE = 20
 """Output channels of an adder graph, which share sub-expressions."""

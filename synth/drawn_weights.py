@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synth.units.additive import BOOKS, CODEWORDS, DIM
-from synth.units.focused import MEAN
+from shiftbook.synth.units.additive import BOOKS, CODEWORDS, DIM
+from shiftbook.synth.units.focused import MEAN
 
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from amaranth.lib import wiring
 
-from golden.spec import PRESETS, Spec
-from hw.pins import Pins
-from hw.verilog import emit, module_name
-from synth.netlist import parse_stat
-from synth.nextpnr import Nextpnr, Routed
-from synth.yosys import Yosys
+from shiftbook.golden.spec import PRESETS, Spec
+from shiftbook.hw.pins import Pins
+from shiftbook.hw.verilog import emit, module_name
+from shiftbook.synth.netlist import parse_stat
+from shiftbook.synth.nextpnr import Nextpnr, Routed
+from shiftbook.synth.yosys import Yosys
 
 TOP = "pins"
 DESIGN = "design.v"

@@ -8,14 +8,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from golden.errors import ShiftbookError
-from golden.spec import Spec
-from hw.engine import Engine
-from synth.fpga import FPGAS, SEED, Fpga, Synthesized, place, synthesize
-from synth.gates import BASELINE, COMPARED, ENGINES, Json, versions
-from synth.measure import Progress
-from synth.nextpnr import DoesNotFit, Routed, find_nextpnr
-from synth.yosys import find_yosys
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.engine import Engine
+from shiftbook.synth.fpga import FPGAS, SEED, Fpga, Synthesized, place, synthesize
+from shiftbook.synth.gates import BASELINE, COMPARED, ENGINES, Json, versions
+from shiftbook.synth.measure import Progress
+from shiftbook.synth.nextpnr import DoesNotFit, Routed, find_nextpnr
+from shiftbook.synth.yosys import find_yosys
 
 MULTIPLIERS = {"lut": False, "dsp": True}
 """What multipliers are made of, and whether DSP blocks may be used."""

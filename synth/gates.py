@@ -16,15 +16,15 @@ from typing import Any
 
 from amaranth.lib.wiring import Component
 
-from golden.errors import ShiftbookError
-from golden.spec import PRESETS, Spec
-from hw.engine import Engine
-from hw.lane import make_lane
-from hw.system.accelerator import Accelerator
-from synth.liberty import Liberty, load_liberty
-from synth.measure import Measured, Progress, Ruler, measure
-from synth.netlist import CellCost, Netlist
-from synth.weights import NAND2_TABLE, load_weights
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import PRESETS, Spec
+from shiftbook.hw.engine import Engine
+from shiftbook.hw.lane import make_lane
+from shiftbook.hw.system.accelerator import Accelerator
+from shiftbook.synth.liberty import Liberty, load_liberty
+from shiftbook.synth.measure import Measured, Progress, Ruler, measure
+from shiftbook.synth.netlist import CellCost, Netlist
+from shiftbook.synth.weights import NAND2_TABLE, load_weights
 
 ENGINES = {
     "shift": "default",

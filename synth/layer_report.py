@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from synth.gates import Json
+from shiftbook.synth.gates import Json
 
 
 def paper_table(report: Json) -> RenderableType:

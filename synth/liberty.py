@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 GZIP_MAGIC = b"\x1f\x8b"
 

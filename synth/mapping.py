@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from golden.errors import ShiftbookError
-from synth.liberty import Liberty
-from synth.merge import MODULE, Design, merge
-from synth.netlist import CellCost, Module, Netlist, cheaper, parse_delays, parse_stat
-from synth.yosys import Yosys, YosysError, find_yosys
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.synth.liberty import Liberty
+from shiftbook.synth.merge import MODULE, Design, merge
+from shiftbook.synth.netlist import CellCost, Module, Netlist, cheaper, parse_delays, parse_stat
+from shiftbook.synth.yosys import Yosys, YosysError, find_yosys
 
 GATES = "AND,NAND,OR,NOR,XOR,XNOR,MUX"
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
-from hw.verilog import emit
-from synth.liberty import Liberty
-from synth.mapping import map_designs, map_flat
-from synth.merge import Design
-from synth.netlist import Netlist
-from synth.weights import GateWeights
-from synth.yosys import find_yosys
+from shiftbook.hw.verilog import emit
+from shiftbook.synth.liberty import Liberty
+from shiftbook.synth.mapping import map_designs, map_flat
+from shiftbook.synth.merge import Design
+from shiftbook.synth.netlist import Netlist
+from shiftbook.synth.weights import GateWeights
+from shiftbook.synth.yosys import find_yosys
 
 Progress = Callable[[int, int, str], None]
 """Called as (steps done, steps in all, what was done last)."""

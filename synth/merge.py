@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from synth.netlist import Module, Netlist
+from shiftbook.synth.netlist import Module, Netlist
 
 MODULE = re.compile(r"\bmodule (\w+)\(.*?\bendmodule\b", re.DOTALL)
 # The first of "module_name instance_name (": what is no module of the design is left alone.

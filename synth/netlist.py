@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from synth.weights import MEMORY_CELLS
+from shiftbook.synth.weights import MEMORY_CELLS
 
 # What one `abc` with `stime` logs of a module; it logs no delay of a module without gates.
 TIMED = re.compile(

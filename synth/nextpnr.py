@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 NETLIST = "netlist.json"
 REPORT = "report.json"

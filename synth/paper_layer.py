@@ -17,22 +17,22 @@ from pathlib import Path
 import numpy as np
 from amaranth.lib.wiring import Component
 
-from golden.errors import ShiftbookError
-from synth import drawn_weights
-from synth.adder_graph import BitCell
-from synth.drawn_weights import Drawing
-from synth.gates import Json, versions
-from synth.measure import Measured, Progress, Ruler, measure
-from synth.units.additive import BOOKS, CODEWORDS, DIM, AdditiveLookup, AdditiveTerms
-from synth.units.binary import AbcNet, LqNet
-from synth.units.feed import HuffmanFeed
-from synth.units.focused import Focused, FocusedSums
-from synth.units.integer import Int4, Int8
-from synth.units.shift import Shift, Shift3, Shift4
-from synth.units.ternary import Ternary
-from synth.units.unit import Group, Unit
-from synth.unrolled import Unrolled, cell_prices, unroll
-from synth.weights import NAND2_TABLE, load_weights
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.synth import drawn_weights
+from shiftbook.synth.adder_graph import BitCell
+from shiftbook.synth.drawn_weights import Drawing
+from shiftbook.synth.gates import Json, versions
+from shiftbook.synth.measure import Measured, Progress, Ruler, measure
+from shiftbook.synth.units.additive import BOOKS, CODEWORDS, DIM, AdditiveLookup, AdditiveTerms
+from shiftbook.synth.units.binary import AbcNet, LqNet
+from shiftbook.synth.units.feed import HuffmanFeed
+from shiftbook.synth.units.focused import Focused, FocusedSums
+from shiftbook.synth.units.integer import Int4, Int8
+from shiftbook.synth.units.shift import Shift, Shift3, Shift4
+from shiftbook.synth.units.ternary import Ternary
+from shiftbook.synth.units.unit import Group, Unit
+from shiftbook.synth.unrolled import Unrolled, cell_prices, unroll
+from shiftbook.synth.weights import NAND2_TABLE, load_weights
 
 PIXELS, CHANNELS, INPUTS = 64, 100, 900
 """Output pixels, output channels, and inputs of one output: 9 taps of 100 channels."""

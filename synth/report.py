@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from synth.gates import BASELINE, Json
+from shiftbook.synth.gates import BASELINE, Json
 
 SHOWN_MODULES = 12
 

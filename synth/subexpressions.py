@@ -6,7 +6,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterator
 
-from synth.adder_graph import AdderGraph, Term
+from shiftbook.synth.adder_graph import AdderGraph, Term
 
 Pattern = tuple[int, int, int, int]
 """Two nodes, how much further left the second one is, and whether their signs differ (-1) or not (1)."""

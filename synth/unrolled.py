@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synth.adder_graph import AdderGraph, BitCell, Range, terms_of
-from synth.drawn_weights import FixedLayer, Ints
-from synth.mapping import map_designs
-from synth.merge import Design
-from synth.subexpressions import share
-from synth.weights import GateWeights
+from shiftbook.synth.adder_graph import AdderGraph, BitCell, Range, terms_of
+from shiftbook.synth.drawn_weights import FixedLayer, Ints
+from shiftbook.synth.mapping import map_designs
+from shiftbook.synth.merge import Design
+from shiftbook.synth.subexpressions import share
+from shiftbook.synth.weights import GateWeights
 
 BLOCK = 32
 """Inputs among which sub-expressions are shared."""

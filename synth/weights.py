@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 NAND2_TABLE = Path(__file__).with_name("nand2.toml")
 """The table that is used unless the user loads another."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 SCRIPT = "flow.ys"
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from frontend.codebooks.encode import decode, encode
-from frontend.codebooks.grid import WIDEST, allowed, nearest, project, refine
-from frontend.codebooks.start import residual_kmeans
-from frontend.codebooks.update import normal_equations
-from frontend.codebooks.vectors import CHUNK, Each, Vectors, as_vectors, workers
-from frontend.progress import Progress, quiet
-from golden.errors import ShiftbookError
+from shiftbook.frontend.codebooks.encode import decode, encode
+from shiftbook.frontend.codebooks.grid import WIDEST, allowed, nearest, project, refine
+from shiftbook.frontend.codebooks.start import residual_kmeans
+from shiftbook.frontend.codebooks.update import normal_equations
+from shiftbook.frontend.codebooks.vectors import CHUNK, Each, Vectors, as_vectors, workers
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.golden.errors import ShiftbookError
 
 MOST_CODEWORDS = 256
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from frontend.codebooks.vectors import Each, Vectors
+from shiftbook.frontend.codebooks.vectors import Each, Vectors
 
 
 def decode(codebooks: Tensor, codes: Tensor) -> Tensor:

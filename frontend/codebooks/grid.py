@@ -7,9 +7,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from frontend.codebooks.update import Normal
-from golden.errors import ShiftbookError
-from golden.terms import MAX_ROWS
+from shiftbook.frontend.codebooks.update import Normal
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.terms import MAX_ROWS
 
 WIDEST = 8
 """Bits of a codeword's integers, at most."""

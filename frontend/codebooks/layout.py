@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from golden.network import Along
-from golden.placement import place
-from golden.spec import Spec
-from golden.vectors import fits_taps, sources, walk
+from shiftbook.golden.network import Along
+from shiftbook.golden.placement import place
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.vectors import fits_taps, sources, walk
 
 
 class Layout:

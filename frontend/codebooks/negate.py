@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frontend.codebooks.encode import decode, encode
-from frontend.codebooks.vectors import as_vectors, workers
-from golden.network import Vectors
+from shiftbook.frontend.codebooks.encode import decode, encode
+from shiftbook.frontend.codebooks.vectors import as_vectors, workers
+from shiftbook.golden.network import Vectors
 
 ROUNDS = 16
 """Rounds of local search for each codebook."""

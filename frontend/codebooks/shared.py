@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from frontend.codebooks.alternation import Codebooks
-from frontend.codebooks.encode import decode
-from frontend.codebooks.grid import allowed, nearest
-from golden import network
-from golden.huffman import HuffmanCode
-from golden.spec import Spec
+from shiftbook.frontend.codebooks.alternation import Codebooks
+from shiftbook.frontend.codebooks.encode import decode
+from shiftbook.frontend.codebooks.grid import allowed, nearest
+from shiftbook.golden import network
+from shiftbook.golden.huffman import HuffmanCode
+from shiftbook.golden.spec import Spec
 
 
 class SharedCodebooks:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from frontend.codebooks.encode import encode
-from frontend.codebooks.update import normal_equations
-from frontend.codebooks.vectors import Each, Vectors
+from shiftbook.frontend.codebooks.encode import encode
+from shiftbook.frontend.codebooks.update import normal_equations
+from shiftbook.frontend.codebooks.vectors import Each, Vectors
 
 SAMPLE = 256
 """Vectors a codeword that k-means sees; all are encoded in the end."""

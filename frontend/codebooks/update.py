@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from frontend.codebooks.vectors import Vectors
+from shiftbook.frontend.codebooks.vectors import Vectors
 
 BLOCK = 1 << 18
 """Vectors summed at a time; bounds the memory for float64 copies."""

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 CHUNK = 2048
 """Vectors that a worker takes at a time: 2,048 x 256 float32 costs fill 2 MB, about a core's cache."""

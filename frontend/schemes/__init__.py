@@ -10,9 +10,9 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 
-from frontend.schemes.base import QuantizedLayer, Quantizer, Scheme
-from golden.errors import ShiftbookError
-from golden.spec import Spec
+from shiftbook.frontend.schemes.base import QuantizedLayer, Quantizer, Scheme
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import Spec
 
 __all__ = ["QuantizedLayer", "Quantizer", "Scheme", "available", "get", "make"]
 

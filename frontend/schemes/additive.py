@@ -5,8 +5,8 @@ Source: arXiv 2111.10320, where all layers of a network share the codebooks.
 
 from __future__ import annotations
 
-from frontend.schemes.vectors import VectorScheme
-from golden.spec import DEFAULT, Spec
+from shiftbook.frontend.schemes.vectors import VectorScheme
+from shiftbook.golden.spec import DEFAULT, Spec
 
 
 class Additive(VectorScheme):

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from frontend.progress import Progress, quiet
-from golden.errors import ShiftbookError
-from golden.network import Vectors
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Vectors
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from frontend.mixture import Mixture, fit_mixture
-from frontend.schemes.base import Quantizer, Scheme, best_scale
-from frontend.schemes.shift import Shift, shift_levels
-from golden.errors import ShiftbookError
+from shiftbook.frontend.mixture import Mixture, fit_mixture
+from shiftbook.frontend.schemes.base import Quantizer, Scheme, best_scale
+from shiftbook.frontend.schemes.shift import Shift, shift_levels
+from shiftbook.golden.errors import ShiftbookError
 
 Component = Literal["argmax", "sampled"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from frontend.schemes.base import Quantizer, Scheme
+from shiftbook.frontend.schemes.base import Quantizer, Scheme
 
 
 class UniformQuantizer(Quantizer):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from frontend.codebooks import Layout
-from frontend.schemes.vectors import VectorScheme
-from golden.spec import DEFAULT, Spec
+from shiftbook.frontend.codebooks import Layout
+from shiftbook.frontend.schemes.vectors import VectorScheme
+from shiftbook.golden.spec import DEFAULT, Spec
 
 
 class Kernel(VectorScheme):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from frontend.schemes.vectors import VectorScheme
-from golden.spec import DEFAULT, Spec
+from shiftbook.frontend.schemes.vectors import VectorScheme
+from shiftbook.golden.spec import DEFAULT, Spec
 
 
 class Product(VectorScheme):

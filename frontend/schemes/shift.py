@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from frontend.schemes.base import LevelQuantizer, Quantizer, Scheme, best_scale
+from shiftbook.frontend.schemes.base import LevelQuantizer, Quantizer, Scheme, best_scale
 
 HIGHEST_EXPONENT = 6
 """Weights are int8 and the grid is symmetric: 2^7 would not fit, so 5 bits leave one exponent unused."""

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from frontend.codebooks import Layout, SharedCodebooks
-from frontend.codebooks.encode import decode
-from frontend.schemes.base import QuantizedLayer, Quantizer
-from golden import network
-from golden.spec import Spec
-from golden.vectors import vector_weights
+from shiftbook.frontend.codebooks import Layout, SharedCodebooks
+from shiftbook.frontend.codebooks.encode import decode
+from shiftbook.frontend.schemes.base import QuantizedLayer, Quantizer
+from shiftbook.golden import network
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.vectors import vector_weights
 
 
 @dataclass

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from frontend.codebooks import Codebooks, Layout, SharedCodebooks, check_sizes, fit
-from frontend.codebooks.encode import encode
-from frontend.codebooks.grid import allowed
-from frontend.codebooks.vectors import as_vectors, workers
-from frontend.progress import Progress, quiet
-from frontend.schemes.base import Part, Quantizer, Scheme
-from frontend.schemes.int8 import Int8
-from frontend.schemes.vector_quantizer import Finished, VectorQuantizer
-from golden.errors import ShiftbookError
-from golden.spec import Spec
+from shiftbook.frontend.codebooks import Codebooks, Layout, SharedCodebooks, check_sizes, fit
+from shiftbook.frontend.codebooks.encode import encode
+from shiftbook.frontend.codebooks.grid import allowed
+from shiftbook.frontend.codebooks.vectors import as_vectors, workers
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.frontend.schemes.base import Part, Quantizer, Scheme
+from shiftbook.frontend.schemes.int8 import Int8
+from shiftbook.frontend.schemes.vector_quantizer import Finished, VectorQuantizer
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import Spec
 
 FIRST_ITERATIONS = 25
 """Updates of codebooks and codes in the first fit."""

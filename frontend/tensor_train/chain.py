@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from frontend.shared_conv import SharedConv2d
-from frontend.tensor_train.decompose import Cores
-from frontend.tensor_train.modes import Link, Modes, Ranks
+from shiftbook.frontend.shared_conv import SharedConv2d
+from shiftbook.frontend.tensor_train.decompose import Cores
+from shiftbook.frontend.tensor_train.modes import Link, Modes, Ranks
 
 
 class Chain(nn.Sequential):

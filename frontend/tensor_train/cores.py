@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from frontend.float_training import FloatTraining
-from frontend.tensor_train.chain import chains
+from shiftbook.frontend.float_training import FloatTraining
+from shiftbook.frontend.tensor_train.chain import chains
 
 
 class CoreTraining(FloatTraining):

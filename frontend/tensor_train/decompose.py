@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from frontend.tensor_train.modes import Modes, Ranks
+from shiftbook.frontend.tensor_train.modes import Modes, Ranks
 
 Cores = list[Tensor]
 """Cores [r, n, r'], each with the left rank, the mode and the right rank; the outermost ranks are 1."""

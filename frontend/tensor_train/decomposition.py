@@ -8,15 +8,15 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from frontend.finetune import Data, Recipe
-from frontend.graph import Graph
-from frontend.processes import processes
-from frontend.progress import Progress
-from frontend.tensor_train import keep
-from frontend.tensor_train.equalize import equalize
-from frontend.tensor_train.network import train_chains, turn_gains
-from frontend.tensor_train.plan import Plan, choose
-from frontend.trace import trace
+from shiftbook.frontend.finetune import Data, Recipe
+from shiftbook.frontend.graph import Graph
+from shiftbook.frontend.processes import processes
+from shiftbook.frontend.progress import Progress
+from shiftbook.frontend.tensor_train import keep
+from shiftbook.frontend.tensor_train.equalize import equalize
+from shiftbook.frontend.tensor_train.network import train_chains, turn_gains
+from shiftbook.frontend.tensor_train.plan import Plan, choose
+from shiftbook.frontend.trace import trace
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from frontend.batches import batch_size
-from frontend.graph import Graph
-from frontend.tensor_train.chain import Chain, chains
+from shiftbook.frontend.batches import batch_size
+from shiftbook.frontend.graph import Graph
+from shiftbook.frontend.tensor_train.chain import Chain, chains
 
 
 @torch.no_grad()

@@ -10,11 +10,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import nn
 
-from frontend.load import assign, check_finite
-from frontend.tensor_train.chain import Chain, chains, replace_module
-from frontend.tensor_train.modes import Modes
-from golden.errors import ShiftbookError
-from golden.files import write_bytes
+from shiftbook.frontend.load import assign, check_finite
+from shiftbook.frontend.tensor_train.chain import Chain, chains, replace_module
+from shiftbook.frontend.tensor_train.modes import Modes
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import write_bytes
 
 KEY = "shiftbook-tensor-train"
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 Ranks = tuple[int, ...]
 """One rank for each bond between two cores, in the order of the train."""

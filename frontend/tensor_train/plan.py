@@ -12,12 +12,20 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from frontend.graph import ConvLayer, Graph
-from frontend.progress import Progress, quiet
-from frontend.tensor_train.admm import Trains
-from frontend.tensor_train.modes import Modes, Ranks, modes_for
-from frontend.tensor_train.ranks import Candidate, Cost, Point, allot, largest_values, measured, path
-from golden.errors import ShiftbookError
+from shiftbook.frontend.graph import ConvLayer, Graph
+from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.frontend.tensor_train.admm import Trains
+from shiftbook.frontend.tensor_train.modes import Modes, Ranks, modes_for
+from shiftbook.frontend.tensor_train.ranks import (
+    Candidate,
+    Cost,
+    Point,
+    allot,
+    largest_values,
+    measured,
+    path,
+)
+from shiftbook.golden.errors import ShiftbookError
 
 Search = Literal["energy", "measured", "largest"]
 Unit = Literal["weights", "macs"]

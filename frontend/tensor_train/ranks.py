@@ -15,9 +15,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from frontend.tensor_train.decompose import project, spectra
-from frontend.tensor_train.modes import Modes, Ranks
-from golden.errors import ShiftbookError
+from shiftbook.frontend.tensor_train.decompose import project, spectra
+from shiftbook.frontend.tensor_train.modes import Modes, Ranks
+from shiftbook.golden.errors import ShiftbookError
 
 Cost = Callable[[Ranks | None], int]
 """What a layer costs with these ranks; None is the dense layer."""

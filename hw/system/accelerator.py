@@ -6,24 +6,24 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
-from hw import registers
-from hw.engine import Engine
-from hw.fifo import Fifo
-from hw.system import host_map
-from hw.system.host_port import COUNTERS, HostPort
-from hw.system.interfaces import ADDRESS_WIDTH, Reader, parity_bits, stream_count
-from hw.system.layer_registers import LayerRegisters
-from hw.system.load_planner import NEEDS, LoadPlanner
-from hw.system.load_writer import LoadWriter
-from hw.system.read_master import ReadMaster
-from hw.system.residual_reader import ResidualReader
-from hw.system.sequencer import WORD_WIDTH, Sequencer
-from hw.system.store import Store
-from hw.system.stream_buffer import StreamBuffer
-from hw.system.stream_fetcher import StreamFetcher
-from hw.system.supervisor import Supervisor
-from hw.system.tile_control import TileControl
+from shiftbook.golden.spec import Spec
+from shiftbook.hw import registers
+from shiftbook.hw.engine import Engine
+from shiftbook.hw.fifo import Fifo
+from shiftbook.hw.system import host_map
+from shiftbook.hw.system.host_port import COUNTERS, HostPort
+from shiftbook.hw.system.interfaces import ADDRESS_WIDTH, Reader, parity_bits, stream_count
+from shiftbook.hw.system.layer_registers import LayerRegisters
+from shiftbook.hw.system.load_planner import NEEDS, LoadPlanner
+from shiftbook.hw.system.load_writer import LoadWriter
+from shiftbook.hw.system.read_master import ReadMaster
+from shiftbook.hw.system.residual_reader import ResidualReader
+from shiftbook.hw.system.sequencer import WORD_WIDTH, Sequencer
+from shiftbook.hw.system.store import Store
+from shiftbook.hw.system.stream_buffer import StreamBuffer
+from shiftbook.hw.system.stream_fetcher import StreamFetcher
+from shiftbook.hw.system.supervisor import Supervisor
+from shiftbook.hw.system.tile_control import TileControl
 
 SEGMENTS = 8
 """Segments of the input that may be on their way; each is a beat or more of every channel."""

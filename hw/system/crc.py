@@ -9,8 +9,8 @@ from amaranth import Cat, Elaboratable, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.checksum import POLYNOMIAL
-from hw.xor_network import XorNetwork, share
+from shiftbook.golden.checksum import POLYNOMIAL
+from shiftbook.hw.xor_network import XorNetwork, share
 
 WIDTH = 32
 """Bits of the register. It begins with ones, and its complement is the checksum."""

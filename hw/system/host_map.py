@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
-from golden.spec import FRACTION, Spec
-from hw.registers import Field
-from hw.system.supervisor import STEP_SHIFT
+from shiftbook.golden.spec import FRACTION, Spec
+from shiftbook.hw.registers import Field
+from shiftbook.hw.system.supervisor import STEP_SHIFT
 
 IDENTITY = 0x5348424B
 """What the first register reads: "SHBK"."""

@@ -7,11 +7,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from golden.spec import Spec
-from hw.system import host_map
-from hw.system.host_map import EVENTS, Host
-from hw.system.interfaces import ADDRESS_WIDTH
-from hw.system.sequencer import Fault, fingerprint
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.system import host_map
+from shiftbook.hw.system.host_map import EVENTS, Host
+from shiftbook.hw.system.interfaces import ADDRESS_WIDTH
+from shiftbook.hw.system.sequencer import Fault, fingerprint
 
 COUNTERS = tuple(register for register in Host if register >= Host.CYCLES)
 """Registers that only show an input."""

@@ -7,7 +7,7 @@ from enum import IntEnum
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
+from shiftbook.golden.spec import Spec
 
 ADDRESS_WIDTH = 32
 """Bits of a byte address on the memory bus."""

@@ -8,10 +8,10 @@ from amaranth import Elaboratable, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, Spec
-from hw.layouts import config_word, shape
-from hw.registers import INDEX_WIDTH, Field, Region
-from hw.system.interfaces import TILE_WIDTH, beat_address_width
+from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
+from shiftbook.hw.layouts import config_word, shape
+from shiftbook.hw.registers import INDEX_WIDTH, Field, Region
+from shiftbook.hw.system.interfaces import TILE_WIDTH, beat_address_width
 
 
 class LayerRegister(IntEnum):

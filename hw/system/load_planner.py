@@ -7,11 +7,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.enum import Enum
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
-from hw.layouts import shape
-from hw.system.interfaces import TILE_WIDTH, beat_address_width, read_request
-from hw.system.layer_registers import LayerRegister, layer_fields
-from hw.system.segments import Kind, segment
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.layouts import shape
+from shiftbook.hw.system.interfaces import TILE_WIDTH, beat_address_width, read_request
+from shiftbook.hw.system.layer_registers import LayerRegister, layer_fields
+from shiftbook.hw.system.segments import Kind, segment
 
 
 class State(Enum):

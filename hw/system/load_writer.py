@@ -9,11 +9,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, Spec
-from golden.tiles import half
-from hw.layouts import addressing, config_word, tile_write
-from hw.registers import DATA_WIDTH, INDEX_WIDTH, Region
-from hw.system.segments import Kind, segment
+from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
+from shiftbook.golden.tiles import half
+from shiftbook.hw.layouts import addressing, config_word, tile_write
+from shiftbook.hw.registers import DATA_WIDTH, INDEX_WIDTH, Region
+from shiftbook.hw.system.segments import Kind, segment
 
 
 class Way(NamedTuple):

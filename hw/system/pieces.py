@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth import Cat, Const, Value
 
-from golden.spec import ACTIVATION_WIDTH, Spec
+from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
 
 
 class Pieces:

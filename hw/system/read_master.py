@@ -7,8 +7,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
-from hw.system.interfaces import (
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.system.interfaces import (
     Reader,
     answer,
     beat_address_width,
@@ -16,7 +16,7 @@ from hw.system.interfaces import (
     read_request,
     stream_count,
 )
-from hw.system.parity import odd_parity
+from shiftbook.hw.system.parity import odd_parity
 
 IN_FLIGHT = 12
 """Longest bursts whose beats may be on their way: more would make urgent ones wait behind them."""

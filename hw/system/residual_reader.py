@@ -7,10 +7,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, PARTIAL_WIDTH, Spec
-from hw.system.groups import Groups
-from hw.system.interfaces import TILE_WIDTH, Reader, answer, beat_address_width, read_request
-from hw.system.pieces import Pieces
+from shiftbook.golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, PARTIAL_WIDTH, Spec
+from shiftbook.hw.system.groups import Groups
+from shiftbook.hw.system.interfaces import TILE_WIDTH, Reader, answer, beat_address_width, read_request
+from shiftbook.hw.system.pieces import Pieces
 
 GROUPS = 4
 """Groups of channels in the buffer: two pass while the answer to a request is on its way, one is taken."""

@@ -7,7 +7,7 @@ from enum import IntEnum
 from amaranth import signed
 from amaranth.lib import data
 
-from golden.spec import MAX_RING, Spec
+from shiftbook.golden.spec import MAX_RING, Spec
 
 
 class Kind(IntEnum):

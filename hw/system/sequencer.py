@@ -10,11 +10,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.enum import Enum
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
-from hw.layouts import config_word
-from hw.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
-from hw.system.crc import WIDTH, Crc
-from hw.system.interfaces import beat_address_width, read_request
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.layouts import config_word
+from shiftbook.hw.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
+from shiftbook.hw.system.crc import WIDTH, Crc
+from shiftbook.hw.system.interfaces import beat_address_width, read_request
 
 MAGIC = 0x6B624853
 """First word of a program: "SHbk"."""

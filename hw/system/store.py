@@ -7,11 +7,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, Spec
-from hw.system.groups import Groups
-from hw.system.interfaces import TILE_WIDTH, beat_address_width, parity_bits
-from hw.system.parity import odd_parity
-from hw.system.pieces import Pieces
+from shiftbook.golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, Spec
+from shiftbook.hw.system.groups import Groups
+from shiftbook.hw.system.interfaces import TILE_WIDTH, beat_address_width, parity_bits
+from shiftbook.hw.system.parity import odd_parity
+from shiftbook.hw.system.pieces import Pieces
 
 OUTSTANDING = 256
 """Bursts that can be written and not yet acknowledged; nothing but a counter is kept of them."""

@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
+from shiftbook.golden.spec import Spec
 
 
 class StreamBuffer(wiring.Component):

@@ -9,11 +9,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
-from hw.layouts import config_word
-from hw.registers import INDEX_WIDTH, Region
-from hw.system.crc import WIDTH, Crc
-from hw.system.interfaces import (
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.layouts import config_word
+from shiftbook.hw.registers import INDEX_WIDTH, Region
+from shiftbook.hw.system.crc import WIDTH, Crc
+from shiftbook.hw.system.interfaces import (
     LENGTH_WIDTH,
     TILE_WIDTH,
     Reader,

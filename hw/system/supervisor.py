@@ -6,8 +6,8 @@ from amaranth import Elaboratable, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.system.interfaces import Response
-from hw.system.sequencer import Fault
+from shiftbook.hw.system.interfaces import Response
+from shiftbook.hw.system.sequencer import Fault
 
 STEP_SHIFT = 12
 """A step of the program may take the cycles of ``patience`` shifted left by this."""

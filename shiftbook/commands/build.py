@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from golden.errors import ShiftbookError
-from golden.files import check_folder_writable, json_text, write_files
 from shiftbook.console import progress_bar, table
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import check_folder_writable, json_text, write_files
 from shiftbook.options import Bus, BusParity, Checkpoint, Lanes, Preset, make_spec
 
 IMAGE, MAP, HEADER, VERILOG = "image.bin", "map.json", "shiftbook.h", "accelerator.v"
@@ -53,11 +53,11 @@ def build(
     """
     if not (math.isfinite(period) and period > 0):
         raise ShiftbookError(f"--period must be a number of nanoseconds above 0, such as 10, not {period:g}")
-    from golden.checkpoint import load
-    from golden.support import check_runnable
-    from sim import board, image, project
-    from sim.expected import FILES, bench_files
-    from sim.header import address_map, c_header
+    from shiftbook.golden.checkpoint import load
+    from shiftbook.golden.support import check_runnable
+    from shiftbook.sim import board, image, project
+    from shiftbook.sim.expected import FILES, bench_files
+    from shiftbook.sim.header import address_map, c_header
 
     network = load(checkpoint)
     spec = make_spec(preset, lanes, network.slots, bus, bus_parity)

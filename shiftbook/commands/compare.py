@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from golden.errors import ShiftbookError
-from golden.files import check_writable, write_json
 from shiftbook.console import Progress, progress_bar, table
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import check_writable, write_json
 from shiftbook.options import Bus, Json, Lanes, make_spec
 
 if TYPE_CHECKING:
-    from frontend.data import Dataset
-    from golden.network import Network
-    from golden.spec import Spec
     from shiftbook.comparison import Load
+    from shiftbook.frontend.data import Dataset
+    from shiftbook.golden.network import Network
+    from shiftbook.golden.spec import Spec
 
 Row = dict[str, Any]
 
@@ -76,11 +76,11 @@ def compare(
       shiftbook compare int8.ckpt focused.ckpt --gates gates.json --rtl --data digits --json compare.json
     """
     check_writable(json_file)
-    from frontend import data as datasets
-    from golden.checkpoint import network_of, read
-    from golden.sizes import stored_sizes
     from shiftbook.comparison import cheapest, relate, stored
-    from synth.gates import ENGINES
+    from shiftbook.frontend import data as datasets
+    from shiftbook.golden.checkpoint import network_of, read
+    from shiftbook.golden.sizes import stored_sizes
+    from shiftbook.synth.gates import ENGINES
 
     wanted = _engines(engines, list(ENGINES))
     spec_of = {engine: make_spec(ENGINES[engine], lanes, bus=bus) for engine in wanted}
@@ -137,7 +137,7 @@ def _engines(text: str | None, known: list[str]) -> list[str]:
 def _gates(file: Path | None, lanes: str, engines: list[str], progress: Progress) -> dict[str, Row]:
     """What the gate report says of each engine, from a file or from synthesis."""
     if file is None:
-        from synth.gates import gate_report
+        from shiftbook.synth.gates import gate_report
 
         grid = make_spec("default", lanes)
         report = gate_report(

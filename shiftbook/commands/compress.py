@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from frontend.schedule import BATCH, PEAK_RATE
-from golden.errors import ShiftbookError
-from golden.files import check_writable, write_json
-from golden.spec import DEFAULT
 from shiftbook.console import progress_bar
+from shiftbook.frontend.schedule import BATCH, PEAK_RATE
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.spec import DEFAULT
 from shiftbook.options import Crop, Json, Resize
 
 if TYPE_CHECKING:
-    from frontend.compress import Report
-    from frontend.tensor_train.plan import Plan
+    from shiftbook.frontend.compress import Report
+    from shiftbook.frontend.tensor_train.plan import Plan
 
 CoreScheme = Literal["focused", "shift", "int8", "additive", "product", "kernel"]
 SchemeName = Literal[CoreScheme, "tensor-train"]
@@ -348,11 +348,11 @@ def compress(
     spec = replace(DEFAULT, slots=slots)
     trains = epochs or admm_epochs or core_epochs
     state = output.with_name(output.name + ".training") if trains else None
-    from frontend.compress import compress as run
-    from frontend.data import Frame
-    from frontend.prune import Balance
-    from frontend.schemes import make
-    from frontend.train import Recipe
+    from shiftbook.frontend.compress import compress as run
+    from shiftbook.frontend.data import Frame
+    from shiftbook.frontend.prune import Balance
+    from shiftbook.frontend.schemes import make
+    from shiftbook.frontend.train import Recipe
 
     frame = Frame(resize, crop)
     plan = _plan(scheme, given)
@@ -399,7 +399,7 @@ def compress(
 
 def _plan(scheme: str, given: dict[str, Any]) -> Plan | None:
     """How to decompose layers; options that are None take their defaults."""
-    from frontend.tensor_train.plan import Plan, parse_factors, parse_ranks
+    from shiftbook.frontend.tensor_train.plan import Plan, parse_factors, parse_ranks
 
     given = {name: value for name, value in given.items() if value is not None}
     if scheme != TENSOR_TRAIN:
@@ -428,7 +428,7 @@ def _resumable(state: Path | None) -> Iterator[None]:
 
 def summary(report: Report) -> str:
     """The report for people."""
-    from golden.decomposed import decomposed_layers, savings
+    from shiftbook.golden.decomposed import decomposed_layers, savings
 
     sizes, facts = report.sizes, report.network.facts
     size = f"ratio {sizes.ratio:.2f}x, {sizes.bits_per_weight:.3f} bits a weight, {report.seconds:.0f} s"

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golden.errors import ShiftbookError
-from golden.files import check_writable, make_folder, write_json
-from golden.network import Network
-from golden.spec import Spec
 from shiftbook.commands.compress import summary
 from shiftbook.commands.inspect import inspect_report, size_table
 from shiftbook.commands.run import mean_utilization, modelled_layers, run_report, run_table
 from shiftbook.console import Progress, progress_bar, table
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import check_writable, make_folder, write_json
+from shiftbook.golden.network import Network
+from shiftbook.golden.spec import Spec
 from shiftbook.options import Json, Lanes, make_spec
 
 if TYPE_CHECKING:
-    from frontend.compress import Report
+    from shiftbook.frontend.compress import Report
 
 SOURCE = "zoo:digits"
 DATA = "digits"
@@ -69,7 +69,7 @@ def demo(
     typer.echo(summary(compressed))
 
     with _step("2/5 what the checkpoint stores"):
-        from golden.checkpoint import load
+        from shiftbook.golden.checkpoint import load
 
         network = load(compressed.path)
         write_json(output / "inspect.json", inspect_report(compressed.path, network, compressed.sizes))
@@ -118,7 +118,7 @@ def _compress(path: Path, seed: int, spec: Spec) -> Report:
     with _step(
         f"1/5 train {SOURCE}, compress it to {BITS}-bit {SCHEME} at {100 * DENSITY:.0f} %"
     ) as progress:
-        from frontend.compress import compress
+        from shiftbook.frontend.compress import compress
 
         return compress(
             SOURCE,
@@ -135,7 +135,7 @@ def _compress(path: Path, seed: int, spec: Spec) -> Report:
 
 def _count_gates(spec: Spec) -> dict[str, Any]:
     with _step("4/5 gates of this engine and of its rivals") as progress:
-        from synth.gates import gate_report
+        from shiftbook.synth.gates import gate_report
 
         return gate_report(
             (spec.rows, spec.cols),
@@ -144,7 +144,7 @@ def _count_gates(spec: Spec) -> dict[str, Any]:
 
 
 def _simulate(network: Network, images: int, spec: Spec, progress: Progress) -> dict[str, Any]:
-    from frontend.data import load
+    from shiftbook.frontend.data import load
 
     dataset = load(DATA, "test", limit=images, progress=progress)
     return run_report(network, dataset, spec, "rtl", wave=None, progress=progress)
@@ -152,7 +152,7 @@ def _simulate(network: Network, images: int, spec: Spec, progress: Progress) -> 
 
 def _engine(name: str, network: Network, gates: dict[str, Any], lanes: str) -> Row:
     """What this network takes on one engine of the gate report."""
-    from synth.gates import ENGINES
+    from shiftbook.synth.gates import ENGINES
 
     layers = modelled_layers(network, make_spec(ENGINES[name], lanes, network.slots))
     cycles = None if any("note" in layer for layer in layers) else sum(layer["cycles"] for layer in layers)

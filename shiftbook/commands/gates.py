@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golden.errors import ShiftbookError
-from golden.files import check_writable, write_json
 from shiftbook.console import print_rich, progress_bar
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import check_writable, write_json
 from shiftbook.options import Bus, BusParity, Json, make_spec
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from synth.measure import Progress
+    from shiftbook.synth.measure import Progress
 
 Result = tuple[dict[str, Any], "RenderableType"]
 """A report, and the table of it."""
@@ -192,8 +192,8 @@ def _check(reports: dict[str, Any], options: dict[str, Any]) -> None:
 
 
 def _engines(lanes: str, engines: list[str] | None, progress: Progress, **options: Any) -> Result:
-    from synth.gates import ENGINES, gate_report
-    from synth.report import gate_table
+    from shiftbook.synth.gates import ENGINES, gate_report
+    from shiftbook.synth.report import gate_table
 
     spec = make_spec("default", lanes, bus=options["bus"])
     grid = (spec.rows, spec.cols)
@@ -202,8 +202,8 @@ def _engines(lanes: str, engines: list[str] | None, progress: Progress, **option
 
 
 def _placed(chip: str, lanes: str | None, engines: list[str] | None, progress: Progress) -> Result:
-    from synth.fpga_report import fpga_report, fpga_table
-    from synth.gates import COMPARED
+    from shiftbook.synth.fpga_report import fpga_report, fpga_table
+    from shiftbook.synth.gates import COMPARED
 
     spec = make_spec("default", lanes) if lanes else None
     grid = (spec.rows, spec.cols) if spec else None
@@ -212,8 +212,8 @@ def _placed(chip: str, lanes: str | None, engines: list[str] | None, progress: P
 
 
 def _paper_layer(channels: int | None, weights: Path | None, progress: Progress) -> Result:
-    from synth.layer_report import paper_table
-    from synth.paper_layer import SLICE, paper_layer_report
+    from shiftbook.synth.layer_report import paper_table
+    from shiftbook.synth.paper_layer import SLICE, paper_layer_report
 
     channels = SLICE if channels is None else channels
     report = paper_layer_report(weights=weights, channels=channels, progress=progress)
@@ -223,8 +223,8 @@ def _paper_layer(channels: int | None, weights: Path | None, progress: Progress)
 def _unrolled(
     checkpoint: Path, layer: str, channels: int | None, weights: Path | None, progress: Progress
 ) -> Result:
-    from synth.checkpoint_layer import checkpoint_layer_report
-    from synth.layer_report import layer_table
+    from shiftbook.synth.checkpoint_layer import checkpoint_layer_report
+    from shiftbook.synth.layer_report import layer_table
 
     report = checkpoint_layer_report(checkpoint, layer, channels=channels, weights=weights, progress=progress)
     return report, layer_table(report)

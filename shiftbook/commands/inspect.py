@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from golden.files import check_writable, write_json
 from shiftbook.console import table
+from shiftbook.golden.files import check_writable, write_json
 from shiftbook.options import Checkpoint, Json
 
 if TYPE_CHECKING:
-    from golden.decomposed import DecomposedLayer, Savings
-    from golden.network import Network
-    from golden.sizes import LayerSize, Sizes
+    from shiftbook.golden.decomposed import DecomposedLayer, Savings
+    from shiftbook.golden.network import Network
+    from shiftbook.golden.sizes import LayerSize, Sizes
 
 
 def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
@@ -50,9 +50,9 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
       shiftbook inspect digits.ckpt --json sizes.json
     """
     check_writable(json_file)
-    from golden.checkpoint import network_of, read
-    from golden.decomposed import decomposed_layers, savings
-    from golden.sizes import stored_sizes
+    from shiftbook.golden.checkpoint import network_of, read
+    from shiftbook.golden.decomposed import decomposed_layers, savings
+    from shiftbook.golden.sizes import stored_sizes
 
     contents = read(checkpoint)
     network = network_of(contents, checkpoint)
@@ -92,8 +92,8 @@ def inspect_report(checkpoint: Path, network: Network, sizes: Sizes) -> dict[str
 
 def _distributions(network: Network) -> list[dict[str, object]]:
     """Of each layer with weights; ``mixture`` is what compress fitted, where the checkpoint says it."""
-    from golden.distribution import MIXTURES, distribution
-    from golden.network import Conv
+    from shiftbook.golden.distribution import MIXTURES, distribution
+    from shiftbook.golden.network import Conv
 
     mixtures = network.facts.get(MIXTURES)
     known = mixtures if isinstance(mixtures, dict) else {}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from golden.errors import ShiftbookError
-from golden.files import check_writable, make_folder, write_bytes, write_text
 from shiftbook.console import progress_bar
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import check_writable, make_folder, write_bytes, write_text
 
 if TYPE_CHECKING:
     from shiftbook.report.plot import Plot

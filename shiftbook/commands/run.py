@@ -10,15 +10,15 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from golden.errors import ShiftbookError
-from golden.files import check_writable, write_json
-from golden.network import Network
-from golden.spec import Spec
 from shiftbook.console import Progress, progress_bar, table
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.network import Network
+from shiftbook.golden.spec import Spec
 from shiftbook.options import Bus, BusParity, Checkpoint, Crop, Data, Json, Lanes, Preset, Resize, make_spec
 
 if TYPE_CHECKING:
-    from frontend.data import Dataset
+    from shiftbook.frontend.data import Dataset
 
 UTILIZATION = "a lane owns an output pixel: where a layer has fewer pixels than lanes, utilization stays low"
 SHOWN_PREDICTIONS = 10
@@ -97,8 +97,8 @@ def run(
     if weights is not None and source is None:
         raise ShiftbookError("--weights are those of the float network: add --float SOURCE")
     spec = make_spec(preset, lanes, bus=bus, bus_parity=bus_parity)
-    from frontend import data as datasets
-    from golden.checkpoint import load
+    from shiftbook.frontend import data as datasets
+    from shiftbook.golden.checkpoint import load
 
     network = load(checkpoint)
     spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
@@ -154,7 +154,7 @@ def _float_answers(
     network: Network, dataset: Dataset, source: str, weights: Path | None, progress: Progress
 ) -> Labels:
     """The classes that the float network gives the images."""
-    from frontend.reference import float_answers
+    from shiftbook.frontend.reference import float_answers
 
     progress("float network", 0, 1)
     answers = float_answers(network, dataset.images, source, weights, progress)
@@ -172,8 +172,8 @@ def _against(answers: Labels, report: dict[str, Any], labels: Labels | None) -> 
 
 def _labels(dataset: Dataset, network: Network) -> Labels | None:
     """The data's labels by the network's own numbers: by name where both sides name their classes."""
-    from frontend.data import check_labels
-    from golden.validate import shapes
+    from shiftbook.frontend.data import check_labels
+    from shiftbook.golden.validate import shapes
 
     if dataset.labels is None:
         return None
@@ -193,7 +193,7 @@ def golden_accuracy(network: Network, dataset: Dataset, progress: Progress) -> f
 
 
 def _run_golden(network: Network, images: Images, progress: Progress) -> Images:
-    from golden import executor
+    from shiftbook.golden import executor
 
     done = 0
 
@@ -212,8 +212,8 @@ def _run_rtl(
 
     Returning means that there was no mismatch: the first one ends the run.
     """
-    from sim.driver import Mismatch, run_rtl
-    from sim.simulator import SimulationError
+    from shiftbook.sim.driver import Mismatch, run_rtl
+    from shiftbook.sim.simulator import SimulationError
 
     building = True
 
@@ -257,9 +257,9 @@ def _run_rtl(
 
 def modelled_layers(network: Network, spec: Spec) -> list[Layer]:
     """Cycles of one image from the cycle model; a single entry with a note where a layer cannot be run."""
-    from golden.cycles import utilization
-    from golden.support import check_runnable
-    from sim.image import build
+    from shiftbook.golden.cycles import utilization
+    from shiftbook.golden.support import check_runnable
+    from shiftbook.sim.image import build
 
     try:
         check_runnable(network, spec)
@@ -344,8 +344,8 @@ def mean_utilization(layers: list[Layer]) -> float:
 
 def _of_convolutions(network: Network, layers: list[Layer]) -> float | None:
     """The same over the convolutions whose output has more than a pixel; None where there are none."""
-    from golden.network import Conv
-    from golden.validate import shapes
+    from shiftbook.golden.network import Conv
+    from shiftbook.golden.validate import shapes
 
     sizes = shapes(network)
     chosen = {n.name for n in network.nodes if isinstance(n, Conv) and sizes[n.name][:2] != (1, 1)}

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from golden.errors import ShiftbookError
-from golden.files import check_writable, write_json, write_text
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import check_writable, write_json, write_text
 from shiftbook.options import Bus, BusParity, Json, Lanes, Preset, make_spec
 
 Part = Literal["accelerator", "engine"]
@@ -42,9 +42,9 @@ def verilog(
         raise ShiftbookError("the engine has no bus: --bus-parity needs --part accelerator")
     check_writable(output, json_file)
     spec = make_spec(preset, lanes, bus=bus, bus_parity=bus_parity)
-    from hw.engine import Engine
-    from hw.system.accelerator import Accelerator
-    from hw.verilog import emit
+    from shiftbook.hw.engine import Engine
+    from shiftbook.hw.system.accelerator import Accelerator
+    from shiftbook.hw.verilog import emit
 
     text = emit(Engine(spec) if part == "engine" else Accelerator(spec), part)
     write_text(output, text)

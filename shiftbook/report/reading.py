@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 from shiftbook.report.schema import Comparison, Compression, Gates, Inspection, Record, Run, printable
 
 Kind = TypeVar("Kind", bound=Record)

@@ -9,7 +9,7 @@ import importlib
 import inspect
 import pkgutil
 
-from synth.units.unit import Unit
+from shiftbook.synth.units.unit import Unit
 
 
 def available() -> dict[str, type[Unit]]:

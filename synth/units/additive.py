@@ -9,8 +9,8 @@ import numpy as np
 from amaranth import Array, Signal, Value, unsigned
 from amaranth.lib import data
 
-from synth.units.shift import Shift
-from synth.units.unit import Ints, Unit, total
+from shiftbook.synth.units.shift import Shift
+from shiftbook.synth.units.unit import Ints, Unit, total
 
 BOOKS, CODEWORDS, DIM = 2, 16, 9
 """M, K, d: a vector is one 3 x 3 kernel. More words would exceed the 65,536 port bits of Amaranth."""

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from amaranth import Value, unsigned
 
-from hw.lane import add_up
-from synth.units.unit import Ints, Unit
+from shiftbook.hw.lane import add_up
+from shiftbook.synth.units.unit import Ints, Unit
 
 
 class LqNet(Unit):

@@ -8,11 +8,11 @@ from amaranth import Cat, Elaboratable, Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import DEFAULT
-from hw.huffman import CodeTable, HuffmanDecoder
-from hw.layouts import memory_write
-from hw.registers import Region
-from synth.units.focused import Focused
+from shiftbook.golden.spec import DEFAULT
+from shiftbook.hw.huffman import CodeTable, HuffmanDecoder
+from shiftbook.hw.layouts import memory_write
+from shiftbook.hw.registers import Region
+from shiftbook.synth.units.focused import Focused
 
 CODES = replace(
     DEFAULT, code_symbols=1 << Focused.weight.size, codebook_rows=1 << Focused.weight.size, codebooks=1

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from amaranth import Cat, Value
 from amaranth.lib import data
 
-from synth.units.shift import Shift4, power, signed_term
-from synth.units.unit import Ints, Unit, fields
+from shiftbook.synth.units.shift import Shift4, power, signed_term
+from shiftbook.synth.units.unit import Ints, Unit, fields
 
 MEAN = 4
 """Exponent of the components' means, as in the project's 5-bit focused scheme."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from amaranth import Value, signed
 
-from golden import bits
-from synth.units.unit import Ints, Unit
+from shiftbook.golden import bits
+from shiftbook.synth.units.unit import Ints, Unit
 
 
 class Int8(Unit):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth import Cat, Value
 from amaranth.lib import data
 
-from synth.units.unit import Ints, Unit, fields
+from shiftbook.synth.units.unit import Ints, Unit, fields
 
 
 class Shift(Unit):

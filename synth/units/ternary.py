@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from amaranth import Value
 from amaranth.lib import data
 
-from synth.units.unit import Ints, Unit, fields
+from shiftbook.synth.units.unit import Ints, Unit, fields
 
 
 class Ternary(Unit):

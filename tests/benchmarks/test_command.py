@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.command import start
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 
 def test_a_refusal_is_one_line() -> None:

@@ -7,7 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from benchmarks.lookup_lane import LookupLane
-from golden.spec import PRESETS
+from shiftbook.golden.spec import PRESETS
 from tests.hw.rows import correction, factor, random_row
 
 SLOTS, VECTORS, CODEWORDS, ROWS, CHANNELS, BOOKS = 2, 6, 5, 3, 7, 2

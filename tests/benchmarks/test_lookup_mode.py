@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.lookup_mode import Layer, direct_cycles, lookup_cycles
-from golden.spec import DEFAULT
+from shiftbook.golden.spec import DEFAULT
 
 SPEC = replace(DEFAULT, rows=2, cols=2, slots=2, requantizers=4)
 ROWS = np.array([[3, 5, 0]])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results import documents, render
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 
 TABLE = "before\n<!-- table: {} -->\n| typed |\n<!-- end of table -->\nafter\n"
 

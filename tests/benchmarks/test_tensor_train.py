@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.tensor_train import check_kept
-from frontend.tensor_train.plan import Plan
-from golden.errors import ShiftbookError
+from shiftbook.frontend.tensor_train.plan import Plan
+from shiftbook.golden.errors import ShiftbookError
 
 PLAN = Plan(ratio=6.8, admm_epochs=6, core_epochs=12, core_rate=0.01)
 

@@ -19,16 +19,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden import executor
-from golden.network import Network
-from golden.spec import Spec
-from hw.system.host_map import Host as Register
-from hw.system.host_port import START
-from hw.system.interfaces import Response
-from hw.system.sequencer import Fault, header_words
-from sim import image
-from sim.host import REFUSED, AcceleratorError, HostDriver, RegisterError
-from sim.session import Session
+from shiftbook.golden import executor
+from shiftbook.golden.network import Network
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.system.host_map import Host as Register
+from shiftbook.hw.system.host_port import START
+from shiftbook.hw.system.interfaces import Response
+from shiftbook.hw.system.sequencer import Fault, header_words
+from shiftbook.sim import image
+from shiftbook.sim.host import REFUSED, AcceleratorError, HostDriver, RegisterError
+from shiftbook.sim.session import Session
 from tests.faults.damage import DAMAGES, Damage
 from tests.golden.test_executor import small_network
 from tests.sim.networks import IMAGES, SMALL, drawn

@@ -10,12 +10,12 @@ from amaranth.hdl import Assume, Cover
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-import hw.system.read_master
-import hw.system.store
-from golden.spec import DEFAULT
-from hw.system.interfaces import ADDRESS_WIDTH
-from hw.system.read_master import ReadMaster
-from hw.system.store import Store
+import shiftbook.hw.system.read_master
+import shiftbook.hw.system.store
+from shiftbook.golden.spec import DEFAULT
+from shiftbook.hw.system.interfaces import ADDRESS_WIDTH
+from shiftbook.hw.system.read_master import ReadMaster
+from shiftbook.hw.system.store import Store
 from tests.formal.axi_rules import INCR, AxiRules, axi
 from tests.formal.checks import drive_freely
 from tests.formal.mutants import mutant
@@ -214,11 +214,11 @@ WRITERS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), READERS.values(), ids=READERS)
 def test_wrong_readers(right: str, wrong: str, message: str) -> None:
-    wrong_master = mutant(hw.system.read_master, right, wrong)
+    wrong_master = mutant(shiftbook.hw.system.read_master, right, wrong)
     refute(reading(wrong_master.ReadMaster(SPEC))[0], message, 12)
 
 
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), WRITERS.values(), ids=WRITERS)
 def test_wrong_writers(right: str, wrong: str, message: str) -> None:
-    refute(writing(mutant(hw.system.store, right, wrong).Store(SPEC))[0], message, 14)
+    refute(writing(mutant(shiftbook.hw.system.store, right, wrong).Store(SPEC))[0], message, 14)

@@ -8,10 +8,10 @@ import pytest
 from amaranth import Const, Module, Mux, Signal, Value
 from amaranth.hdl import Assert, Assume
 
-import hw.huffman
-from golden.spec import DEFAULT, Spec
-from hw.huffman import HuffmanDecoder
-from hw.registers import Region
+import shiftbook.hw.huffman
+from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.hw.huffman import HuffmanDecoder
+from shiftbook.hw.registers import Region
 from tests.formal.checks import assert_steady, drive_freely, past, something
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
@@ -236,7 +236,7 @@ STEPS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), STEPS.values(), ids=STEPS)
 def test_mutant_steps(right: str, wrong: str, message: str) -> None:
-    decoder = mutant(hw.huffman, right, wrong).HuffmanDecoder(SMALL, Region.GAP_CODE)
+    decoder = mutant(shiftbook.hw.huffman, right, wrong).HuffmanDecoder(SMALL, Region.GAP_CODE)
     refute(decodes(decoder), message)
 
 
@@ -277,5 +277,5 @@ STREAMS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), STREAMS.values(), ids=STREAMS)
 def test_mutant_streams(right: str, wrong: str, message: str) -> None:
-    decoder = mutant(hw.huffman, right, wrong).HuffmanDecoder(SMALL, Region.CODE_CODE)
+    decoder = mutant(shiftbook.hw.huffman, right, wrong).HuffmanDecoder(SMALL, Region.CODE_CODE)
     refute(hands_out(decoder, invariants=False), message)

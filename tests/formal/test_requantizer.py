@@ -9,10 +9,10 @@ import pytest
 from amaranth import Module, Mux, Signal, Value, signed
 from amaranth.hdl import Assert, Assume
 
-import hw.requantizer
-from golden.spec import ACTIVATION_WIDTH, DEFAULT, FRACTION, LEAST_SHIFT, RESIDUAL_WIDTH, Spec
-from hw.registers import OFFSET_WIDTH
-from hw.requantizer import Requantizer, saturating_shift
+import shiftbook.hw.requantizer
+from shiftbook.golden.spec import ACTIVATION_WIDTH, DEFAULT, FRACTION, LEAST_SHIFT, RESIDUAL_WIDTH, Spec
+from shiftbook.hw.registers import OFFSET_WIDTH
+from shiftbook.hw.requantizer import Requantizer, saturating_shift
 from tests.formal.checks import anything, drive_freely
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
@@ -139,7 +139,7 @@ PRODUCTS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), PRODUCTS.values(), ids=PRODUCTS)
 def test_mutant_products(right: str, wrong: str, message: str) -> None:
-    refute(multiplies(mutant(hw.requantizer, right, wrong).Requantizer(NARROW)), message, 2)
+    refute(multiplies(mutant(shiftbook.hw.requantizer, right, wrong).Requantizer(NARROW)), message, 2)
 
 
 RESULTS = {
@@ -164,7 +164,7 @@ RESULTS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong"), RESULTS.values(), ids=RESULTS)
 def test_mutant_results(right: str, wrong: str) -> None:
-    requantizer = mutant(hw.requantizer, right, wrong).Requantizer(NARROW)
+    requantizer = mutant(shiftbook.hw.requantizer, right, wrong).Requantizer(NARROW)
     refute(requantized(requantizer), "the result is wrong", 2)
 
 
@@ -182,5 +182,5 @@ SHIFTS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong"), SHIFTS.values(), ids=SHIFTS)
 def test_mutant_shifts(right: str, wrong: str) -> None:
-    shift_of = mutant(hw.requantizer, right, wrong).saturating_shift
+    shift_of = mutant(shiftbook.hw.requantizer, right, wrong).saturating_shift
     refute(saturated(shift_of, 34, 5, 10), "the shifted value is wrong", 1)

@@ -19,16 +19,16 @@ from amaranth.hdl._ast import AnySeq
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-import hw.system.accelerator
-import hw.system.host_port
-import hw.system.sequencer
-import hw.system.supervisor
-from hw.system.accelerator import Accelerator
-from hw.system.host_map import EVENTS, Host
-from hw.system.host_port import SLVERR
-from hw.system.read_master import ReadMaster
-from hw.system.sequencer import WORD_WIDTH, State, header_words
-from hw.system.supervisor import STEP_SHIFT
+import shiftbook.hw.system.accelerator
+import shiftbook.hw.system.host_port
+import shiftbook.hw.system.sequencer
+import shiftbook.hw.system.supervisor
+from shiftbook.hw.system.accelerator import Accelerator
+from shiftbook.hw.system.host_map import EVENTS, Host
+from shiftbook.hw.system.host_port import SLVERR
+from shiftbook.hw.system.read_master import ReadMaster
+from shiftbook.hw.system.sequencer import WORD_WIDTH, State, header_words
+from shiftbook.hw.system.supervisor import STEP_SHIFT
 from tests.formal.checks import drive_freely, past
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
@@ -206,28 +206,28 @@ def test_the_bus_grants_no_more_than_was_asked_for() -> None:
 
 MUTANTS = {
     "a start while busy": (
-        hw.system.host_port,
+        shiftbook.hw.system.host_port,
         "command == START, ~self.occupied,",
         "command == START, 1,",
         "starts",
         "a start while something runs|a refusal",
     ),
     "registers are not kept": (
-        hw.system.host_port,
+        shiftbook.hw.system.host_port,
         "with m.If(starts):\n            m.d.sync += [getattr",
         "with m.If(1):\n            m.d.sync += [getattr",
         "latched",
         "changed while a program runs",
     ),
     "a fault tells nobody": (
-        hw.system.host_port,
+        shiftbook.hw.system.host_port,
         "happened = Cat(self.finished, self.fault.any(),",
         "happened = Cat(self.finished, 0,",
         "ends",
         "a fault without an event",
     ),
     "the header is forgotten": (
-        hw.system.sequencer,
+        shiftbook.hw.system.sequencer,
         "missing.eq(missing - request.granted)",
         "missing.eq(missing)",
         "asks",
@@ -243,7 +243,7 @@ def test_wrong_starts(
 ) -> None:
     wrong_module = mutant(module, right, wrong)
     name = {"host_port": "HostPort", "sequencer": "Sequencer"}[module.__name__.rpartition(".")[2]]
-    monkeypatch.setattr(hw.system.accelerator, name, getattr(wrong_module, name))
+    monkeypatch.setattr(shiftbook.hw.system.accelerator, name, getattr(wrong_module, name))
     refute(checker(part), message, 12)
 
 
@@ -251,7 +251,7 @@ def test_wrong_starts(
 def test_a_watchdog_that_sees_no_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a shift of 1 a step may take twice the patience; the bound is reached soon then."""
     right = "((idle == self.patience) | (age[STEP_SHIFT:] == self.patience))"
-    wrong_module = mutant(hw.system.supervisor, right, "(idle == self.patience)")
-    monkeypatch.setattr(hw.system.accelerator, "Supervisor", wrong_module.Supervisor)
+    wrong_module = mutant(shiftbook.hw.system.supervisor, right, "(idle == self.patience)")
+    monkeypatch.setattr(shiftbook.hw.system.accelerator, "Supervisor", wrong_module.Supervisor)
     monkeypatch.setattr("tests.formal.test_start.STEP_SHIFT", 1)
     refute(checker("ends"), "a step that does not end", 14)

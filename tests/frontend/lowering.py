@@ -4,16 +4,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from frontend.batches import normalize
-from frontend.calibrate import calibrate
-from frontend.graph import ConvLayer, activate
-from frontend.lower import fold_norm, lower
-from frontend.normalization import Normalization
-from frontend.schemes import get
-from frontend.trace import trace
-from frontend.train import quantize_weights
-from golden import executor
-from golden.spec import DEFAULT, FRACTION
+from shiftbook.frontend.batches import normalize
+from shiftbook.frontend.calibrate import calibrate
+from shiftbook.frontend.graph import ConvLayer, activate
+from shiftbook.frontend.lower import fold_norm, lower
+from shiftbook.frontend.normalization import Normalization
+from shiftbook.frontend.schemes import get
+from shiftbook.frontend.trace import trace
+from shiftbook.frontend.train import quantize_weights
+from shiftbook.golden import executor
+from shiftbook.golden.spec import DEFAULT, FRACTION
 from tests.frontend.models import lively
 
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from frontend.batches import augment, batch_count, batch_size, batches, normalize
-from frontend.calibrate import calibrate
-from frontend.finetune import Recipe
-from frontend.graph import Graph
-from frontend.trace import trace
-from frontend.train import accuracy
+from shiftbook.frontend.batches import augment, batch_count, batch_size, batches, normalize
+from shiftbook.frontend.calibrate import calibrate
+from shiftbook.frontend.finetune import Recipe
+from shiftbook.frontend.graph import Graph
+from shiftbook.frontend.trace import trace
+from shiftbook.frontend.train import accuracy
 
 
 def images(count=50, shape=(16, 8, 3)):

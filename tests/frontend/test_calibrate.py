@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from frontend.calibrate import (
+from shiftbook.frontend.calibrate import (
     BINS,
     Affine,
     Histogram,
@@ -16,9 +16,9 @@ from frontend.calibrate import (
     observe_histograms,
     observe_ranges,
 )
-from frontend.graph import INPUT
-from frontend.trace import trace
-from golden.errors import ShiftbookError
+from shiftbook.frontend.graph import INPUT
+from shiftbook.frontend.trace import trace
+from shiftbook.golden.errors import ShiftbookError
 from tests.frontend.models import Residual, lively, small
 
 

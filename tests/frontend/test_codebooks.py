@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from frontend.codebooks import Codebooks, alternation, fit
-from frontend.codebooks import update as update_module
-from frontend.codebooks.encode import decode, encode
-from frontend.codebooks.grid import allowed, nearest, project
-from frontend.codebooks.start import residual_kmeans
-from frontend.codebooks.update import normal_equations
-from frontend.codebooks.vectors import as_vectors, workers
-from golden.errors import ShiftbookError
-from golden.spec import DEFAULT
-from golden.terms import rows_of, term_count
+from shiftbook.frontend.codebooks import Codebooks, alternation, fit
+from shiftbook.frontend.codebooks import update as update_module
+from shiftbook.frontend.codebooks.encode import decode, encode
+from shiftbook.frontend.codebooks.grid import allowed, nearest, project
+from shiftbook.frontend.codebooks.start import residual_kmeans
+from shiftbook.frontend.codebooks.update import normal_equations
+from shiftbook.frontend.codebooks.vectors import as_vectors, workers
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.terms import rows_of, term_count
 
 KINDS = ["alike", "by vector", "by element"]
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from frontend import compensate as module
-from frontend.compensate import adapted, compensate, rounded, spared
-from frontend.layer_state import layer_states, prune_layers
-from frontend.prune import Balance
-from frontend.schemes import get
-from frontend.schemes.base import Part, channel_scales
-from frontend.trace import trace
-from frontend.train import quantize_weights
+from shiftbook.frontend import compensate as module
+from shiftbook.frontend.compensate import adapted, compensate, rounded, spared
+from shiftbook.frontend.layer_state import layer_states, prune_layers
+from shiftbook.frontend.prune import Balance
+from shiftbook.frontend.schemes import get
+from shiftbook.frontend.schemes.base import Part, channel_scales
+from shiftbook.frontend.trace import trace
+from shiftbook.frontend.train import quantize_weights
 from tests.frontend.models import Dense, Mixed, Residual, lively, small
 
 

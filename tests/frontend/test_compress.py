@@ -8,19 +8,19 @@ import pytest
 import torch
 from PIL import Image
 
-from frontend import train, zoo
-from frontend.batch_norm import refresh_statistics
-from frontend.batches import normalize
-from frontend.compress import compress
-from frontend.data import load
-from frontend.load import Source
-from frontend.normalization import Normalization, normalization_for
-from frontend.schemes import get
-from frontend.trace import trace
-from frontend.zoo.digits import Digits
-from golden import checkpoint, executor
-from golden.errors import ShiftbookError
-from golden.spec import DEFAULT
+from shiftbook.frontend import train, zoo
+from shiftbook.frontend.batch_norm import refresh_statistics
+from shiftbook.frontend.batches import normalize
+from shiftbook.frontend.compress import compress
+from shiftbook.frontend.data import load
+from shiftbook.frontend.load import Source
+from shiftbook.frontend.normalization import Normalization, normalization_for
+from shiftbook.frontend.schemes import get
+from shiftbook.frontend.trace import trace
+from shiftbook.frontend.zoo.digits import Digits
+from shiftbook.golden import checkpoint, executor
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import DEFAULT
 from tests.frontend.models import lively
 
 

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from frontend.batches import normalize
-from frontend.calibrate import calibrate
-from frontend.graph import INPUT, ConcatLayer, ConvLayer, sources
-from frontend.lower import clamps
-from frontend.subsample import Subsample
-from frontend.tie import Tie, ties
-from frontend.trace import trace
-from frontend.train import Recipe
-from golden import executor
-from golden.errors import ShiftbookError
-from golden.network import Concat
-from golden.validate import shapes
-from sim.driver import run_rtl
+from shiftbook.frontend.batches import normalize
+from shiftbook.frontend.calibrate import calibrate
+from shiftbook.frontend.graph import INPUT, ConcatLayer, ConvLayer, sources
+from shiftbook.frontend.lower import clamps
+from shiftbook.frontend.subsample import Subsample
+from shiftbook.frontend.tie import Tie, ties
+from shiftbook.frontend.trace import trace
+from shiftbook.frontend.train import Recipe
+from shiftbook.golden import executor
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Concat
+from shiftbook.golden.validate import shapes
+from shiftbook.sim.driver import run_rtl
 from tests.frontend.lowering import check_layers, lowered, random_images, real_values
 from tests.frontend.models import Dense, Mixed, lively
 from tests.frontend.test_trace import Wrapped, agree, conv

@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frontend.data import Frame, check_labels, check_shape, class_numbers, has_own_split, load, split_indices
-from golden.errors import ShiftbookError
+from shiftbook.frontend.data import (
+    Frame,
+    check_labels,
+    check_shape,
+    class_numbers,
+    has_own_split,
+    load,
+    split_indices,
+)
+from shiftbook.golden.errors import ShiftbookError
 
 PARTS = ("train", "test", "all")
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frontend.data import MAX_LABEL, load
-from golden.errors import ShiftbookError
+from shiftbook.frontend.data import MAX_LABEL, load
+from shiftbook.golden.errors import ShiftbookError
 
 SMALL = np.zeros((4, 3, 3, 1), np.uint8)
 

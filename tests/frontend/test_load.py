@@ -6,9 +6,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from frontend.load import load_model
-from frontend.zoo.digits import Digits
-from golden.errors import ShiftbookError
+from shiftbook.frontend.load import load_model
+from shiftbook.frontend.zoo.digits import Digits
+from shiftbook.golden.errors import ShiftbookError
 
 MODEL = """
 from torch import nn

@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from frontend.batches import normalize
-from frontend.calibrate import Affine
-from frontend.graph import INPUT, PoolLayer
-from frontend.lower import clamps, fixed_point, fold_norm, input_requantizer, lower
-from frontend.normalization import Normalization
-from frontend.schemes import QuantizedLayer
-from frontend.trace import trace
-from golden import executor
-from golden.errors import ShiftbookError
-from golden.integer import accumulate, requantize
-from golden.network import Conv
-from golden.spec import DEFAULT, LEAST_SHIFT
+from shiftbook.frontend.batches import normalize
+from shiftbook.frontend.calibrate import Affine
+from shiftbook.frontend.graph import INPUT, PoolLayer
+from shiftbook.frontend.lower import clamps, fixed_point, fold_norm, input_requantizer, lower
+from shiftbook.frontend.normalization import Normalization
+from shiftbook.frontend.schemes import QuantizedLayer
+from shiftbook.frontend.trace import trace
+from shiftbook.golden import executor
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.integer import accumulate, requantize
+from shiftbook.golden.network import Conv
+from shiftbook.golden.spec import DEFAULT, LEAST_SHIFT
 from tests.frontend.lowering import check_layers, lowered, random_images, real_values
 from tests.frontend.models import Residual, small
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from frontend.mixture import Mixture, fit_mixture
+from shiftbook.frontend.mixture import Mixture, fit_mixture
 
 
 def draw(share, mean, sigma, count=40000, seed=0):

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontend.narrow import narrow
+from shiftbook.frontend.narrow import narrow
 
 
 def sums(integers):

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from frontend.prune import Balance, balance_slots, density_of, masks_at, prune
-from golden.errors import ShiftbookError
+from shiftbook.frontend.prune import Balance, balance_slots, density_of, masks_at, prune
+from shiftbook.golden.errors import ShiftbookError
 
 
 def layers(seed=0):

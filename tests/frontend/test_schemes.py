@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-import frontend.schemes
-from frontend.schemes import available, get
-from frontend.schemes.focused import Focused, FocusedQuantizer
-from frontend.schemes.shift import Shift, shift_bias, shift_levels
-from golden.errors import ShiftbookError
+import shiftbook.frontend.schemes
+from shiftbook.frontend.schemes import available, get
+from shiftbook.frontend.schemes.focused import Focused, FocusedQuantizer
+from shiftbook.frontend.schemes.shift import Shift, shift_bias, shift_levels
+from shiftbook.golden.errors import ShiftbookError
 
 SCHEMES = ("focused", "int8", "shift")
 
@@ -47,9 +47,12 @@ def test_unknown_scheme():
 
 def test_a_file_dropped_into_the_package_is_a_scheme(tmp_path: Path, monkeypatch):
     (tmp_path / "doubled.py").write_text(
-        "from frontend.schemes.shift import Shift\n\n\nclass Doubled(Shift):\n    name = 'doubled'\n"
+        "from shiftbook.frontend.schemes.shift import Shift\n\n\n"
+        "class Doubled(Shift):\n    name = 'doubled'\n"
     )
-    monkeypatch.setattr(frontend.schemes, "__path__", [*frontend.schemes.__path__, str(tmp_path)])
+    monkeypatch.setattr(
+        shiftbook.frontend.schemes, "__path__", [*shiftbook.frontend.schemes.__path__, str(tmp_path)]
+    )
     assert "doubled" in available()
     assert get("doubled")(bits=4).exponents == 4
 

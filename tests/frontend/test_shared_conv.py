@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from frontend.shared_conv import SharedConv2d
-from frontend.trace import trace
-from golden.errors import ShiftbookError
-from golden.network import Conv
+from shiftbook.frontend.shared_conv import SharedConv2d
+from shiftbook.frontend.trace import trace
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Conv
 from tests.frontend.lowering import check_layers, lowered
 
 

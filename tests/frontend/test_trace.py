@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from frontend.graph import INPUT, ConvLayer, PoolLayer, SubsampleLayer
-from frontend.trace import any_layout, trace
-from frontend.zoo.digits import Digits
-from frontend.zoo.resnet20 import ResNet20
-from golden.errors import ShiftbookError
+from shiftbook.frontend.graph import INPUT, ConvLayer, PoolLayer, SubsampleLayer
+from shiftbook.frontend.trace import any_layout, trace
+from shiftbook.frontend.zoo.digits import Digits
+from shiftbook.frontend.zoo.resnet20 import ResNet20
+from shiftbook.golden.errors import ShiftbookError
 from tests.frontend.models import Residual, lively, small
 
 
@@ -245,9 +245,9 @@ def test_what_hardware_does_not_do_is_named_with_its_path(function, modules, mes
 
 
 def test_a_wrong_fusion_would_be_noticed(monkeypatch):
-    import frontend.graph
+    import shiftbook.frontend.graph
 
-    monkeypatch.setattr(frontend.graph, "activate", lambda x, activation: x)
+    monkeypatch.setattr(shiftbook.frontend.graph, "activate", lambda x, activation: x)
     with pytest.raises(ShiftbookError, match="does not compute what the model computes"):
         trace(lively(small()), (2, 8, 8))
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from frontend.finetune import FineTuning
-from frontend.layer_state import layer_states, refresh
-from frontend.schedule import stage_at
-from frontend.schemes import get
-from frontend.train import Recipe, accuracy, quantize_weights, remeasure_batch_norm
-from golden.errors import ShiftbookError
+from shiftbook.frontend.finetune import FineTuning
+from shiftbook.frontend.layer_state import layer_states, refresh
+from shiftbook.frontend.schedule import stage_at
+from shiftbook.frontend.schemes import get
+from shiftbook.frontend.train import Recipe, accuracy, quantize_weights, remeasure_batch_norm
+from shiftbook.golden.errors import ShiftbookError
 
 NORMALIZE = {"mean": (0.5,), "std": (0.25,)}
 LAYERS = ["conv1", "conv2", "linear"]

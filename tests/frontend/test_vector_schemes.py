@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from frontend.codebooks import Layout
-from frontend.codebooks.negate import negate
-from frontend.layer_state import follow, layer_states, refresh, results
-from frontend.schemes import make
-from frontend.schemes.base import Part
-from frontend.schemes.vectors import VectorQuantizer
-from frontend.surroundings import surroundings
-from frontend.trace import trace
-from frontend.train import accuracy, quantize_weights
-from golden.errors import ShiftbookError
-from golden.placement import place
-from golden.spec import DEFAULT
-from golden.vectors import integers_of
+from shiftbook.frontend.codebooks import Layout
+from shiftbook.frontend.codebooks.negate import negate
+from shiftbook.frontend.layer_state import follow, layer_states, refresh, results
+from shiftbook.frontend.schemes import make
+from shiftbook.frontend.schemes.base import Part
+from shiftbook.frontend.schemes.vectors import VectorQuantizer
+from shiftbook.frontend.surroundings import surroundings
+from shiftbook.frontend.trace import trace
+from shiftbook.frontend.train import accuracy, quantize_weights
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.placement import place
+from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.vectors import integers_of
 from tests.frontend.test_train import LAYERS, NORMALIZE, Tiny, data, model, recipe  # noqa: F401
 
 OPTIONS = {

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from frontend import zoo
-from frontend.data import load
-from frontend.progress import quiet
-from frontend.trace import trace
-from frontend.zoo.resnet20 import ResNet20
-from golden.errors import ShiftbookError
+from shiftbook.frontend import zoo
+from shiftbook.frontend.data import load
+from shiftbook.frontend.progress import quiet
+from shiftbook.frontend.trace import trace
+from shiftbook.frontend.zoo.resnet20 import ResNet20
+from shiftbook.golden.errors import ShiftbookError
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from frontend import zoo
-from frontend.batches import normalize
-from frontend.graph import PoolLayer
-from frontend.trace import trace
-from frontend.zoo.mobilenet_v2 import MobileNetV2, channels
-from frontend.zoo.resnet import resnet18, resnet50
-from frontend.zoo.vgg import VGG11
-from golden.errors import ShiftbookError
+from shiftbook.frontend import zoo
+from shiftbook.frontend.batches import normalize
+from shiftbook.frontend.graph import PoolLayer
+from shiftbook.frontend.trace import trace
+from shiftbook.frontend.zoo.mobilenet_v2 import MobileNetV2, channels
+from shiftbook.frontend.zoo.resnet import resnet18, resnet50
+from shiftbook.frontend.zoo.vgg import VGG11
+from shiftbook.golden.errors import ShiftbookError
 from tests.frontend.lowering import check_layers, lowered, random_images, real_values
 from tests.frontend.models import lively
 

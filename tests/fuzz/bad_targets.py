@@ -7,7 +7,7 @@ import time
 import warnings
 from pathlib import Path
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 from tests.fuzz.judging import loaded
 
 FAULTS = ("none", "refused", "error", "wrong", "warning", "exit", "memory", "time", "two lines")

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save as safetensors_bytes
 
-from golden import executor
-from golden.checkpoint import KEY, _sha256, finished_graph, load, serialize
-from golden.decomposed import FACT, decomposed_layers
-from golden.errors import is_plain
-from golden.graph import tensors_of
-from golden.network import Conv, Network
-from golden.sizes import layer_sizes
-from golden.spec import DEFAULT
-from golden.validate import shapes
+from shiftbook.golden import executor
+from shiftbook.golden.checkpoint import KEY, _sha256, finished_graph, load, serialize
+from shiftbook.golden.decomposed import FACT, decomposed_layers
+from shiftbook.golden.errors import is_plain
+from shiftbook.golden.graph import tensors_of
+from shiftbook.golden.network import Conv, Network
+from shiftbook.golden.sizes import layer_sizes
+from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.validate import shapes
 from tests.fuzz import reference
 from tests.fuzz.bytes_of_files import damaged
 from tests.fuzz.judging import loaded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from golden.errors import ShiftbookError, is_plain
+from shiftbook.golden.errors import ShiftbookError, is_plain
 
 Loaded = TypeVar("Loaded")
 

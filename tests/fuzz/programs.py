@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from golden.checksum import checksum
-from hw.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
-from sim.image import Image
+from shiftbook.golden.checksum import checksum
+from shiftbook.hw.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
+from shiftbook.sim.image import Image
 
 Words = list[int]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from golden.checkpoint import load
-from golden.errors import ShiftbookError
-from golden.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights
+from shiftbook.golden.checkpoint import load
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights
 
 
 def requantizer(rng, channels: int, residual: bool = False) -> Requantize:

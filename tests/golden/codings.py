@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from golden import bits, graph, packing
-from golden.huffman import HuffmanCode
-from golden.spec import DEFAULT, Spec
-from golden.streams import Statistics
+from shiftbook.golden import bits, graph, packing
+from shiftbook.golden.huffman import HuffmanCode
+from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.golden.streams import Statistics
 
 
 def even_codes(monkeypatch) -> Spec:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden import bits
-from golden.bits import Reader, Stream, Writer
-from golden.errors import ShiftbookError
+from shiftbook.golden import bits
+from shiftbook.golden.bits import Reader, Stream, Writer
+from shiftbook.golden.errors import ShiftbookError
 
 fields = st.lists(st.integers(0, 15).flatmap(lambda w: st.tuples(st.integers(0, (1 << w) - 1), st.just(w))))
 

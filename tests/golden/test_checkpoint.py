@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golden.checkpoint import load, read, save, serialize
-from golden.errors import ShiftbookError
-from golden.network import Concat
-from golden.sizes import layer_sizes
-from golden.spec import DEFAULT
+from shiftbook.golden.checkpoint import load, read, save, serialize
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Concat
+from shiftbook.golden.sizes import layer_sizes
+from shiftbook.golden.spec import DEFAULT
 from tests.golden.checkpoints import network, same
 
 

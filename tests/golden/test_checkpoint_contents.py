@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golden import checkpoint
-from golden.checkpoint import KEY, file_of, load, read, save
-from golden.errors import ShiftbookError
-from golden.spec import DEFAULT
-from golden.streams import encode
+from shiftbook.golden import checkpoint
+from shiftbook.golden.checkpoint import KEY, file_of, load, read, save
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.streams import encode
 from tests.golden.checkpoints import network, refused, same
 
 

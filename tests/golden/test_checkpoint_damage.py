@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save as safetensors_bytes
 
-from golden import checkpoint
-from golden.checkpoint import KEY, load, serialize
-from golden.errors import ShiftbookError
-from golden.network import Network
+from shiftbook.golden import checkpoint
+from shiftbook.golden.checkpoint import KEY, load, serialize
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Network
 from tests.golden.checkpoints import network, refused, same
 
 

@@ -8,7 +8,7 @@ from amaranth.lib.crc.catalog import CRC32_ISCSI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.checksum import checksum
+from shiftbook.golden.checksum import checksum
 from tests.golden.crc import crc32c
 
 words = st.lists(st.integers(0, (1 << 32) - 1), max_size=80)

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden import executor
-from golden.checkpoint import load, save
-from golden.decomposed import decomposed_layers, macs_of, savings
-from golden.errors import ShiftbookError
-from golden.network import Conv, Input, Network, Requantize, Weights
-from golden.passes import plan
-from golden.sizes import layer_sizes
-from golden.spec import DEFAULT
-from golden.support import check_runnable
+from shiftbook.golden import executor
+from shiftbook.golden.checkpoint import load, save
+from shiftbook.golden.decomposed import decomposed_layers, macs_of, savings
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Conv, Input, Network, Requantize, Weights
+from shiftbook.golden.passes import plan
+from shiftbook.golden.sizes import layer_sizes
+from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.support import check_runnable
 
 
 def conv(name, source, shape, copies=1, seed=0, **options):

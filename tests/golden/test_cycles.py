@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from golden import items
-from golden.cycles import channel_durations, pass_cycles, slot_cycles, utilization
-from golden.network import Conv
-from golden.passes import Pass, plan_layer
-from golden.spec import DEFAULT, PRESETS, Spec
-from golden.terms import rows_of
+from shiftbook.golden import items
+from shiftbook.golden.cycles import channel_durations, pass_cycles, slot_cycles, utilization
+from shiftbook.golden.network import Conv
+from shiftbook.golden.passes import Pass, plan_layer
+from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
+from shiftbook.golden.terms import rows_of
 from tests.golden.layers import layers, make_codebooks, make_conv, make_vector_conv
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.distribution import distribution
-from golden.network import Weights
+from shiftbook.golden.distribution import distribution
+from shiftbook.golden.network import Weights
 from tests.golden.layers import FOCUSED, make_conv
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden.errors import ShiftbookError
-from golden.executor import run
-from golden.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights
-from golden.validate import shapes
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.executor import run
+from shiftbook.golden.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights
+from shiftbook.golden.validate import shapes
 from tests.golden import torch_layers
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from golden.errors import ShiftbookError
-from golden.files import check_writable, make_folder, open_output, write_json, write_text
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import check_writable, make_folder, open_output, write_json, write_text
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -185,7 +185,7 @@ def test_a_full_device(tmp_path):
 WRITE_BETWEEN = """
 import sys
 from pathlib import Path
-from golden.files import check_writable, write_text
+from shiftbook.golden.files import check_writable, write_text
 path = Path(sys.argv[1])
 check_writable(path)
 print("before", flush=True)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.errors import ShiftbookError
-from golden.huffman import MAX_LENGTH, HuffmanCode, entropy_bits
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.huffman import MAX_LENGTH, HuffmanCode, entropy_bits
 
 histograms = st.lists(st.integers(0, 10_000), min_size=1, max_size=60)
 

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden.errors import ShiftbookError
-from golden.integer import (
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.integer import (
     MAX_MULTIPLIER,
     MAX_RESIDUAL_MULTIPLIER,
     MAX_SHIFT,
@@ -19,8 +19,8 @@ from golden.integer import (
     prove_accumulator,
     requantize,
 )
-from golden.network import Conv, Requantize, Weights
-from golden.spec import DEFAULT
+from shiftbook.golden.network import Conv, Requantize, Weights
+from shiftbook.golden.spec import DEFAULT
 
 torch.set_num_threads(1)  # the tensors are tiny
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from golden import executor
-from golden.network import Concat, Conv, Input, Network, Pool, Requantize, Subsample, Weights
+from shiftbook.golden import executor
+from shiftbook.golden.network import Concat, Conv, Input, Network, Pool, Requantize, Subsample, Weights
 from tests.golden import torch_layers
 
 torch.set_num_threads(1)  # the tensors are tiny

@@ -11,18 +11,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.checkpoint import KEY, VERSION, _sha256, file_of, finished_graph, load, save
-from golden.decomposed import FACT, decomposed_layers
-from golden.errors import ShiftbookError, is_plain, one_line
-from golden.executor import run
-from golden.graph import tensors_of
-from golden.integer import pool
-from golden.limits import Limits, limits
-from golden.network import Concat, Pool, Subsample
-from golden.passes import plan
-from golden.sizes import layer_sizes
-from golden.spec import DEFAULT
-from golden.validate import MAX_WINDOW, shapes, validate
+from shiftbook.golden.checkpoint import KEY, VERSION, _sha256, file_of, finished_graph, load, save
+from shiftbook.golden.decomposed import FACT, decomposed_layers
+from shiftbook.golden.errors import ShiftbookError, is_plain, one_line
+from shiftbook.golden.executor import run
+from shiftbook.golden.graph import tensors_of
+from shiftbook.golden.integer import pool
+from shiftbook.golden.limits import Limits, limits
+from shiftbook.golden.network import Concat, Pool, Subsample
+from shiftbook.golden.passes import plan
+from shiftbook.golden.sizes import layer_sizes
+from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.validate import MAX_WINDOW, shapes, validate
 from tests.golden.checkpoints import network, refused, requantizer
 
 LARGE = 1 << 20
@@ -294,7 +294,9 @@ def test_images_go_through_in_batches_that_fit(monkeypatch):
     images = np.random.default_rng(2).integers(0, 256, (5, *saved.input.shape), np.uint8)
     expected = run(saved, images, keep=True)
     elements = sum(np.prod(shape) for shape in shapes(saved).values())
-    monkeypatch.setattr("golden.executor.limits", lambda: replace(Limits(), tensors=2 * int(elements)))
+    monkeypatch.setattr(
+        "shiftbook.golden.executor.limits", lambda: replace(Limits(), tensors=2 * int(elements))
+    )
     sizes: list[int] = []
     found = run(saved, images, keep=True, progress=sizes.append)
     assert sizes == [2, 2, 1]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.errors import ShiftbookError
-from golden.memory import TensorLayout
-from golden.spec import DEFAULT
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.memory import TensorLayout
+from shiftbook.golden.spec import DEFAULT
 
 GRIDS = {(8, 8): 16, (4, 4): 16, (7, 7): 16, (3, 5): 8, (2, 16): 16, (16, 4): 8}
 """Bytes of the bus for some grids."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.checkpoint import VERSION, load, save
-from golden.network import Conv, Network, Pool
-from golden.spec import DEFAULT
+from shiftbook.golden.checkpoint import VERSION, load, save
+from shiftbook.golden.network import Conv, Network, Pool
+from shiftbook.golden.spec import DEFAULT
 from tests.golden import page_decoder
 from tests.golden.checkpoints import network, requantizer, weights
 from tests.golden.test_vectors import network as of_vectors

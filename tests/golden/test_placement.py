@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.errors import ShiftbookError
-from golden.placement import balance, default_slots, place
-from golden.spec import DEFAULT, Spec
-from golden.terms import work
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.placement import balance, default_slots, place
+from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.golden.terms import work
 
 
 @st.composite

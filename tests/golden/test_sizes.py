@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.bits import Reader
-from golden.checkpoint import load, read, save
-from golden.network import Conv, Network
-from golden.sizes import layer_sizes
+from shiftbook.golden.bits import Reader
+from shiftbook.golden.checkpoint import load, read, save
+from shiftbook.golden.network import Conv, Network
+from shiftbook.golden.sizes import layer_sizes
 from tests.golden.checkpoints import network, same
 from tests.golden.codings import even_codes, other_gaps, stored_default_slots, wide_fields
 

@@ -6,8 +6,8 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from golden.errors import ShiftbookError
-from golden.spec import DEFAULT, PRESETS, Spec
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
 
 
 @pytest.mark.parametrize(

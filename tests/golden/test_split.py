@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden.errors import ShiftbookError
-from golden.integer import accumulate, requantize
-from golden.passes import plan_layer
-from golden.spec import DEFAULT, FRACTION
-from golden.split import as_it_is, split_inputs
-from golden.support import check_conv
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.integer import accumulate, requantize
+from shiftbook.golden.passes import plan_layer
+from shiftbook.golden.spec import DEFAULT, FRACTION
+from shiftbook.golden.split import as_it_is, split_inputs
+from shiftbook.golden.support import check_conv
 from tests.golden.layers import make_codebooks, make_conv, make_vector_conv
 
 

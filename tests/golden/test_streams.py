@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden import items, streams
-from golden.bits import Stream
-from golden.errors import ShiftbookError
-from golden.huffman import HuffmanCode, entropy_bits
-from golden.network import Weights
-from golden.placement import default_slots
-from golden.spec import DEFAULT, Spec
+from shiftbook.golden import items, streams
+from shiftbook.golden.bits import Stream
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.huffman import HuffmanCode, entropy_bits
+from shiftbook.golden.network import Weights
+from shiftbook.golden.placement import default_slots
+from shiftbook.golden.spec import DEFAULT, Spec
 
 
 class SlowDecoder:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.errors import ShiftbookError
-from golden.network import Network, Pool
-from golden.spec import DEFAULT, PRESETS
-from golden.support import check_runnable, recode
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Network, Pool
+from shiftbook.golden.spec import DEFAULT, PRESETS
+from shiftbook.golden.support import check_runnable, recode
 from tests.golden.layers import Layer, make_conv, one_layer_network
 
 

@@ -8,9 +8,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from golden.errors import ShiftbookError
-from golden.spec import DEFAULT, PRESETS, WEIGHT_WIDTH
-from golden.terms import Term, exponent_width, row_bits, row_width, rows_of, term_count, work
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import DEFAULT, PRESETS, WEIGHT_WIDTH
+from shiftbook.golden.terms import Term, exponent_width, row_bits, row_width, rows_of, term_count, work
 
 SHIFT_PRESETS = ["default", "pair", "focused"]
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from golden import tiles
-from golden.errors import ShiftbookError
-from golden.passes import plan_layer
-from golden.placement import TableEntry
-from golden.spec import DEFAULT
-from golden.streams import placement_of
+from shiftbook.golden import tiles
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.passes import plan_layer
+from shiftbook.golden.placement import TableEntry
+from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.streams import placement_of
 from tests.golden.layers import layers, make_conv
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save as safetensors_bytes
 
-from golden.bits import Writer
-from golden.checkpoint import KEY, _sha256, finished_graph, load, save
-from golden.graph import tensors_of
-from golden.network import Conv
-from golden.spec import DEFAULT
+from shiftbook.golden.bits import Writer
+from shiftbook.golden.checkpoint import KEY, _sha256, finished_graph, load, save
+from shiftbook.golden.graph import tensors_of
+from shiftbook.golden.network import Conv
+from shiftbook.golden.spec import DEFAULT
 from tests.golden.checkpoints import network, refused, same
 
 

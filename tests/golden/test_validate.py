@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.errors import ShiftbookError
-from golden.network import Conv, Network, Pool, Subsample
-from golden.validate import shapes, validate
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Conv, Network, Pool, Subsample
+from shiftbook.golden.validate import shapes, validate
 from tests.golden.test_executor import small_network
 
 

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden import items, streams
-from golden.checkpoint import load, save, serialize
-from golden.errors import ShiftbookError
-from golden.huffman import HuffmanCode, entropy_bits
-from golden.network import Codebooks, Network
-from golden.packing import pack_codebooks, unpack_codebooks
-from golden.placement import place
-from golden.sizes import layer_sizes
-from golden.spec import DEFAULT, Spec
-from golden.support import check_conv, recode
-from golden.terms import codeword_rows, codeword_terms, codeword_work, rows_of
-from golden.validate import validate
-from golden.vectors import fits_taps, sources, walk
+from shiftbook.golden import items, streams
+from shiftbook.golden.checkpoint import load, save, serialize
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.huffman import HuffmanCode, entropy_bits
+from shiftbook.golden.network import Codebooks, Network
+from shiftbook.golden.packing import pack_codebooks, unpack_codebooks
+from shiftbook.golden.placement import place
+from shiftbook.golden.sizes import layer_sizes
+from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.golden.support import check_conv, recode
+from shiftbook.golden.terms import codeword_rows, codeword_terms, codeword_work, rows_of
+from shiftbook.golden.validate import validate
+from shiftbook.golden.vectors import fits_taps, sources, walk
 from tests.golden.layers import Layer, make_codebooks, make_conv, make_vector_conv, one_layer_network
 from tests.golden.test_streams import SlowDecoder, slow_targets
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from golden.network import Concat, Conv, Network, Node, Pool, Requantize, zero_points
-from golden.spec import FRACTION
+from shiftbook.golden.network import Concat, Conv, Network, Node, Pool, Requantize, zero_points
+from shiftbook.golden.spec import FRACTION
 
 Activations = np.ndarray  # uint8 [N, H, W, C]
 

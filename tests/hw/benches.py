@@ -8,16 +8,16 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import PARTIAL_BYTES, PARTIAL_WIDTH, RESIDUAL_WIDTH, Spec
-from hw import registers
-from hw.bit_reader import BitReader
-from hw.drain import Drain
-from hw.grid import Grid
-from hw.huffman import SYMBOLS, CodeTable, HuffmanDecoder
-from hw.issuer import Issuer
-from hw.layouts import code_symbol, config_word, gap_symbol, plane, row, row_source_width, struct
-from hw.register_file import RegisterFile
-from hw.registers import OFFSET_WIDTH, Region
+from shiftbook.golden.spec import PARTIAL_BYTES, PARTIAL_WIDTH, RESIDUAL_WIDTH, Spec
+from shiftbook.hw import registers
+from shiftbook.hw.bit_reader import BitReader
+from shiftbook.hw.drain import Drain
+from shiftbook.hw.grid import Grid
+from shiftbook.hw.huffman import SYMBOLS, CodeTable, HuffmanDecoder
+from shiftbook.hw.issuer import Issuer
+from shiftbook.hw.layouts import code_symbol, config_word, gap_symbol, plane, row, row_source_width, struct
+from shiftbook.hw.register_file import RegisterFile
+from shiftbook.hw.registers import OFFSET_WIDTH, Region
 
 DEPTH = 16
 

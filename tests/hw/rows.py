@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from golden.spec import Spec
+from shiftbook.golden.spec import Spec
 
 Row = dict[str, int]
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from golden.spec import DEFAULT, PRESETS, Spec
-from sim.bench import PAUSES
+from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
+from shiftbook.sim.bench import PAUSES
 
 SHIFT = replace(
     DEFAULT,

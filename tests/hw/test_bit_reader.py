@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.spec import DEFAULT
-from sim import bench
+from shiftbook.golden.spec import DEFAULT
+from shiftbook.sim import bench
 from tests.hw.benches import ReaderBench
 
 

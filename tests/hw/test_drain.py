@@ -3,11 +3,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from golden.integer import requantize
-from golden.network import Requantize
-from golden.spec import FRACTION, LEAST_SHIFT, PARTIAL_WIDTH, Spec
-from golden.split import as_it_is
-from sim import bench
+from shiftbook.golden.integer import requantize
+from shiftbook.golden.network import Requantize
+from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, PARTIAL_WIDTH, Spec
+from shiftbook.golden.split import as_it_is
+from shiftbook.sim import bench
 from tests.hw.benches import DrainBench
 from tests.hw.small import ODD, PACES, SHIFT
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.errors import ShiftbookError
-from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
-from golden.spec import PRESETS, Spec
-from golden.support import check_runnable
-from golden.vectors import fits_taps
-from sim.driver import run_rtl
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
+from shiftbook.golden.spec import PRESETS, Spec
+from shiftbook.golden.support import check_runnable
+from shiftbook.golden.vectors import fits_taps
+from shiftbook.sim.driver import run_rtl
 from tests.golden.layers import FOCUSED, make_codebooks, make_conv, make_vector_conv
 from tests.hw.small import ODD, small
 

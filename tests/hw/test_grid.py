@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from golden.spec import Spec
-from sim import bench
+from shiftbook.golden.spec import Spec
+from shiftbook.sim import bench
 from tests.hw.benches import GridBench
 from tests.hw.rows import factor, nothing, random_row, unit
 from tests.hw.small import small

@@ -3,12 +3,12 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from golden.bits import pack, words
-from golden.huffman import HuffmanCode
-from golden.spec import DEFAULT, Spec
-from hw import registers
-from hw.registers import Region, Register
-from sim import bench
+from shiftbook.golden.bits import pack, words
+from shiftbook.golden.huffman import HuffmanCode
+from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.hw import registers
+from shiftbook.hw.registers import Region, Register
+from shiftbook.sim import bench
 from tests.hw.benches import DecoderBench
 from tests.hw.small import PACES
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from golden.spec import DEFAULT, PRESETS
-from sim import bench
+from shiftbook.golden.spec import DEFAULT, PRESETS
+from shiftbook.sim import bench
 from tests.hw.benches import IssuerBench
 
 P = 50

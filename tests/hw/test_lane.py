@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from golden.spec import Spec
-from hw.lane import make_lane
-from sim import bench
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.lane import make_lane
+from shiftbook.sim import bench
 from tests.hw.benches import Paced
 from tests.hw.rows import correction, factor, nothing, random_row, unit
 from tests.hw.small import small

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from amaranth.lib.wiring import In
 
-from golden.spec import Spec
-from hw import registers
-from hw.lookup import Lookup
-from hw.registers import Region
-from sim import bench
+from shiftbook.golden.spec import Spec
+from shiftbook.hw import registers
+from shiftbook.hw.lookup import Lookup
+from shiftbook.hw.registers import Region
+from shiftbook.sim import bench
 from tests.hw.benches import Paced, ports
 from tests.hw.small import small
 

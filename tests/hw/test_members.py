@@ -14,11 +14,11 @@ import pytest
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-import hw
-import hw.system
-from golden.spec import PRESETS, Spec
-from hw.fifo import Fifo
-from hw.registers import Region
+import shiftbook.hw
+import shiftbook.hw.system
+from shiftbook.golden.spec import PRESETS, Spec
+from shiftbook.hw.fifo import Fifo
+from shiftbook.hw.registers import Region
 
 SECTIONS = ("Parameters", "Members", "Latency", "Numeric range", "Raises", "Source")
 VARIANTS = {
@@ -29,7 +29,7 @@ VARIANTS = {
 
 def components() -> list[type[wiring.Component]]:
     found = []
-    for package in (hw, hw.system):
+    for package in (shiftbook.hw, shiftbook.hw.system):
         for info in pkgutil.iter_modules(package.__path__):
             module = importlib.import_module(f"{package.__name__}.{info.name}")
             found += [

@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from hw.pins import FOLDED, Pins
+from shiftbook.hw.pins import FOLDED, Pins
 
 
 class Inverter(wiring.Component):

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from golden.spec import PRESETS, Spec
-from hw.engine import Engine
-from hw.portable import portable
-from hw.verilog import emit
-from sim import board
-from sim.verilator import find_tools
-from synth.yosys import find_yosys
+from shiftbook.golden.spec import PRESETS, Spec
+from shiftbook.hw.engine import Engine
+from shiftbook.hw.portable import portable
+from shiftbook.hw.verilog import emit
+from shiftbook.sim import board
+from shiftbook.sim.verilator import find_tools
+from shiftbook.synth.yosys import find_yosys
 from tests.hw.small import ODD, SHIFT
 
 SPECS = {"small": SHIFT, "odd": ODD, "tiny": PRESETS["default"].on_grid(2, 2), **PRESETS}

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from amaranth.lib.wiring import Out
 
-from golden.spec import Spec
-from hw import registers
-from hw.register_file import RegisterFile
-from hw.registers import Region, Register
-from sim import bench
+from shiftbook.golden.spec import Spec
+from shiftbook.hw import registers
+from shiftbook.hw.register_file import RegisterFile
+from shiftbook.hw.registers import Region, Register
+from shiftbook.sim import bench
 from tests.hw.benches import Paced, ports
 from tests.hw.small import small
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden import terms
-from golden.errors import ShiftbookError
-from golden.spec import DEFAULT, PRESETS
-from hw import registers
-from hw.registers import Field, Region, Register
+from shiftbook.golden import terms
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import DEFAULT, PRESETS
+from shiftbook.hw import registers
+from shiftbook.hw.registers import Field, Region, Register
 
 
 def test_literal_words_of_the_default_engine():

@@ -5,9 +5,9 @@ from math import floor
 import numpy as np
 import pytest
 
-from golden.spec import DEFAULT, FRACTION, LEAST_SHIFT, PARTIAL_BYTES, PARTIAL_WIDTH
-from hw.requantizer import Requantizer
-from sim import bench
+from shiftbook.golden.spec import DEFAULT, FRACTION, LEAST_SHIFT, PARTIAL_BYTES, PARTIAL_WIDTH
+from shiftbook.hw.requantizer import Requantizer
+from shiftbook.sim import bench
 from tests.hw.benches import Paced
 
 Case = dict[str, int]

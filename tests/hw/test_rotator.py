@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hw.rotator import Rotator
-from sim import bench
+from shiftbook.hw.rotator import Rotator
+from shiftbook.sim import bench
 from tests.hw.benches import Paced
 from tests.hw.small import SHIFT
 

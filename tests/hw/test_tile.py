@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from golden.spec import Spec
-from golden.tiles import address_bits, capacity
-from hw.tile import Tile
-from sim import bench
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.tiles import address_bits, capacity
+from shiftbook.hw.tile import Tile
+from shiftbook.sim import bench
 from tests.hw.benches import Paced
 from tests.hw.small import ODD, ONE_PACE, SHIFT
 

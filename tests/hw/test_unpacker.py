@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.spec import PRESETS
-from hw.unpacker import Unpacker
-from sim import bench
+from shiftbook.golden.spec import PRESETS
+from shiftbook.hw.unpacker import Unpacker
+from shiftbook.sim import bench
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES)

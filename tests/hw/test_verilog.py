@@ -5,8 +5,8 @@ from amaranth import Elaboratable, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.engine import Engine
-from hw.verilog import ZERO, emit, rtlil_text
+from shiftbook.hw.engine import Engine
+from shiftbook.hw.verilog import ZERO, emit, rtlil_text
 from tests.hw.small import small
 
 

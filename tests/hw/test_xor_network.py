@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw.xor_network import OUTPUTS, XorNetwork, share
+from shiftbook.hw.xor_network import OUTPUTS, XorNetwork, share
 
 
 def columns(network: XorNetwork, inputs: int) -> np.ndarray:

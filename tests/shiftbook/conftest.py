@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.checkpoint import save
-from golden.network import Conv, Input, Network, Requantize, Weights
+from shiftbook.golden.checkpoint import save
+from shiftbook.golden.network import Conv, Input, Network, Requantize, Weights
 from tests.shiftbook.results import RESULTS, write
 
 CLASSES = ("bird", "cat", "dog")

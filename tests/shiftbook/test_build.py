@@ -9,15 +9,15 @@ import subprocess
 import numpy as np
 import pytest
 
-from golden import executor
-from golden.checkpoint import write_atomically
-from golden.errors import ShiftbookError
-from golden.memory import TensorLayout
-from golden.spec import Spec
 from shiftbook import cli
-from sim.header import document
-from sim.host import HostDriver
-from sim.session import Session
+from shiftbook.golden import executor
+from shiftbook.golden.checkpoint import write_atomically
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.memory import TensorLayout
+from shiftbook.golden.spec import Spec
+from shiftbook.sim.header import document
+from shiftbook.sim.host import HostDriver
+from shiftbook.sim.session import Session
 from tests.shiftbook.test_inspect import refused
 
 
@@ -123,4 +123,4 @@ def test_a_place_that_cannot_be(checkpoint, tmp_path, capsys):
 
 def test_the_documentation_has_the_map_of_the_hardware(pytestconfig):
     page = pytestconfig.rootpath / "docs" / "register-map.md"
-    assert page.read_text() == document(), "python -m sim.header > docs/register-map.md"
+    assert page.read_text() == document(), "python -m shiftbook.sim.header > docs/register-map.md"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from golden.checkpoint import save
-from golden.network import Network
 from shiftbook import cli
-from sim import simulator, verilator
-from sim.simulator import SimulationError
+from shiftbook.golden.checkpoint import save
+from shiftbook.golden.network import Network
+from shiftbook.sim import simulator, verilator
+from shiftbook.sim.simulator import SimulationError
 
 PASS = "PASS: 3 tensors, 131 values as expected"
 

@@ -105,6 +105,6 @@ def test_too_little_memory_is_one_line(capfd, monkeypatch):
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("golden.checkpoint.load", fail)
+    monkeypatch.setattr("shiftbook.golden.checkpoint.load", fail)
     assert cli.main(["inspect", "x.ckpt"]) == 2
     assert capfd.readouterr().err.startswith("error: there is not enough memory for this: ")

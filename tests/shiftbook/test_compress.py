@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from frontend.finetune import FineTuning
-from frontend.zoo import ENTRIES
-from golden.checkpoint import load
 from shiftbook import cli
 from shiftbook.commands.compress import compress
+from shiftbook.frontend.finetune import FineTuning
+from shiftbook.frontend.zoo import ENTRIES
+from shiftbook.golden.checkpoint import load
 from tests.shiftbook.test_inspect import refused
 
 MODEL = """

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from golden.spec import PRESETS
 from shiftbook import cli
+from shiftbook.golden.spec import PRESETS
 from tests.shiftbook.test_inspect import refused
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from golden.checkpoint import save
-from golden.sizes import layer_sizes
 from shiftbook import cli
+from shiftbook.golden.checkpoint import save
+from shiftbook.golden.sizes import layer_sizes
 from tests.golden.codings import wide_fields
 
 
@@ -108,7 +108,7 @@ def test_foreign_file(tmp_path, capsys):
 
 
 def test_newer_checkpoint(checkpoint, capsys, monkeypatch, network):
-    from golden import checkpoint as writer
+    from shiftbook.golden import checkpoint as writer
 
     with monkeypatch.context() as newer:
         newer.setattr(writer, "VERSION", writer.VERSION + 1)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from shiftbook import cli
-from synth import paper_layer
-from synth.checkpoint_layer import layer_slices
-from synth.drawn_weights import FixedLayer
-from synth.unrolled import cell_prices, unroll
-from synth.weights import load_weights
+from shiftbook.synth import paper_layer
+from shiftbook.synth.checkpoint_layer import layer_slices
+from shiftbook.synth.drawn_weights import FixedLayer
+from shiftbook.synth.unrolled import cell_prices, unroll
+from shiftbook.synth.weights import load_weights
 from tests.shiftbook.test_inspect import refused
 
 

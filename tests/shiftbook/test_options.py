@@ -1,6 +1,6 @@
 import pytest
 
-from golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError
 from shiftbook.options import make_spec
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from frontend.load import load_model
-from golden import executor
-from golden.validate import shapes
 from shiftbook import cli
+from shiftbook.frontend.load import load_model
+from shiftbook.golden import executor
+from shiftbook.golden.validate import shapes
 from tests.shiftbook.test_inspect import refused
 
 
@@ -117,7 +117,7 @@ def test_rtl_equals_golden(checkpoint, data, network, tmp_path, capsys):
 
 
 def test_mismatch_is_told_and_fails(checkpoint, data, tmp_path, capsys, monkeypatch):
-    from sim import driver
+    from shiftbook.sim import driver
 
     def wrong(*_: object, **__: object) -> None:
         raise driver.Mismatch("conv1", "image 0, y 1, x 2, channel 3: RTL 7, golden 8")

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from golden.checkpoint import load
 from shiftbook import cli
+from shiftbook.golden.checkpoint import load
 from tests.shiftbook.test_inspect import refused
 
 MODEL = """

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from frontend.zoo.digits import Digits
-from frontend.zoo.resnet20 import ResNet20
 from shiftbook import cli
+from shiftbook.frontend.zoo.digits import Digits
+from shiftbook.frontend.zoo.resnet20 import ResNet20
 from tests.frontend.models import lively
 
 

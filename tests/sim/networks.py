@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from golden.coding import code_weights
-from golden.network import Concat, Conv, Network, Requantize
-from golden.spec import PRESETS, Spec
+from shiftbook.golden.coding import code_weights
+from shiftbook.golden.network import Concat, Conv, Network, Requantize
+from shiftbook.golden.spec import PRESETS, Spec
 from tests.golden.test_executor import small_network
 from tests.hw.small import ODD, small
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from cocotbext.axi import AxiResp
 
-from golden import executor
-from golden.memory import TensorLayout
-from golden.network import Network
-from hw.system import load_planner, sequencer
-from sim import board, image, simulator
+from shiftbook.golden import executor
+from shiftbook.golden.memory import TensorLayout
+from shiftbook.golden.network import Network
+from shiftbook.hw.system import load_planner, sequencer
+from shiftbook.sim import board, image, simulator
 from tests.sim.axi_cocotb import BASE
 from tests.sim.networks import IMAGES, SMALL, everything
 

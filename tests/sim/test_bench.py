@@ -5,8 +5,8 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sim import bench
-from sim.simulator import SimulationError
+from shiftbook.sim import bench
+from shiftbook.sim.simulator import SimulationError
 
 PAIR = data.StructLayout({"low": signed(4), "high": 8})
 

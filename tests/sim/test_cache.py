@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from golden.errors import ShiftbookError
-from sim import cache
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.sim import cache
 
 
 @pytest.fixture(autouse=True)

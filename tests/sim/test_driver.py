@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from golden import executor
-from golden.errors import ShiftbookError
-from golden.passes import Pass, plan
-from golden.spec import Spec
-from golden.validate import shapes
-from hw.registers import Region, Register
-from hw.system.layer_registers import LayerRegister
-from hw.system.sequencer import Command
-from hw.system.stream_fetcher import FIELD_BITS, StreamField
-from sim import driver, image
-from sim.commands import Commands
-from sim.driver import Mismatch, run_rtl
-from sim.image import Image
-from sim.program import code, stream_data
+from shiftbook.golden import executor
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.passes import Pass, plan
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.validate import shapes
+from shiftbook.hw.registers import Region, Register
+from shiftbook.hw.system.layer_registers import LayerRegister
+from shiftbook.hw.system.sequencer import Command
+from shiftbook.hw.system.stream_fetcher import FIELD_BITS, StreamField
+from shiftbook.sim import driver, image
+from shiftbook.sim.commands import Commands
+from shiftbook.sim.driver import Mismatch, run_rtl
+from shiftbook.sim.image import Image
+from shiftbook.sim.program import code, stream_data
 from tests.golden.layers import Layer, make_conv, one_layer_network
 from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, joined, shared, wide
 

@@ -11,11 +11,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from golden.memory import TensorLayout
-from golden.spec import PRESETS
-from sim import image
-from sim.expected import FILES, FOLDER, bench_files
-from sim.header import address_map
+from shiftbook.golden.memory import TensorLayout
+from shiftbook.golden.spec import PRESETS
+from shiftbook.sim import image
+from shiftbook.sim.expected import FILES, FOLDER, bench_files
+from shiftbook.sim.header import address_map
 from tests.sim.networks import SMALL, SPECS, everything, joined, shared, wide
 
 

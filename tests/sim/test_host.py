@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hw.system.host_map import Host, packed
-from sim.host import (
+from shiftbook.hw.system.host_map import Host, packed
+from shiftbook.sim.host import (
     ERROR,
     REFUSED,
     AcceleratorBusyError,

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden import executor
-from hw.system.sequencer import Fault
-from sim import image
-from sim.host import AcceleratorError, HostDriver
-from sim.image import Image
-from sim.session import Session
+from shiftbook.golden import executor
+from shiftbook.hw.system.sequencer import Fault
+from shiftbook.sim import image
+from shiftbook.sim.host import AcceleratorError, HostDriver
+from shiftbook.sim.image import Image
+from shiftbook.sim.session import Session
 from tests.sim.networks import IMAGES, SMALL, everything
 
 SPEC = replace(SMALL, bus_parity=True)

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.coding import code_weights
-from golden.errors import ShiftbookError
-from golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
-from golden.spec import Spec
-from golden.support import check_runnable
-from golden.validate import Shape, shapes
-from sim.driver import run_rtl
+from shiftbook.golden.coding import code_weights
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.support import check_runnable
+from shiftbook.golden.validate import Shape, shapes
+from shiftbook.sim.driver import run_rtl
 from tests.sim.networks import SPECS
 
 LAYERS = 10

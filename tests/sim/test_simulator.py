@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from golden.errors import ShiftbookError
-from sim import simulator, verilator
-from sim.simulator import SimulationError
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.sim import simulator, verilator
+from shiftbook.sim.simulator import SimulationError
 
 COUNTER = """
 module counter #(parameter STEP = 1) (input wire clk, output reg [7:0] value);

@@ -6,14 +6,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from synth import drawn_weights, unrolled
-from synth.adder_graph import AdderGraph, Range, Term, signed_digits, terms_of
-from synth.mapping import map_designs, map_flat
-from synth.merge import Design
-from synth.subexpressions import share
-from synth.unrolled import cell_prices, linear, unroll
-from synth.weights import load_weights
-from synth.yosys import find_yosys
+from shiftbook.synth import drawn_weights, unrolled
+from shiftbook.synth.adder_graph import AdderGraph, Range, Term, signed_digits, terms_of
+from shiftbook.synth.mapping import map_designs, map_flat
+from shiftbook.synth.merge import Design
+from shiftbook.synth.subexpressions import share
+from shiftbook.synth.unrolled import cell_prices, linear, unroll
+from shiftbook.synth.weights import load_weights
+from shiftbook.synth.yosys import find_yosys
 
 BYTE = Range(0, 255)
 

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from golden.errors import ShiftbookError
-from golden.spec import PRESETS
-from hw.lane import make_lane
-from synth import fpga_report as module
-from synth import nextpnr
-from synth.fpga import FPGAS, Synthesized, count, place, synthesize
-from synth.fpga_report import describe, fpga_report, fpga_table
-from synth.nextpnr import DoesNotFit, Nextpnr, Routed, find_nextpnr, parse_log, parse_report
-from synth.yosys import find_yosys
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import PRESETS
+from shiftbook.hw.lane import make_lane
+from shiftbook.synth import fpga_report as module
+from shiftbook.synth import nextpnr
+from shiftbook.synth.fpga import FPGAS, Synthesized, count, place, synthesize
+from shiftbook.synth.fpga_report import describe, fpga_report, fpga_table
+from shiftbook.synth.nextpnr import DoesNotFit, Nextpnr, Routed, find_nextpnr, parse_log, parse_report
+from shiftbook.synth.yosys import find_yosys
 
 # nextpnr is 400 MB, so `make test` does not install it.
 needs_nextpnr = pytest.mark.skipif(

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from golden.errors import ShiftbookError
-from hw.engine import Engine
-from hw.verilog import emit
-from synth import gates
-from synth.gates import engine_spec, gate_report
-from synth.report import gate_table
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.hw.engine import Engine
+from shiftbook.hw.verilog import emit
+from shiftbook.synth import gates
+from shiftbook.synth.gates import engine_spec, gate_report
+from shiftbook.synth.report import gate_table
 from tests.synth import designs, expected_gates
 from tests.synth.expected_gates import ENGINES, LANES, SLOTS
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from golden.errors import ShiftbookError
-from synth.liberty import Liberty, load_liberty
-from synth.mapping import map_designs, map_flat
-from synth.merge import Design
-from synth.netlist import Netlist, parse_delays
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.synth.liberty import Liberty, load_liberty
+from shiftbook.synth.mapping import map_designs, map_flat
+from shiftbook.synth.merge import Design
+from shiftbook.synth.netlist import Netlist, parse_delays
 from tests.synth import designs
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from synth import mapping
-from synth.mapping import map_designs, map_flat
-from synth.merge import Design
-from synth.netlist import CellCost, Module, Netlist
-from synth.weights import load_weights
-from synth.yosys import YosysError, find_yosys
+from shiftbook.synth import mapping
+from shiftbook.synth.mapping import map_designs, map_flat
+from shiftbook.synth.merge import Design
+from shiftbook.synth.netlist import CellCost, Module, Netlist
+from shiftbook.synth.weights import load_weights
+from shiftbook.synth.yosys import YosysError, find_yosys
 from tests.synth import designs
 
 XOR_GE = 2.33

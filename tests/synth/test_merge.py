@@ -1,6 +1,6 @@
-from synth.mapping import map_designs
-from synth.merge import Design, merge
-from synth.weights import load_weights
+from shiftbook.synth.mapping import map_designs
+from shiftbook.synth.merge import Design, merge
+from shiftbook.synth.weights import load_weights
 from tests.synth import designs
 
 LEAF = "module leaf(a, y);\n  input a;\n  output y;\n  assign y = {body};\nendmodule\n"

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from synth import layer_report, paper_layer
-from synth.paper_layer import METHODS, designs, paper_layer_report
-from synth.units import available
-from synth.units.additive import DIM
-from synth.units.feed import HuffmanFeed
-from synth.units.shift import Shift
-from synth.units.unit import Group
+from shiftbook.synth import layer_report, paper_layer
+from shiftbook.synth.paper_layer import METHODS, designs, paper_layer_report
+from shiftbook.synth.units import available
+from shiftbook.synth.units.additive import DIM
+from shiftbook.synth.units.feed import HuffmanFeed
+from shiftbook.synth.units.shift import Shift
+from shiftbook.synth.units.unit import Group
 
 SMALL = ("shift3", "focused_sums", "focused_huffman")
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from golden.errors import ShiftbookError
-from synth.weights import NAND2_TABLE, load_weights
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.synth.weights import NAND2_TABLE, load_weights
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from golden.errors import ShiftbookError
-from synth import yosys
-from synth.yosys import YosysError, find_yosys
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.synth import yosys
+from shiftbook.synth.yosys import YosysError, find_yosys
 
 
 @pytest.fixture(autouse=True)

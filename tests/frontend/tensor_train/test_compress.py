@@ -7,24 +7,24 @@ import pytest
 import torch
 from torch import nn
 
-from frontend.compress import compress
-from frontend.data import load as load_data
-from frontend.load import load_model
-from frontend.tensor_train import keep
-from frontend.tensor_train.chain import chains
-from frontend.tensor_train.equalize import equalize
-from frontend.tensor_train.modes import modes_for
-from frontend.tensor_train.network import assemble, facts_of, turn_gains
-from frontend.tensor_train.plan import Plan
-from frontend.trace import trace
-from golden import executor
-from golden.checkpoint import load
-from golden.decomposed import decomposed_layers
-from golden.errors import ShiftbookError
-from golden.network import Conv
-from golden.sizes import layer_sizes
-from golden.support import recode
-from sim.driver import run_rtl
+from shiftbook.frontend.compress import compress
+from shiftbook.frontend.data import load as load_data
+from shiftbook.frontend.load import load_model
+from shiftbook.frontend.tensor_train import keep
+from shiftbook.frontend.tensor_train.chain import chains
+from shiftbook.frontend.tensor_train.equalize import equalize
+from shiftbook.frontend.tensor_train.modes import modes_for
+from shiftbook.frontend.tensor_train.network import assemble, facts_of, turn_gains
+from shiftbook.frontend.tensor_train.plan import Plan
+from shiftbook.frontend.trace import trace
+from shiftbook.golden import executor
+from shiftbook.golden.checkpoint import load
+from shiftbook.golden.decomposed import decomposed_layers
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.network import Conv
+from shiftbook.golden.sizes import layer_sizes
+from shiftbook.golden.support import recode
+from shiftbook.sim.driver import run_rtl
 from tests.frontend.lowering import check_layers, lowered
 from tests.frontend.models import lively
 from tests.sim.networks import SPECS
@@ -148,7 +148,7 @@ def test_other_files_are_no_kept_cores(tmp_path):
 def digits():
     """A network that was trained for a moment."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("frontend.zoo.digits.EPOCHS", 3)
+        patch.setattr("shiftbook.frontend.zoo.digits.EPOCHS", 3)
         return load_model("zoo:digits").model
 
 
@@ -168,7 +168,7 @@ def test_digits_from_training_to_integers(digits, tmp_path, monkeypatch):
     assert {layer.name for layer in found} <= {"conv2", "conv3", "conv4", "conv5"}
     assert network.facts["cores_accuracy"] > 0.8
     # Again from the cores that were kept: nothing is trained, whatever the plan, and the same comes out.
-    monkeypatch.setattr("frontend.tensor_train.decomposition.train_chains", None)
+    monkeypatch.setattr("shiftbook.frontend.tensor_train.decomposition.train_chains", None)
     compress("zoo:digits", tmp_path / "b.ckpt", **options, tensor_train=Plan(), keep_cores=cores)
     assert (tmp_path / "a.ckpt").read_bytes() == (tmp_path / "b.ckpt").read_bytes()
     # With focused cores too; both on the accelerator, to the last integer.

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tensorly.decomposition import tensor_train
 from torch import nn
 
-from frontend.tensor_train.chain import Chain, cores_of
-from frontend.tensor_train.decompose import (
+from shiftbook.frontend.tensor_train.chain import Chain, cores_of
+from shiftbook.frontend.tensor_train.decompose import (
     balanced,
     compose,
     decompose,
@@ -20,8 +20,8 @@ from frontend.tensor_train.decompose import (
     spectra,
     tt_svd,
 )
-from frontend.tensor_train.modes import Modes, modes_for
-from golden.errors import ShiftbookError
+from shiftbook.frontend.tensor_train.modes import Modes, modes_for
+from shiftbook.golden.errors import ShiftbookError
 
 FACTORS = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple)
 MODES = st.builds(Modes, FACTORS, st.sampled_from([(1, 1), (3, 3), (3, 2)]), FACTORS)

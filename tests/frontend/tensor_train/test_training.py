@@ -12,16 +12,16 @@ import pytest
 import torch
 from torch import nn
 
-from frontend.finetune import Recipe
-from frontend.processes import Processes
-from frontend.tensor_train.admm import Admm
-from frontend.tensor_train.chain import cores_of
-from frontend.tensor_train.cores import CoreTraining
-from frontend.tensor_train.decompose import project
-from frontend.tensor_train.modes import modes_for
-from frontend.tensor_train.network import assemble, states_of, train_chains
-from frontend.tensor_train.plan import Plan
-from golden.errors import ShiftbookError
+from shiftbook.frontend.finetune import Recipe
+from shiftbook.frontend.processes import Processes
+from shiftbook.frontend.tensor_train.admm import Admm
+from shiftbook.frontend.tensor_train.chain import cores_of
+from shiftbook.frontend.tensor_train.cores import CoreTraining
+from shiftbook.frontend.tensor_train.decompose import project
+from shiftbook.frontend.tensor_train.modes import modes_for
+from shiftbook.frontend.tensor_train.network import assemble, states_of, train_chains
+from shiftbook.frontend.tensor_train.plan import Plan
+from shiftbook.golden.errors import ShiftbookError
 
 ALONE = Processes(torch.device("cpu"))
 RECIPE = Recipe(rate=0.05, batch=16, bfloat16=False)
@@ -178,10 +178,10 @@ def test_states_have_names_of_their_own(tmp_path):
 
 WORKER = """
 import sys, torch
-from frontend.processes import processes
-from frontend.tensor_train.chain import cores_of
-from frontend.tensor_train.network import train_chains
-from frontend.tensor_train.plan import Plan
+from shiftbook.frontend.processes import processes
+from shiftbook.frontend.tensor_train.chain import cores_of
+from shiftbook.frontend.tensor_train.network import train_chains
+from shiftbook.frontend.tensor_train.plan import Plan
 from tests.frontend.tensor_train.test_training import RECIPE, data, network, trains
 torch.set_num_threads(1)
 model = network()

@@ -7,7 +7,7 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from hw.system.crc import WIDTH, Crc, crc_network
+from shiftbook.hw.system.crc import WIDTH, Crc, crc_network
 from tests.golden.crc import register_after
 
 SIZES = (4, 8, 16, 32, 64)

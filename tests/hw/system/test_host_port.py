@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from golden.spec import DEFAULT, Spec
-from hw.system.host_map import REGISTERS, Host
-from hw.system.host_port import COUNTERS
-from hw.system.sequencer import Fault, fingerprint
-from sim import bench
+from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.hw.system.host_map import REGISTERS, Host
+from shiftbook.hw.system.host_port import COUNTERS
+from shiftbook.hw.system.sequencer import Fault, fingerprint
+from shiftbook.sim import bench
 from tests.hw.small import PACES, small
 from tests.hw.system.benches.host_port import HostBench
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from golden.errors import ShiftbookError
-from golden.memory import TensorLayout
-from golden.passes import Pass, View, plan_layer
-from golden.placement import TableEntry
-from golden.spec import Spec
-from golden.tiles import tap_of
-from hw.registers import ADDRESS_WIDTH
-from sim import bench, program
-from sim.commands import Commands
-from sim.program import Codebook, Place
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.memory import TensorLayout
+from shiftbook.golden.passes import Pass, View, plan_layer
+from shiftbook.golden.placement import TableEntry
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.tiles import tap_of
+from shiftbook.hw.registers import ADDRESS_WIDTH
+from shiftbook.sim import bench, program
+from shiftbook.sim.commands import Commands
+from shiftbook.sim.program import Codebook, Place
 from tests.golden.layers import make_conv
 from tests.hw.small import ODD, ONE_PACE, SHIFT
 from tests.hw.system.benches.loader import LoaderBench

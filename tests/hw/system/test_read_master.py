@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.spec import Spec
-from hw.system.interfaces import Reader, Response, stream_count
-from hw.system.read_master import IN_FLIGHT
-from sim import bench
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.system.interfaces import Reader, Response, stream_count
+from shiftbook.hw.system.read_master import IN_FLIGHT
+from shiftbook.sim import bench
 from tests.hw.small import PACES, SHIFT
 from tests.hw.system.benches.read_master import ReadBench
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.memory import TensorLayout
-from golden.spec import PARTIAL_BYTES, Spec
-from sim import bench
+from shiftbook.golden.memory import TensorLayout
+from shiftbook.golden.spec import PARTIAL_BYTES, Spec
+from shiftbook.sim import bench
 from tests.hw.small import ODD, ONE_PACE, PACES, SHIFT
 from tests.hw.system.benches.residual_reader import ResidualBench
 

@@ -7,13 +7,13 @@ from collections import deque
 import numpy as np
 import pytest
 
-from hw.fifo import Fifo
-from hw.system import supervisor
-from hw.system.groups import Groups
-from hw.system.interfaces import Response
-from hw.system.sequencer import Fault
-from hw.system.supervisor import Supervisor
-from sim import bench
+from shiftbook.hw.fifo import Fifo
+from shiftbook.hw.system import supervisor
+from shiftbook.hw.system.groups import Groups
+from shiftbook.hw.system.interfaces import Response
+from shiftbook.hw.system.sequencer import Fault
+from shiftbook.hw.system.supervisor import Supervisor
+from shiftbook.sim import bench
 from tests.hw.benches import Paced
 from tests.hw.small import SHIFT
 

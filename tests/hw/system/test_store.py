@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.memory import TensorLayout
-from golden.spec import PARTIAL_BYTES, Spec
-from hw.system.interfaces import Response
-from sim import bench
+from shiftbook.golden.memory import TensorLayout
+from shiftbook.golden.spec import PARTIAL_BYTES, Spec
+from shiftbook.hw.system.interfaces import Response
+from shiftbook.sim import bench
 from tests.hw.small import ODD, ONE_PACE, PACES, SHIFT
 from tests.hw.system.benches.store import StoreBench
 

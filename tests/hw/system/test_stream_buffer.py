@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hw.system.stream_buffer import StreamBuffer
-from sim import bench
+from shiftbook.hw.system.stream_buffer import StreamBuffer
+from shiftbook.sim import bench
 from tests.hw.benches import Paced
 from tests.hw.small import SHIFT
 from tests.hw.system.benches.stream_buffer import StreamBench

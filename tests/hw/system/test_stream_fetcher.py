@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from golden.checksum import checksum
-from golden.spec import DATA_WIDTH, Spec
-from hw.registers import Region, address
-from hw.system.interfaces import stream_count
-from hw.system.stream_fetcher import FIELD_BITS, StreamField
-from sim import bench
+from shiftbook.golden.checksum import checksum
+from shiftbook.golden.spec import DATA_WIDTH, Spec
+from shiftbook.hw.registers import Region, address
+from shiftbook.hw.system.interfaces import stream_count
+from shiftbook.hw.system.stream_fetcher import FIELD_BITS, StreamField
+from shiftbook.sim import bench
 from tests.hw.small import ONE_PACE, SHIFT
 from tests.hw.system.benches.stream_fetcher import FetcherBench
 

@@ -3,11 +3,11 @@
 import numpy as np
 from amaranth.sim import Simulator
 
-from golden.bits import pack, words
-from golden.huffman import HuffmanCode
-from hw import registers
-from synth.units.feed import CODES, HuffmanFeed
-from synth.units.focused import Focused
+from shiftbook.golden.bits import pack, words
+from shiftbook.golden.huffman import HuffmanCode
+from shiftbook.hw import registers
+from shiftbook.synth.units.feed import CODES, HuffmanFeed
+from shiftbook.synth.units.focused import Focused
 
 INPUTS, WEIGHTS = 3, 40
 

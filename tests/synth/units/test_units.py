@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from synth.units import available
-from synth.units.additive import DIM
-from synth.units.shift import Shift
-from synth.units.unit import ACCUMULATOR, Group, Unit, width
+from shiftbook.synth.units import available
+from shiftbook.synth.units.additive import DIM
+from shiftbook.synth.units.shift import Shift
+from shiftbook.synth.units.unit import ACCUMULATOR, Group, Unit, width
 
 INPUTS = 33
 """More than two groups, and one that is not full."""

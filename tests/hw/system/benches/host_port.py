@@ -5,9 +5,9 @@ from __future__ import annotations
 from amaranth import Elaboratable, Module, Mux, Signal
 from amaranth.lib import wiring
 
-from golden.spec import Spec
-from hw.system.host_port import HostPort
-from hw.system.interfaces import ADDRESS_WIDTH
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.system.host_port import HostPort
+from shiftbook.hw.system.interfaces import ADDRESS_WIDTH
 from tests.hw.system.benches.parts import into, out
 
 

@@ -7,20 +7,20 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
-from hw import registers
-from hw.fifo import Fifo
-from hw.layouts import config_word, plane, tap_offset
-from hw.register_file import RegisterFile
-from hw.registers import Region
-from hw.system.accelerator import SEGMENTS
-from hw.system.layer_registers import LayerRegisters
-from hw.system.load_planner import NEEDS, LoadPlanner
-from hw.system.load_writer import LoadWriter
-from hw.system.segments import segment
-from hw.system.sequencer import Command
-from hw.system.tile_control import TileControl
-from hw.tile import Tile
+from shiftbook.golden.spec import Spec
+from shiftbook.hw import registers
+from shiftbook.hw.fifo import Fifo
+from shiftbook.hw.layouts import config_word, plane, tap_offset
+from shiftbook.hw.register_file import RegisterFile
+from shiftbook.hw.registers import Region
+from shiftbook.hw.system.accelerator import SEGMENTS
+from shiftbook.hw.system.layer_registers import LayerRegisters
+from shiftbook.hw.system.load_planner import NEEDS, LoadPlanner
+from shiftbook.hw.system.load_writer import LoadWriter
+from shiftbook.hw.system.segments import segment
+from shiftbook.hw.system.sequencer import Command
+from shiftbook.hw.system.tile_control import TileControl
+from shiftbook.hw.tile import Tile
 from tests.hw.benches import delayed
 from tests.hw.system.benches.bus import Bus
 from tests.hw.system.benches.parts import into

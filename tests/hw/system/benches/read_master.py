@@ -7,9 +7,16 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import Spec
-from hw.system.interfaces import LENGTH_WIDTH, Reader, answer, beat_address_width, parity_bits, stream_count
-from hw.system.read_master import ReadMaster
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.system.interfaces import (
+    LENGTH_WIDTH,
+    Reader,
+    answer,
+    beat_address_width,
+    parity_bits,
+    stream_count,
+)
+from shiftbook.hw.system.read_master import ReadMaster
 from tests.hw.system.benches.parts import COUNT, into, log, out, unsteady
 
 

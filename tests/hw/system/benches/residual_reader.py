@@ -7,9 +7,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In
 
-from golden.spec import PARTIAL_BYTES, PARTIAL_WIDTH, Spec
-from hw.system.interfaces import Reader
-from hw.system.residual_reader import ResidualReader
+from shiftbook.golden.spec import PARTIAL_BYTES, PARTIAL_WIDTH, Spec
+from shiftbook.hw.system.interfaces import Reader
+from shiftbook.hw.system.residual_reader import ResidualReader
 from tests.hw.benches import delayed
 from tests.hw.system.benches.bus import Bus
 from tests.hw.system.benches.parts import COUNT, into, out, walk

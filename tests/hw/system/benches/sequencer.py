@@ -6,10 +6,10 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
-from golden.spec import Spec
-from hw import registers
-from hw.system.interfaces import beat_address_width
-from hw.system.sequencer import WORD_WIDTH, Sequencer
+from shiftbook.golden.spec import Spec
+from shiftbook.hw import registers
+from shiftbook.hw.system.interfaces import beat_address_width
+from shiftbook.hw.system.sequencer import WORD_WIDTH, Sequencer
 from tests.hw.system.benches.parts import COUNT, into, log, out
 
 

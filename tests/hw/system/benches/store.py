@@ -6,9 +6,9 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import PARTIAL_BYTES, Spec
-from hw.drain import Drain
-from hw.system.store import Store
+from shiftbook.golden.spec import PARTIAL_BYTES, Spec
+from shiftbook.hw.drain import Drain
+from shiftbook.hw.system.store import Store
 from tests.hw.benches import delayed
 from tests.hw.system.benches.parts import COUNT, into, log, out, unsteady, walk
 

@@ -6,8 +6,8 @@ from amaranth import Elaboratable, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
-from golden.spec import Spec
-from hw.system.stream_buffer import StreamBuffer
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.system.stream_buffer import StreamBuffer
 from tests.hw.system.benches.parts import COUNT, into, out
 
 
