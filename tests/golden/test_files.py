@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.files import check_writable, make_folder, open_output, write_json, write_text
+from shiftbook.golden.files import (
+    check_folder_writable,
+    check_writable,
+    make_folder,
+    open_output,
+    write_files,
+    write_json,
+    write_text,
+)
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -266,3 +274,14 @@ def test_two_outputs_in_one_file(tmp_path):
 def test_nothing_asked_for():
     check_writable(None)
     write_json(None, {})
+
+
+def test_files_that_belong_together_go_where_links_lead(tmp_path):
+    (tmp_path / "elsewhere").write_bytes(b"old")
+    (tmp_path / "board").mkdir()
+    (tmp_path / "board" / "image").symlink_to(tmp_path / "elsewhere")
+    check_folder_writable(tmp_path / "board", ("image", "bench/Makefile"))
+    write_files(tmp_path / "board", {"image": b"new", "bench/Makefile": b"all:\n"})
+    assert (tmp_path / "elsewhere").read_bytes() == b"new"
+    assert (tmp_path / "board" / "image").is_symlink()
+    assert (tmp_path / "board" / "bench" / "Makefile").read_bytes() == b"all:\n"

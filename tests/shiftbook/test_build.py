@@ -11,8 +11,8 @@ import pytest
 
 from shiftbook import cli
 from shiftbook.golden import executor
-from shiftbook.golden.checkpoint import write_atomically
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import open_output
 from shiftbook.golden.memory import TensorLayout
 from shiftbook.golden.spec import Spec
 from shiftbook.sim.header import document
@@ -103,13 +103,13 @@ def test_all_files_or_none(board, checkpoint, monkeypatch, capsys):
     before = {path: path.read_bytes() for path in board.rglob("*") if path.is_file()}
     written = []
 
-    def full(path, content):
+    def full(path):
         written.append(path)
         if len(written) == len(before):  # all others are on the disk
             raise ShiftbookError(f"cannot write {path}: No space left on device")
-        write_atomically(path, content)
+        return open_output(path)
 
-    monkeypatch.setattr("shiftbook.files.write_atomically", full)
+    monkeypatch.setattr("shiftbook.golden.files.open_output", full)
     arguments = ["build", str(checkpoint), "-o", str(board), "--lanes", "4x4", "--period", "5"]
     assert "No space left on device" in refused(capsys, arguments)
     assert {path: path.read_bytes() for path in board.rglob("*") if path.is_file()} == before
