@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from shiftbook.cli import INTERRUPTED
+from shiftbook.ending import interrupted
 from shiftbook.golden.errors import ShiftbookError
 
 
@@ -15,5 +15,5 @@ def start(main: Callable[[], None]) -> None:
         main()
     except ShiftbookError as error:
         raise SystemExit(f"error: {error}") from None
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as error:
+        sys.exit(interrupted(error))

@@ -284,6 +284,23 @@ class Spec:
         """The last gap symbol: skip this many positions and issue nothing."""
         return self.gap_symbols - 1
 
+    def given(
+        self, *, slots: int | None = None, bus_bytes: int | None = None, bus_parity: bool | None = None
+    ) -> Spec:
+        """This spec with those replaced that are not None: 0 is a value, and refused as one.
+
+        Raises
+        ------
+        ShiftbookError
+            There is no such spec.
+        """
+        return replace(
+            self,
+            slots=self.slots if slots is None else slots,
+            bus_bytes=self.bus_bytes if bus_bytes is None else bus_bytes,
+            bus_parity=self.bus_parity if bus_parity is None else bus_parity,
+        )
+
     def on_grid(self, rows: int, cols: int) -> Spec:
         """This spec on another lane grid, with as many of its requantizers as can drain it.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,11 +11,13 @@ import typer
 
 import shiftbook
 from shiftbook.commands import build, compare, compress, demo, gates, inspect, report, run, verilog
-from shiftbook.golden.errors import ShiftbookError, one_line
+from shiftbook.ending import INTERRUPTED as INTERRUPTED
+from shiftbook.ending import USER_ERROR as USER_ERROR
+from shiftbook.ending import fail, interrupted, lost_stream, open_missing_streams
+from shiftbook.golden.errors import ShiftbookError
 
-USER_ERROR = 2
-INTERRUPTED = 130
-"""128 + SIGINT, as shells count it."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EPIPE)
+"""What a stream without a buffer says once, and then forgets."""
 
 app = typer.Typer(
     name="shiftbook",
@@ -62,31 +64,38 @@ for command in (compress, inspect, run, compare, gates, report, verilog, build, 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code.
 
-    0: done. 2: a mistake in the input, told in one line on stderr. 130: interrupted. Anything else, a
-    traceback above all, is a bug.
+    0: done. 2: a mistake in the input, or an output stream that takes no more, told in one line on stderr.
+    130: interrupted, which is told too. Anything else, a traceback above all, is a bug.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    open_missing_streams()
     try:
-        return app(arguments, prog_name="shiftbook", standalone_mode=False) or 0
+        code = invoke(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+        sys.stdout.flush()
     except ShiftbookError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except typer.TyperException as error:
-        return _fail(f"{error.format_message()} (see shiftbook --help)")
+        return fail(f"{error.format_message()} (see shiftbook --help)")
     except MemoryError:
-        return _fail(
+        return fail(
             "there is not enough memory for this: take fewer images with --limit, or a larger machine"
         )
-    except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader, `head` for one, has seen enough
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - Python flushes it on its way out
-        return 0
+    except KeyboardInterrupt as error:
+        return interrupted(error)
+    except OSError as error:
+        stream = lost_stream()
+        if stream is None and error.errno not in FULL:
+            raise
+        where = "stdout" if error.errno == errno.EPIPE else "stdout or to a disk"
+        return fail(f"cannot write to {stream or where}: {error.strerror}")
+    return code
 
 
-def _fail(message: str) -> int:
-    print(f"error: {one_line(message)}", file=sys.stderr)
-    return USER_ERROR
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def invoke(arguments: list[str]) -> int:
+    """Run a command and return its exit code; what it raises is not touched, as Typer would."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("shiftbook", arguments) as context:
+            command.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code
+    return 0

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
+
 from shiftbook.golden.errors import one_line
 
 if TYPE_CHECKING:
@@ -50,7 +52,10 @@ def print_rich(content: RenderableType) -> None:
     """Print a rich table or text; where there is no terminal, wide enough that nothing is folded."""
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(content)
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    with console.capture() as printed:  # written by us: rich ends the process where nobody reads it
+        console.print(content)
+    typer.echo(printed.get(), nl=False)
 
 
 @contextmanager

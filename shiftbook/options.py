@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,9 @@ import typer
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import PRESETS, Spec
+
+MOST_SEED = 2**32 - 1
+"""What every random generator takes, also times a million for those that are seeded layer by layer."""
 
 Checkpoint = Annotated[Path, typer.Argument(metavar="CKPT", help="A checkpoint that compress wrote.")]
 Data = Annotated[
@@ -56,7 +58,16 @@ Preset = Annotated[
     ),
 ]
 
-
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        metavar="S",
+        min=0,
+        max=MOST_SEED,
+        help="Of everything random: training, pruning, sampling. Same seed, same file.",
+    ),
+]
 Bus = Annotated[
     int | None,
     typer.Option(
@@ -88,8 +99,8 @@ def make_spec(
     """
     if preset not in PRESETS:
         raise ShiftbookError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    grid = re.fullmatch(r"(\d+)x(\d+)", lanes)
+    grid = re.fullmatch(r"(\d{1,9})x(\d{1,9})", lanes)
     if grid is None:
-        raise ShiftbookError(f"lanes must be ROWSxCOLUMNS such as 8x8, not {lanes!r}")
+        raise ShiftbookError(f"lanes must be ROWSxCOLUMNS such as 8x8, not {lanes!r:.40}")
     spec = PRESETS[preset].on_grid(int(grid[1]), int(grid[2]))
-    return replace(spec, slots=slots or spec.slots, bus_bytes=bus or spec.bus_bytes, bus_parity=bus_parity)
+    return spec.given(slots=slots, bus_bytes=bus, bus_parity=bus_parity)

@@ -54,7 +54,7 @@ def checkpoint_layer_report(
     ShiftbookError
         The checkpoint cannot be read, has no such layer, or not so many channels; or no Yosys.
     """
-    table = weights or NAND2_TABLE
+    table = NAND2_TABLE if weights is None else weights
     prices_table = load_weights(table)
     conv = find_layer(load(checkpoint), layer)
     integers = conv.weights.integers.astype(np.int64)

@@ -79,7 +79,7 @@ class Fpga:
         ShiftbookError
             There is no such grid.
         """
-        rows, cols = lanes or self.lanes
+        rows, cols = self.lanes if lanes is None else lanes
         share = max(1, rows * cols // REQUANTIZED)
         spec = replace(
             PRESETS[preset],

@@ -117,7 +117,7 @@ def gate_report(
         raise ShiftbookError(
             f"engines must be some of {', '.join(ENGINES)}, not {', '.join(unknown) or 'none'}"
         )
-    table = weights or NAND2_TABLE
+    table = NAND2_TABLE if weights is None else weights
     ruler = Ruler(load_weights(table), load_liberty(liberty) if liberty else None)
     specs = {name: engine_spec(ENGINES[name], lanes, slots, bus, bus_parity) for name in engines}
     small = all(spec.lanes <= FLAT_LANES for spec in specs.values())
@@ -146,8 +146,8 @@ def engine_spec(
     bus_parity: bool = False,
 ) -> Spec:
     """A preset on another grid, with another number of slots or another bus."""
-    spec = PRESETS[preset].on_grid(*lanes) if lanes else PRESETS[preset]
-    return replace(spec, slots=slots or spec.slots, bus_bytes=bus or spec.bus_bytes, bus_parity=bus_parity)
+    spec = PRESETS[preset] if lanes is None else PRESETS[preset].on_grid(*lanes)
+    return spec.given(slots=slots, bus_bytes=bus, bus_parity=bus_parity)
 
 
 def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:

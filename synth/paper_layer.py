@@ -142,7 +142,7 @@ def paper_layer_report(
     """
     if not 1 <= channels <= CHANNELS or CHANNELS % channels:
         raise ShiftbookError(f"channels must divide {CHANNELS}, not be {channels}")
-    table = weights or NAND2_TABLE
+    table = NAND2_TABLE if weights is None else weights
     ruler = Ruler(load_weights(table))
     jobs = [(name, density) for name, m in METHODS.items() if m.drawing for density in densities(m)]
     graphs = unrolled_all(jobs, seed, channels, progress)

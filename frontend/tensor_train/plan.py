@@ -210,7 +210,8 @@ def _searched(
         for name, layer in layers.items()
     }
     total = counted(graph)[unit]
-    budget = int(total / (plan.ratio or 2.0)) if plan.budget is None else plan.budget
+    ratio = 2.0 if plan.ratio is None else plan.ratio
+    budget = int(total / ratio) if plan.budget is None else plan.budget
     fixed = total - sum(candidate.cost(None) for candidate in candidates.values())
     points: dict[str, Point]
     if plan.search == "largest":

@@ -15,7 +15,7 @@ from shiftbook.frontend.schedule import BATCH, PEAK_RATE
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
 from shiftbook.golden.spec import DEFAULT
-from shiftbook.options import Crop, Json, Resize
+from shiftbook.options import Crop, Json, Resize, Seed
 
 if TYPE_CHECKING:
     from shiftbook.frontend.compress import Report
@@ -265,7 +265,7 @@ def compress(
             metavar="N", help="Images of a training step; of fewer images an epoch is a single step."
         ),
     ] = BATCH,
-    seed: Annotated[int, typer.Option(metavar="S", help="Of everything random; same seed, same file.")] = 0,
+    seed: Seed = 0,
     mean: Annotated[
         str | None,
         typer.Option(
@@ -422,7 +422,7 @@ def _resumable(state: Path | None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if state is not None and any(state.parent.glob(f"{state.name}*")):
-            typer.echo(f"interrupted: the same command goes on from {state}", err=True)
+            raise KeyboardInterrupt(f"the same command goes on from {state}") from None
         raise
 
 

@@ -18,7 +18,7 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, make_folder, write_json
 from shiftbook.golden.network import Network
 from shiftbook.golden.spec import Spec
-from shiftbook.options import Json, Lanes, make_spec
+from shiftbook.options import Json, Lanes, Seed, make_spec
 
 if TYPE_CHECKING:
     from shiftbook.frontend.compress import Report
@@ -41,7 +41,7 @@ def demo(
     ] = Path("demo-out"),
     images: Annotated[int, typer.Option(metavar="N", help="Test images to run on the RTL.")] = 64,
     lanes: Lanes = "8x8",
-    seed: Annotated[int, typer.Option(metavar="S", help="Of training, pruning and sampling.")] = 0,
+    seed: Seed = 0,
     json_file: Json = None,
 ) -> None:
     """Train, compress, simulate and measure a small CNN.

@@ -165,11 +165,11 @@ def gates(
                 "bus": bus,
                 "bus_parity": bus_parity,
                 "weights": weights,
-                "liberty": liberty or [],
+                "liberty": [] if liberty is None else liberty,
                 "flat": flat,
                 "system": system,
             }
-            report, table = _engines(lanes or "8x8", engines, progress, **options)
+            report, table = _engines("8x8" if lanes is None else lanes, engines, progress, **options)
     write_json(json_file, report)
     print_rich(table)
 
@@ -197,7 +197,9 @@ def _engines(lanes: str, engines: list[str] | None, progress: Progress, **option
 
     spec = make_spec("default", lanes, bus=options["bus"])
     grid = (spec.rows, spec.cols)
-    report = gate_report(grid, engines=engines or tuple(ENGINES), progress=progress, **options)
+    report = gate_report(
+        grid, engines=tuple(ENGINES) if engines is None else engines, progress=progress, **options
+    )
     return report, gate_table(report)
 
 
@@ -205,9 +207,10 @@ def _placed(chip: str, lanes: str | None, engines: list[str] | None, progress: P
     from shiftbook.synth.fpga_report import fpga_report, fpga_table
     from shiftbook.synth.gates import COMPARED
 
-    spec = make_spec("default", lanes) if lanes else None
-    grid = (spec.rows, spec.cols) if spec else None
-    report = fpga_report(chip, grid, engines=engines or COMPARED, progress=progress)
+    spec = None if lanes is None else make_spec("default", lanes)
+    grid = None if spec is None else (spec.rows, spec.cols)
+    chosen = COMPARED if engines is None else engines
+    report = fpga_report(chip, grid, engines=chosen, progress=progress)
     return report, fpga_table(report)
 
 
