@@ -204,7 +204,11 @@ def pieces(built: image.Image) -> dict[str, tuple[int, int, tuple[Fault, ...]]]:
     program = (Fault.PROGRAM_DAMAGED, Fault.UNKNOWN_ADDRESS, Fault.PROGRAM_LENGTH)
     return {
         "header": (0, header, (Fault.NOT_A_PROGRAM, Fault.OTHER_SPEC, Fault.PROGRAM_DAMAGED)),
-        "streams": (header, len(built.constants), (Fault.STREAM_DAMAGED, Fault.BAD_CODE)),
+        "streams": (
+            header,
+            len(built.constants),
+            (Fault.STREAM_DAMAGED, Fault.BAD_CODE, Fault.STREAM_LENGTH),
+        ),
         "program": (built.program_offset, built.program_offset + 4 * words, program),
     }
 
