@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shiftbook.golden.errors import ShiftbookError
@@ -39,10 +39,7 @@ def folder() -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = error.strerror or error
-        raise ShiftbookError(
-            f"cannot make the build cache {str(path)!r} ({reason}); set SHIFTBOOK_CACHE to a writable folder"
-        ) from error
+        raise _unwritable(path, error) from error
     return path.resolve()
 
 
@@ -61,23 +58,51 @@ def entry(name: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
     ``make(folder)`` fills a temporary folder that is then renamed, so that readers see all of an entry
     or nothing, and of two concurrent makers the first wins. An entry that does not match its own
     manifest is made again.
+
+    Raises
+    ------
+    ShiftbookError
+        The cache cannot be written.
     """
     target = folder() / name
     if _valid(target):
-        os.utime(target)
+        with suppress(OSError):  # somebody else's cache may be read
+            os.utime(target)
         return target, False
-    work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder()))
+    try:
+        _make(target, make)
+    except OSError as error:
+        raise _unwritable(folder(), error) from error
+    return target, True
+
+
+def _make(target: Path, make: Callable[[Path], None]) -> None:
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         make(work)
         _seal(work)
         with _locked():
             if not _valid(target):
-                shutil.rmtree(target, ignore_errors=True)
+                _remove(target)
                 work.rename(target)
             _prune()
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return target, True
+
+
+def _remove(path: Path) -> None:
+    """What is in an entry's place: an entry, or a file or a link that is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> ShiftbookError:
+    reason = error.strerror or error
+    return ShiftbookError(
+        f"cannot write the build cache {str(path)!r} ({reason}); set SHIFTBOOK_CACHE to a writable folder"
+    )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import Spec
 from shiftbook.sim import board, simulator
 from shiftbook.sim.host import RegisterError
@@ -82,7 +83,7 @@ class Session:
         self.build = board.build(self.spec, self.size // self.spec.bus_bytes, wave=self.wave is not None)
         self._scratch = tempfile.TemporaryDirectory(prefix="shiftbook-")
         self._folder = Path(self._scratch.name)
-        self._failure: SimulationError | None = None
+        self._failure: ShiftbookError | SimulationError | None = None
         self._thread = threading.Thread(target=self._simulate, daemon=True)
         try:
             with socket.socket(socket.AF_UNIX) as listener:
@@ -175,7 +176,7 @@ class Session:
     def _simulate(self) -> None:
         try:
             simulator.run(self.build, "shiftbook.sim.session_cocotb", folder=self._folder, wave=self.wave)
-        except SimulationError as error:
+        except (ShiftbookError, SimulationError) as error:
             self._failure = error
 
     def _accept(self, listener: socket.socket) -> socket.socket:

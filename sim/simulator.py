@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -65,7 +66,7 @@ def build(
     Raises
     ------
     ShiftbookError
-        A package, a C++ compiler or make is missing.
+        A package, a C++ compiler or make is missing or does not work, or the cache cannot be used.
     SimulationError
         Verilator or the compiler refuses the source.
     """
@@ -75,7 +76,24 @@ def build(
     recipe = Path(verilator.__file__).read_bytes()
     name = cache.key(recipe, repr(astuple(tools)), repr(astuple(design)))
     folder, made = cache.entry(f"sim-{name}", lambda work: compile_design(work, design, tools))
+    _restore_mode(folder / top)
     return Build(folder, top, wave, time.perf_counter() - started if made else 0.0)
+
+
+def _restore_mode(executable: Path) -> None:
+    """Make a simulator executable again: a copied cache may have lost its mode, and not its bytes."""
+    if not os.access(executable, os.X_OK):
+        try:
+            executable.chmod(0o755)
+        except OSError as error:
+            raise _unusable(executable, error) from error
+
+
+def _unusable(executable: Path, error: OSError) -> ShiftbookError:
+    return ShiftbookError(
+        f"the simulator {executable} cannot be run: {error.strerror}; set SHIFTBOOK_CACHE to a folder of "
+        "yours whose files may be executed"
+    )
 
 
 def run(
@@ -106,7 +124,7 @@ def run(
     Raises
     ------
     ShiftbookError
-        ``wave`` is given but the simulator was built without waveforms.
+        ``wave`` is given but the simulator was built without waveforms; or the system does not run it.
     SimulationError
         A test failed, or the simulator died; the message is cocotb's, with the end of the log.
     """
@@ -131,6 +149,8 @@ def run(
                 extra_env={"COCOTB_ANSI_OUTPUT": "0", **(env or {})},
                 log_file=log,
             )
+        except OSError as error:
+            raise _unusable(simulator.folder / simulator.top, error) from error
         except (RuntimeError, SystemExit) as error:
             # cocotb's runner leaves by sys.exit where pytest runs it; the results file says more.
             raise SimulationError(_failure(results, log) or f"the simulator stopped: {error}") from error

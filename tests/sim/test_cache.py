@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from pathlib import Path
@@ -105,3 +107,36 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHIFTBOOK_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(ShiftbookError, match="set SHIFTBOOK_CACHE to a writable folder"):
         cache.folder()
+
+
+def test_a_file_or_a_link_in_the_place_of_an_entry(own_cache: Path, tmp_path: Path) -> None:
+    own_cache.mkdir()
+    (own_cache / "file").write_text("")
+    (own_cache / "link").symlink_to(tmp_path)
+    for name in ("file", "link"):
+        path, made = cache.entry(name, write("first"))
+        assert made
+        assert not path.is_symlink()
+        assert (path / "sub" / "file").read_text() == "first"
+    assert tmp_path.exists()
+
+
+def test_a_full_disk_is_one_line(own_cache: Path) -> None:
+    def fill(folder: Path) -> None:
+        (folder / "half").write_text("")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(ShiftbookError, match=r"No space left on device.*; set SHIFTBOOK_CACHE to a") as error:
+        cache.entry("a", fill)
+    assert "\n" not in str(error.value)
+    assert list(own_cache.iterdir()) == []
+
+
+def test_an_entry_that_is_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    path, _ = cache.entry("a", write("first"))
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert cache.entry("a", write("second")) == (path, False)

@@ -36,6 +36,35 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         simulator.build(COUNTER, "counter")
 
 
+@pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("SHIFTBOOK_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("CXX", "/bin/false", "/bin/false --version ends with exit code 1: it must work"),
+        ("CXX", "/bin/true", "'/bin/true' is no C++ compiler: it did not make "),
+        ("CXX", "/bin/echo", "'/bin/echo' is no C++ compiler: it did not make "),
+        ("CXX", "g++ '", 'CXX must be words as in a shell, not "g++ \'": No closing quotation'),
+        ("CXX", " ", "the C++ compiler that CXX names, ' ', is not on PATH"),
+        ("CXX", "TEXT", "cannot be run: Exec format error"),
+        ("CXXFLAGS", '-O1 "', "CXXFLAGS must be words as in a shell, not '-O1 \"': No closing quotation"),
+    ],
+)
+def test_a_compiler_that_is_none(variable, value, message, monkeypatch, tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_bytes(b"\x7fELF no program")
+    text.chmod(0o755)
+    monkeypatch.setenv(variable, str(text) if value == "TEXT" else value)
+    with pytest.raises(ShiftbookError) as error:
+        simulator.build(COUNTER, "counter")
+    assert message in one_line(error)
+
+
 def test_options_of_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = simulator.build(COUNTER, "counter").folder
     ran = []
@@ -102,6 +131,22 @@ def test_passing_and_failing_test(module: str) -> None:
         simulator.run(build, module, env={"WANT": "7"})
     assert simulator.build(COUNTER, "counter", parameters={"STEP": 3}).seconds == 0.0
     assert simulator.build(COUNTER, "counter", parameters={"STEP": 4}).folder != build.folder
+
+
+def test_a_simulator_that_lost_its_mode(module: str) -> None:
+    build = simulator.build(COUNTER, "counter", parameters={"STEP": 3})
+    executable = build.folder / build.top
+    executable.chmod(0o644)
+    try:
+        with pytest.raises(
+            ShiftbookError, match=r"cannot be run: Permission denied; set SHIFTBOOK_CACHE"
+        ) as e:
+            simulator.run(build, module, env={"WANT": "6"})
+        one_line(e)
+    finally:
+        again = simulator.build(COUNTER, "counter", parameters={"STEP": 3})
+    assert (again.folder, again.seconds) == (build.folder, 0.0)
+    simulator.run(again, module, env={"WANT": "6"})
 
 
 def test_module_that_cannot_be_imported() -> None:
