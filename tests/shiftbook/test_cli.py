@@ -174,6 +174,7 @@ def test_an_interrupt_within_an_import(module, reaction, tmp_path, checkpoint):
     (tmp_path / f"{module}.py").write_text(
         "import os, signal, time\n"
         "try:\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    time.sleep(60)\n"
         "except KeyboardInterrupt:\n"
