@@ -434,7 +434,7 @@ class Accelerator(wiring.Component):
         supervisor, sequencer, engine, store = self.supervisor, self.sequencer, self.engine, self.store
         stored = store.write_data.valid & store.write_data.ready
         m.d.comb += [
-            supervisor.running.eq(sequencer.busy),
+            supervisor.running.eq(sequencer.busy & ~sequencer.finished),
             supervisor.paused.eq(sequencer.paused),
             supervisor.abort.eq(self.host.abort),
             supervisor.program_fault.eq(sequencer.fault),

@@ -137,7 +137,7 @@ class Sequencer(wiring.Component):
     step : Out(1)
         Strobe: a word was taken, or a command is over.
     finished : Out(1)
-        Strobe: the program is over.
+        Strobe: the program came to its end. Never with ``stop``.
     fault : Out(Fault)
         What is wrong with the program; `Fault.NONE` in all other cycles.
     """
@@ -200,7 +200,7 @@ class Sequencer(wiring.Component):
             self.paused.eq((state == State.PAUSE) & self.quiet),
             self.load.eq((state == State.LOAD) & self.quiet),
             self.begin.eq(state == State.BEGIN),
-            self.finished.eq((state == State.LAST) & self.quiet),
+            self.finished.eq((state == State.LAST) & self.quiet & ~self.stop),
             self.config.address.eq(address),
             self.config.data.eq(word),
             self.configure.eq((state == State.DATA) & moved & ~command),

@@ -25,7 +25,7 @@ class Supervisor(wiring.Component):
     Members
     -------
     running : In(1)
-        A program is carried out.
+        A program is carried out, and is not over in this cycle: what comes then is too late to be a fault.
     paused : In(1)
         It waits for the host.
     abort : In(1)

@@ -71,6 +71,8 @@ class Subject:
         self.host, self.sequencer = accelerator.host, accelerator.sequencer
         self.supervisor = accelerator.supervisor
         self.events = inside.part("host").signal("events")
+        self.done = inside.part("host").signal("done")
+        self.failed = inside.part("host").signal("fault").any()
         self.age = inside.part("supervisor").signal("age")
         self.missing = inside.part("sequencer").signal("missing")
         self.length = inside.part("sequencer").signal("length")
@@ -138,6 +140,26 @@ def ends(m: Module, subject: Subject) -> None:
     ]
 
 
+def once(m: Module, subject: Subject) -> None:
+    """A run has one end: it is done, or it is given up, and STATUS says which of the two."""
+    host, sequencer, supervisor = subject.host, subject.sequencer, subject.supervisor
+    done, failed = sequencer.finished, supervisor.fault.any()
+    ended = Signal()  # once at least, since the last start
+    m.d.sync += ended.eq((ended & ~host.start) | done | failed)
+    m.d.comb += [
+        Assert(~done | ~failed, "done and given up at once"),
+        Assert(~ended | ~(done | failed), "a run with two ends"),
+        Assert(~subject.done | ~subject.failed, "STATUS says done and a fault"),
+        Assert((ended & ~host.start) == (subject.done | subject.failed), "STATUS does not say how it ended"),
+    ]
+    subject.invariants += [
+        ~ended | ~sequencer.busy,
+        ~failed | (sequencer.busy & supervisor.clear),
+        ~supervisor.clear | failed | ~sequencer.busy,
+        ~host.start | ~(sequencer.busy | supervisor.clear),
+    ]
+
+
 def asks(m: Module, subject: Subject) -> None:
     """The program's words are asked for once: the header's, and as many as it announces."""
     sequencer = subject.sequencer
@@ -164,7 +186,7 @@ def asks(m: Module, subject: Subject) -> None:
     ]
 
 
-PARTS = {"starts": starts, "latched": latched, "ends": ends, "asks": asks}
+PARTS = {"starts": starts, "latched": latched, "ends": ends, "once": once, "asks": asks}
 
 
 def checker(part: str, *, induction: bool = False) -> Module:
@@ -226,6 +248,13 @@ MUTANTS = {
         "ends",
         "a fault without an event",
     ),
+    "a fault in the last cycle": (
+        shiftbook.hw.system.sequencer,
+        "(state == State.LAST) & self.quiet & ~self.stop",
+        "(state == State.LAST) & self.quiet",
+        "once",
+        "done and given up at once",
+    ),
     "the header is forgotten": (
         shiftbook.hw.system.sequencer,
         "missing.eq(missing - request.granted)",
@@ -244,7 +273,16 @@ def test_wrong_starts(
     wrong_module = mutant(module, right, wrong)
     name = {"host_port": "HostPort", "sequencer": "Sequencer"}[module.__name__.rpartition(".")[2]]
     monkeypatch.setattr(shiftbook.hw.system.accelerator, name, getattr(wrong_module, name))
-    refute(checker(part), message, 12)
+    refute(checker(part), message, 18)
+
+
+@pytest.mark.formal
+def test_an_abort_that_comes_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is over in this cycle is given up in the next one."""
+    right = "running.eq(sequencer.busy & ~sequencer.finished)"
+    wrong_module = mutant(shiftbook.hw.system.accelerator, right, "running.eq(sequencer.busy)")
+    monkeypatch.setattr("tests.formal.test_start.Accelerator", wrong_module.Accelerator)
+    refute(checker("once"), "a run with two ends", 18)
 
 
 @pytest.mark.formal

@@ -14,7 +14,10 @@ from shiftbook.golden import executor
 from shiftbook.golden.memory import TensorLayout
 from shiftbook.golden.network import Network
 from shiftbook.hw.system import load_planner, sequencer
+from shiftbook.hw.system.sequencer import Fault
 from shiftbook.sim import board, image, simulator
+from shiftbook.sim.host import DONE, ERROR
+from tests.sim import end_cocotb
 from tests.sim.axi_cocotb import BASE
 from tests.sim.networks import IMAGES, SMALL, everything
 
@@ -129,3 +132,25 @@ def test_abort_in_each_state(built: simulator.Build, tmp_path: Path) -> None:
         assert result["fault"] == "ABORTED", result
         assert result["again"] == "done", result
         assert np.array_equal(layout.unpack(np.array(result["after"], np.uint8)), want), result
+
+
+def test_a_run_ends_once(built: simulator.Build, tmp_path: Path) -> None:
+    """Done or given up and not both, when the very last write fails and when an abort comes last of all."""
+
+    def ended(fault: Fault) -> dict[str, int]:
+        done = fault == Fault.NONE
+        return {"events": DONE if done else ERROR, "done": int(done), "fault": fault}
+
+    prepare(tmp_path)
+    simulator.run(built, "tests.sim.end_cocotb", folder=tmp_path)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["plain"] == results["again"] == ended(Fault.NONE)
+    assert results["writes"] == {
+        "SLVERR": ended(Fault.WRITE_SLVERR),
+        "DECERR": ended(Fault.WRITE_DECERR),
+    }
+    last = results["last"]
+    struck = [result.pop("cycle") for result in results["aborts"]]
+    assert struck == list(range(last - end_cocotb.BEFORE, last + end_cocotb.AFTER))
+    for cycle, result in zip(struck, results["aborts"], strict=True):
+        assert result == ended(Fault.ABORTED if cycle < last else Fault.NONE), cycle - last
