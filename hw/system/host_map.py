@@ -141,7 +141,7 @@ REGISTERS: dict[Host, HostRegister] = {
             Field("continue", 1, "go on after a pause; only while STATUS.paused is 1"),
         ),
         "What to do",
-        "one bit at a time, and as the bits say; all else is refused: SLVERR, and the event `refused`",
+        "one of these bits and no other, and as the bit says; all else is refused: SLVERR, and the event `refused`",
     ),
     Host.STATUS: HostRegister(
         "read",
@@ -171,8 +171,8 @@ REGISTERS: dict[Host, HostRegister] = {
         "read and write",
         _word(
             "cycles",
-            "without any progress after which a program is given up; so it is when one step of it, such as a "
-            f"layer, takes {1 << STEP_SHIFT} times as many. 0: never",
+            "a program is given up after so many cycles in which nothing moves, and after "
+            f"{1 << STEP_SHIFT} times as many in one step, such as a layer. 0: never",
         ),
         "Patience",
         AT_START,

@@ -26,7 +26,7 @@ ALIGNED_BITS = exact_log2(host_map.ALIGNMENT)
 """Bits of PROGRAM that are 0."""
 
 START, ABORT, CONTINUE = 1, 2, 4
-"""Words that CONTROL takes."""
+"""Words that CONTROL takes; no other bit may be set."""
 
 OKAY, SLVERR = 0, 2
 
@@ -140,7 +140,7 @@ class HostPort(wiring.Component):
         both = Signal()
         write = self.write_data.payload
         whole = write.strb == 0b1111
-        command = write.data[:3]
+        command = write.data
         takes = {
             Host.CONTROL: Mux(
                 command == START, ~self.occupied, Mux(command == CONTINUE, self.paused, command == ABORT)

@@ -25,7 +25,7 @@ import shiftbook.hw.system.sequencer
 import shiftbook.hw.system.supervisor
 from shiftbook.hw.system.accelerator import Accelerator
 from shiftbook.hw.system.host_map import EVENTS, Host
-from shiftbook.hw.system.host_port import SLVERR
+from shiftbook.hw.system.host_port import ABORT, CONTINUE, SLVERR, START
 from shiftbook.hw.system.read_master import ReadMaster
 from shiftbook.hw.system.sequencer import WORD_WIDTH, State, header_words
 from shiftbook.hw.system.supervisor import STEP_SHIFT
@@ -85,16 +85,20 @@ class Subject:
 
 
 def starts(m: Module, subject: Subject) -> None:
-    """What becomes of a write of START."""
+    """What becomes of a write of START, and of a word that is no command."""
     host = subject.host
     occupied = host.busy | host.start
     taken = host.write_address.valid & host.write_address.ready
-    starting = taken & (host.write_address.payload == Host.CONTROL) & (host.write_data.payload.data[:3] == 1)
+    control = taken & (host.write_address.payload == Host.CONTROL)
+    word = host.write_data.payload.data
+    starting = control & (word == START)
+    unknown = control & (word != START) & (word != ABORT) & (word != CONTINUE)
     whole = host.write_data.payload.strb == 0b1111
-    refused = past(m, starting & (occupied | ~whole))
+    refused = past(m, unknown | (starting & (occupied | ~whole)))
     accepted = past(m, starting & ~occupied & whole)
     m.d.comb += [
         Assert(~host.start | ~host.busy, "a start while something runs"),
+        Assert(~unknown | ~(host.abort | host.go_on), "a word that is no command does something"),
         Assert(host.start == accepted, "a start that was not written, or a written one that is lost"),
         Assert(~refused | (host.write_response.payload == SLVERR), "a refusal that looks like success"),
         Assert(~refused | subject.events[REFUSED], "a refusal without an event"),
@@ -233,6 +237,13 @@ MUTANTS = {
         "command == START, 1,",
         "starts",
         "a start while something runs|a refusal",
+    ),
+    "unknown bits of CONTROL": (
+        shiftbook.hw.system.host_port,
+        "command = write.data\n",
+        "command = write.data[:3]\n",
+        "starts",
+        "a start that was not written|a word that is no command|a refusal",
     ),
     "registers are not kept": (
         shiftbook.hw.system.host_port,

@@ -67,7 +67,7 @@ class Model:
         elif address == 0x2C:
             self.events &= ~word
         elif address == 0x20:
-            command = word & 7
+            command = word
             if (
                 command not in (1, 2, 4)
                 or (command == 1 and do["busy"])
@@ -98,7 +98,8 @@ def constants(spec: Spec) -> dict[int, int]:
 
 
 def operations(rng: np.random.Generator) -> list[dict[str, object]]:
-    """Every address read and written, whole and in part; then mostly those that do something."""
+    """Every address read and written, whole and in part; then mostly those that do something; then commands
+    with a bit that no command has."""
     chosen = [(write, address) for address in range(256) for write in (0, 1)]
     likely = (0x20, 0x24, 0x28, 0x2C, 0x2C, 0x30, 0x34, 0x38, 0x5C)
     chosen += [(int(rng.integers(0, 2)), int(rng.choice(likely))) for _ in range(600)]
@@ -123,7 +124,9 @@ def operations(rng: np.random.Generator) -> list[dict[str, object]]:
                 "counters": rng.integers(0, 1 << 32, len(COUNTERS)).tolist(),
             }
         )
-    return result
+    calm = {**result[-1], "write": 1, "address": 0x20, "strb": 15, "paused": 0, "finished": 0, "fault": 0}
+    words = [command | 1 << bit for command in (0, 1, 2, 4) for bit in range(3, 32)]
+    return result + [{**calm, "data": word, "busy": 0, "paused": word >> 2 & 1} for word in words]
 
 
 @pytest.mark.parametrize("pauses", PACES)
