@@ -12,9 +12,11 @@ there are, at a multiple of 4096 bytes; see docs/accelerator.md.
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 from shiftbook.hw.system.host_map import ALIGNMENT, IDENTITY, VERSION, unpacked
 from shiftbook.hw.system.host_map import Host as Register
@@ -24,12 +26,21 @@ from shiftbook.hw.system.sequencer import Fault
 DONE, ERROR, PAUSED, REFUSED = 1, 2, 4, 8
 """Events."""
 
+EVERY_EVENT = DONE | ERROR | PAUSED | REFUSED
+"""There are no others."""
+
+WORD_BITS = 32
+"""Of a register."""
+
 TIMEOUT = 60.0
 """Seconds that `HostDriver.wait` waits unless it is told otherwise."""
 
 
 class RegisterError(RuntimeError):
-    """The bus answered the access of a register with an error: nothing was done."""
+    """The bus answered the access of a register with an error: nothing was done.
+
+    Or a register reads what it cannot hold.
+    """
 
 
 class AcceleratorBusyError(RuntimeError):
@@ -95,6 +106,11 @@ class HostDriver:
         Return when the interrupt is raised, or now and then.
     timeout
         Seconds that `wait` waits for an event; None: for ever.
+
+    Raises
+    ------
+    ValueError
+        ``timeout`` is negative or no number.
     """
 
     def __init__(
@@ -105,7 +121,9 @@ class HostDriver:
         *,
         timeout: float | None = TIMEOUT,
     ) -> None:
-        self._read = read
+        if timeout is not None and not _is_duration(timeout):
+            raise ValueError(f"timeout must be a number of seconds, 0 or more, or None, not {timeout!r}")
+        self._port_read = read
         self._write = write
         self._wait = wait
         self._timeout = timeout
@@ -117,6 +135,8 @@ class HostDriver:
         ------
         RuntimeError
             There is no accelerator, or one of another version.
+        RegisterError
+            A register reads no word.
         """
         identity, version = self._read(Register.IDENTITY), self._read(Register.VERSION)
         if identity != IDENTITY or version != VERSION:
@@ -135,10 +155,11 @@ class HostDriver:
         Raises
         ------
         ValueError
-            ``program`` is no multiple of 4096.
+            ``program`` is no multiple of 4096, or it or ``watchdog`` is no word of 32 bits.
         AcceleratorBusyError
             A program is carried out, or the bus still owes something to one that was given up.
         """
+        program, watchdog = _written(Register.PROGRAM, program), _written(Register.WATCHDOG, watchdog)
         if program % ALIGNMENT:
             raise ValueError(f"an image begins at a multiple of {ALIGNMENT} bytes, not at {program:#x}")
         status = self.status()
@@ -149,9 +170,9 @@ class HostDriver:
         for register, value in (
             (Register.PROGRAM, program),
             (Register.WATCHDOG, watchdog),
-            (Register.MODE, int(pause)),
-            (Register.INTERRUPT, DONE | ERROR | PAUSED | REFUSED),
-            (Register.INTERRUPT_ENABLE, DONE | ERROR | PAUSED | REFUSED),
+            (Register.MODE, int(bool(pause))),
+            (Register.INTERRUPT, EVERY_EVENT),
+            (Register.INTERRUPT_ENABLE, EVERY_EVENT),
             (Register.CONTROL, START),
         ):
             self._write(register, value)
@@ -164,9 +185,11 @@ class HostDriver:
         AcceleratorError
             It was given up.
         AcceleratorBusyError
-            Somebody else's START or CONTINUE was refused meanwhile.
+            Somebody else's write of CONTROL was refused meanwhile.
         AcceleratorTimeoutError
             Nothing happened in time; the program may still be carried out.
+        RegisterError
+            There is an event or a fault that this version does not know.
         """
         begun = time.monotonic()
         while not (events := self._read(Register.INTERRUPT)):
@@ -176,13 +199,16 @@ class HostDriver:
                     "abort, or wait again; a watchdog would have given the program up"
                 )
             self._wait()
+        if events & ~EVERY_EVENT:
+            raise RegisterError(f"INTERRUPT reads {events:#x}: only bits 0 to 3 are events")
         if events & ERROR:
             self._write(Register.INTERRUPT, events)
-            status = self.status()
-            raise AcceleratorError(Fault(status["fault"]), status["layers"])
+            raise self._failure()
         if events & REFUSED:  # the other events stay for the next call
             self._write(Register.INTERRUPT, REFUSED)
-            raise AcceleratorBusyError("a START while busy, or a CONTINUE while not paused, was refused")
+            raise AcceleratorBusyError(
+                "a START while busy, a CONTINUE while not paused, or a word that is no command was refused"
+            )
         self._write(Register.INTERRUPT, events)
         return bool(events & DONE)
 
@@ -203,9 +229,15 @@ class HostDriver:
             It was given up.
         AcceleratorBusyError, AcceleratorTimeoutError, ValueError
             See `start` and `wait`.
+        RegisterError
+            It paused, which it was not told to; or see `wait`.
         """
         self.start(program, watchdog=watchdog)
-        self.wait()
+        if not self.wait():
+            raise RegisterError(
+                f"the program paused after {self.status()['layers']} layers, though MODE was written 0: "
+                "go on, or abort"
+            )
         return self.counters()
 
     def status(self) -> dict[str, int]:
@@ -215,3 +247,42 @@ class HostDriver:
     def counters(self) -> Counters:
         """All counters."""
         return Counters(**{name: self._read(Register[name.upper()]) for name in COUNTER_NAMES})
+
+    def _read(self, register: int) -> int:
+        value = self._port_read(register)
+        word = _word(value)
+        if word is None:
+            raise RegisterError(
+                f"{Register(register).name} reads {value!r}, which is no word of {WORD_BITS} bits"
+            )
+        return word
+
+    def _failure(self) -> AcceleratorError | RegisterError:
+        """Why a program was given up, as STATUS has it."""
+        status = self.status()
+        number, layers = status["fault"], status["layers"]
+        if number not in range(1, max(Fault) + 1):
+            return RegisterError(
+                f"the accelerator gave up after {layers} layers with fault {number}, which is not one of "
+                f"1 to {int(max(Fault))}"
+            )
+        return AcceleratorError(Fault(number), layers)
+
+
+def _word(value: object) -> int | None:
+    """The integer, of Python or NumPy, if a register can hold it."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
+    word = operator.index(value)
+    return word if 0 <= word < 1 << WORD_BITS else None
+
+
+def _written(register: Register, value: int) -> int:
+    word = _word(value)
+    if word is None:
+        raise ValueError(f"{register.name} takes an integer from 0 to {(1 << WORD_BITS) - 1}, not {value!r}")
+    return word
+
+
+def _is_duration(seconds: object) -> bool:
+    return isinstance(seconds, int | float) and seconds >= 0

@@ -141,7 +141,7 @@ REGISTERS: dict[Host, HostRegister] = {
             Field("continue", 1, "go on after a pause; only while STATUS.paused is 1"),
         ),
         "What to do",
-        "one of these bits and no other, and as the bit says; all else is refused: SLVERR, and the event `refused`",
+        "one bit and no other, and as the bit says; all else is refused: SLVERR, and the event `refused`",
     ),
     Host.STATUS: HostRegister(
         "read",
