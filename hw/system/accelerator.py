@@ -262,6 +262,7 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             sequencer.start.eq(host.start),
             sequencer.stop.eq(self.supervisor.fault.any()),
+            sequencer.failing.eq(self.supervisor.failing),
             sequencer.base.eq(self.base),
             sequencer.pause.eq(host.pause),
             sequencer.go_on.eq(host.go_on),
@@ -434,7 +435,7 @@ class Accelerator(wiring.Component):
         supervisor, sequencer, engine, store = self.supervisor, self.sequencer, self.engine, self.store
         stored = store.write_data.valid & store.write_data.ready
         m.d.comb += [
-            supervisor.running.eq(sequencer.busy & ~sequencer.finished),
+            supervisor.running.eq(sequencer.busy),
             supervisor.paused.eq(sequencer.paused),
             supervisor.abort.eq(self.host.abort),
             supervisor.program_fault.eq(sequencer.fault),

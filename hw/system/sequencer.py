@@ -100,6 +100,8 @@ class Sequencer(wiring.Component):
         Strobe: carry out the program at ``base``. Only while not ``busy``.
     stop : In(1)
         Strobe: give up.
+    failing : In(1)
+        There is a cause to give up, in the cycle before ``stop`` and in that of ``stop``.
     base : In(beat_address_width)
         Address of the program, in beats.
     pause : In(1)
@@ -137,7 +139,7 @@ class Sequencer(wiring.Component):
     step : Out(1)
         Strobe: a word was taken, or a command is over.
     finished : Out(1)
-        Strobe: the program came to its end. Never with ``stop``.
+        Strobe: the program came to its end. Never while ``failing``.
     fault : Out(Fault)
         What is wrong with the program; `Fault.NONE` in all other cycles.
     """
@@ -148,6 +150,7 @@ class Sequencer(wiring.Component):
             {
                 "start": In(1),
                 "stop": In(1),
+                "failing": In(1),
                 "base": In(beat_address_width(spec)),
                 "pause": In(1),
                 "go_on": In(1),
@@ -200,7 +203,7 @@ class Sequencer(wiring.Component):
             self.paused.eq((state == State.PAUSE) & self.quiet),
             self.load.eq((state == State.LOAD) & self.quiet),
             self.begin.eq(state == State.BEGIN),
-            self.finished.eq((state == State.LAST) & self.quiet & ~self.stop),
+            self.finished.eq((state == State.LAST) & self.quiet & ~self.failing),
             self.config.address.eq(address),
             self.config.data.eq(word),
             self.configure.eq((state == State.DATA) & moved & ~command),
@@ -237,7 +240,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += state.eq(State.ADDRESS)
             with m.Case(State.BEGIN):
                 m.d.sync += state.eq(State.RUN)
-            with m.Case(State.LAST), m.If(self.quiet):
+            with m.Case(State.LAST), m.If(self.finished):
                 m.d.sync += state.eq(State.IDLE)
             with m.Case(State.RUN), m.If(self.layer_over):
                 m.d.sync += [

@@ -25,7 +25,7 @@ class Supervisor(wiring.Component):
     Members
     -------
     running : In(1)
-        A program is carried out, and is not over in this cycle: what comes then is too late to be a fault.
+        A program is carried out.
     paused : In(1)
         It waits for the host.
     abort : In(1)
@@ -55,6 +55,8 @@ class Supervisor(wiring.Component):
         The bus owes nothing.
     fault : Out(Fault)
         For one cycle, why the program is given up; else `Fault.NONE`.
+    failing : Out(1)
+        In the cycle of the cause and in that of ``fault``: a program that would end now is given up.
     clear : Out(1)
         Everything is to forget what it does: from the cycle of ``fault`` until the bus is settled.
 
@@ -82,6 +84,7 @@ class Supervisor(wiring.Component):
                 "patience": In(32),
                 "settled": In(1),
                 "fault": Out(range(max(Fault) + 1)),
+                "failing": Out(1),
                 "clear": Out(1),
             }
         )
@@ -120,7 +123,10 @@ class Supervisor(wiring.Component):
         for cause, fault in reversed(causes):
             found = Mux(cause, fault, found)
         begins = Signal()
-        m.d.comb += begins.eq(self.running & ~stopping & found.any())
+        m.d.comb += [
+            begins.eq(self.running & ~stopping & found.any()),
+            self.failing.eq(begins | self.fault.any()),
+        ]
         m.d.sync += [
             self.fault.eq(Mux(begins, found, Fault.NONE)),
             stopping.eq(begins | (stopping & ~self.settled)),

@@ -259,12 +259,19 @@ MUTANTS = {
         "ends",
         "a fault without an event",
     ),
-    "a fault in the last cycle": (
+    "the end does not look at faults": (
         shiftbook.hw.system.sequencer,
-        "(state == State.LAST) & self.quiet & ~self.stop",
+        "(state == State.LAST) & self.quiet & ~self.failing",
         "(state == State.LAST) & self.quiet",
         "once",
         "done and given up at once",
+    ),
+    "an abort with the end": (
+        shiftbook.hw.system.supervisor,
+        "self.failing.eq(begins | self.fault.any())",
+        "self.failing.eq(self.fault.any())",
+        "once",
+        "a run with two ends",
     ),
     "the header is forgotten": (
         shiftbook.hw.system.sequencer,
@@ -282,18 +289,11 @@ def test_wrong_starts(
     monkeypatch: pytest.MonkeyPatch, module: ModuleType, right: str, wrong: str, part: str, message: str
 ) -> None:
     wrong_module = mutant(module, right, wrong)
-    name = {"host_port": "HostPort", "sequencer": "Sequencer"}[module.__name__.rpartition(".")[2]]
+    name = {"host_port": "HostPort", "sequencer": "Sequencer", "supervisor": "Supervisor"}[
+        module.__name__.rpartition(".")[2]
+    ]
     monkeypatch.setattr(shiftbook.hw.system.accelerator, name, getattr(wrong_module, name))
     refute(checker(part), message, 18)
-
-
-@pytest.mark.formal
-def test_an_abort_that_comes_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that is over in this cycle is given up in the next one."""
-    right = "running.eq(sequencer.busy & ~sequencer.finished)"
-    wrong_module = mutant(shiftbook.hw.system.accelerator, right, "running.eq(sequencer.busy)")
-    monkeypatch.setattr("tests.formal.test_start.Accelerator", wrong_module.Accelerator)
-    refute(checker("once"), "a run with two ends", 18)
 
 
 @pytest.mark.formal
