@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from PIL import Image
 from shiftbook.frontend.npz import read_arrays
 from shiftbook.frontend.progress import Progress, quiet
 from shiftbook.golden.errors import ShiftbookError, is_plain
+from shiftbook.golden.inputs import check_file, shown, unreadable
 from shiftbook.golden.limits import limits
 
 Part = Literal["train", "test", "all"]
@@ -142,18 +144,18 @@ def load(
     """
     if limit is not None and limit < 1:
         raise ShiftbookError(f"the number of images must be at least 1, not {limit}")
-    if frame and not Path(source).is_dir():
-        raise ShiftbookError(f"resize and crop are for folders of image files, not for {source}")
+    if frame and not os.path.isdir(source):
+        raise ShiftbookError(f"resize and crop are for folders of image files, not for {shown(source)}")
     if str(source) == DIGITS:
         return _limit(_split(_digits(), "test" if part == "all" else part), limit, seed)
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _folder(path, part, limit, seed, frame, progress)
-    if path.suffix == ".npz" and path.is_file():
+    hint = f"it must be a folder of class folders, an .npz file or '{DIGITS}'"
+    if path.suffix == ".npz":
+        check_file(path, hint)
         return _limit(_split(_npz(path), part), limit, seed)
-    raise ShiftbookError(
-        f"no data at {source}: it must be a folder of class folders, an .npz file or '{DIGITS}'"
-    )
+    raise ShiftbookError(f"no data at {shown(source)}: {hint}")
 
 
 def check_shape(dataset: Dataset, shape: tuple[int, int, int]) -> None:
@@ -266,12 +268,20 @@ def has_own_split(source: str | Path) -> bool:
 def _own_split(path: Path) -> tuple[Path | None, Path | None]:
     """The training and the test folder in a folder; both or none."""
     train = path / TRAIN_FOLDER
-    test = next((path / name for name in TEST_FOLDERS if (path / name).is_dir()), None)
-    return (train, test) if train.is_dir() and test is not None else (None, None)
+    test = next((path / name for name in TEST_FOLDERS if os.path.isdir(path / name)), None)
+    return (train, test) if os.path.isdir(train) and test is not None else (None, None)
 
 
 def _subfolders(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return [p for p in _entries(path) if os.path.isdir(p) and not p.name.startswith(".")]
+
+
+def _entries(path: Path) -> list[Path]:
+    """What is in a folder, in order."""
+    try:
+        return sorted(path.iterdir())
+    except OSError as error:
+        raise ShiftbookError(f"cannot read the folder {path}: {error.strerror}; make it readable") from error
 
 
 def class_numbers(names: Sequence[str]) -> dict[str, int]:
@@ -316,9 +326,9 @@ def _list_files(path: Path, names: Sequence[str]) -> tuple[list[Path], NDArray[n
 
 
 def _images_in(path: Path) -> list[Path]:
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return []
-    return sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    return [p for p in _entries(path) if p.suffix.lower() in SUFFIXES and unreadable(p) is None]
 
 
 def decode(files: Sequence[Path], progress: Progress = quiet, frame: Frame = AS_IT_IS) -> NDArray[np.uint8]:

@@ -19,6 +19,7 @@ from torch.nn.parameter import is_lazy
 from shiftbook.frontend import zoo
 from shiftbook.frontend.progress import Progress, quiet
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.inputs import shown, unreadable
 
 ZOO = "zoo:"
 MAX_WEIGHT = 1e12
@@ -82,9 +83,10 @@ def _from_file(source: str) -> nn.Module:
     name, colon, factory = source.rpartition(":")
     path = Path(name)
     if not colon or path.suffix != ".py" or not factory:
-        raise ShiftbookError(f"the model must be zoo:NAME or path/to/file.py:factory, not {source!r}")
-    if not path.is_file():
-        raise ShiftbookError(f"there is no file {path} to take {factory!r} from")
+        raise ShiftbookError(f"the model must be zoo:NAME or path/to/file.py:factory, not {shown(source)!r}")
+    reason = unreadable(path)
+    if reason is not None:
+        raise ShiftbookError(f"there is no file {shown(path)} to take {shown(factory)!r} from: {reason}")
     spec = importlib.util.spec_from_file_location(f"shiftbook_model_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -118,8 +120,9 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         There is no such file, or it holds something else. Pickled code is never run.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ShiftbookError(f"there is no weights file {path}")
+    reason = unreadable(path)
+    if reason is not None:
+        raise ShiftbookError(f"there is no weights file {shown(path)}: {reason}")
     state: Any
     try:
         if path.suffix == ".safetensors":
