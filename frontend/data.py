@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shiftbook.frontend.depth import GREY, to_8_bits
 from shiftbook.frontend.npz import read_arrays
 from shiftbook.frontend.progress import Progress, quiet
 from shiftbook.golden.errors import ShiftbookError, is_plain
@@ -92,10 +94,9 @@ class Frame:
 
     def __call__(self, image: Image.Image, name: str | Path) -> Image.Image:
         """The image in its new shape; ``name`` is for errors."""
-        if self.resize is not None:
-            scale = self.resize / min(image.size)
-            width, height = (max(self.resize, round(side * scale)) for side in image.size)
-            image = image.resize((width, height), Image.Resampling.BICUBIC)
+        size = self._resized(image.size, name)
+        if size != image.size:
+            image = image.resize(size, Image.Resampling.BICUBIC)
         if self.crop is not None:
             width, height = image.size
             if self.crop > min(width, height):
@@ -106,6 +107,26 @@ class Frame:
             left, top = (width - self.crop) // 2, (height - self.crop) // 2
             image = image.crop((left, top, left + self.crop, top + self.crop))
         return image
+
+    def size(self, before: tuple[int, int], name: str | Path) -> tuple[int, int]:
+        """Width and height that an image of other width and height gets; ``name`` is for errors.
+
+        Raises
+        ------
+        ShiftbookError
+            Resized it would be larger than `golden.limits` allows.
+        """
+        resized = self._resized(before, name)
+        return resized if self.crop is None else (self.crop, self.crop)
+
+    def _resized(self, before: tuple[int, int], name: str | Path) -> tuple[int, int]:
+        if self.resize is None:
+            return before
+        scale = self.resize / min(before)
+        width, height = (max(self.resize, round(side * scale)) for side in before)
+        what = f"{name} has too many pixels once its shorter side has {self.resize}"
+        limits().check(what, "tensor", width * height)
+        return width, height
 
 
 AS_IT_IS = Frame()
@@ -205,7 +226,7 @@ def _npz(path: Path) -> Dataset:
 
 
 def _split(dataset: Dataset, part: Part) -> Dataset:
-    return dataset if part == "all" else dataset.take(split_indices(len(dataset), part))
+    return dataset if part == "all" else _kept(dataset, split_indices(len(dataset), part))
 
 
 def split_indices(count: int, part: Part) -> NDArray[np.int64]:
@@ -225,7 +246,21 @@ def split_indices(count: int, part: Part) -> NDArray[np.int64]:
 
 def _limit(dataset: Dataset, limit: int | None, seed: int) -> Dataset:
     chosen = _drawn(len(dataset), limit, seed)
-    return dataset if chosen is None else dataset.take(chosen)
+    return dataset if chosen is None else _kept(dataset, chosen)
+
+
+def _kept(dataset: Dataset, indices: NDArray[np.int64]) -> Dataset:
+    """Some of the images, in ascending order, of a data set that nobody else has.
+
+    Most of them move within their array, so that memory never holds two of its size.
+    """
+    images = dataset.images
+    if 2 * len(indices) < len(images):
+        return dataset.take(indices)
+    for place, index in enumerate(indices):
+        images[place] = images[index]
+    labels = None if dataset.labels is None else dataset.labels[indices]
+    return replace(dataset, images=images[: len(indices)], labels=labels)
 
 
 def _drawn(count: int, limit: int | None, seed: int) -> NDArray[np.int64] | None:
@@ -290,18 +325,28 @@ def class_numbers(names: Sequence[str]) -> dict[str, int]:
     Raises
     ------
     ShiftbookError
-        Two folders have the same leading number.
+        Two folders have the same leading number, or one has a number above MAX_LABEL.
     """
     leading = {name: match for name in names if (match := re.match(r"\d+", name))}
     if len(leading) < len(names):
         return {name: rank for rank, name in enumerate(sorted(names))}
-    numbers = {name: int(match.group()) for name, match in leading.items()}
+    numbers = {name: _number(name, match.group()) for name, match in leading.items()}
     by_number: dict[int, str] = {}
     for name, number in numbers.items():
         if number in by_number:
             raise ShiftbookError(f"class folders {by_number[number]} and {name} have the same leading number")
         by_number[number] = name
     return numbers
+
+
+def _number(name: str, digits: str) -> int:
+    """A class's number; a date or a serial number is none, and would ask for as many classes."""
+    number = int(digits)
+    if number > MAX_LABEL:
+        raise ShiftbookError(
+            f"class folder {name:.80}: the number that its name begins with must be at most {MAX_LABEL}"
+        )
+    return number
 
 
 def _class_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -345,32 +390,52 @@ def decode(files: Sequence[Path], progress: Progress = quiet, frame: Frame = AS_
 
 def _decode(files: Sequence[Path], progress: Progress, frame: Frame) -> NDArray[np.uint8]:
     images: NDArray[np.uint8] | None = None
-    mode = "RGB"
     for i, file in enumerate(files):
         try:
             with Image.open(file) as image:
                 limits().check(f"{file} has too many pixels", "tensor", image.width * image.height)
                 if images is None:
-                    mode = "L" if image.mode in ("L", "1", "I;16", "I") else "RGB"
-                pixels = np.asarray(frame(image if image.mode == mode else image.convert(mode), file))
+                    images = _room(image, files, frame)
+                images[i] = _pixels(image, file, frame, images.shape[1:], files[0])
         except ShiftbookError:
             raise
         except Exception as error:  # a decoder's, of which there are many
             raise ShiftbookError(f"{file} is not a readable image: {error}") from error
-        pixels = pixels.reshape(*pixels.shape[:2], -1)
-        if images is None:
-            images = np.empty((len(files), *pixels.shape), np.uint8)
-        if pixels.shape != images.shape[1:]:
-            raise ShiftbookError(
-                f"all images must have one shape: {file} is {_text(pixels.shape)}, "
-                f"{files[0]} is {_text(images.shape[1:])}; resize and crop give them one"
-            )
-        images[i] = pixels
         if i % 500 == 0:
             progress("decoding images", i, len(files))
     progress("decoding images", len(files), len(files))
     assert images is not None
     return images
+
+
+def _room(image: Image.Image, files: Sequence[Path], frame: Frame) -> NDArray[np.uint8]:
+    """An array for all images, which get the shape of the first; refused before it is decoded."""
+    width, height = frame.size(image.size, files[0])
+    shape = height, width, 1 if image.mode in GREY else 3
+    what = f"the images in {files[0].parent}, {len(files):,} of {_text(shape)}, have too many bytes"
+    limits().check(what, "data_bytes", len(files) * prod(shape))
+    return np.empty((len(files), *shape), np.uint8)
+
+
+def _pixels(
+    image: Image.Image, file: Path, frame: Frame, shape: tuple[int, ...], first: Path
+) -> NDArray[np.uint8]:
+    """The pixels of an image that must have a shape; what its header says is checked before it is decoded."""
+    width, height = frame.size(image.size, file)
+    _check_same((height, width, shape[2]), file, shape, first)
+    image, mode = to_8_bits(image, file), "L" if shape[2] == 1 else "RGB"
+    pixels = np.asarray(frame(image if image.mode == mode else image.convert(mode), file))
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    _check_same(pixels.shape, file, shape, first)
+    return pixels
+
+
+def _check_same(found: tuple[int, ...], file: Path, shape: tuple[int, ...], first: Path) -> None:
+    if found != shape:
+        raise ShiftbookError(
+            f"all images must have one shape: {file} is {_text(found)}, "
+            f"{first} is {_text(shape)}; resize and crop give them one"
+        )
 
 
 def _text(shape: tuple[int, ...]) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.limits import limits
 
-MOST_SHOWN = 256
+MOST_SHOWN = 512
 """Characters of a path that a message shows."""
 
 MOST_DIGITS = 300

@@ -34,7 +34,7 @@ class Limits:
     graph_bytes
         Size of its header: names, graph and checksums.
     data_bytes
-        Images of an .npz file, unpacked.
+        Images of an .npz file and their labels, unpacked, or of a folder, decoded.
     json_bytes
         Size of a JSON file that commands wrote, or that names ranks.
     """
