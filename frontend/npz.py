@@ -61,7 +61,7 @@ def _array(file: zipfile.ZipFile, path: Path, name: str, before: int) -> NDArray
                 f"{name} in {path} is damaged: shape {list(shape)} of {dtype} has not {left} bytes"
             )
         array = np.empty(shape, dtype, order="F" if fortran else "C")
-        read = _fill(stream, memoryview(array.reshape(-1, order="A").view(np.uint8)))
+        read = _fill(stream, array.reshape(-1, order="A").view(np.uint8).data)
     if read != size:
         raise ShiftbookError(f"{name} in {path} is damaged: it has {read} bytes, not {size}")
     return array
