@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shiftbook.frontend.depth import GREY, to_8_bits
 from shiftbook.frontend.npz import read_arrays
 from shiftbook.frontend.progress import Progress, quiet
 from shiftbook.golden.errors import ShiftbookError, is_plain
+from shiftbook.golden.inputs import check_file, shown, unreadable
 from shiftbook.golden.limits import limits
 
 Part = Literal["train", "test", "all"]
@@ -90,10 +94,9 @@ class Frame:
 
     def __call__(self, image: Image.Image, name: str | Path) -> Image.Image:
         """The image in its new shape; ``name`` is for errors."""
-        if self.resize is not None:
-            scale = self.resize / min(image.size)
-            width, height = (max(self.resize, round(side * scale)) for side in image.size)
-            image = image.resize((width, height), Image.Resampling.BICUBIC)
+        size = self._resized(image.size, name)
+        if size != image.size:
+            image = image.resize(size, Image.Resampling.BICUBIC)
         if self.crop is not None:
             width, height = image.size
             if self.crop > min(width, height):
@@ -104,6 +107,26 @@ class Frame:
             left, top = (width - self.crop) // 2, (height - self.crop) // 2
             image = image.crop((left, top, left + self.crop, top + self.crop))
         return image
+
+    def size(self, before: tuple[int, int], name: str | Path) -> tuple[int, int]:
+        """Width and height that an image of other width and height gets; ``name`` is for errors.
+
+        Raises
+        ------
+        ShiftbookError
+            Resized it would be larger than `golden.limits` allows.
+        """
+        resized = self._resized(before, name)
+        return resized if self.crop is None else (self.crop, self.crop)
+
+    def _resized(self, before: tuple[int, int], name: str | Path) -> tuple[int, int]:
+        if self.resize is None:
+            return before
+        scale = self.resize / min(before)
+        width, height = (max(self.resize, round(side * scale)) for side in before)
+        what = f"{name} has too many pixels once its shorter side has {self.resize}"
+        limits().check(what, "tensor", width * height)
+        return width, height
 
 
 AS_IT_IS = Frame()
@@ -142,18 +165,18 @@ def load(
     """
     if limit is not None and limit < 1:
         raise ShiftbookError(f"the number of images must be at least 1, not {limit}")
-    if frame and not Path(source).is_dir():
-        raise ShiftbookError(f"resize and crop are for folders of image files, not for {source}")
+    if frame and not os.path.isdir(source):
+        raise ShiftbookError(f"resize and crop are for folders of image files, not for {shown(source)}")
     if str(source) == DIGITS:
         return _limit(_split(_digits(), "test" if part == "all" else part), limit, seed)
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _folder(path, part, limit, seed, frame, progress)
-    if path.suffix == ".npz" and path.is_file():
+    hint = f"it must be a folder of class folders, an .npz file or '{DIGITS}'"
+    if path.suffix == ".npz":
+        check_file(path, hint)
         return _limit(_split(_npz(path), part), limit, seed)
-    raise ShiftbookError(
-        f"no data at {source}: it must be a folder of class folders, an .npz file or '{DIGITS}'"
-    )
+    raise ShiftbookError(f"no data at {shown(source)}: {hint}")
 
 
 def check_shape(dataset: Dataset, shape: tuple[int, int, int]) -> None:
@@ -203,7 +226,7 @@ def _npz(path: Path) -> Dataset:
 
 
 def _split(dataset: Dataset, part: Part) -> Dataset:
-    return dataset if part == "all" else dataset.take(split_indices(len(dataset), part))
+    return dataset if part == "all" else _kept(dataset, split_indices(len(dataset), part))
 
 
 def split_indices(count: int, part: Part) -> NDArray[np.int64]:
@@ -223,7 +246,21 @@ def split_indices(count: int, part: Part) -> NDArray[np.int64]:
 
 def _limit(dataset: Dataset, limit: int | None, seed: int) -> Dataset:
     chosen = _drawn(len(dataset), limit, seed)
-    return dataset if chosen is None else dataset.take(chosen)
+    return dataset if chosen is None else _kept(dataset, chosen)
+
+
+def _kept(dataset: Dataset, indices: NDArray[np.int64]) -> Dataset:
+    """Some of the images, in ascending order, of a data set that nobody else has.
+
+    Most of them move within their array, so that memory never holds two of its size.
+    """
+    images = dataset.images
+    if 2 * len(indices) < len(images):
+        return dataset.take(indices)
+    for place, index in enumerate(indices):
+        images[place] = images[index]
+    labels = None if dataset.labels is None else dataset.labels[indices]
+    return replace(dataset, images=images[: len(indices)], labels=labels)
 
 
 def _drawn(count: int, limit: int | None, seed: int) -> NDArray[np.int64] | None:
@@ -266,12 +303,20 @@ def has_own_split(source: str | Path) -> bool:
 def _own_split(path: Path) -> tuple[Path | None, Path | None]:
     """The training and the test folder in a folder; both or none."""
     train = path / TRAIN_FOLDER
-    test = next((path / name for name in TEST_FOLDERS if (path / name).is_dir()), None)
-    return (train, test) if train.is_dir() and test is not None else (None, None)
+    test = next((path / name for name in TEST_FOLDERS if os.path.isdir(path / name)), None)
+    return (train, test) if os.path.isdir(train) and test is not None else (None, None)
 
 
 def _subfolders(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return [p for p in _entries(path) if os.path.isdir(p) and not p.name.startswith(".")]
+
+
+def _entries(path: Path) -> list[Path]:
+    """What is in a folder, in order."""
+    try:
+        return sorted(path.iterdir())
+    except OSError as error:
+        raise ShiftbookError(f"cannot read the folder {path}: {error.strerror}; make it readable") from error
 
 
 def class_numbers(names: Sequence[str]) -> dict[str, int]:
@@ -280,18 +325,28 @@ def class_numbers(names: Sequence[str]) -> dict[str, int]:
     Raises
     ------
     ShiftbookError
-        Two folders have the same leading number.
+        Two folders have the same leading number, or one has a number above MAX_LABEL.
     """
     leading = {name: match for name in names if (match := re.match(r"\d+", name))}
     if len(leading) < len(names):
         return {name: rank for rank, name in enumerate(sorted(names))}
-    numbers = {name: int(match.group()) for name, match in leading.items()}
+    numbers = {name: _number(name, match.group()) for name, match in leading.items()}
     by_number: dict[int, str] = {}
     for name, number in numbers.items():
         if number in by_number:
             raise ShiftbookError(f"class folders {by_number[number]} and {name} have the same leading number")
         by_number[number] = name
     return numbers
+
+
+def _number(name: str, digits: str) -> int:
+    """A class's number; a date or a serial number is none, and would ask for as many classes."""
+    number = int(digits)
+    if number > MAX_LABEL:
+        raise ShiftbookError(
+            f"class folder {name:.80}: the number that its name begins with must be at most {MAX_LABEL}"
+        )
+    return number
 
 
 def _class_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -316,9 +371,9 @@ def _list_files(path: Path, names: Sequence[str]) -> tuple[list[Path], NDArray[n
 
 
 def _images_in(path: Path) -> list[Path]:
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return []
-    return sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    return [p for p in _entries(path) if p.suffix.lower() in SUFFIXES and unreadable(p) is None]
 
 
 def decode(files: Sequence[Path], progress: Progress = quiet, frame: Frame = AS_IT_IS) -> NDArray[np.uint8]:
@@ -335,32 +390,52 @@ def decode(files: Sequence[Path], progress: Progress = quiet, frame: Frame = AS_
 
 def _decode(files: Sequence[Path], progress: Progress, frame: Frame) -> NDArray[np.uint8]:
     images: NDArray[np.uint8] | None = None
-    mode = "RGB"
     for i, file in enumerate(files):
         try:
             with Image.open(file) as image:
                 limits().check(f"{file} has too many pixels", "tensor", image.width * image.height)
                 if images is None:
-                    mode = "L" if image.mode in ("L", "1", "I;16", "I") else "RGB"
-                pixels = np.asarray(frame(image if image.mode == mode else image.convert(mode), file))
+                    images = _room(image, files, frame)
+                images[i] = _pixels(image, file, frame, images.shape[1:], files[0])
         except ShiftbookError:
             raise
         except Exception as error:  # a decoder's, of which there are many
             raise ShiftbookError(f"{file} is not a readable image: {error}") from error
-        pixels = pixels.reshape(*pixels.shape[:2], -1)
-        if images is None:
-            images = np.empty((len(files), *pixels.shape), np.uint8)
-        if pixels.shape != images.shape[1:]:
-            raise ShiftbookError(
-                f"all images must have one shape: {file} is {_text(pixels.shape)}, "
-                f"{files[0]} is {_text(images.shape[1:])}; resize and crop give them one"
-            )
-        images[i] = pixels
         if i % 500 == 0:
             progress("decoding images", i, len(files))
     progress("decoding images", len(files), len(files))
     assert images is not None
     return images
+
+
+def _room(image: Image.Image, files: Sequence[Path], frame: Frame) -> NDArray[np.uint8]:
+    """An array for all images, which get the shape of the first; refused before it is decoded."""
+    width, height = frame.size(image.size, files[0])
+    shape = height, width, 1 if image.mode in GREY else 3
+    what = f"the images in {files[0].parent}, {len(files):,} of {_text(shape)}, have too many bytes"
+    limits().check(what, "data_bytes", len(files) * prod(shape))
+    return np.empty((len(files), *shape), np.uint8)
+
+
+def _pixels(
+    image: Image.Image, file: Path, frame: Frame, shape: tuple[int, ...], first: Path
+) -> NDArray[np.uint8]:
+    """The pixels of an image that must have a shape; what its header says is checked before it is decoded."""
+    width, height = frame.size(image.size, file)
+    _check_same((height, width, shape[2]), file, shape, first)
+    image, mode = to_8_bits(image, file), "L" if shape[2] == 1 else "RGB"
+    pixels = np.asarray(frame(image if image.mode == mode else image.convert(mode), file))
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    _check_same(pixels.shape, file, shape, first)
+    return pixels
+
+
+def _check_same(found: tuple[int, ...], file: Path, shape: tuple[int, ...], first: Path) -> None:
+    if found != shape:
+        raise ShiftbookError(
+            f"all images must have one shape: {file} is {_text(found)}, "
+            f"{first} is {_text(shape)}; resize and crop give them one"
+        )
 
 
 def _text(shape: tuple[int, ...]) -> str:

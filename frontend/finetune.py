@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -136,7 +137,7 @@ class FineTuning:
         validation: Data | None,
     ) -> None:
         """Run all epochs that are left; those that ``state`` holds are done."""
-        if state is not None and state.exists():
+        if state is not None and os.path.exists(state):
             self.restore(state)
         elif state is not None:
             self.save(state)  # A place that cannot be written shows before the work, not after it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -113,7 +114,7 @@ class FloatTraining:
         """
         if not self.processes.first:
             progress, log = quiet, None
-        if state is not None and state.exists():
+        if state is not None and os.path.exists(state):
             self.restore(state)
         elif state is not None:
             self.save(state)  # A place that cannot be written shows before the work, not after it.

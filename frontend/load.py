@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from shiftbook.frontend import zoo
+from shiftbook.frontend.foreign import first_line, told
 from shiftbook.frontend.progress import Progress, quiet
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.inputs import shown, unreadable
 
 ZOO = "zoo:"
 MAX_WEIGHT = 1e12
@@ -26,6 +28,12 @@ MAX_WEIGHT = 1e12
 
 REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """Types of weights; buffers may also be of integers where the model's own are."""
+
+SAVED = (b"PK\x03\x04", b"\x80")
+"""How files begin that torch.save writes: as a zip file, or of old as a pickle."""
+
+REFUSAL = "WeightsUnpickler error: "
+"""What torch.load says before its reason."""
 
 NOT_NEEDED = "num_batches_tracked"
 """Batch norm's counter: only training reads it, and many weight files leave it out."""
@@ -70,10 +78,11 @@ def load_model(
     else:
         model = _from_file(source)
         found = Source(model)
-    if weights is not None:
-        assign(model, read_weights(weights), str(weights))
-    check_finite(model)
-    model.eval().float()
+    with told(lambda error: _failure(source, error)):  # its methods may be the user's own
+        if weights is not None:
+            assign(model, read_weights(weights), str(weights))
+        check_finite(model)
+        model.eval().float()
     return found
 
 
@@ -82,9 +91,10 @@ def _from_file(source: str) -> nn.Module:
     name, colon, factory = source.rpartition(":")
     path = Path(name)
     if not colon or path.suffix != ".py" or not factory:
-        raise ShiftbookError(f"the model must be zoo:NAME or path/to/file.py:factory, not {source!r}")
-    if not path.is_file():
-        raise ShiftbookError(f"there is no file {path} to take {factory!r} from")
+        raise ShiftbookError(f"the model must be zoo:NAME or path/to/file.py:factory, not {shown(source)!r}")
+    reason = unreadable(path)
+    if reason is not None:
+        raise ShiftbookError(f"there is no file {shown(path)} to take {shown(factory)!r} from: {reason}")
     spec = importlib.util.spec_from_file_location(f"shiftbook_model_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -92,13 +102,10 @@ def _from_file(source: str) -> nn.Module:
     sys.modules[spec.name] = module  # dataclasses and pickles of the user's file look for it there
     sys.path.insert(0, str(path.parent.resolve()))
     try:
-        spec.loader.exec_module(module)
-        known = hasattr(module, factory)
-        model = getattr(module, factory)() if known else None
-    except (ShiftbookError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # the user's own code, which may even exit
-        raise ShiftbookError(f"{source} fails: {type(error).__name__}: {_first_line(error)}") from error
+        with told(lambda error: _failure(source, error)):
+            spec.loader.exec_module(module)
+            known = hasattr(module, factory)
+            model = getattr(module, factory)() if known else None
     finally:
         with suppress(ValueError):  # the user's code may have changed the list
             sys.path.remove(str(path.parent.resolve()))
@@ -118,8 +125,9 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         There is no such file, or it holds something else. Pickled code is never run.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ShiftbookError(f"there is no weights file {path}")
+    reason = unreadable(path)
+    if reason is not None:
+        raise ShiftbookError(f"there is no weights file {shown(path)}: {reason}")
     state: Any
     try:
         if path.suffix == ".safetensors":
@@ -130,7 +138,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
                 state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files make the two readers raise nearly anything
         raise ShiftbookError(
-            f"{path} is neither a .safetensors file nor a state dict of tensors alone: {_first_line(error)}"
+            f"{path} is neither a .safetensors file nor a state dict of tensors alone: {_why(path, error)}"
         ) from error
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
@@ -217,5 +225,21 @@ def _some(keys: list[str]) -> str:
     return shown if len(keys) <= 3 else f"{shown} and {len(keys) - 3} more"
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _failure(source: str, error: BaseException) -> str:
+    return f"{source} fails: {type(error).__name__}: {first_line(error)}"
+
+
+def _why(path: Path, error: Exception) -> str:
+    """What is wrong with a file of weights that could not be read."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    if not start:
+        return "it is empty"
+    if path.suffix != ".safetensors" and start[8:] == b"{" and not start.startswith(SAVED):
+        return "the name of a .safetensors file must end so"
+    if path.suffix != ".safetensors" and not start.startswith(SAVED):
+        return f"it begins with {start[:8]!r}, not as torch.save writes"
+    if isinstance(error, (KeyError, IndexError, EOFError)):  # of the unpickler, and not for people
+        return "it is damaged"
+    told_by_torch = str(error).partition(REFUSAL)[2].strip()
+    return told_by_torch.splitlines()[0] if told_by_torch else first_line(error)

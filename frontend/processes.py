@@ -13,6 +13,13 @@ from torch import Tensor, distributed
 from shiftbook.golden.errors import ShiftbookError
 
 
+class Finished(SystemExit):
+    """Ends a process whose work is done; the first one alone goes on."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+
 @dataclass(frozen=True)
 class Processes:
     """One of some processes that train together; they start alike and stay alike.

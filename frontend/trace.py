@@ -18,8 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from shiftbook.frontend.foreign import reason, told
 from shiftbook.frontend.fusion import BATCH, GraphBuilder, Shape, described, place
 from shiftbook.frontend.graph import Graph
+from shiftbook.frontend.module_names import check_names
 from shiftbook.frontend.operations import HANDLERS, SUPPORTED
 from shiftbook.frontend.shared_conv import SharedConv2d
 from shiftbook.frontend.subsample import Subsample
@@ -39,36 +41,35 @@ def trace(model: nn.Module, input_shape: tuple[int, int, int]) -> Graph:
     Raises
     ------
     ShiftbookError
-        The model does something that the hardware does not, named together with its module path.
+        The model does something that the hardware does not, named together with its module path; or its
+        code fails.
     """
-    model.eval()
     tracer = _Tracer()
-    try:
-        fx_graph = tracer.trace(model)
-    except ShiftbookError:
-        raise
-    except Exception as error:  # the model's own code ran, so anything can come out of it
-        raise ShiftbookError(
-            f"the model cannot be traced at {place(tracer.failed)}: {_first_line(error)}; "
+    with told(
+        lambda error: (
+            f"the model cannot be traced at {place(tracer.failed)}: {reason(error)}; "
             "its forward must not depend on values of tensors"
-        ) from error
-    module = fx.GraphModule(model, fx_graph)
-    module.graph.eliminate_dead_code()
+        )
+    ):
+        model.eval()
+        fx_graph = tracer.trace(model)
+        check_names(fx_graph)
+        module = fx.GraphModule(model, fx_graph)
+        module.graph.eliminate_dead_code()
     example = torch.randn(BATCH, *input_shape, generator=torch.Generator().manual_seed(0))
     recorder = _Recorder(module)
     channels, height, width = input_shape
-    try:
-        with torch.no_grad():
-            recorder.run(example.clone())
-            expected = model(example.clone())
-    except ShiftbookError:
-        raise
-    except Exception as error:
+
+    def does_not_run(error: BaseException) -> str:
         where = "" if recorder.failed is None else f" {described(model, recorder.failed)}:"
-        raise ShiftbookError(
+        return (
             f"the model does not run on {height}x{width} images of {channels} channels:{where} "
-            f"{_first_line(error)}"
-        ) from error
+            f"{reason(error)}"
+        )
+
+    with told(does_not_run), torch.no_grad():
+        recorder.run(example.clone())
+        expected = model(example.clone())
     graph = GraphBuilder(model, module.graph, recorder.found, input_shape, HANDLERS, SUPPORTED).build()
     _check(graph.run(example), expected)
     return graph
@@ -87,15 +88,16 @@ def any_layout(model: nn.Module, input_shape: tuple[int, int, int]) -> nn.Module
         (C, H, W).
     """
     example = torch.zeros(BATCH, *input_shape).contiguous(memory_format=torch.channels_last)
-    try:
-        with torch.no_grad():
-            model(example)
-    except RuntimeError:
-        graph = _Tracer().trace(model)
-        for node in graph.nodes:
-            if node.op == "call_method" and node.target == "view":
-                node.target = "reshape"
-        return fx.GraphModule(model, graph)
+    with told(lambda error: f"the model does not run on images in another memory layout: {reason(error)}"):
+        try:
+            with torch.no_grad():
+                model(example)
+        except RuntimeError:
+            graph = _Tracer().trace(model)
+            for node in graph.nodes:
+                if node.op == "call_method" and node.target == "view":
+                    node.target = "reshape"
+            return fx.GraphModule(model, graph)
     return model
 
 
@@ -121,7 +123,7 @@ class _Tracer(fx.Tracer):
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         try:
             return super().call_module(m, forward, args, kwargs)
-        except Exception:
+        except BaseException:
             self.failed = self.failed or self.path_of_module(m)
             raise
 
@@ -141,13 +143,8 @@ class _Recorder(fx.Interpreter):
     def run_node(self, n: fx.Node) -> Any:
         try:
             result = super().run_node(n)
-        except Exception:
+        except BaseException:
             self.failed = n
             raise
         self.found[n] = Shape(tuple(result.shape)) if isinstance(result, Tensor) else result
         return result
-
-
-def _first_line(error: Exception) -> str:
-    """What an exception says, on one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

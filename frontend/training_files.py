@@ -16,6 +16,7 @@ from torch import nn
 from shiftbook.frontend.batches import Images, Labels
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import open_output
+from shiftbook.golden.inputs import check_file
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -35,6 +36,7 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     ShiftbookError
         The file is no state, or that of another run.
     """
+    check_file(path, "remove it to start anew")
     try:
         saved: dict[str, Any] = torch.load(path, weights_only=True)
         found = saved["identity"]

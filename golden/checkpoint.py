@@ -23,6 +23,7 @@ from shiftbook.golden.bits import Bytes
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import write_bytes
 from shiftbook.golden.graph import JSON, Fields, graph_of, network_from, tensors_of
+from shiftbook.golden.inputs import check_file
 from shiftbook.golden.limits import limits
 from shiftbook.golden.network import Network
 from shiftbook.golden.spec import DEFAULT, Spec
@@ -34,6 +35,8 @@ VERSION = 3
 
 KEY = "shiftbook"
 """The one entry of the safetensors metadata: ``VERSION SHA256 GRAPH``."""
+
+HINT = "name a checkpoint file"
 
 MAX_DIGITS = 20
 """Of an integer in the graph: those of 64 bits."""
@@ -95,6 +98,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
     ShiftbookError
         The file cannot be read, is foreign, damaged or newer.
     """
+    check_file(path, HINT)
     try:
         _check_size(path)
         with safe_open(path, "np") as file:
@@ -196,7 +200,7 @@ def _check_size(path: str | os.PathLike[str]) -> None:
 def _refuse_unreadable(path: str | os.PathLike[str], error: Exception) -> NoReturn:
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
-        raise ShiftbookError(f"cannot read {path}: {reason}; name a checkpoint file") from error
+        raise ShiftbookError(f"cannot read {path}: {reason}; {HINT}") from error
     reason = " ".join(str(error).split())
     raise ShiftbookError(
         f"{path} is no shiftbook checkpoint, or a truncated or damaged one: no safetensors file ({reason})"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.inputs import shown
 
 DESCRIPTORS = "/dev/fd"
 """The folder, or a link to it, whose entries are this process's open files."""
@@ -64,7 +65,7 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ShiftbookError(
-            f"cannot make the folder {path}: {error.strerror}; choose another place"
+            f"cannot make the folder {shown(path)}: {error.strerror}; choose another place"
         ) from error
 
 
@@ -171,7 +172,7 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ShiftbookError(f"cannot write {path}: {reason}; name a writable file") from error
+        raise ShiftbookError(f"cannot write {shown(path)}: {reason}; name a writable file") from error
 
 
 def _check(path: Path) -> None:

@@ -34,7 +34,9 @@ class Limits:
     graph_bytes
         Size of its header: names, graph and checksums.
     data_bytes
-        Images of an .npz file, unpacked.
+        Images of an .npz file and their labels, unpacked, or of a folder, decoded.
+    json_bytes
+        Size of a JSON file that commands wrote, or that names ranks.
     """
 
     nodes: int = 1 << 10
@@ -45,6 +47,7 @@ class Limits:
     checkpoint_bytes: int = 1 << 28
     graph_bytes: int = 1 << 24
     data_bytes: int = 1 << 30
+    json_bytes: int = 1 << 26
 
     def check(self, what: str, name: str, asked: int) -> None:
         """Refuse ``asked`` of the limit ``name``; ``what`` begins the message.

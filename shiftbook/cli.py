@@ -81,6 +81,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except KeyboardInterrupt as error:
         return interrupted(error)
+    except SystemExit as error:
+        from shiftbook.frontend.processes import Finished
+
+        if isinstance(error, Finished):
+            return 0
+        return fail(
+            "the network's own code, or a library, ended the program with exit code "
+            f"{error.code!r:.80}; it must not"
+        )
     except OSError as error:
         stream = lost_stream()
         if stream is None and error.errno not in FULL:

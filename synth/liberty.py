@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.inputs import shown, unreadable
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -98,6 +99,9 @@ def load_liberty(paths: Sequence[Path]) -> Liberty:
 
 
 def _read(path: Path) -> str:
+    reason = unreadable(path)
+    if reason is not None:
+        raise ShiftbookError(f"cannot read Liberty file {shown(path)}: {reason}")
     try:
         data = path.read_bytes()
         if data.startswith(GZIP_MAGIC):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.inputs import check_file
 
 NAND2_TABLE = Path(__file__).with_name("nand2.toml")
 """The table that is used unless the user loads another."""
@@ -73,6 +74,7 @@ def load_weights(path: Path | None = None) -> GateWeights:
         If the file cannot be read, or lacks a part, or holds something that is not a weight.
     """
     source = NAND2_TABLE if path is None else path
+    check_file(source, "name a TOML file of gate weights")
     try:
         table = tomllib.loads(source.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from shiftbook.frontend.finetune import Data, Recipe
 from shiftbook.frontend.graph import Graph
-from shiftbook.frontend.processes import processes
+from shiftbook.frontend.processes import Finished, processes
 from shiftbook.frontend.progress import Progress
 from shiftbook.frontend.tensor_train import keep
 from shiftbook.frontend.tensor_train.equalize import equalize
@@ -98,4 +98,4 @@ def _find(
             progress=progress,
         )
     if not group.first:
-        raise SystemExit(0)  # The first process alone goes on.
+        raise Finished  # The first process alone goes on.

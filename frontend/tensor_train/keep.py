@@ -15,6 +15,7 @@ from shiftbook.frontend.tensor_train.chain import Chain, chains, replace_module
 from shiftbook.frontend.tensor_train.modes import Modes
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import write_bytes
+from shiftbook.golden.inputs import check_file
 
 KEY = "shiftbook-tensor-train"
 
@@ -41,6 +42,7 @@ def restore(model: nn.Module, path: Path) -> Facts:
     ShiftbookError
         The file is no such file, damaged, or of another network.
     """
+    check_file(path, "name a file that --keep-cores wrote")
     try:
         with safe_open(path, "pt") as file:
             found = (file.metadata() or {}).get(KEY)

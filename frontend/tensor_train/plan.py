@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -26,6 +25,7 @@ from shiftbook.frontend.tensor_train.ranks import (
     path,
 )
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.inputs import read_json
 
 Search = Literal["energy", "measured", "largest"]
 Unit = Literal["weights", "macs"]
@@ -270,12 +270,7 @@ def parse_ranks(text: str) -> dict[str, Ranks]:
 
 
 def _ranks_in(file: Path) -> dict[str, Ranks]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ShiftbookError(f"cannot read the ranks {file}: {error.strerror}") from error
-    except ValueError as error:
-        raise ShiftbookError(f"{file} is no JSON: {error}") from error
+    found = read_json(file, 'name a file of ranks by layer such as {"layer1.0.conv1": [8, 6]}')
     right = isinstance(found, dict) and all(
         isinstance(ranks, list) and all(type(rank) is int for rank in ranks) for ranks in found.values()
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +17,7 @@ from shiftbook.options import Bus, Json, Lanes, make_spec
 if TYPE_CHECKING:
     from shiftbook.comparison import Load
     from shiftbook.frontend.data import Dataset
+    from shiftbook.gate_file import Engine
     from shiftbook.golden.network import Network
     from shiftbook.golden.spec import Spec
 
@@ -97,16 +97,17 @@ def compare(
         found = {path: _loads(path, network, spec_of) for path, network in networks.items()}
         known = sorted({load.engine for each in found.values() for load in each})
         counted = _gates(gates, lanes, known, progress)
-        ge = {engine: float(entry["total_ge"]) for engine, entry in counted.items()}
+        ge = {name: engine.total_ge for name, engine in counted.items()}
         rows = []
         for path, network in networks.items():
             chosen = cheapest(found[path], ge)
             sizes = stored_sizes(contents[path], network)
             row: Row = {"checkpoint": str(path), **stored(network, sizes), "engine": chosen.engine}
             row |= {"moved_bytes": chosen.moved, "cycles": chosen.cycles, "ge": ge[chosen.engine]}
-            same_bus = counted[chosen.engine]["spec"].get("bus_bytes") == spec_of[chosen.engine].bus_bytes
-            if "accelerator_ge" in counted[chosen.engine] and same_bus:
-                row["accelerator_ge"] = counted[chosen.engine]["accelerator_ge"]
+            engine = counted[chosen.engine]
+            same_bus = engine.spec.bus_bytes == spec_of[chosen.engine].bus_bytes
+            if engine.accelerator_ge is not None and same_bus:
+                row["accelerator_ge"] = engine.accelerator_ge
             if dataset is not None:
                 spec = make_spec(ENGINES[chosen.engine], lanes, network.slots, bus)
                 row |= _measured(network, dataset, chosen, spec, rtl, progress)
@@ -134,35 +135,21 @@ def _engines(text: str | None, known: list[str]) -> list[str]:
     return wanted
 
 
-def _gates(file: Path | None, lanes: str, engines: list[str], progress: Progress) -> dict[str, Row]:
+def _gates(file: Path | None, lanes: str, engines: list[str], progress: Progress) -> dict[str, Engine]:
     """What the gate report says of each engine, from a file or from synthesis."""
-    if file is None:
-        from shiftbook.synth.gates import gate_report
+    from shiftbook.gate_file import checked, read_engines
 
-        grid = make_spec("default", lanes)
-        report = gate_report(
-            (grid.rows, grid.cols),
-            engines=engines,
-            progress=lambda done, total, what: progress("synthesis", done, total),
-        )
-    else:
-        report = _report_in(file, lanes, engines)
-    return {engine: report["engines"][engine] for engine in engines}
+    if file is not None:
+        return read_engines(file, lanes, engines)
+    from shiftbook.synth.gates import gate_report
 
-
-def _report_in(file: Path, lanes: str, engines: list[str]) -> Row:
-    try:
-        report: Row = json.loads(file.read_text(encoding="utf-8"))
-        grids = {name: f"{e['spec']['rows']}x{e['spec']['cols']}" for name, e in report["engines"].items()}
-    except OSError as error:
-        raise ShiftbookError(f"cannot read {file}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ShiftbookError(f"{file} is not what `shiftbook gates --json` writes") from error
-    for engine in engines:
-        if grids.get(engine) != lanes:
-            there = ", ".join(f"{name} of {grid}" for name, grid in grids.items()) or "none"
-            raise ShiftbookError(f"{file} has no engine {engine} of {lanes} lanes: it has {there}")
-    return report
+    grid = make_spec("default", lanes)
+    report = gate_report(
+        (grid.rows, grid.cols),
+        engines=engines,
+        progress=lambda done, total, what: progress("synthesis", done, total),
+    )
+    return checked(report, "the synthesis")
 
 
 def _measured(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from shiftbook.console import progress_bar
 from shiftbook.frontend.schedule import BATCH, PEAK_RATE
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.inputs import check_file
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.options import Crop, Json, Resize, Seed
 
@@ -348,6 +350,9 @@ def compress(
     spec = replace(DEFAULT, slots=slots)
     trains = epochs or admm_epochs or core_epochs
     state = output.with_name(output.name + ".training") if trains else None
+    check_writable(state)
+    if state is not None and os.path.lexists(state):
+        check_file(state, "remove it to start anew")
     from shiftbook.frontend.compress import compress as run
     from shiftbook.frontend.data import Frame
     from shiftbook.frontend.prune import Balance

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -14,6 +16,8 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import ValidationError
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.inputs import shown, unreadable
+from shiftbook.golden.limits import limits
 from shiftbook.report.schema import Comparison, Compression, Gates, Inspection, Record, Run, printable
 
 Kind = TypeVar("Kind", bound=Record)
@@ -76,9 +80,11 @@ def read_folder(folder: Path) -> Results:
     ShiftbookError
         It is no folder, cannot be read, or holds no result.
     """
-    if not folder.is_dir():
-        there = "is a file" if folder.exists() else "is not there"
-        raise ShiftbookError(f"{folder} {there}: name the folder with the results that --json wrote")
+    if not os.path.isdir(folder):
+        reason = unreadable(folder)
+        usual = {None: "is a file", os.strerror(errno.ENOENT): "is not there"}
+        there = usual.get(reason, f"cannot be read, {reason}")
+        raise ShiftbookError(f"{shown(folder)} {there}: name the folder with the results that --json wrote")
     try:
         files = sorted(path for path in folder.iterdir() if path.suffix == ".json")
     except OSError as error:
@@ -108,10 +114,16 @@ def read_result(path: Path) -> tuple[str, Record]:
     ShiftbookError
         The file cannot be read, is no JSON, is of no such command, or lacks something.
     """
+    reason = unreadable(path)
+    if reason is not None:
+        raise ShiftbookError(f"cannot be read: {reason}")
     try:
+        limits().check("too many bytes", "json_bytes", path.stat().st_size)
         values: Any = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise ShiftbookError(f"cannot be read: {error.strerror}") from error
+    except ShiftbookError:
+        raise
     except (ValueError, RecursionError) as error:
         raise ShiftbookError(f"no JSON: {error}") from error
     fields = values.keys() if isinstance(values, dict) else ()

@@ -150,6 +150,33 @@ def leaves():
 def generator():
     raise GeneratorExit
 
+class Wordless(Exception):
+    def __str__(self):
+        raise RuntimeError("no")
+
+def wordless():
+    raise Wordless
+
+def wordless_exit():
+    class Exit(SystemExit):
+        def __str__(self):
+            raise SystemExit
+    raise Exit
+
+class State(nn.Module):
+    def state_dict(self, *args, **kwargs):
+        sys.exit(3)
+
+class Eval(nn.Conv2d):
+    def eval(self):
+        sys.exit(3)
+
+def state():
+    return State()
+
+def evaluates():
+    return Eval(1, 2, 3)
+
 def path():
     sys.path.clear()
     return nn.Conv2d(1, 2, 3)
@@ -170,6 +197,10 @@ def complex():
     [
         ("leaves", "fails: SystemExit: 3"),
         ("generator", "fails: GeneratorExit: GeneratorExit"),
+        ("wordless", "fails: Wordless: Wordless"),
+        ("wordless_exit", "fails: Exit: Exit"),
+        ("state", "fails: SystemExit: 3"),
+        ("evaluates", "fails: SystemExit: 3"),
         ("lazy", "weight is without a shape, of a lazy module: weights must be dense real numbers"),
         ("meta", "weight is without values, on the meta device: weights must be dense real numbers"),
         ("complex", "weight is complex64: weights must be dense real numbers"),
@@ -228,3 +259,40 @@ def test_half_weights_are_read(model_file, tmp_path):
         {key: v.half() if v.is_floating_point() else v for key, v in state().items()}, tmp_path / "w.pt"
     )
     assert load_model(f"{model_file}:small", tmp_path / "w.pt").model[0].weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"hello world, no weights", "it begins with b'hello wo', not as torch.save writes"),
+        (b"import torch\n", "it begins with b'import t', not as torch.save writes"),
+        (b'{"a": 1}', "not as torch.save writes"),
+        (b"\x93NUMPY\x01\0", "not as torch.save writes"),
+        (b"\x80\x02e", "it is damaged"),
+        (b"\x80\x02.", "it is damaged"),
+        (b"\x80\x02}q.", "it is damaged"),
+        (b"\x80\x02}.", "Invalid magic number; corrupt file?"),
+        (b"PK\x03\x04" + bytes(100), "PytorchStreamReader failed reading zip archive"),
+    ],
+)
+def test_files_of_other_kinds_are_told_what_they_are_not(model_file, tmp_path, data, reason):
+    path = tmp_path / "w.pt"
+    path.write_bytes(data)
+    with pytest.raises(ShiftbookError) as caught:
+        load_model(f"{model_file}:small", path)
+    line = str(caught.value)
+    assert line.startswith(f"{path} is neither a .safetensors file nor a state dict of tensors alone: ")
+    assert reason in line
+
+
+def test_a_safetensors_file_of_another_name_is_told(model_file, tmp_path):
+    save_file(state(), tmp_path / "w.bin")
+    with pytest.raises(ShiftbookError, match=r"the name of a \.safetensors file must end so$"):
+        load_model(f"{model_file}:small", tmp_path / "w.bin")
+
+
+def test_objects_are_named(model_file, tmp_path):
+    torch.save({"weights": Evil()}, tmp_path / "w.pt")
+    with pytest.raises(ShiftbookError, match=r"tensors alone: Unsupported global: GLOBAL print"):
+        load_model(f"{model_file}:small", tmp_path / "w.pt")

@@ -9,7 +9,7 @@ from shiftbook.frontend.graph import INPUT, ConvLayer, PoolLayer, SubsampleLayer
 from shiftbook.frontend.trace import any_layout, trace
 from shiftbook.frontend.zoo.digits import Digits
 from shiftbook.frontend.zoo.resnet20 import ResNet20
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError, is_plain
 from tests.frontend.models import Residual, lively, small
 
 
@@ -269,3 +269,111 @@ def test_a_model_that_insists_on_one_layout_gets_reshape_in_place_of_view():
     torch.testing.assert_close(tolerant(last), model(x), rtol=1e-5, atol=1e-5)
     assert tolerant.get_submodule("main").weight is model.main.weight
     assert any_layout(tolerant, (3, 16, 16)) is tolerant
+
+
+class Wordless(Exception):
+    """Says nothing, and fails at that."""
+
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+class Raises(nn.Module):
+    def __init__(self, error, when=lambda x: True):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 8)
+        self.error, self.when = error, when
+
+    def forward(self, x):
+        if self.when(x):
+            raise self.error
+        return self.conv(x).flatten(1)
+
+
+ERRORS = [
+    (SystemExit(3), "SystemExit: 3"),
+    (SystemExit(), "SystemExit"),
+    (GeneratorExit(), "GeneratorExit"),
+    (StopIteration(), "StopIteration"),
+    (Wordless(), "Wordless"),
+    (Wordless(Wordless()), "Wordless"),
+    (ValueError("bad\nluck"), "bad"),
+    (ValueError("x" * 10_000), "x" * 300),
+]
+
+
+@pytest.mark.parametrize(("error", "message"), ERRORS)
+def test_a_forward_that_raises_anything_is_one_line(error, message):
+    with pytest.raises(ShiftbookError) as caught:
+        trace(nn.Sequential(Raises(error)), (1, 8, 8))
+    assert str(caught.value).startswith(f"the model cannot be traced at '0': {message}; its forward must not")
+
+
+@pytest.mark.parametrize(("error", "message"), ERRORS)
+def test_so_is_one_that_raises_when_it_runs(error, message):
+    def late(x):
+        return isinstance(x, torch.Tensor)
+
+    with pytest.raises(ShiftbookError) as caught:
+        trace(Raises(error, late), (1, 8, 8))
+    assert str(caught.value) == f"the model does not run on 8x8 images of 1 channels: {message}"
+
+
+@pytest.mark.parametrize(("error", "message"), ERRORS)
+def test_so_is_one_that_raises_for_another_layout(error, message):
+    with pytest.raises(ShiftbookError) as caught:
+        any_layout(Raises(error), (1, 8, 8))
+    assert str(caught.value) == f"the model does not run on images in another memory layout: {message}"
+
+
+def test_an_interrupt_stays_one():
+    for call in (trace, any_layout):
+        with pytest.raises(KeyboardInterrupt):
+            call(Raises(KeyboardInterrupt()), (1, 8, 8))
+
+
+class Named(nn.Module):
+    """With a convolution under any name, and a view."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+        self.body = nn.Module()
+        self.body.add_module(name, nn.Conv2d(3, 4, 8))
+
+    def forward(self, x):
+        return getattr(self.body, self.name)(x).view(x.size(0), -1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['a"b', "a\\b", "a\nb", "a\x1b[31mb", "a\0b", "\ud800", "\u202eb", "class", "None", "\ufb01", "x" * 257],
+)
+def test_names_that_are_no_code_are_refused(name):
+    with pytest.raises(ShiftbookError) as caught:
+        trace(Named(name), (3, 8, 8))
+    line = str(caught.value)
+    assert line.startswith("the model has a module named 'body.")
+    assert is_plain(line)
+    assert len(line) < 500
+
+
+def test_names_of_parameters_are_too():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_parameter("a\nb", nn.Parameter(torch.ones(1)))
+
+        def forward(self, x):
+            return x * getattr(self, "a\nb")
+
+    with pytest.raises(ShiftbookError, match=r"^the model has a parameter named 'a.*nb': torch\.fx"):
+        trace(Own(), (3, 8, 8))
+
+
+@pytest.mark.parametrize("name", ["é", "1", "a b", "a'b", "{x}", "%s", "self", "#", "klasse", "猫", "print"])
+def test_other_names_are_taken(name):
+    model = Named(name)
+    assert trace(model, (3, 8, 8)).paths == [f"body.{name}"]
+    last = torch.randn(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+    assert any_layout(model, (3, 8, 8))(last).shape == (2, 4)

@@ -251,3 +251,16 @@ def test_too_little_memory_is_one_line(capfd, monkeypatch):
     monkeypatch.setattr("shiftbook.golden.checkpoint.read", fail)
     assert cli.main(["inspect", "x.ckpt"]) == 2
     assert capfd.readouterr().err.startswith("error: there is not enough memory for this: ")
+
+
+def test_code_that_exits_is_one_line(capfd, monkeypatch):
+    """The exit code would be that of a network's own code, which nobody can tell from ours."""
+
+    def leave(*_: object) -> None:
+        raise SystemExit(3)
+
+    monkeypatch.setattr("shiftbook.golden.checkpoint.read", leave)
+    assert cli.main(["inspect", "x.ckpt"]) == 2
+    assert capfd.readouterr().err == (
+        "error: the network's own code, or a library, ended the program with exit code 3; it must not\n"
+    )
