@@ -7,6 +7,7 @@ its reader), a descriptor of this process such as /dev/stdout.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -26,25 +27,29 @@ MOST_LINKS = 40
 """Links that a path may go through, as Linux counts them."""
 
 
-def check_writable(*paths: Path | None) -> None:
+def check_writable(*paths: Path | None, inputs: Iterable[Path | None] = ()) -> None:
     """Say before the long work, not after it, that its result cannot be written.
 
     Parameters
     ----------
     paths
         All outputs of a command; None stands for an output that nobody asked for.
+    inputs
+        All files that it reads; likewise.
 
     Raises
     ------
     ShiftbookError
-        One of them cannot be written, or two of them are the same file.
+        One of them cannot be written, is an input too, or is the same file as another.
     """
     names: dict[Path, Path] = {}
+    read = [path for path in inputs if path is not None]
     for path in paths:
         if path is None:
             continue
         with _told(path):
             _check(path)
+            _check_apart(path, read)
             if _in_place(path):
                 continue
         other = names.setdefault(_target(path), path)
@@ -68,7 +73,7 @@ def make_folder(path: Path) -> None:
         ) from error
 
 
-def check_folder_writable(folder: Path, names: Iterable[str]) -> None:
+def check_folder_writable(folder: Path, names: Iterable[str], *, inputs: Iterable[Path] = ()) -> None:
     """Make a folder unless it is there, and say before the long work that ``names`` cannot be written there.
 
     Parameters
@@ -77,16 +82,18 @@ def check_folder_writable(folder: Path, names: Iterable[str]) -> None:
         Where the files will be.
     names
         Of the files, with the folders below ``folder`` that they are in.
+    inputs
+        See :func:`check_writable`.
 
     Raises
     ------
     ShiftbookError
-        A folder cannot be made, or a file cannot be written.
+        A folder cannot be made, or a file cannot be written or is an input.
     """
     paths = [folder / name for name in names]
     for parent in dict.fromkeys([folder, *(path.parent for path in paths)]):
         make_folder(parent)
-    check_writable(*paths)
+    check_writable(*paths, inputs=inputs)
 
 
 @contextmanager
@@ -191,6 +198,15 @@ def _check(path: Path) -> None:
         raise ShiftbookError(f"cannot write {path}: permission denied; choose another place")
 
 
+def _check_apart(path: Path, inputs: Iterable[Path]) -> None:
+    """Refuse a regular file that is an input, whatever its names are."""
+    for source in inputs:
+        with suppress(OSError):  # one of them is not there
+            written, read = path.stat(), source.stat()
+            if stat.S_ISREG(written.st_mode) and os.path.samestat(written, read):
+                raise ShiftbookError(f"cannot write {path}: it is read, too, as {source}; name another file")
+
+
 def _opened(path: Path) -> AbstractContextManager[BinaryIO]:
     descriptor = _descriptor(path)
     if descriptor is not None:  # its own position: what else goes there is not written over
@@ -243,11 +259,19 @@ def _target(path: Path) -> Path:
 
 
 def _descriptor(path: Path) -> int | None:
-    """The descriptor of this process that a path such as /dev/stdout names, through links or by itself."""
+    """The descriptor of this process that a path such as /dev/stdout names, through links or by itself.
+
+    Raises
+    ------
+    OSError
+        It is not open.
+    """
     step, descriptors = path.absolute(), os.path.realpath(DESCRIPTORS)
     for _ in range(MOST_LINKS):
-        if step.name.isdecimal() and os.path.realpath(step.parent) == descriptors and os.path.lexists(step):
-            return int(step.name)
+        if os.path.realpath(step.parent) == descriptors:
+            if not os.path.lexists(step):  # it might be open later, for something else
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            return int(step.name) if step.name.isdecimal() else None
         if not step.is_symlink():
             return None
         step = step.parent / step.readlink()

@@ -15,7 +15,8 @@ from shiftbook.frontend.schedule import BATCH, PEAK_RATE
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
 from shiftbook.golden.spec import DEFAULT
-from shiftbook.options import Crop, Json, Resize, Seed
+from shiftbook.inputs import data_files, ranks_file, source_file
+from shiftbook.options import Crop, Json, Resize, Seed, data_named, named
 
 if TYPE_CHECKING:
     from shiftbook.frontend.compress import Report
@@ -27,6 +28,8 @@ SearchName = Literal["energy", "measured", "largest"]
 VECTORS = "Schemes with vectors"
 TRAINS = "Tensor train"
 TENSOR_TRAIN = "tensor-train"
+STATES = ("", ".admm", ".cores")
+"""What the names of the training's states end with."""
 
 
 def compress(
@@ -38,7 +41,9 @@ def compress(
             "path/to/file.py:factory.",
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="CKPT", help="The checkpoint to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="CKPT", parser=named, help="The checkpoint to write.")
+    ],
     scheme: Annotated[
         SchemeName,
         typer.Option(
@@ -142,6 +147,7 @@ def compress(
         Path | None,
         typer.Option(
             metavar="FILE",
+            parser=named,
             help="Keep the trained float cores in FILE; if it is there, take them from it and train nothing.",
             rich_help_panel=TRAINS,
         ),
@@ -238,19 +244,23 @@ def compress(
         str | None,
         typer.Option(
             metavar="D",
+            parser=data_named,
             help="Images to fine-tune, calibrate and test on: a folder of class folders, an .npz with x "
             "(uint8 N,H,W,C) and y, or: digits. A zoo network may bring its own.",
         ),
     ] = None,
     calibration: Annotated[
-        str | None, typer.Option(metavar="D", help="Other images to calibrate activations on.")
+        str | None,
+        typer.Option(metavar="D", parser=data_named, help="Other images to calibrate activations on."),
     ] = None,
     resize: Resize = None,
     crop: Crop = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Trained weights: .safetensors, or a state dict written by torch.save."
+            metavar="FILE",
+            parser=named,
+            help="Trained weights: .safetensors, or a state dict written by torch.save.",
         ),
     ] = None,
     epochs: Annotated[
@@ -283,7 +293,11 @@ def compress(
     ] = DEFAULT.slots,
     log: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Append a line of JSON for each epoch: loss, density and so on."),
+        typer.Option(
+            metavar="FILE",
+            parser=named,
+            help="Append a line of JSON for each epoch: loss, density and so on.",
+        ),
     ] = None,
     json_file: Json = None,
 ) -> None:
@@ -319,7 +333,11 @@ def compress(
       shiftbook compress zoo:resnet20 --weights resnet20.safetensors --data cifar10 -o r20.ckpt \\
           --scheme tensor-train --cores int8 --ratio 2.3 --admm-epochs 10 --core-epochs 10
     """
-    check_writable(output, log, json_file, keep_cores)
+    trains = epochs or admm_epochs or core_epochs
+    state = output.with_name(output.name + ".training") if trains else None
+    outputs = (output, log, json_file, keep_cores, *_states(state))
+    read = [weights, source_file(source), ranks_file(ranks)]
+    check_writable(*outputs, inputs=[*read, *data_files(data, outputs), *data_files(calibration, outputs)])
     given = {
         "cores": cores,
         "ratio": ratio,
@@ -346,8 +364,6 @@ def compress(
         raise ShiftbookError(f"noise must be in (0, 1], not {noise}")
     means, deviations = _numbers("mean", mean), _numbers("std", std)
     spec = replace(DEFAULT, slots=slots)
-    trains = epochs or admm_epochs or core_epochs
-    state = output.with_name(output.name + ".training") if trains else None
     from shiftbook.frontend.compress import compress as run
     from shiftbook.frontend.data import Frame
     from shiftbook.frontend.prune import Balance
@@ -413,6 +429,11 @@ def _plan(scheme: str, given: dict[str, Any]) -> Plan | None:
     if "factors" in options:
         options["factors"] = parse_factors(options["factors"])
     return Plan(**options)
+
+
+def _states(state: Path | None) -> list[Path]:
+    """The files of the training's state."""
+    return [] if state is None else [state.with_name(state.name + kind) for kind in STATES]
 
 
 @contextmanager

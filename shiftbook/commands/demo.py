@@ -18,7 +18,7 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, make_folder, write_json
 from shiftbook.golden.network import Network
 from shiftbook.golden.spec import Spec
-from shiftbook.options import Json, Lanes, Seed, make_spec
+from shiftbook.options import Json, Lanes, Seed, make_spec, named
 
 if TYPE_CHECKING:
     from shiftbook.frontend.compress import Report
@@ -31,13 +31,19 @@ DENSITY = 0.2
 EPOCHS = 20
 BASELINE = "int8"
 
+FILES = ("digits.ckpt", "compress.json", "inspect.json", "run.json", "gates.json", "demo.json")
+"""What FOLDER gets."""
+
 Row = dict[str, Any]
 """An engine with this network on it, as JSON values."""
 
 
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the checkpoint and reports go.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", parser=named, help="Where the checkpoint and reports go."
+        ),
     ] = Path("demo-out"),
     images: Annotated[int, typer.Option(metavar="N", help="Test images to run on the RTL.")] = 64,
     lanes: Lanes = "8x8",
@@ -61,7 +67,7 @@ def demo(
     spec = make_spec("default", lanes)
     check_writable(json_file)
     make_folder(output)
-    check_writable(output / "demo.json")
+    check_writable(json_file, *(output / name for name in FILES))
     started = time.perf_counter()
 
     compressed = _compress(output / "digits.ckpt", seed, spec)

@@ -49,7 +49,7 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
     Example:
       shiftbook inspect digits.ckpt --json sizes.json
     """
-    check_writable(json_file)
+    check_writable(json_file, inputs=[checkpoint])
     from shiftbook.golden.checkpoint import network_of, read
     from shiftbook.golden.decomposed import decomposed_layers, savings
     from shiftbook.golden.sizes import stored_sizes

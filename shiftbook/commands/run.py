@@ -15,7 +15,20 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
 from shiftbook.golden.network import Network
 from shiftbook.golden.spec import Spec
-from shiftbook.options import Bus, BusParity, Checkpoint, Crop, Data, Json, Lanes, Preset, Resize, make_spec
+from shiftbook.inputs import data_files, source_file
+from shiftbook.options import (
+    Bus,
+    BusParity,
+    Checkpoint,
+    Crop,
+    Data,
+    Json,
+    Lanes,
+    Preset,
+    Resize,
+    make_spec,
+    named,
+)
 
 if TYPE_CHECKING:
     from shiftbook.frontend.data import Dataset
@@ -57,7 +70,8 @@ def run(
         ),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The weights that compress was given with it.")
+        Path | None,
+        typer.Option(metavar="FILE", parser=named, help="The weights that compress was given with it."),
     ] = None,
     lanes: Lanes = "8x8",
     preset: Preset = "default",
@@ -66,7 +80,9 @@ def run(
     wave: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.fst", help="Record the RTL's signals in FILE.fst; use it with a small limit."
+            metavar="FILE.fst",
+            parser=named,
+            help="Record the RTL's signals in FILE.fst; use it with a small limit.",
         ),
     ] = None,
     json_file: Json = None,
@@ -91,7 +107,10 @@ def run(
       shiftbook run digits.ckpt --data digits --backend rtl --limit 64 --json run.json
       shiftbook run digits.ckpt --data digits --backend rtl --limit 1 --lanes 4x4 --wave out.fst
     """
-    check_writable(json_file, wave)
+    check_writable(
+        *(json_file, wave),
+        inputs=[checkpoint, weights, source_file(source), *data_files(data, (json_file, wave))],
+    )
     if wave is not None and backend != "rtl":
         raise ShiftbookError("--wave records signals of the RTL: add --backend rtl")
     if weights is not None and source is None:

@@ -9,14 +9,15 @@ import typer
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json, write_text
-from shiftbook.options import Bus, BusParity, Json, Lanes, Preset, make_spec
+from shiftbook.options import Bus, BusParity, Json, Lanes, Preset, make_spec, named
 
 Part = Literal["accelerator", "engine"]
 
 
 def verilog(
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE.v", help="Where to write the Verilog.")
+        Path,
+        typer.Option("-o", "--output", metavar="FILE.v", parser=named, help="Where to write the Verilog."),
     ],
     lanes: Lanes = "8x8",
     preset: Preset = "default",

@@ -113,6 +113,7 @@ def test_links_that_lead_nowhere(tmp_path):
     assert f"there is no folder {tmp_path / 'missing'}; make it first" in refused(dangling)
     assert "Too many levels of symbolic links" in refused(loop)
     assert "it is a folder; name a file" in refused(to_folder)
+    assert "it is a folder; name a file" in refused(Path("/dev/fd/.."))
     assert all(link.is_symlink() for link in (dangling, loop, to_folder))
 
 
@@ -285,3 +286,28 @@ def test_files_that_belong_together_go_where_links_lead(tmp_path):
     assert (tmp_path / "elsewhere").read_bytes() == b"new"
     assert (tmp_path / "board" / "image").is_symlink()
     assert (tmp_path / "board" / "bench" / "Makefile").read_bytes() == b"all:\n"
+
+
+# What is read
+
+
+def test_an_input_is_no_output(tmp_path):
+    path = tmp_path / "x"
+    path.write_text("mine")
+    (tmp_path / "link").symlink_to("x")
+    (tmp_path / "hard").hardlink_to(path)
+    for output in (path, tmp_path / "link", tmp_path / "hard"):
+        with pytest.raises(ShiftbookError) as error:
+            check_writable(None, output, inputs=(None, tmp_path / "missing", path))
+        assert str(error.value) == f"cannot write {output}: it is read, too, as {path}; name another file"
+    with path.open("ab") as file, pytest.raises(ShiftbookError, match="it is read, too, as "):
+        check_writable(Path(f"/dev/fd/{file.fileno()}"), inputs=(path,))
+    with pytest.raises(ShiftbookError, match="it is read, too, as "):
+        check_folder_writable(tmp_path, ("y", "x"), inputs=(path,))
+    check_writable(tmp_path / "new", Path("/dev/null"), inputs=(path, tmp_path, Path("/dev/null")))
+
+
+@pytest.mark.parametrize("name", ["999", "99999999999999999999", "٣", "x"])
+def test_a_descriptor_that_is_not_open(name):
+    """Said before the work, in which some other file may get its number."""
+    assert "Bad file descriptor" in refused(Path("/dev/fd") / name)
