@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,9 +93,10 @@ def _from_file(source: str) -> nn.Module:
     sys.modules[spec.name] = module  # dataclasses and pickles of the user's file look for it there
     sys.path.insert(0, str(path.parent.resolve()))
     try:
-        spec.loader.exec_module(module)
-        known = hasattr(module, factory)
-        model = getattr(module, factory)() if known else None
+        with _folder_kept():
+            spec.loader.exec_module(module)
+            known = hasattr(module, factory)
+            model = getattr(module, factory)() if known else None
     except (ShiftbookError, KeyboardInterrupt):
         raise
     except BaseException as error:  # the user's own code, which may even exit
@@ -107,6 +109,17 @@ def _from_file(source: str) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise ShiftbookError(f"{source} must return a torch.nn.Module, not {type(model).__name__}")
     return model
+
+
+@contextmanager
+def _folder_kept() -> Iterator[None]:
+    """Go back to the folder that the program runs in, which the user's own code may change."""
+    here = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
+    try:
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:

@@ -57,6 +57,18 @@ def check_writable(*paths: Path | None, inputs: Iterable[Path | None] = ()) -> N
             raise ShiftbookError(f"cannot write {other} and {path}: they are one file; name two")
 
 
+def absolute(path: Path) -> Path:
+    """An output, from wherever it is named then: code of the user's may change the folder that is run in.
+
+    Raises
+    ------
+    ShiftbookError
+        That folder is gone.
+    """
+    with _told(path):
+        return path.absolute()
+
+
 def make_folder(path: Path) -> None:
     """Make a folder, and those above it, unless it is there.
 

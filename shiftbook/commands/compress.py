@@ -13,7 +13,7 @@ import typer
 from shiftbook.console import progress_bar
 from shiftbook.frontend.schedule import BATCH, PEAK_RATE
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.files import absolute, check_writable, write_json
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.inputs import data_files, ranks_file, source_file
 from shiftbook.options import Crop, Json, Resize, Seed, data_named, named
@@ -338,6 +338,7 @@ def compress(
     outputs = (output, log, json_file, keep_cores, *_states(state))
     read = [weights, source_file(source), ranks_file(ranks)]
     check_writable(*outputs, inputs=[*read, *data_files(data, outputs), *data_files(calibration, outputs)])
+    state, json_file = (path and absolute(path) for path in (state, json_file))
     given = {
         "cores": cores,
         "ratio": ratio,

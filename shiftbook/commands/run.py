@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shiftbook.console import Progress, progress_bar, table
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.files import absolute, check_writable, write_json
 from shiftbook.golden.network import Network
 from shiftbook.golden.spec import Spec
 from shiftbook.inputs import data_files, source_file
@@ -111,6 +111,7 @@ def run(
         *(json_file, wave),
         inputs=[checkpoint, weights, source_file(source), *data_files(data, (json_file, wave))],
     )
+    json_file, wave = (path and absolute(path) for path in (json_file, wave))
     if wave is not None and backend != "rtl":
         raise ShiftbookError("--wave records signals of the RTL: add --backend rtl")
     if weights is not None and source is None:
