@@ -12,7 +12,9 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -22,6 +24,9 @@ from shiftbook.golden.errors import ShiftbookError
 
 DESCRIPTORS = "/dev/fd"
 """The folder, or a link to it, whose entries are this process's open files."""
+
+PARTIAL = ".partial"
+"""What the names of unfinished outputs end with."""
 
 MOST_LINKS = 40
 """Links that a path may go through, as Linux counts them."""
@@ -119,6 +124,29 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
     """
     with _told(path), _opened(path) as file:
         yield file
+
+
+@contextmanager
+def filled_output(path: Path) -> Iterator[Path]:
+    """Give the name under which another program writes an output; it is taken when the block ends.
+
+    The name is in a folder of its own, next to the output, which goes with all that is in it.
+
+    Raises
+    ------
+    ShiftbookError
+        See :func:`open_output`.
+    """
+    with _told(path):
+        place = None if _in_place(path) else _target(path).parent
+        with tempfile.TemporaryDirectory(prefix=".", suffix=PARTIAL, dir=place) as folder:
+            made = Path(folder, "output")
+            yield made
+            if place is None:
+                with made.open("rb") as source, _opened(path) as file:
+                    shutil.copyfileobj(source, file)
+            else:
+                _take(made, _target(path))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -238,9 +266,7 @@ def _replaced(target: Path) -> Iterator[BinaryIO]:
     try:
         with file:
             if old is not None:
-                with suppress(PermissionError):
-                    os.fchown(file.fileno(), old.st_uid, old.st_gid)
-                os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
+                _make_like(old, file.fileno())
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -250,9 +276,25 @@ def _replaced(target: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def _take(made: Path, target: Path) -> None:
+    """Rename a file that is whole, in the same file system."""
+    with made.open("rb") as file:
+        if target.exists():
+            _make_like(target.stat(), file.fileno())
+        os.fsync(file.fileno())
+    made.replace(target)
+
+
+def _make_like(old: os.stat_result, descriptor: int) -> None:
+    """Give a file the mode and, where the system allows it, the owner of the one whose name it takes."""
+    with suppress(PermissionError):
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
 def _partial_name() -> str:
     """Never longer than a file's name may be, whatever the target's."""
-    return f".{secrets.token_hex(8)}.partial"
+    return f".{secrets.token_hex(8)}{PARTIAL}"
 
 
 def _in_place(path: Path) -> bool:

@@ -16,6 +16,7 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import (
     check_folder_writable,
     check_writable,
+    filled_output,
     make_folder,
     open_output,
     write_files,
@@ -83,6 +84,26 @@ def test_an_error_in_the_middle_keeps_the_old_file(tmp_path):
         interrupted()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_another_program_writes(tmp_path):
+    path = tmp_path / ("x" * 255)
+
+    def write(text: str, wrong: bool) -> None:
+        with filled_output(path) as made:
+            made.write_text(text)
+            made.with_name("scratch").touch()
+            assert not wrong, text
+
+    for old in ("new", "newer"):
+        with pytest.raises(AssertionError, match="half"):
+            write("half", wrong=True)
+        assert not path.exists() or path.read_text() == "new"
+        write(old, wrong=False)
+        assert (path.read_text(), list(tmp_path.iterdir())) == (old, [path])
+    with pytest.raises(ShiftbookError, match=r"^cannot write .*: No such file"), filled_output(path):
+        pass  # it has written nothing
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("newer", [path])
 
 
 # Links
