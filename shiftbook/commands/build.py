@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from shiftbook.console import progress_bar, table
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.console import progress_bar, say, table
+from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import check_folder_writable, json_text, write_files
 from shiftbook.options import Bus, BusParity, Checkpoint, Lanes, Preset, make_spec, named
 
@@ -96,5 +96,5 @@ def build(
         (CORE, "core description for FuseSoC"),
         (f"{BENCH}/", "cocotb test bench: make -C bench"),
     ]
-    typer.echo(table(("file", "what it holds"), rows))
-    typer.echo(f"{len(built.plan.passes)} layers; all in {output}/")
+    say(table(("file", "what it holds"), rows))
+    say(f"{len(built.plan.passes)} layers; all in {one_line(str(output))}/")

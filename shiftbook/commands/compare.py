@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from shiftbook.console import Progress, progress_bar, table
+from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
 from shiftbook.inputs import data_files
@@ -123,7 +123,7 @@ def compare(
             rows.append(row)
     rows = relate(rows)
     write_json(json_file, {"lanes": lanes, "data": data, "rows": rows})
-    typer.echo(comparison_table(rows))
+    say(comparison_table(rows))
 
 
 def _loads(path: Path, network: Network, spec_of: Mapping[str, Spec]) -> list[Load]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from shiftbook.console import progress_bar
+from shiftbook.console import progress_bar, say
 from shiftbook.frontend.schedule import BATCH, PEAK_RATE
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import absolute, check_writable, write_json
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.inputs import data_files, ranks_file, source_file
@@ -411,7 +411,7 @@ def compress(
             progress=progress,
         )
     write_json(json_file, report.as_json())
-    typer.echo(summary(report))
+    say(summary(report))
 
 
 def _plan(scheme: str, given: dict[str, Any]) -> Plan | None:
@@ -454,7 +454,7 @@ def summary(report: Report) -> str:
 
     sizes, facts = report.sizes, report.network.facts
     size = f"ratio {sizes.ratio:.2f}x, {sizes.bits_per_weight:.3f} bits a weight, {report.seconds:.0f} s"
-    lines = [f"{report.path}: {size}"]
+    lines = [f"{one_line(str(report.path))}: {size}"]
     chains = decomposed_layers(report.network, sizes)
     if chains:
         saved = savings(report.network, sizes, chains)

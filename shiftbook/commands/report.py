@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from shiftbook.console import progress_bar
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.console import progress_bar, say
+from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import check_writable, make_folder, write_bytes, write_text
 from shiftbook.options import named
 
@@ -66,9 +66,9 @@ def report(
         if plots is not None:
             _write_plots(drawn, plots, image or "svg")
     for file, reason in results.skipped:
-        typer.echo(f"skipped {file}: {reason}")
-    where = "" if plots is None else f", also in {plots}/"
-    typer.echo(f"{output}: results {len(results.found)}, plots {len(drawn)}{where}")
+        say(f"skipped {file}: {reason}")
+    where = "" if plots is None else f", also in {one_line(str(plots))}/"
+    say(f"{one_line(str(output))}: results {len(results.found)}, plots {len(drawn)}{where}")
 
 
 def _write_plots(drawn: list[Plot], folder: Path, image: Literal["png", "svg"]) -> None:

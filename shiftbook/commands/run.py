@@ -10,7 +10,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from shiftbook.console import Progress, progress_bar, table
+from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute, check_writable, write_json
 from shiftbook.golden.network import Network
@@ -131,7 +131,7 @@ def run(
     if answers is not None:
         report |= _against(answers, report, _labels(dataset, network))
     write_json(json_file, {"checkpoint": str(checkpoint), "data": data, "preset": preset, **report})
-    typer.echo(run_table(report))
+    say(run_table(report))
 
 
 def run_report(
@@ -248,7 +248,7 @@ def _run_rtl(
     try:
         result = run_rtl(network, images, spec, wave=wave, progress=show)
     except (Mismatch, SimulationError) as error:
-        typer.echo(f"{'mismatch' if isinstance(error, Mismatch) else 'simulation failed'}: {error}", err=True)
+        say(f"{'mismatch' if isinstance(error, Mismatch) else 'simulation failed'}: {error}", err=True)
         raise typer.Exit(FAILED) from None
     layers: list[Layer] = [
         {
