@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from shiftbook.frontend import zoo
+from shiftbook.frontend.folder import folder_kept
 from shiftbook.frontend.progress import Progress, quiet
 from shiftbook.golden.errors import ShiftbookError
 
@@ -93,7 +93,7 @@ def _from_file(source: str) -> nn.Module:
     sys.modules[spec.name] = module  # dataclasses and pickles of the user's file look for it there
     sys.path.insert(0, str(path.parent.resolve()))
     try:
-        with _folder_kept():
+        with folder_kept():
             spec.loader.exec_module(module)
             known = hasattr(module, factory)
             model = getattr(module, factory)() if known else None
@@ -109,17 +109,6 @@ def _from_file(source: str) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise ShiftbookError(f"{source} must return a torch.nn.Module, not {type(model).__name__}")
     return model
-
-
-@contextmanager
-def _folder_kept() -> Iterator[None]:
-    """Go back to the folder that the program runs in, which the user's own code may change."""
-    here = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
-    try:
-        yield
-    finally:
-        os.fchdir(here)
-        os.close(here)
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:

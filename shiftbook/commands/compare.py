@@ -11,9 +11,9 @@ import numpy as np
 import typer
 
 from shiftbook.console import Progress, progress_bar, say, table
+from shiftbook.files_read import data_files
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
-from shiftbook.inputs import data_files
 from shiftbook.options import Bus, Json, Lanes, data_named, make_spec, named
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from shiftbook.console import progress_bar, say
+from shiftbook.files_read import data_files, ranks_file, source_file
 from shiftbook.frontend.schedule import BATCH, PEAK_RATE
 from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import absolute, check_writable, write_json
 from shiftbook.golden.spec import DEFAULT
-from shiftbook.inputs import data_files, ranks_file, source_file
 from shiftbook.options import Crop, Json, Resize, Seed, data_named, named
 
 if TYPE_CHECKING:

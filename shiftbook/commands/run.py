@@ -11,11 +11,11 @@ import typer
 from numpy.typing import NDArray
 
 from shiftbook.console import Progress, progress_bar, say, table
+from shiftbook.files_read import data_files, source_file
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute, check_writable, write_json
 from shiftbook.golden.network import Network
 from shiftbook.golden.spec import Spec
-from shiftbook.inputs import data_files, source_file
 from shiftbook.options import (
     Bus,
     BusParity,
