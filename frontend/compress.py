@@ -20,6 +20,7 @@ from shiftbook.frontend.tensor_train.network import states_of
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.golden import checkpoint
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import absolute
 from shiftbook.golden.network import Network
 from shiftbook.golden.sizes import Sizes, layer_sizes
 from shiftbook.golden.spec import DEFAULT, Spec
@@ -150,6 +151,8 @@ def compress(
     started = time.monotonic()
     chosen = make(scheme, spec, bits=bits) if isinstance(scheme, str) else scheme
     density = chosen.density if density is None else check_density(density)
+    target = absolute(Path(output))
+    state, log, keep_cores = (path and absolute(path) for path in (state, log, keep_cores))
     if epochs < 0:
         raise ShiftbookError(f"epochs must be at least 0, not {epochs}")
     found = load_model(source, weights, seed=seed, progress=progress)
@@ -186,7 +189,7 @@ def compress(
     network = steps.lower(quantized, spec, facts)
     accuracy = steps.integer_accuracy(network)
     network = replace(network, facts={**network.facts, "accuracy": accuracy})
-    checkpoint.save(network, Path(output), spec)
+    checkpoint.save(network, target, spec)
     if state is not None:
         for file in (state, *states_of(state)):
             file.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from shiftbook.frontend import zoo
+from shiftbook.frontend.folder import folder_kept
 from shiftbook.frontend.foreign import first_line, told
 from shiftbook.frontend.progress import Progress, quiet
 from shiftbook.golden.errors import ShiftbookError
@@ -102,7 +103,7 @@ def _from_file(source: str) -> nn.Module:
     sys.modules[spec.name] = module  # dataclasses and pickles of the user's file look for it there
     sys.path.insert(0, str(path.parent.resolve()))
     try:
-        with told(lambda error: _failure(source, error)):
+        with folder_kept(), told(lambda error: _failure(source, error)):
             spec.loader.exec_module(module)
             known = hasattr(module, factory)
             model = getattr(module, factory)() if known else None

@@ -19,10 +19,14 @@ class ShiftbookError(ValueError):
 
 def one_line(text: str) -> str:
     r"""The text as one line that is safe to print: blanks joined, the escape character as ``\x1b``."""
-    joined = " ".join(text.split())
-    if is_plain(joined):
-        return joined
-    return "".join(c if is_plain(c) else c.encode("unicode_escape", "surrogatepass").decode() for c in joined)
+    return plain(" ".join(text.split()))
+
+
+def plain(text: str) -> str:
+    r"""The text with all that is not visible escaped, newlines too; blanks stay."""
+    if is_plain(text):
+        return text
+    return "".join(c if is_plain(c) else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def is_plain(text: str) -> bool:

@@ -7,11 +7,14 @@ its reader), a descriptor of this process such as /dev/stdout.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -23,34 +26,53 @@ from shiftbook.golden.inputs import shown
 DESCRIPTORS = "/dev/fd"
 """The folder, or a link to it, whose entries are this process's open files."""
 
+PARTIAL = ".partial"
+"""What the names of unfinished outputs end with."""
+
 MOST_LINKS = 40
 """Links that a path may go through, as Linux counts them."""
 
 
-def check_writable(*paths: Path | None) -> None:
+def check_writable(*paths: Path | None, inputs: Iterable[Path | None] = ()) -> None:
     """Say before the long work, not after it, that its result cannot be written.
 
     Parameters
     ----------
     paths
         All outputs of a command; None stands for an output that nobody asked for.
+    inputs
+        All files that it reads; likewise.
 
     Raises
     ------
     ShiftbookError
-        One of them cannot be written, or two of them are the same file.
+        One of them cannot be written, is an input too, or is the same file as another.
     """
     names: dict[Path, Path] = {}
+    read = [path for path in inputs if path is not None]
     for path in paths:
         if path is None:
             continue
         with _told(path):
             _check(path)
+            _check_apart(path, read)
             if _in_place(path):
                 continue
         other = names.setdefault(_target(path), path)
         if other is not path:
             raise ShiftbookError(f"cannot write {other} and {path}: they are one file; name two")
+
+
+def absolute(path: Path) -> Path:
+    """An output, from wherever it is named then: code of the user's may change the folder that is run in.
+
+    Raises
+    ------
+    ShiftbookError
+        That folder is gone.
+    """
+    with _told(path):
+        return path.absolute()
 
 
 def make_folder(path: Path) -> None:
@@ -69,7 +91,7 @@ def make_folder(path: Path) -> None:
         ) from error
 
 
-def check_folder_writable(folder: Path, names: Iterable[str]) -> None:
+def check_folder_writable(folder: Path, names: Iterable[str], *, inputs: Iterable[Path] = ()) -> None:
     """Make a folder unless it is there, and say before the long work that ``names`` cannot be written there.
 
     Parameters
@@ -78,16 +100,18 @@ def check_folder_writable(folder: Path, names: Iterable[str]) -> None:
         Where the files will be.
     names
         Of the files, with the folders below ``folder`` that they are in.
+    inputs
+        See :func:`check_writable`.
 
     Raises
     ------
     ShiftbookError
-        A folder cannot be made, or a file cannot be written.
+        A folder cannot be made, or a file cannot be written or is an input.
     """
     paths = [folder / name for name in names]
     for parent in dict.fromkeys([folder, *(path.parent for path in paths)]):
         make_folder(parent)
-    check_writable(*paths)
+    check_writable(*paths, inputs=inputs)
 
 
 @contextmanager
@@ -101,6 +125,29 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
     """
     with _told(path), _opened(path) as file:
         yield file
+
+
+@contextmanager
+def filled_output(path: Path) -> Iterator[Path]:
+    """Give the name under which another program writes an output; it is taken when the block ends.
+
+    The name is in a folder of its own, next to the output, which goes with all that is in it.
+
+    Raises
+    ------
+    ShiftbookError
+        See :func:`open_output`.
+    """
+    with _told(path):
+        place = None if _in_place(path) else _target(path).parent
+        with tempfile.TemporaryDirectory(prefix=".", suffix=PARTIAL, dir=place) as folder:
+            made = Path(folder, "output")
+            yield made
+            if place is None:
+                with made.open("rb") as source, _opened(path) as file:
+                    shutil.copyfileobj(source, file)
+            else:
+                _take(made, _target(path))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -192,6 +239,15 @@ def _check(path: Path) -> None:
         raise ShiftbookError(f"cannot write {path}: permission denied; choose another place")
 
 
+def _check_apart(path: Path, inputs: Iterable[Path]) -> None:
+    """Refuse a regular file that is an input, whatever its names are."""
+    for source in inputs:
+        with suppress(OSError):  # one of them is not there
+            written, read = path.stat(), source.stat()
+            if stat.S_ISREG(written.st_mode) and os.path.samestat(written, read):
+                raise ShiftbookError(f"cannot write {path}: it is read, too, as {source}; name another file")
+
+
 def _opened(path: Path) -> AbstractContextManager[BinaryIO]:
     descriptor = _descriptor(path)
     if descriptor is not None:  # its own position: what else goes there is not written over
@@ -211,9 +267,7 @@ def _replaced(target: Path) -> Iterator[BinaryIO]:
     try:
         with file:
             if old is not None:
-                with suppress(PermissionError):
-                    os.fchown(file.fileno(), old.st_uid, old.st_gid)
-                os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
+                _make_like(old, file.fileno())
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -223,9 +277,25 @@ def _replaced(target: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def _take(made: Path, target: Path) -> None:
+    """Rename a file that is whole, in the same file system."""
+    with made.open("rb") as file:
+        if target.exists():
+            _make_like(target.stat(), file.fileno())
+        os.fsync(file.fileno())
+    made.replace(target)
+
+
+def _make_like(old: os.stat_result, descriptor: int) -> None:
+    """Give a file the mode and, where the system allows it, the owner of the one whose name it takes."""
+    with suppress(PermissionError):
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
 def _partial_name() -> str:
     """Never longer than a file's name may be, whatever the target's."""
-    return f".{secrets.token_hex(8)}.partial"
+    return f".{secrets.token_hex(8)}{PARTIAL}"
 
 
 def _in_place(path: Path) -> bool:
@@ -244,11 +314,19 @@ def _target(path: Path) -> Path:
 
 
 def _descriptor(path: Path) -> int | None:
-    """The descriptor of this process that a path such as /dev/stdout names, through links or by itself."""
+    """The descriptor of this process that a path such as /dev/stdout names, through links or by itself.
+
+    Raises
+    ------
+    OSError
+        It is not open.
+    """
     step, descriptors = path.absolute(), os.path.realpath(DESCRIPTORS)
     for _ in range(MOST_LINKS):
-        if step.name.isdecimal() and os.path.realpath(step.parent) == descriptors and os.path.lexists(step):
-            return int(step.name)
+        if os.path.realpath(step.parent) == descriptors:
+            if not os.path.lexists(step):  # it might be open later, for something else
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            return int(step.name) if step.name.isdecimal() else None
         if not step.is_symlink():
             return None
         step = step.parent / step.readlink()

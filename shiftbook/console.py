@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shiftbook.golden.errors import one_line
+from shiftbook.golden.errors import one_line, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,13 +48,29 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
 
 
-def print_rich(content: RenderableType) -> None:
-    """Print a rich table or text; where there is no terminal, wide enough that nothing is folded."""
-    from rich.console import Console
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines: nothing that a name or a tool brings into one of them reaches a terminal.
 
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    A newline in a name would: what names a file goes through `golden.errors.one_line` before.
+    """
+    typer.echo("\n".join(plain(line.expandtabs()) for line in text.split("\n")), err=err)
+
+
+def print_rich(content: RenderableType) -> None:
+    """Print a rich table or text; where there is no terminal, wide enough that nothing is folded.
+
+    Names are taken as they are, whatever rich would make of them.
+    """
+    from rich.console import Console
+    from rich.segment import Segment, Segments
+
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    console = Console(width=width, markup=False, emoji=False)
+    shown = [
+        Segment("\n".join(map(plain, text.split("\n"))), style) for text, style, _ in console.render(content)
+    ]
     with console.capture() as printed:  # written by us: rich ends the process where nobody reads it
-        console.print(content)
+        console.print(Segments(shown), end="")
     typer.echo(printed.get(), nl=False)
 
 

@@ -20,7 +20,8 @@ def fail(message: str) -> int:
 
 def interrupted(error: BaseException | None = None) -> int:
     """Say that Ctrl-C ended the work, and what the exception knows about going on."""
-    _say(": ".join(["interrupted", *map(str, error.args if error is not None else ())]))
+    said = (one_line(str(each)) for each in (error.args if error is not None else ()))
+    _say(": ".join(["interrupted", *said]))
     return INTERRUPTED
 
 

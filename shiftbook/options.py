@@ -14,12 +14,30 @@ from shiftbook.golden.spec import PRESETS, Spec
 MOST_SEED = 2**32 - 1
 """What every random generator takes, also times a million for those that are seeded layer by layer."""
 
-Checkpoint = Annotated[Path, typer.Argument(metavar="CKPT", help="A checkpoint that compress wrote.")]
+
+def named(text: str) -> Path:
+    """The path that a command is given: never the empty text, which would be the folder it runs in."""
+    if not text:
+        raise typer.BadParameter("it is empty: name a file or a folder")
+    return Path(text)
+
+
+def data_named(text: str) -> str:
+    """The data that a command is given: likewise."""
+    if not text:
+        raise typer.BadParameter("it is empty: name a folder, an .npz file or: digits")
+    return text
+
+
+Checkpoint = Annotated[
+    Path, typer.Argument(metavar="CKPT", parser=named, help="A checkpoint that compress wrote.")
+]
 Data = Annotated[
     str,
     typer.Option(
         "--data",
         metavar="D",
+        parser=data_named,
         help="Images: a folder of class folders, an .npz with x (uint8 N,H,W,C) and y, or: digits.",
     ),
 ]
@@ -38,7 +56,10 @@ Crop = Annotated[
 Json = Annotated[
     Path | None,
     typer.Option(
-        "--json", metavar="FILE", help="Also write the result to FILE as JSON, whole or not at all."
+        "--json",
+        metavar="FILE",
+        parser=named,
+        help="Also write the result to FILE as JSON, whole or not at all.",
     ),
 ]
 Lanes = Annotated[
@@ -99,7 +120,7 @@ def make_spec(
     """
     if preset not in PRESETS:
         raise ShiftbookError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    grid = re.fullmatch(r"(\d{1,9})x(\d{1,9})", lanes)
+    grid = re.fullmatch(r"(0|[1-9][0-9]{0,8})x(0|[1-9][0-9]{0,8})", lanes)
     if grid is None:
         raise ShiftbookError(f"lanes must be ROWSxCOLUMNS such as 8x8, not {lanes!r:.40}")
     spec = PRESETS[preset].on_grid(int(grid[1]), int(grid[2]))

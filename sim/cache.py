@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -21,6 +22,12 @@ KEEP = 500
 ABANDONED = 86400
 """Seconds after which a maker's folder that was never finished goes."""
 
+OURS = re.compile(r"(sim|runtime|verilog)-[0-9a-f]{24}")
+"""Names of entries: a kind and a `key`. Whatever else is in the folder is somebody's, and stays."""
+
+MAKERS = re.compile(rf"\.{OURS.pattern}-[0-9a-z_]{{8}}")
+"""Names of the folders in which entries are made."""
+
 MANIFEST = "manifest.json"
 """Digest of every file of an entry; written last, so that half an entry is never taken for a whole one."""
 
@@ -31,16 +38,27 @@ def folder() -> Path:
     Raises
     ------
     ShiftbookError
-        The folder cannot be made.
+        The folder cannot be made, or there is no home to make it in.
     """
     chosen = os.environ.get("SHIFTBOOK_CACHE")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = Path(chosen) if chosen else base / "shiftbook"
+    path = Path(chosen) if chosen else _usual()
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from error
     return path.resolve()
+
+
+def _usual() -> Path:
+    """Where the cache is unless somebody says otherwise."""
+    chosen = os.environ.get("XDG_CACHE_HOME")
+    try:
+        base = Path(chosen) if chosen else Path.home() / ".cache"
+    except RuntimeError as error:
+        raise ShiftbookError(
+            "there is no home folder for the build cache: set SHIFTBOOK_CACHE to a writable folder"
+        ) from error
+    return base / "shiftbook"
 
 
 def key(*parts: str | bytes) -> str:
@@ -55,6 +73,7 @@ def key(*parts: str | bytes) -> str:
 def entry(name: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
     """The folder of entry ``name`` and whether it had to be made.
 
+    Of names as `OURS` has them, the entries that were used longest ago go.
     ``make(folder)`` fills a temporary folder that is then renamed, so that readers see all of an entry
     or nothing, and of two concurrent makers the first wins. An entry that does not match its own
     manifest is made again.
@@ -136,8 +155,8 @@ def _valid(path: Path) -> bool:
 def _prune() -> None:
     changes = {path: _changed(path) for path in folder().iterdir()}
     ages = {path: time.time() - changed for path, changed in changes.items() if changed is not None}
-    finished = sorted((path for path in ages if not path.name.startswith(".")), key=ages.__getitem__)
-    abandoned = [path for path in ages if path.name.startswith(".") and ages[path] > ABANDONED]
+    finished = sorted((path for path in ages if OURS.fullmatch(path.name)), key=ages.__getitem__)
+    abandoned = [path for path in ages if MAKERS.fullmatch(path.name) and ages[path] > ABANDONED]
     for path in finished[KEEP:] + abandoned:
         shutil.rmtree(path, ignore_errors=True)
 

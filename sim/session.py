@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import tempfile
 import threading
@@ -24,6 +25,9 @@ START_SECONDS = 60
 
 SOCKET = "socket"
 """Of the session's folder; the simulator connects to it."""
+
+OPEN_FOLDERS = Path("/proc/self/fd")
+"""Where Linux gives an open folder a short name, by its descriptor."""
 
 WAKE = 20_000
 """Cycles after which waiting ends without an interrupt: all that Python does while the accelerator works."""
@@ -55,7 +59,7 @@ class Session:
     Raises
     ------
     ShiftbookError
-        A tool for building the simulator is missing.
+        A tool for building the simulator is missing, or TMPDIR has too long a path.
     sim.simulator.SimulationError
         The simulator does not build, start or answer.
     """
@@ -80,14 +84,15 @@ class Session:
         self._settings = {"latency": latency, "pauses": round(pauses * 256), "seed": seed}
 
     def __enter__(self) -> Session:
-        self.build = board.build(self.spec, self.size // self.spec.bus_bytes, wave=self.wave is not None)
         self._scratch = tempfile.TemporaryDirectory(prefix="shiftbook-")
         self._folder = Path(self._scratch.name)
         self._failure: ShiftbookError | SimulationError | None = None
         self._thread = threading.Thread(target=self._simulate, daemon=True)
         try:
             with socket.socket(socket.AF_UNIX) as listener:
-                listener.bind(str(self._folder / SOCKET))
+                _bind(listener, self._folder)
+                beats = self.size // self.spec.bus_bytes
+                self.build = board.build(self.spec, beats, wave=self.wave is not None)
                 listener.listen(1)
                 listener.settimeout(0.2)
                 self._thread.start()
@@ -206,3 +211,25 @@ class Session:
         self.cycles = answer["cycles"]
         self.seconds += answer["seconds"]
         return answer
+
+
+def _bind(listener: socket.socket, folder: Path) -> None:
+    """Bind a socket in a folder, also where the folder's path is longer than an address may be."""
+    try:
+        listener.bind(str(folder / SOCKET))
+    except OSError as error:  # too long, which the system does not number
+        if error.errno is not None:
+            raise
+        _bind_by_descriptor(listener, folder)
+
+
+def _bind_by_descriptor(listener: socket.socket, folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        listener.bind(str(OPEN_FOLDERS / str(descriptor) / SOCKET))
+    except OSError as error:
+        raise ShiftbookError(
+            f"the folder for temporary files has too long a path, {folder}: set TMPDIR to a shorter one"
+        ) from error
+    finally:
+        os.close(descriptor)

@@ -6,11 +6,13 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import filled_output
 from shiftbook.sim import cache, verilator
 from shiftbook.sim.verilator import Design, compile_design, find_tools
 from shiftbook.sim.verilator import SimulationError as SimulationError
@@ -119,7 +121,7 @@ def run(
     folder
         Working directory; a temporary one by default.
     wave
-        Where to write a waveform (FST).
+        Where to write a waveform (FST): whole, also of a test that fails, or not at all.
 
     Raises
     ------
@@ -132,30 +134,35 @@ def run(
 
     if wave is not None and not simulator.wave:
         raise ShiftbookError(f"no waveform {str(wave)!r}: the simulator was built without them")
-    traced = [] if wave is None else ["--trace", "--trace-file", str(wave.resolve())]
     with tempfile.TemporaryDirectory(prefix="shiftbook-") as scratch:
         log, results = Path(scratch, "log"), Path(scratch, "results.xml")
         runner = get_runner("verilator")
         runner.log.disabled = True  # it repeats what the results file says
-        try:
-            runner.test(
-                module,
-                simulator.top,
-                hdl_toplevel_lang="verilog",
-                build_dir=simulator.folder,
-                test_dir=folder or scratch,
-                results_xml=str(results),
-                test_args=traced,
-                extra_env={"COCOTB_ANSI_OUTPUT": "0", **(env or {})},
-                log_file=log,
-            )
-        except OSError as error:
-            raise _unusable(simulator.folder / simulator.top, error) from error
-        except (RuntimeError, SystemExit) as error:
-            # cocotb's runner leaves by sys.exit where pytest runs it; the results file says more.
-            raise SimulationError(_failure(results, log) or f"the simulator stopped: {error}") from error
+        with nullcontext() if wave is None else filled_output(wave) as trace:
+            stopped: BaseException | None = None
+            try:
+                runner.test(
+                    module,
+                    simulator.top,
+                    hdl_toplevel_lang="verilog",
+                    build_dir=simulator.folder,
+                    test_dir=folder or scratch,
+                    results_xml=str(results),
+                    test_args=[] if trace is None else ["--trace", "--trace-file", str(trace.resolve())],
+                    extra_env={"COCOTB_ANSI_OUTPUT": "0", **(env or {})},
+                    log_file=log,
+                )
+            except OSError as error:
+                raise _unusable(simulator.folder / simulator.top, error) from error
+            except (RuntimeError, SystemExit) as error:
+                # cocotb's runner leaves by sys.exit where pytest runs it; the results file says more.
+                stopped = error
+            if not results.exists():  # it ended in the middle
+                raise SimulationError(_failure(results, log)) from stopped
         if message := _failure(results, log):
-            raise SimulationError(message)
+            raise SimulationError(message) from stopped
+        if stopped is not None:
+            raise SimulationError(f"the simulator stopped: {stopped}") from stopped
 
 
 def _failure(results: Path, log: Path) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -28,6 +29,9 @@ COMPILE_RUNTIME = "-Os"
 
 HEADER = "runtime.h"
 """Includes what every simulator includes; compiled beforehand, which is most of a small design's build."""
+
+COMPLAINT = re.compile(r"\berror\b|undefined reference|cannot find")
+"""In a line of a compiler or a linker that says what is wrong."""
 
 WAVE = Path(__file__).with_name("wave")
 """Headers in the place of liblz4 and zlib, which Verilator's FST writer wants."""
@@ -163,7 +167,7 @@ def compile_design(work: Path, design: Design, tools: Tools) -> None:
         "LDLIBS": f"-pthread -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
     }
     command = [tools.make, "-j", str(os.cpu_count() or 1), "-f", "Vtop.mk"]
-    _execute([*command, *(f"{key}={value}" for key, value in settings.items())], scratch, log, tools)
+    _compile([*command, *(f"{key}={value}" for key, value in settings.items())], scratch, log, tools)
     shutil.move(scratch / design.top, work / design.top)
     shutil.rmtree(scratch)
 
@@ -206,7 +210,7 @@ def _runtime(wave: bool, tools: Tools) -> Path:
             steps.append([COMPILE_RUNTIME, "-c", "-o", f"{name}.o", str(include / f"{name}.cpp")])
 
         def compile_one(step: list[str]) -> None:
-            _execute([*command, *step], work, work / f"{Path(step[-1]).stem}.log", tools)
+            _compile([*command, *step], work, work / f"{Path(step[-1]).stem}.log", tools)
             made = step[step.index("-o") + 1]
             if not (work / made).is_file():
                 raise ShiftbookError(
@@ -222,16 +226,29 @@ def _runtime(wave: bool, tools: Tools) -> Path:
 
 
 def _execute(command: Sequence[str], work: Path, log: Path, tools: Tools) -> None:
+    """Run a tool on the design; where it fails the design may be wrong, so that all it says is told."""
+    code, lines = _logged(command, work, log, tools)
+    if code:
+        shown = [line for line in lines if "rror" in line][:10] + lines[-10:]
+        raise SimulationError("\n".join([f"{Path(command[0]).name} failed with exit code {code}", *shown]))
+
+
+def _compile(command: Sequence[str], work: Path, log: Path, tools: Tools) -> None:
+    """Run the C++ compiler on what Verilator wrote, which is right: where it fails its options are wrong."""
+    code, lines = _logged(command, work, log, tools)
+    if code:
+        said = next(filter(COMPLAINT.search, lines), f"it ends with exit code {code}")
+        raise ShiftbookError(f"{tools.compiler!r} cannot compile: {said:.300}; see CXX and CXXFLAGS")
+
+
+def _logged(command: Sequence[str], work: Path, log: Path, tools: Tools) -> tuple[int, list[str]]:
+    """Run a tool; its exit code and the lines that it adds to the log."""
     env = {**os.environ, "VERILATOR_ROOT": str(tools.root)}
     env.pop("MAKEFLAGS", None)  # a build under `make test -j` must not take part in its job server
     with log.open("a") as stream:
+        before = stream.tell()
         try:
             done = subprocess.run(command, cwd=work, env=env, stdout=stream, stderr=stream, check=False)
         except OSError as error:
             raise ShiftbookError(f"{command[0]} cannot be run: {error.strerror}") from error
-    if done.returncode:
-        lines = log.read_text(errors="replace").splitlines()
-        shown = [line for line in lines if "rror" in line][:10] + lines[-10:]
-        raise SimulationError(
-            "\n".join([f"{Path(command[0]).name} failed with exit code {done.returncode}", *shown])
-        )
+    return done.returncode, log.read_bytes()[before:].decode(errors="replace").splitlines()

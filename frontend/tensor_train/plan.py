@@ -290,8 +290,8 @@ def parse_factors(text: str) -> dict[int, tuple[int, ...]]:
     found = {}
     for item in text.split(","):
         channels, factors = _assignment("factors", item, "64=8x8")
-        if not channels.isdecimal() or min(factors) < 1 or prod(factors) != int(channels):
-            raise ShiftbookError(f"factors must multiply to the channels as in 64=8x8, not {item!r}")
+        if not _is_number(channels) or min(factors) < 1 or prod(factors) != int(channels):
+            raise ShiftbookError(f"factors must multiply to the channels as in 64=8x8, not {item!r:.80}")
         found[int(channels)] = factors
     return found
 
@@ -299,6 +299,11 @@ def parse_factors(text: str) -> dict[int, tuple[int, ...]]:
 def _assignment(what: str, item: str, example: str) -> tuple[str, tuple[int, ...]]:
     name, _, numbers = item.strip().rpartition("=")
     parts = numbers.split("x")
-    if not name or not all(part.isdecimal() for part in parts):
-        raise ShiftbookError(f"{what} must be given as in {example}, not {item!r}")
+    if not name or not all(map(_is_number, parts)):
+        raise ShiftbookError(f"{what} must be given as in {example}, not {item!r:.80}")
     return name, tuple(int(part) for part in parts)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a number in plain digits, and no longer than ranks and channels are."""
+    return text.isascii() and text.isdecimal() and len(text) < 10

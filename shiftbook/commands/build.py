@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from shiftbook.console import progress_bar, table
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.console import progress_bar, say, table
+from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import check_folder_writable, json_text, write_files
-from shiftbook.options import Bus, BusParity, Checkpoint, Lanes, Preset, make_spec
+from shiftbook.options import Bus, BusParity, Checkpoint, Lanes, Preset, make_spec, named
 
 IMAGE, MAP, HEADER, VERILOG = "image.bin", "map.json", "shiftbook.h", "accelerator.v"
 FILE_LIST, CONSTRAINTS, CORE, BENCH = "accelerator.f", "accelerator.sdc", "accelerator.core", "bench"
@@ -23,7 +23,10 @@ PERIOD = 10.0
 def build(
     checkpoint: Checkpoint,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to; it is made if need be.")
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="DIR", parser=named, help="Folder to write to; it is made if need be."
+        ),
     ],
     lanes: Lanes = "8x8",
     preset: Preset = "default",
@@ -63,7 +66,7 @@ def build(
     spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
     check_runnable(network, spec)
     names = (IMAGE, MAP, HEADER, VERILOG, FILE_LIST, CONSTRAINTS, CORE)
-    check_folder_writable(output, (*names, *(f"{BENCH}/{name}" for name in FILES)))
+    check_folder_writable(output, (*names, *(f"{BENCH}/{name}" for name in FILES)), inputs=[checkpoint])
     with progress_bar() as progress:
         progress("building the image", 0, 3)
         built = image.build(network, spec)
@@ -93,5 +96,5 @@ def build(
         (CORE, "core description for FuseSoC"),
         (f"{BENCH}/", "cocotb test bench: make -C bench"),
     ]
-    typer.echo(table(("file", "what it holds"), rows))
-    typer.echo(f"{len(built.plan.passes)} layers; all in {output}/")
+    say(table(("file", "what it holds"), rows))
+    say(f"{len(built.plan.passes)} layers; all in {one_line(str(output))}/")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from shiftbook.console import Progress, progress_bar, table
+from shiftbook.console import Progress, progress_bar, say, table
+from shiftbook.files_read import data_files
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
-from shiftbook.options import Bus, Json, Lanes, make_spec
+from shiftbook.options import Bus, Json, Lanes, data_named, make_spec, named
 
 if TYPE_CHECKING:
     from shiftbook.comparison import Load
@@ -26,11 +27,17 @@ Row = dict[str, Any]
 
 def compare(
     checkpoints: Annotated[
-        list[Path], typer.Argument(metavar="CKPT...", help="Checkpoints; the first is the baseline.")
+        list[Path],
+        typer.Argument(metavar="CKPT...", parser=named, help="Checkpoints; the first is the baseline."),
     ],
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="D", help="Images for the accuracy, as of run. Default: none."),
+        typer.Option(
+            "--data",
+            metavar="D",
+            parser=data_named,
+            help="Images for the accuracy, as of run. Default: none.",
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", help="At most N images. Default: all.")] = None,
     engines: Annotated[
@@ -44,7 +51,10 @@ def compare(
     gates: Annotated[
         Path | None,
         typer.Option(
-            "--gates", metavar="FILE", help="What `gates --json FILE` wrote, to synthesize nothing again."
+            "--gates",
+            metavar="FILE",
+            parser=named,
+            help="What `gates --json FILE` wrote, to synthesize nothing again.",
         ),
     ] = None,
     rtl: Annotated[
@@ -75,7 +85,7 @@ def compare(
       shiftbook gates --system --json gates.json
       shiftbook compare int8.ckpt focused.ckpt --gates gates.json --rtl --data digits --json compare.json
     """
-    check_writable(json_file)
+    check_writable(json_file, inputs=[*checkpoints, gates, *data_files(data, [json_file])])
     from shiftbook.comparison import cheapest, relate, stored
     from shiftbook.frontend import data as datasets
     from shiftbook.golden.checkpoint import network_of, read
@@ -114,7 +124,7 @@ def compare(
             rows.append(row)
     rows = relate(rows)
     write_json(json_file, {"lanes": lanes, "data": data, "rows": rows})
-    typer.echo(comparison_table(rows))
+    say(comparison_table(rows))
 
 
 def _loads(path: Path, network: Network, spec_of: Mapping[str, Spec]) -> list[Load]:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from shiftbook.console import progress_bar
+from shiftbook.console import progress_bar, say
+from shiftbook.files_read import data_files, ranks_file, source_file
 from shiftbook.frontend.schedule import BATCH, PEAK_RATE
-from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.errors import ShiftbookError, one_line
+from shiftbook.golden.files import absolute, check_writable, write_json
 from shiftbook.golden.inputs import check_file
 from shiftbook.golden.spec import DEFAULT
-from shiftbook.options import Crop, Json, Resize, Seed
+from shiftbook.options import Crop, Json, Resize, Seed, data_named, named
 
 if TYPE_CHECKING:
     from shiftbook.frontend.compress import Report
@@ -29,6 +30,8 @@ SearchName = Literal["energy", "measured", "largest"]
 VECTORS = "Schemes with vectors"
 TRAINS = "Tensor train"
 TENSOR_TRAIN = "tensor-train"
+STATES = ("", ".admm", ".cores")
+"""What the names of the training's states end with."""
 
 
 def compress(
@@ -40,7 +43,9 @@ def compress(
             "path/to/file.py:factory.",
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="CKPT", help="The checkpoint to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="CKPT", parser=named, help="The checkpoint to write.")
+    ],
     scheme: Annotated[
         SchemeName,
         typer.Option(
@@ -144,6 +149,7 @@ def compress(
         Path | None,
         typer.Option(
             metavar="FILE",
+            parser=named,
             help="Keep the trained float cores in FILE; if it is there, take them from it and train nothing.",
             rich_help_panel=TRAINS,
         ),
@@ -240,19 +246,23 @@ def compress(
         str | None,
         typer.Option(
             metavar="D",
+            parser=data_named,
             help="Images to fine-tune, calibrate and test on: a folder of class folders, an .npz with x "
             "(uint8 N,H,W,C) and y, or: digits. A zoo network may bring its own.",
         ),
     ] = None,
     calibration: Annotated[
-        str | None, typer.Option(metavar="D", help="Other images to calibrate activations on.")
+        str | None,
+        typer.Option(metavar="D", parser=data_named, help="Other images to calibrate activations on."),
     ] = None,
     resize: Resize = None,
     crop: Crop = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Trained weights: .safetensors, or a state dict written by torch.save."
+            metavar="FILE",
+            parser=named,
+            help="Trained weights: .safetensors, or a state dict written by torch.save.",
         ),
     ] = None,
     epochs: Annotated[
@@ -285,7 +295,11 @@ def compress(
     ] = DEFAULT.slots,
     log: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Append a line of JSON for each epoch: loss, density and so on."),
+        typer.Option(
+            metavar="FILE",
+            parser=named,
+            help="Append a line of JSON for each epoch: loss, density and so on.",
+        ),
     ] = None,
     json_file: Json = None,
 ) -> None:
@@ -321,7 +335,14 @@ def compress(
       shiftbook compress zoo:resnet20 --weights resnet20.safetensors --data cifar10 -o r20.ckpt \\
           --scheme tensor-train --cores int8 --ratio 2.3 --admm-epochs 10 --core-epochs 10
     """
-    check_writable(output, log, json_file, keep_cores)
+    trains = epochs or admm_epochs or core_epochs
+    state = output.with_name(output.name + ".training") if trains else None
+    outputs = (output, log, json_file, keep_cores, *_states(state))
+    read = [weights, source_file(source), ranks_file(ranks)]
+    check_writable(*outputs, inputs=[*read, *data_files(data, outputs), *data_files(calibration, outputs)])
+    for there in filter(os.path.lexists, _states(state)):
+        check_file(there, "remove it to start anew")
+    state, json_file = (path and absolute(path) for path in (state, json_file))
     given = {
         "cores": cores,
         "ratio": ratio,
@@ -348,11 +369,6 @@ def compress(
         raise ShiftbookError(f"noise must be in (0, 1], not {noise}")
     means, deviations = _numbers("mean", mean), _numbers("std", std)
     spec = replace(DEFAULT, slots=slots)
-    trains = epochs or admm_epochs or core_epochs
-    state = output.with_name(output.name + ".training") if trains else None
-    check_writable(state)
-    if state is not None and os.path.lexists(state):
-        check_file(state, "remove it to start anew")
     from shiftbook.frontend.compress import compress as run
     from shiftbook.frontend.data import Frame
     from shiftbook.frontend.prune import Balance
@@ -399,7 +415,7 @@ def compress(
             progress=progress,
         )
     write_json(json_file, report.as_json())
-    typer.echo(summary(report))
+    say(summary(report))
 
 
 def _plan(scheme: str, given: dict[str, Any]) -> Plan | None:
@@ -420,6 +436,11 @@ def _plan(scheme: str, given: dict[str, Any]) -> Plan | None:
     return Plan(**options)
 
 
+def _states(state: Path | None) -> list[Path]:
+    """The files of the training's state."""
+    return [] if state is None else [state.with_name(state.name + kind) for kind in STATES]
+
+
 @contextmanager
 def _resumable(state: Path | None) -> Iterator[None]:
     """Say after an interruption how fine-tuning goes on."""
@@ -437,7 +458,7 @@ def summary(report: Report) -> str:
 
     sizes, facts = report.sizes, report.network.facts
     size = f"ratio {sizes.ratio:.2f}x, {sizes.bits_per_weight:.3f} bits a weight, {report.seconds:.0f} s"
-    lines = [f"{report.path}: {size}"]
+    lines = [f"{one_line(str(report.path))}: {size}"]
     chains = decomposed_layers(report.network, sizes)
     if chains:
         saved = savings(report.network, sizes, chains)

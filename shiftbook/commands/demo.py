@@ -13,12 +13,12 @@ import typer
 from shiftbook.commands.compress import summary
 from shiftbook.commands.inspect import inspect_report, size_table
 from shiftbook.commands.run import mean_utilization, modelled_layers, run_report, run_table
-from shiftbook.console import Progress, progress_bar, table
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.console import Progress, progress_bar, say, table
+from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import check_writable, make_folder, write_json
 from shiftbook.golden.network import Network
 from shiftbook.golden.spec import Spec
-from shiftbook.options import Json, Lanes, Seed, make_spec
+from shiftbook.options import Json, Lanes, Seed, make_spec, named
 
 if TYPE_CHECKING:
     from shiftbook.frontend.compress import Report
@@ -31,13 +31,19 @@ DENSITY = 0.2
 EPOCHS = 20
 BASELINE = "int8"
 
+FILES = ("digits.ckpt", "compress.json", "inspect.json", "run.json", "gates.json", "demo.json")
+"""What FOLDER gets."""
+
 Row = dict[str, Any]
 """An engine with this network on it, as JSON values."""
 
 
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the checkpoint and reports go.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", parser=named, help="Where the checkpoint and reports go."
+        ),
     ] = Path("demo-out"),
     images: Annotated[int, typer.Option(metavar="N", help="Test images to run on the RTL.")] = 64,
     lanes: Lanes = "8x8",
@@ -61,19 +67,19 @@ def demo(
     spec = make_spec("default", lanes)
     check_writable(json_file)
     make_folder(output)
-    check_writable(output / "demo.json")
+    check_writable(json_file, *(output / name for name in FILES))
     started = time.perf_counter()
 
     compressed = _compress(output / "digits.ckpt", seed, spec)
     write_json(output / "compress.json", compressed.as_json())
-    typer.echo(summary(compressed))
+    say(summary(compressed))
 
     with _step("2/5 what the checkpoint stores"):
         from shiftbook.golden.checkpoint import load
 
         network = load(compressed.path)
         write_json(output / "inspect.json", inspect_report(compressed.path, network, compressed.sizes))
-    typer.echo(size_table(compressed.sizes))
+    say(size_table(compressed.sizes))
 
     with _step(
         f"3/5 {images} images on simulated RTL, every integer compared with the golden model"
@@ -81,14 +87,14 @@ def demo(
         rtl = _simulate(network, images, spec, progress)
         arguments = {"checkpoint": str(compressed.path), "data": DATA, "preset": "default"}
         write_json(output / "run.json", {**arguments, **rtl})
-    typer.echo(run_table(rtl))
+    say(run_table(rtl))
 
     gates = _count_gates(spec)
     write_json(output / "gates.json", gates)
 
     with _step("5/5 this network on each of them"):
         engines = [_engine(name, network, gates, lanes) for name in gates["engines"]]
-    typer.echo(_engine_table(engines))
+    say(_engine_table(engines))
     seconds = time.perf_counter() - started
     report = {
         "float_accuracy": compressed.float_accuracy,
@@ -101,7 +107,7 @@ def demo(
     }
     write_json(output / "demo.json", report)
     write_json(json_file, report)
-    typer.echo(f"all of it in {seconds:.0f} s; files in {output}/")
+    say(f"all of it in {seconds:.0f} s; files in {one_line(str(output))}/")
 
 
 @contextmanager
@@ -111,7 +117,7 @@ def _step(title: str) -> Iterator[Progress]:
     typer.secho(f"\n{title}", bold=True)
     with progress_bar() as progress:
         yield progress
-    typer.echo(f"({time.perf_counter() - started:.1f} s)")
+    say(f"({time.perf_counter() - started:.1f} s)")
 
 
 def _compress(path: Path, seed: int, spec: Spec) -> Report:

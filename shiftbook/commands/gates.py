@@ -10,7 +10,7 @@ import typer
 from shiftbook.console import print_rich, progress_bar
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
-from shiftbook.options import Bus, BusParity, Json, make_spec
+from shiftbook.options import Bus, BusParity, Json, make_spec, named
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -62,13 +62,17 @@ def gates(
         typer.Option(
             "--liberty",
             metavar="FILE",
+            parser=named,
             help="Liberty file of a cell library, plain or .gz; adds its area. Give all its files.",
         ),
     ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            "--weights", metavar="FILE", help="Another table of NAND2 equivalents (see docs/gates.md)."
+            "--weights",
+            metavar="FILE",
+            parser=named,
+            help="Another table of NAND2 equivalents (see docs/gates.md).",
         ),
     ] = None,
     paper_layer: Annotated[
@@ -81,7 +85,10 @@ def gates(
     unrolled: Annotated[
         Path | None,
         typer.Option(
-            "--unrolled", metavar="CKPT", help="Measure a layer of CKPT, weights fixed in gates, instead."
+            "--unrolled",
+            metavar="CKPT",
+            parser=named,
+            help="Measure a layer of CKPT, weights fixed in gates, instead.",
         ),
     ] = None,
     layer: Annotated[
@@ -133,7 +140,7 @@ def gates(
       shiftbook gates --paper-layer --json layer.json
       shiftbook gates --unrolled net.ckpt --layer layer1.0.conv1
     """
-    check_writable(json_file)
+    check_writable(json_file, inputs=[weights, unrolled, *(liberty or [])])
     given = {
         "--lanes": lanes,
         "--engine": engines,

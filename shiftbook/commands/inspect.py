@@ -7,9 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from shiftbook.console import table
+from shiftbook.console import say, table
 from shiftbook.golden.files import check_writable, write_json
 from shiftbook.options import Checkpoint, Json
 
@@ -49,7 +47,7 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
     Example:
       shiftbook inspect digits.ckpt --json sizes.json
     """
-    check_writable(json_file)
+    check_writable(json_file, inputs=[checkpoint])
     from shiftbook.golden.checkpoint import network_of, read
     from shiftbook.golden.decomposed import decomposed_layers, savings
     from shiftbook.golden.sizes import stored_sizes
@@ -63,9 +61,9 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
         saved = savings(network, sizes, chains)
         report |= {"decomposed": [asdict(chain) for chain in chains], "saved": asdict(saved)}
     write_json(json_file, report)
-    typer.echo(size_table(sizes))
+    say(size_table(sizes))
     if chains:
-        typer.echo(f"\n{chain_table(chains, saved)}")
+        say(f"\n{chain_table(chains, saved)}")
 
 
 def inspect_report(checkpoint: Path, network: Network, sizes: Sizes) -> dict[str, object]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from shiftbook.console import progress_bar
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.console import progress_bar, say
+from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import check_writable, make_folder, write_bytes, write_text
+from shiftbook.options import named
 
 if TYPE_CHECKING:
     from shiftbook.report.plot import Plot
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
 
 def report(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder with the JSON files that commands wrote.")
+        Path,
+        typer.Argument(metavar="DIR", parser=named, help="Folder with the JSON files that commands wrote."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.html", help="The page to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.html", parser=named, help="The page to write.")
+    ],
     plots: Annotated[
         Path | None,
-        typer.Option("--plots", metavar="FOLDER", help="Also write each plot to a file of its own there."),
+        typer.Option(
+            "--plots", metavar="FOLDER", parser=named, help="Also write each plot to a file of its own there."
+        ),
     ] = None,
     image: Annotated[
         Literal["png", "svg"] | None,
@@ -42,7 +48,7 @@ def report(
       shiftbook report results -o report.html
       shiftbook report results -o report.html --plots figures --format png
     """
-    check_writable(output)
+    check_writable(output, inputs=folder.glob("*.json"))
     if image is not None and plots is None:
         raise ShiftbookError(f"--format {image} is the format of single plots: add --plots FOLDER")
     from shiftbook.report.page import render
@@ -60,9 +66,9 @@ def report(
         if plots is not None:
             _write_plots(drawn, plots, image or "svg")
     for file, reason in results.skipped:
-        typer.echo(f"skipped {file}: {reason}")
-    where = "" if plots is None else f", also in {plots}/"
-    typer.echo(f"{output}: results {len(results.found)}, plots {len(drawn)}{where}")
+        say(f"skipped {file}: {reason}")
+    where = "" if plots is None else f", also in {one_line(str(plots))}/"
+    say(f"{one_line(str(output))}: results {len(results.found)}, plots {len(drawn)}{where}")
 
 
 def _write_plots(drawn: list[Plot], folder: Path, image: Literal["png", "svg"]) -> None:

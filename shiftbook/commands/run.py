@@ -10,12 +10,25 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from shiftbook.console import Progress, progress_bar, table
+from shiftbook.console import Progress, progress_bar, say, table
+from shiftbook.files_read import data_files, source_file
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.files import absolute, check_writable, write_json
 from shiftbook.golden.network import Network
 from shiftbook.golden.spec import Spec
-from shiftbook.options import Bus, BusParity, Checkpoint, Crop, Data, Json, Lanes, Preset, Resize, make_spec
+from shiftbook.options import (
+    Bus,
+    BusParity,
+    Checkpoint,
+    Crop,
+    Data,
+    Json,
+    Lanes,
+    Preset,
+    Resize,
+    make_spec,
+    named,
+)
 
 if TYPE_CHECKING:
     from shiftbook.frontend.data import Dataset
@@ -57,7 +70,8 @@ def run(
         ),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The weights that compress was given with it.")
+        Path | None,
+        typer.Option(metavar="FILE", parser=named, help="The weights that compress was given with it."),
     ] = None,
     lanes: Lanes = "8x8",
     preset: Preset = "default",
@@ -66,7 +80,9 @@ def run(
     wave: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.fst", help="Record the RTL's signals in FILE.fst; use it with a small limit."
+            metavar="FILE.fst",
+            parser=named,
+            help="Record the RTL's signals in FILE.fst; use it with a small limit.",
         ),
     ] = None,
     json_file: Json = None,
@@ -91,7 +107,11 @@ def run(
       shiftbook run digits.ckpt --data digits --backend rtl --limit 64 --json run.json
       shiftbook run digits.ckpt --data digits --backend rtl --limit 1 --lanes 4x4 --wave out.fst
     """
-    check_writable(json_file, wave)
+    check_writable(
+        *(json_file, wave),
+        inputs=[checkpoint, weights, source_file(source), *data_files(data, (json_file, wave))],
+    )
+    json_file, wave = (path and absolute(path) for path in (json_file, wave))
     if wave is not None and backend != "rtl":
         raise ShiftbookError("--wave records signals of the RTL: add --backend rtl")
     if weights is not None and source is None:
@@ -111,7 +131,7 @@ def run(
     if answers is not None:
         report |= _against(answers, report, _labels(dataset, network))
     write_json(json_file, {"checkpoint": str(checkpoint), "data": data, "preset": preset, **report})
-    typer.echo(run_table(report))
+    say(run_table(report))
 
 
 def run_report(
@@ -228,7 +248,7 @@ def _run_rtl(
     try:
         result = run_rtl(network, images, spec, wave=wave, progress=show)
     except (Mismatch, SimulationError) as error:
-        typer.echo(f"{'mismatch' if isinstance(error, Mismatch) else 'simulation failed'}: {error}", err=True)
+        say(f"{'mismatch' if isinstance(error, Mismatch) else 'simulation failed'}: {error}", err=True)
         raise typer.Exit(FAILED) from None
     layers: list[Layer] = [
         {

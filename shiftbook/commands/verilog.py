@@ -7,16 +7,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.console import say
+from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import check_writable, write_json, write_text
-from shiftbook.options import Bus, BusParity, Json, Lanes, Preset, make_spec
+from shiftbook.options import Bus, BusParity, Json, Lanes, Preset, make_spec, named
 
 Part = Literal["accelerator", "engine"]
 
 
 def verilog(
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE.v", help="Where to write the Verilog.")
+        Path,
+        typer.Option("-o", "--output", metavar="FILE.v", parser=named, help="Where to write the Verilog."),
     ],
     lanes: Lanes = "8x8",
     preset: Preset = "default",
@@ -50,4 +52,4 @@ def verilog(
     write_text(output, text)
     modules = text.count("\nendmodule")
     write_json(json_file, {"file": str(output), "top": part, "modules": modules, "spec": spec.as_json()})
-    typer.echo(f"{output}: top module {part}, {modules} modules, {text.count(chr(10)):,} lines")
+    say(f"{one_line(str(output))}: top module {part}, {modules} modules, {text.count(chr(10)):,} lines")

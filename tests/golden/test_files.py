@@ -16,6 +16,7 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import (
     check_folder_writable,
     check_writable,
+    filled_output,
     make_folder,
     open_output,
     write_files,
@@ -85,6 +86,26 @@ def test_an_error_in_the_middle_keeps_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_another_program_writes(tmp_path):
+    path = tmp_path / ("x" * 255)
+
+    def write(text: str, wrong: bool) -> None:
+        with filled_output(path) as made:
+            made.write_text(text)
+            made.with_name("scratch").touch()
+            assert not wrong, text
+
+    for old in ("new", "newer"):
+        with pytest.raises(AssertionError, match="half"):
+            write("half", wrong=True)
+        assert not path.exists() or path.read_text() == "new"
+        write(old, wrong=False)
+        assert (path.read_text(), list(tmp_path.iterdir())) == (old, [path])
+    with pytest.raises(ShiftbookError, match=r"^cannot write .*: No such file"), filled_output(path):
+        pass  # it has written nothing
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("newer", [path])
+
+
 # Links
 
 
@@ -113,6 +134,7 @@ def test_links_that_lead_nowhere(tmp_path):
     assert f"there is no folder {tmp_path / 'missing'}; make it first" in refused(dangling)
     assert "Too many levels of symbolic links" in refused(loop)
     assert "it is a folder; name a file" in refused(to_folder)
+    assert "it is a folder; name a file" in refused(Path("/dev/fd/.."))
     assert all(link.is_symlink() for link in (dangling, loop, to_folder))
 
 
@@ -285,3 +307,28 @@ def test_files_that_belong_together_go_where_links_lead(tmp_path):
     assert (tmp_path / "elsewhere").read_bytes() == b"new"
     assert (tmp_path / "board" / "image").is_symlink()
     assert (tmp_path / "board" / "bench" / "Makefile").read_bytes() == b"all:\n"
+
+
+# What is read
+
+
+def test_an_input_is_no_output(tmp_path):
+    path = tmp_path / "x"
+    path.write_text("mine")
+    (tmp_path / "link").symlink_to("x")
+    (tmp_path / "hard").hardlink_to(path)
+    for output in (path, tmp_path / "link", tmp_path / "hard"):
+        with pytest.raises(ShiftbookError) as error:
+            check_writable(None, output, inputs=(None, tmp_path / "missing", path))
+        assert str(error.value) == f"cannot write {output}: it is read, too, as {path}; name another file"
+    with path.open("ab") as file, pytest.raises(ShiftbookError, match="it is read, too, as "):
+        check_writable(Path(f"/dev/fd/{file.fileno()}"), inputs=(path,))
+    with pytest.raises(ShiftbookError, match="it is read, too, as "):
+        check_folder_writable(tmp_path, ("y", "x"), inputs=(path,))
+    check_writable(tmp_path / "new", Path("/dev/null"), inputs=(path, tmp_path, Path("/dev/null")))
+
+
+@pytest.mark.parametrize("name", ["999", "99999999999999999999", "٣", "x"])
+def test_a_descriptor_that_is_not_open(name):
+    """Said before the work, in which some other file may get its number."""
+    assert "Bad file descriptor" in refused(Path("/dev/fd") / name)

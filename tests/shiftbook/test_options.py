@@ -25,7 +25,7 @@ def test_parity_on_the_bus():
     assert make_spec("narrow", "7x7", bus_parity=True).bus_parity
 
 
-@pytest.mark.parametrize("lanes", ["", "8", "8x", "8x8x8", "-8x8", "8 x 8", "axb"])
+@pytest.mark.parametrize("lanes", ["", "8", "8x", "8x8x8", "-8x8", "8 x 8", "axb", "٣x٣", "08x8", "8x8\n"])
 def test_grid_that_is_none(lanes):
     with pytest.raises(ShiftbookError, match="lanes must be ROWSxCOLUMNS such as 8x8, not"):
         make_spec("default", lanes)
@@ -34,6 +34,8 @@ def test_grid_that_is_none(lanes):
 def test_grid_that_no_engine_has():
     with pytest.raises(ShiftbookError, match=r"rows must be an integer in 2\.\.32, not 33"):
         make_spec("default", "33x8")
+    with pytest.raises(ShiftbookError, match=r"rows must be an integer in 2\.\.32, not 0"):
+        make_spec("default", "0x8")
 
 
 def test_preset_that_is_none():

@@ -88,10 +88,34 @@ def test_concurrent_makers_agree(attempt: int, own_cache: Path) -> None:
 
 def test_oldest_entries_go(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:
     monkeypatch.setattr(cache, "KEEP", 2)
-    for name in "abc":
+    names = [f"{kind}-{cache.key(kind)}" for kind in ("sim", "verilog", "runtime")]
+    for name in names:
         cache.entry(name, write(name))
         time.sleep(0.02)
-    assert sorted(path.name for path in own_cache.iterdir()) == ["b", "c"]
+    assert {path.name for path in own_cache.iterdir()} == set(names[1:])
+
+
+def test_what_is_not_ours_stays(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:
+    """The folder may be one that somebody has other things in."""
+    monkeypatch.setattr(cache, "KEEP", 1)
+    ours = cache.key("ours")
+    theirs = {
+        ".ssh",
+        "photos",
+        "sim-results",
+        ".sim-old",
+        "runtime-",
+        f"x-{ours}",
+        f".sim-{ours}",
+        f"sim-{ours}-1",
+    }
+    abandoned = f".sim-{ours}-ab_12cd8"
+    for name in (*theirs, abandoned):
+        (own_cache / name).mkdir(parents=True)
+        os.utime(own_cache / name, (0, 0))
+    name = f"sim-{ours}"
+    cache.entry(name, write("first"))
+    assert {path.name for path in own_cache.iterdir()} == {*theirs, name}
 
 
 def test_parts_of_a_key_stay_apart() -> None:
@@ -107,6 +131,25 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHIFTBOOK_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(ShiftbookError, match="set SHIFTBOOK_CACHE to a writable folder"):
         cache.folder()
+
+
+def test_a_user_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The home is asked for where it is needed, and no sooner."""
+
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", unknown)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert cache.folder() == tmp_path / "cache"
+    monkeypatch.delenv("SHIFTBOOK_CACHE")
+    with pytest.raises(ShiftbookError) as error:
+        cache.folder()
+    assert str(error.value) == (
+        "there is no home folder for the build cache: set SHIFTBOOK_CACHE to a writable folder"
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.folder() == tmp_path / "shiftbook"
 
 
 def test_a_file_or_a_link_in_the_place_of_an_entry(own_cache: Path, tmp_path: Path) -> None:

@@ -51,6 +51,9 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ("CXX", "/bin/echo", "'/bin/echo' is no C++ compiler: it did not make "),
         ("CXX", "g++ '", 'CXX must be words as in a shell, not "g++ \'": No closing quotation'),
         ("CXX", " ", "the C++ compiler that CXX names, ' ', is not on PATH"),
+        ("CXX", "g++ -bogus", r"'g++ -bogus' cannot compile: g++: error: unrecognized"),
+        ("CXXFLAGS", "-O1 -bogus", r"cannot compile: g++: error: unrecognized"),
+        ("CXX", "g++ -lbogus", "'g++ -lbogus' cannot compile: "),
         ("CXX", "TEXT", "cannot be run: Exec format error"),
         ("CXXFLAGS", '-O1 "', "CXXFLAGS must be words as in a shell, not '-O1 \"': No closing quotation"),
     ],
@@ -162,6 +165,36 @@ def test_wave(module: str, tmp_path: Path) -> None:
     traced = simulator.build(COUNTER, "counter", wave=True, parameters={"STEP": 3})
     simulator.run(traced, module, env={"WANT": "6"}, wave=wave)
     assert b"counter" in hierarchy(wave.read_bytes())
+
+
+def test_a_wave_is_whole_or_not_there(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed test has a waveform, which may say why; a simulator that died has half of one."""
+    folder = tmp_path / "waves"
+    folder.mkdir()
+    wave = folder / "out.fst"
+    wave.write_text("old")
+    wave.chmod(0o640)
+    (folder / "link").symlink_to("out.fst")
+    traced = simulator.build(COUNTER, "counter", wave=True, parameters={"STEP": 3})
+    (tmp_path / "dies.py").write_text(
+        "import os, signal, cocotb\n"
+        "from cocotb.triggers import Timer\n"
+        "@cocotb.test()\n"
+        "async def steps(dut):\n"
+        "    await Timer(1, 'step')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with pytest.raises(SimulationError):
+        simulator.run(traced, "dies", wave=folder / "link")
+    assert wave.read_text() == "old"
+    with pytest.raises(SimulationError, match="not what was wanted"):
+        simulator.run(traced, module, env={"WANT": "7"}, wave=folder / "link")
+    assert b"counter" in hierarchy(wave.read_bytes())
+    assert wave.stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in folder.iterdir()) == ["link", "out.fst"]
+    with (tmp_path / "stream").open("wb") as stream:
+        simulator.run(traced, module, env={"WANT": "6"}, wave=Path(f"/dev/fd/{stream.fileno()}"))
+    assert b"counter" in hierarchy((tmp_path / "stream").read_bytes())
 
 
 def hierarchy(fst: bytes) -> bytes:

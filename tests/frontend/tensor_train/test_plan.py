@@ -163,6 +163,14 @@ def test_ranks_and_factors_are_read(tmp_path):
     [
         (parse_ranks, "8x6", "ranks must be given as in layer1.0.conv1=8x6, not '8x6'"),
         (parse_ranks, "a=8,6", "ranks must be given as in layer1.0.conv1=8x6, not '6'"),
+        (parse_ranks, "a=٣x٣", "ranks must be given as in layer1.0.conv1=8x6, not 'a=٣x٣'"),
+        (parse_ranks, "a=" + "9" * 5000, f"ranks must be given as in layer1.0.conv1=8x6, not 'a={'9' * 77}"),
+        (parse_factors, "٤=2x2", "factors must multiply to the channels as in 64=8x8, not '٤=2x2'"),
+        (
+            parse_factors,
+            "9" * 5000 + "=3x3",
+            f"factors must multiply to the channels as in 64=8x8, not '{'9' * 79}",
+        ),
         (parse_ranks, "a=8x-6", "ranks must be given as in layer1.0.conv1=8x6, not 'a=8x-6'"),
         (parse_factors, "16=4x5", "factors must multiply to the channels as in 64=8x8, not '16=4x5'"),
         (parse_factors, "a=4x5", "factors must multiply to the channels as in 64=8x8, not 'a=4x5'"),

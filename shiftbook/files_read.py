@@ -1,0 +1,37 @@
+"""The files that a command reads by a text that may name something else, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+BUILT_IN = "digits"
+"""Data that is in no file."""
+
+
+def source_file(source: str | None) -> Path | None:
+    """The file with the factory of a network."""
+    name = "" if source is None else source.rpartition(":")[0]
+    return Path(name) if name else None
+
+
+def ranks_file(ranks: str | None) -> Path | None:
+    """The file with the ranks of a tensor train."""
+    return Path(ranks) if ranks is not None and ranks.endswith(".json") else None
+
+
+def data_files(data: str | None, outputs: Iterable[Path | None]) -> list[Path]:
+    """The file that data is, or those of the outputs that are images in its folder."""
+    if data is None or data == BUILT_IN:
+        return []
+    if not Path(data).is_dir():
+        return [Path(data)]
+    folder = Path(data).resolve()
+    there = [path for path in outputs if path is not None and folder in path.resolve().parents]
+    return [path for path in there if _is_image(path)]
+
+
+def _is_image(path: Path) -> bool:
+    from shiftbook.frontend.data import SUFFIXES
+
+    return path.suffix.lower() in SUFFIXES
