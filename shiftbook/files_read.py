@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def data_files(data: str | None, outputs: Iterable[Path | None]) -> list[Path]:
     """The file that data is, or those of the outputs that are images in its folder."""
     if data is None or data == BUILT_IN:
         return []
-    if not Path(data).is_dir():
+    if not os.path.isdir(data):
         return [Path(data)]
     folder = Path(data).resolve()
     there = [path for path in outputs if path is not None and folder in path.resolve().parents]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -48,7 +49,7 @@ def report(
       shiftbook report results -o report.html
       shiftbook report results -o report.html --plots figures --format png
     """
-    check_writable(output, inputs=folder.glob("*.json"))
+    check_writable(output, inputs=folder.glob("*.json") if os.path.isdir(folder) else ())
     if image is not None and plots is None:
         raise ShiftbookError(f"--format {image} is the format of single plots: add --plots FOLDER")
     from shiftbook.report.page import render
