@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from benchmarks.command import start
 from shiftbook.frontend.codebooks import fit
-from shiftbook.frontend.load import load_model, read_weights
+from shiftbook.frontend.importing.load import load_model, read_weights
 from shiftbook.golden.files import check_writable, write_json
 
 EFFICIENTNET = "efficientnet-lite0"

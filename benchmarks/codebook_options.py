@@ -17,22 +17,22 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from benchmarks.command import start
-from shiftbook.frontend.batches import normalize
 from shiftbook.frontend.compression import ends
-from shiftbook.frontend.data import Dataset, load
-from shiftbook.frontend.load import load_model
-from shiftbook.frontend.normalization import normalization_for
+from shiftbook.frontend.data.batches import normalize
+from shiftbook.frontend.data.dataset import Dataset, load
+from shiftbook.frontend.importing.load import load_model
+from shiftbook.frontend.importing.normalization import normalization_for
+from shiftbook.frontend.importing.trace import any_layout, trace
 from shiftbook.frontend.schemes import QuantizedLayer, make
-from shiftbook.frontend.surroundings import surroundings
-from shiftbook.frontend.trace import any_layout, trace
-from shiftbook.frontend.train import Recipe, accuracy, quantize_weights, remeasure_batch_norm
+from shiftbook.frontend.training.layer_context import surroundings
+from shiftbook.frontend.training.train import Recipe, accuracy, quantize_weights, remeasure_batch_norm
+from shiftbook.golden.coding.streams import statistics
+from shiftbook.golden.coding.terms import codeword_work
+from shiftbook.golden.coding.vectors import vector_weights
 from shiftbook.golden.files import check_writable, write_json
-from shiftbook.golden.network import Codebooks
-from shiftbook.golden.packing import pack_codebooks
+from shiftbook.golden.model.network import Codebooks
 from shiftbook.golden.spec import DEFAULT
-from shiftbook.golden.streams import statistics
-from shiftbook.golden.terms import codeword_work
-from shiftbook.golden.vectors import vector_weights
+from shiftbook.golden.storage.packing import pack_codebooks
 
 SETTINGS: tuple[dict[str, Any], ...] = (
     {"dim": 4},

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.command import start
-from shiftbook.golden import items, streams
-from shiftbook.golden.network import Weights
+from shiftbook.golden.coding import items, streams
+from shiftbook.golden.model.network import Weights
 from shiftbook.golden.spec import DEFAULT
 
 GOAL = 2.0

@@ -20,11 +20,11 @@ import torch
 from torch import nn
 
 from benchmarks.command import start
-from shiftbook.frontend.load import load_model
-from shiftbook.frontend.trace import any_layout
-from shiftbook.golden import checkpoint
-from shiftbook.golden.executor import run
-from shiftbook.golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
+from shiftbook.frontend.importing.load import load_model
+from shiftbook.frontend.importing.trace import any_layout
+from shiftbook.golden.model.executor import run
+from shiftbook.golden.model.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
+from shiftbook.golden.storage import checkpoint
 
 SECONDS = 3.0
 """Each contender runs for about this long; the fastest repetition counts."""

@@ -8,8 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
-from shiftbook.hw.lane import add_up, shifted
-from shiftbook.hw.layouts import row
+from shiftbook.hw.engine.lane import add_up, shifted
+from shiftbook.hw.engine.layouts import row
 
 TABLE_WIDTH = 20
 """Bits of a dot product as a shift lane sums it: at most 16 terms of 255 << 7."""
@@ -35,7 +35,7 @@ class LookupLane(wiring.Component):
     Members
     -------
     pixels, rows : In(ArrayLayout)
-        See `hw.lane.Lane`; they count while ``filling``.
+        See `hw.engine.lane.Lane`; they count while ``filling``.
     filling : In(1)
         Rows are summed; otherwise the words named in the cycle before are added.
     start : In(1)
@@ -61,7 +61,7 @@ class LookupLane(wiring.Component):
 
     Numeric range
     -------------
-    Negative terms leave ``255 << e`` too much, as in `hw.lane.ShiftLane`, in tables and sums.
+    Negative terms leave ``255 << e`` too much, as in `hw.engine.lane.ShiftLane`, in tables and sums.
     """
 
     def __init__(self, spec: Spec, entries: int, channels: int) -> None:

@@ -32,16 +32,16 @@ from benchmarks.additive import cut, sizes_of
 from benchmarks.command import start
 from benchmarks.lookup_lane import LookupLane
 from shiftbook.frontend.codebooks import Codebooks, fit
-from shiftbook.frontend.load import load_model
-from shiftbook.frontend.trace import trace
-from shiftbook.golden.cycles import busy_cycles
+from shiftbook.frontend.importing.load import load_model
+from shiftbook.frontend.importing.trace import trace
+from shiftbook.golden.coding.terms import codeword_work
 from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.mapping.cycles import busy_cycles
 from shiftbook.golden.spec import PRESETS, Spec
-from shiftbook.golden.terms import codeword_work
-from shiftbook.hw.engine import Engine
-from shiftbook.synth.gates import lane_cost
-from shiftbook.synth.measure import Ruler, measure
-from shiftbook.synth.weights import load_weights
+from shiftbook.hw.engine.engine import Engine
+from shiftbook.synth.flow.gates import lane_cost
+from shiftbook.synth.flow.measure import Ruler, measure
+from shiftbook.synth.flow.weights import load_weights
 
 SETTINGS = (
     (8, 1, 256),

@@ -26,23 +26,24 @@ from rich.table import Table
 
 from benchmarks.command import start
 from shiftbook.frontend import schemes
-from shiftbook.frontend.graph import ConvLayer
-from shiftbook.frontend.load import load_model
-from shiftbook.frontend.prune import prune
-from shiftbook.frontend.trace import trace
-from shiftbook.golden import checkpoint, streams
-from shiftbook.golden.coding import code_weights
-from shiftbook.golden.cycles import pass_cycles
+from shiftbook.frontend.importing.graph import ConvLayer
+from shiftbook.frontend.importing.load import load_model
+from shiftbook.frontend.importing.trace import trace
+from shiftbook.frontend.training.prune import prune
+from shiftbook.golden.coding import streams
+from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
-from shiftbook.golden.network import Conv, Requantize, Weights
-from shiftbook.golden.passes import plan_layer
+from shiftbook.golden.mapping.cycles import pass_cycles
+from shiftbook.golden.mapping.passes import plan_layer
+from shiftbook.golden.model.network import Conv, Requantize, Weights
+from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
-from shiftbook.golden.validate import shapes
-from shiftbook.hw.engine import Engine
-from shiftbook.synth.gates import describe, versions
-from shiftbook.synth.measure import Ruler, measure
-from shiftbook.synth.weights import load_weights
+from shiftbook.golden.storage import checkpoint
+from shiftbook.hw.engine.engine import Engine
+from shiftbook.synth.flow.gates import describe, versions
+from shiftbook.synth.flow.measure import Ruler, measure
+from shiftbook.synth.flow.weights import load_weights
 
 SLOTS = (1, 2, 4, 8)
 DENSITIES = (0.1, 0.2, 1.0)

@@ -21,10 +21,11 @@ import numpy as np
 
 from benchmarks.command import start
 from shiftbook.golden.files import check_writable, write_json
-from shiftbook.golden.network import Conv, Input, Network, Requantize, Weights
+from shiftbook.golden.model.network import Conv, Input, Network, Requantize, Weights
+from shiftbook.golden.program import image
+from shiftbook.golden.program.host import HostDriver
 from shiftbook.golden.spec import DEFAULT, Spec
-from shiftbook.sim import board, image, simulator
-from shiftbook.sim.host import HostDriver
+from shiftbook.sim import board, simulator
 from shiftbook.sim.session import Session
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shiftbook.synth.gates import DECODER
+from shiftbook.synth.flow.gates import DECODER
 
 Json = dict[str, Any]
 

@@ -26,24 +26,24 @@ from rich.table import Table
 
 from benchmarks.command import start
 from shiftbook.console import progress_bar
-from shiftbook.frontend.batch_norm import refresh_statistics
-from shiftbook.frontend.batches import normalize
-from shiftbook.frontend.finetune import Recipe
-from shiftbook.frontend.graph import Graph
-from shiftbook.frontend.load import Source, load_model
-from shiftbook.frontend.material import Material, gather
-from shiftbook.frontend.normalization import Normalization, normalization_for
-from shiftbook.frontend.progress import quiet
+from shiftbook.frontend.calibration_data import Material, gather
+from shiftbook.frontend.data.batches import normalize
+from shiftbook.frontend.importing.graph import Graph
+from shiftbook.frontend.importing.load import Source, load_model
+from shiftbook.frontend.importing.normalization import Normalization, normalization_for
+from shiftbook.frontend.importing.trace import any_layout, trace
+from shiftbook.frontend.post_training.batch_norm import refresh_statistics
 from shiftbook.frontend.tensor_train.admm import Trains
 from shiftbook.frontend.tensor_train.chain import chains
 from shiftbook.frontend.tensor_train.decomposition import Training, decompose_network
-from shiftbook.frontend.tensor_train.keep import Facts
 from shiftbook.frontend.tensor_train.network import assemble, turn_gains
 from shiftbook.frontend.tensor_train.plan import Plan, choose, counted
-from shiftbook.frontend.trace import any_layout, trace
-from shiftbook.frontend.train import accuracy
+from shiftbook.frontend.tensor_train.saved_cores import Facts
+from shiftbook.frontend.training.finetune import Recipe
+from shiftbook.frontend.training.train import accuracy
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, make_folder, write_json
+from shiftbook.golden.progress import quiet
 
 Json = dict[str, Any]
 

@@ -7,23 +7,23 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shiftbook.frontend import train
+from shiftbook.frontend.calibration_data import gather
 from shiftbook.frontend.compression import Compression, layers_kept
-from shiftbook.frontend.data import AS_IT_IS, Frame
-from shiftbook.frontend.load import load_model
-from shiftbook.frontend.material import gather
-from shiftbook.frontend.normalization import normalization_for
-from shiftbook.frontend.progress import Progress, quiet
-from shiftbook.frontend.prune import check_density
+from shiftbook.frontend.data.dataset import AS_IT_IS, Frame
+from shiftbook.frontend.importing.load import load_model
+from shiftbook.frontend.importing.normalization import normalization_for
 from shiftbook.frontend.schemes import Scheme, make
 from shiftbook.frontend.tensor_train.network import states_of
 from shiftbook.frontend.tensor_train.plan import Plan
-from shiftbook.golden import checkpoint
+from shiftbook.frontend.training import train
+from shiftbook.frontend.training.prune import check_density
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute
-from shiftbook.golden.network import Network
-from shiftbook.golden.sizes import Sizes, layer_sizes
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.progress import Progress, quiet
 from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.golden.statistics.sizes import Sizes, layer_sizes
+from shiftbook.golden.storage import checkpoint
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def compress(
     Parameters
     ----------
     source, weights
-        See :func:`frontend.load.load_model`.
+        See :func:`frontend.importing.load.load_model`.
     output
         The checkpoint; it appears whole or not at all.
     scheme, bits
@@ -108,14 +108,14 @@ def compress(
     density
         Share of the weights to keep, in (0, 1]; None takes 0.2, and 1 for schemes with vectors.
     data
-        See :func:`frontend.data.load`. Fine-tuning and calibration see its training part; both accuracies
+        See :func:`frontend.data.dataset.load`. Fine-tuning and calibration see its training part; both accuracies
         are of its test part.
     calibration
         Other images to calibrate on.
     frame
         The shape that the images of folders get.
     epochs
-        Of fine-tuning; 0 prunes and rounds the weights of a layer together (see `frontend.compensate`).
+        Of fine-tuning; 0 prunes and rounds the weights of a layer together (see `frontend.post_training.gptq`).
         Where the images have no labels, the float network's own answers take their place.
     mean, std
         Input normalization, one value a channel. By default the zoo entry's own, for colour images

@@ -9,30 +9,30 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from shiftbook.frontend import train
-from shiftbook.frontend.batch_norm import refresh_statistics, scores
-from shiftbook.frontend.batches import normalize
-from shiftbook.frontend.calibrate import calibrate
-from shiftbook.frontend.compensate import compensate
-from shiftbook.frontend.finetune import Data
-from shiftbook.frontend.graph import Graph
-from shiftbook.frontend.load import Source
-from shiftbook.frontend.lower import lower
-from shiftbook.frontend.material import Material
-from shiftbook.frontend.normalization import Normalization
-from shiftbook.frontend.progress import Progress
+from shiftbook.frontend.calibration_data import Material
+from shiftbook.frontend.data.batches import normalize
+from shiftbook.frontend.importing.graph import Graph
+from shiftbook.frontend.importing.load import Source
+from shiftbook.frontend.importing.normalization import Normalization
+from shiftbook.frontend.importing.trace import any_layout, trace
+from shiftbook.frontend.lowering.lower import lower
+from shiftbook.frontend.post_training.batch_norm import refresh_statistics, scores
+from shiftbook.frontend.post_training.calibrate import calibrate
+from shiftbook.frontend.post_training.gptq import compensate
 from shiftbook.frontend.schemes import QuantizedLayer, Scheme
-from shiftbook.frontend.surroundings import surroundings
 from shiftbook.frontend.tensor_train.decomposition import Training, decompose_network
 from shiftbook.frontend.tensor_train.network import facts_of
 from shiftbook.frontend.tensor_train.plan import Plan
-from shiftbook.frontend.trace import any_layout, trace
-from shiftbook.golden import executor
-from shiftbook.golden.decomposed import FACT
-from shiftbook.golden.distribution import MIXTURES
+from shiftbook.frontend.training import train
+from shiftbook.frontend.training.finetune import Data
+from shiftbook.frontend.training.layer_context import surroundings
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.network import Network
+from shiftbook.golden.model import executor
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.progress import Progress
 from shiftbook.golden.spec import Spec
+from shiftbook.golden.statistics.decomposed import FACT
+from shiftbook.golden.statistics.distribution import MIXTURES
 
 
 class Compression:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from shiftbook.frontend.batches import Images, Labels
-from shiftbook.frontend.load import load_model
-from shiftbook.frontend.progress import Progress, quiet
-from shiftbook.frontend.trace import any_layout, trace
-from shiftbook.frontend.train import answers
+from shiftbook.frontend.data.batches import Images, Labels
+from shiftbook.frontend.importing.load import load_model
+from shiftbook.frontend.importing.trace import any_layout, trace
+from shiftbook.frontend.training.train import answers
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.network import Network
-from shiftbook.golden.validate import shapes
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.validate import shapes
+from shiftbook.golden.progress import Progress, quiet
 
 
 def float_answers(
@@ -32,7 +32,7 @@ def float_answers(
     images
         uint8 [N, H, W, C].
     source, weights
-        See :func:`frontend.load.load_model`.
+        See :func:`frontend.importing.load.load_model`.
 
     Raises
     ------

@@ -14,15 +14,15 @@ from shiftbook.golden.errors import ShiftbookError
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Engine": "shiftbook.hw.engine",
+    "Engine": "shiftbook.hw.engine.engine",
     "Spec": "shiftbook.golden.spec",
     "compress": "shiftbook.frontend.compress",
     "emit": "shiftbook.hw.verilog",
-    "gate_report": "shiftbook.synth.gates",
-    "load": "shiftbook.golden.checkpoint",
-    "run": "shiftbook.golden.executor",
+    "gate_report": "shiftbook.synth.flow.gates",
+    "load": "shiftbook.golden.storage.checkpoint",
+    "run": "shiftbook.golden.model.executor",
     "run_rtl": "shiftbook.sim.driver",
-    "save": "shiftbook.golden.checkpoint",
+    "save": "shiftbook.golden.storage.checkpoint",
 }
 
 __all__ = ["ShiftbookError", "__version__", *_HOMES]

@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         return interrupted(error)
     except SystemExit as error:
-        from shiftbook.frontend.processes import Finished
+        from shiftbook.frontend.training.processes import Finished
 
         if isinstance(error, Finished):
             return 0

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from shiftbook.golden.decomposed import FACT, macs_of
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.network import Conv, Network
-from shiftbook.golden.sizes import Sizes
+from shiftbook.golden.mapping.legality import check_runnable
+from shiftbook.golden.model.network import Conv, Network
+from shiftbook.golden.program.image import build
 from shiftbook.golden.spec import Spec
-from shiftbook.golden.support import check_runnable
-from shiftbook.sim.image import build
+from shiftbook.golden.statistics.decomposed import FACT, macs_of
+from shiftbook.golden.statistics.sizes import Sizes
 
 Json = dict[str, Any]
 
@@ -26,7 +26,7 @@ class Load:
     Attributes
     ----------
     engine
-        Its name in `synth.gates.ENGINES`.
+        Its name in `synth.flow.gates.ENGINES`.
     cycles
         Of an image, by the cycle model with its bus.
     moved

@@ -33,6 +33,6 @@ def data_files(data: str | None, outputs: Iterable[Path | None]) -> list[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    from shiftbook.frontend.data import SUFFIXES
+    from shiftbook.frontend.data.dataset import SUFFIXES
 
     return path.suffix.lower() in SUFFIXES

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shiftbook.golden import executor
-from shiftbook.golden.cycles import LATENCY, PassCycles, utilization
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.integer import Activations
-from shiftbook.golden.network import Network
-from shiftbook.golden.passes import Pass
+from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, utilization
+from shiftbook.golden.mapping.legality import check_runnable
+from shiftbook.golden.mapping.passes import Pass
+from shiftbook.golden.model import executor
+from shiftbook.golden.model.integer import Activations
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.program import image
+from shiftbook.golden.program.host import AcceleratorError, Counters, HostDriver
+from shiftbook.golden.program.image import Image
 from shiftbook.golden.spec import Spec
-from shiftbook.golden.support import check_runnable
-from shiftbook.sim import image
-from shiftbook.sim.host import AcceleratorError, Counters, HostDriver
-from shiftbook.sim.image import Image
 from shiftbook.sim.session import Session
 
 Progress = Callable[[int, int, str], None]

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.program.host import RegisterError
 from shiftbook.golden.spec import Spec
 from shiftbook.sim import board, simulator
-from shiftbook.sim.host import RegisterError
 from shiftbook.sim.simulator import SimulationError
 
 START_SECONDS = 60

@@ -16,8 +16,8 @@ from shiftbook.frontend.codebooks.grid import WIDEST, allowed, nearest, project,
 from shiftbook.frontend.codebooks.start import residual_kmeans
 from shiftbook.frontend.codebooks.update import normal_equations
 from shiftbook.frontend.codebooks.vectors import CHUNK, Each, Vectors, as_vectors, workers
-from shiftbook.frontend.progress import Progress, quiet
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.progress import Progress, quiet
 
 MOST_CODEWORDS = 256
 

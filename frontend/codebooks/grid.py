@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from shiftbook.frontend.codebooks.update import Normal
+from shiftbook.golden.coding.terms import MAX_ROWS
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.terms import MAX_ROWS
 
 WIDEST = 8
 """Bits of a codeword's integers, at most."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from shiftbook.golden.network import Along
-from shiftbook.golden.placement import place
+from shiftbook.golden.coding.placement import place
+from shiftbook.golden.coding.vectors import fits_taps, sources, walk
+from shiftbook.golden.model.network import Along
 from shiftbook.golden.spec import Spec
-from shiftbook.golden.vectors import fits_taps, sources, walk
 
 
 class Layout:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from shiftbook.frontend.codebooks.alternation import Codebooks
 from shiftbook.frontend.codebooks.encode import decode
 from shiftbook.frontend.codebooks.grid import allowed, nearest
-from shiftbook.golden import network
-from shiftbook.golden.huffman import HuffmanCode
+from shiftbook.golden.coding.huffman import HuffmanCode
+from shiftbook.golden.model import network
 from shiftbook.golden.spec import Spec
 
 

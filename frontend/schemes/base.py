@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from shiftbook.frontend.progress import Progress, quiet
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.network import Vectors
+from shiftbook.golden.model.network import Vectors
+from shiftbook.golden.progress import Progress, quiet
 
 
 @dataclass(frozen=True)

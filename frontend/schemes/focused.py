@@ -8,8 +8,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from shiftbook.frontend.mixture import Mixture, fit_mixture
 from shiftbook.frontend.schemes.base import Quantizer, Scheme, best_scale
+from shiftbook.frontend.schemes.mixture import Mixture, fit_mixture
 from shiftbook.frontend.schemes.shift import Shift, shift_levels
 from shiftbook.golden.errors import ShiftbookError
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from shiftbook.frontend.codebooks import Layout, SharedCodebooks
 from shiftbook.frontend.codebooks.encode import decode
 from shiftbook.frontend.schemes.base import QuantizedLayer, Quantizer
-from shiftbook.golden import network
+from shiftbook.golden.coding.vectors import vector_weights
+from shiftbook.golden.model import network
 from shiftbook.golden.spec import Spec
-from shiftbook.golden.vectors import vector_weights
 
 
 @dataclass

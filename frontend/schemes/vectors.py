@@ -11,11 +11,11 @@ from shiftbook.frontend.codebooks import Codebooks, Layout, SharedCodebooks, che
 from shiftbook.frontend.codebooks.encode import encode
 from shiftbook.frontend.codebooks.grid import allowed
 from shiftbook.frontend.codebooks.vectors import as_vectors, workers
-from shiftbook.frontend.progress import Progress, quiet
 from shiftbook.frontend.schemes.base import Part, Quantizer, Scheme
 from shiftbook.frontend.schemes.int8 import Int8
 from shiftbook.frontend.schemes.vector_quantizer import Finished, VectorQuantizer
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.progress import Progress, quiet
 from shiftbook.golden.spec import Spec
 
 FIRST_ITERATIONS = 25

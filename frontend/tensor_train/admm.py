@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from shiftbook.frontend.float_training import FloatTraining
 from shiftbook.frontend.tensor_train.decompose import project
 from shiftbook.frontend.tensor_train.modes import Modes, Ranks
+from shiftbook.frontend.training.float_training import FloatTraining
 
 Trains = Mapping[str, tuple[Modes, Ranks]]
 """Modes and ranks of the layers to decompose, by module path."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from shiftbook.frontend.shared_conv import SharedConv2d
+from shiftbook.frontend.layers.shared_conv import SharedConv2d
 from shiftbook.frontend.tensor_train.decompose import Cores
 from shiftbook.frontend.tensor_train.modes import Link, Modes, Ranks
 

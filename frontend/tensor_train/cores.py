@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from shiftbook.frontend.float_training import FloatTraining
 from shiftbook.frontend.tensor_train.chain import chains
+from shiftbook.frontend.training.float_training import FloatTraining
 
 
 class CoreTraining(FloatTraining):

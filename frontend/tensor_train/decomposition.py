@@ -8,15 +8,15 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from shiftbook.frontend.finetune import Data, Recipe
-from shiftbook.frontend.graph import Graph
-from shiftbook.frontend.processes import Finished, processes
-from shiftbook.frontend.progress import Progress
-from shiftbook.frontend.tensor_train import keep
+from shiftbook.frontend.importing.graph import Graph
+from shiftbook.frontend.importing.trace import trace
+from shiftbook.frontend.tensor_train import saved_cores as keep
 from shiftbook.frontend.tensor_train.equalize import equalize
 from shiftbook.frontend.tensor_train.network import train_chains, turn_gains
 from shiftbook.frontend.tensor_train.plan import Plan, choose
-from shiftbook.frontend.trace import trace
+from shiftbook.frontend.training.finetune import Data, Recipe
+from shiftbook.frontend.training.processes import Finished, processes
+from shiftbook.golden.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)

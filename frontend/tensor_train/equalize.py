@@ -12,8 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from shiftbook.frontend.batches import batch_size
-from shiftbook.frontend.graph import Graph
+from shiftbook.frontend.data.batches import batch_size
+from shiftbook.frontend.importing.graph import Graph
 from shiftbook.frontend.tensor_train.chain import Chain, chains
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from shiftbook.frontend.finetune import Data, Recipe
-from shiftbook.frontend.graph import ConvLayer, Graph
-from shiftbook.frontend.processes import Processes
-from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.frontend.importing.graph import ConvLayer, Graph
 from shiftbook.frontend.tensor_train.admm import Admm, Trains
 from shiftbook.frontend.tensor_train.chain import Chain, chains, replace_module
 from shiftbook.frontend.tensor_train.cores import CoreTraining
 from shiftbook.frontend.tensor_train.decompose import decompose
 from shiftbook.frontend.tensor_train.plan import Plan, suitable
+from shiftbook.frontend.training.finetune import Data, Recipe
+from shiftbook.frontend.training.processes import Processes
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.progress import Progress, quiet
 
 
 def train_chains(

@@ -11,8 +11,7 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from shiftbook.frontend.graph import ConvLayer, Graph
-from shiftbook.frontend.progress import Progress, quiet
+from shiftbook.frontend.importing.graph import ConvLayer, Graph
 from shiftbook.frontend.tensor_train.admm import Trains
 from shiftbook.frontend.tensor_train.modes import Modes, Ranks, modes_for
 from shiftbook.frontend.tensor_train.ranks import (
@@ -26,6 +25,7 @@ from shiftbook.frontend.tensor_train.ranks import (
 )
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.inputs import read_json
+from shiftbook.golden.progress import Progress, quiet
 
 Search = Literal["energy", "measured", "largest"]
 Unit = Literal["weights", "macs"]

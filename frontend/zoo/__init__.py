@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from shiftbook.frontend.progress import Progress
 from shiftbook.frontend.zoo import digits, mobilenet_v2, resnet, resnet20, vgg
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shiftbook.frontend.data import DIGITS, load
-from shiftbook.frontend.progress import Progress
+from shiftbook.frontend.data.dataset import DIGITS, load
+from shiftbook.golden.progress import Progress
 
 DATA = DIGITS
 MEAN = (0.0,)

@@ -6,11 +6,10 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa import host_map, registers
 from shiftbook.golden.spec import Spec
-from shiftbook.hw import registers
-from shiftbook.hw.engine import Engine
-from shiftbook.hw.fifo import Fifo
-from shiftbook.hw.system import host_map
+from shiftbook.hw.engine.engine import Engine
+from shiftbook.hw.system.fifo import Fifo
 from shiftbook.hw.system.host_port import COUNTERS, HostPort
 from shiftbook.hw.system.interfaces import ADDRESS_WIDTH, Reader, parity_bits, stream_count
 from shiftbook.hw.system.layer_registers import LayerRegisters

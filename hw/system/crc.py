@@ -9,15 +9,15 @@ from amaranth import Cat, Elaboratable, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.checksum import POLYNOMIAL
-from shiftbook.hw.xor_network import XorNetwork, share
+from shiftbook.golden.isa.checksum import POLYNOMIAL
+from shiftbook.hw.system.xor_network import XorNetwork, share
 
 WIDTH = 32
 """Bits of the register. It begins with ones, and its complement is the checksum."""
 
 
 class Crc(wiring.Component):
-    """The register after some more bytes; see `golden.checksum`.
+    """The register after some more bytes; see `golden.isa.checksum`.
 
     Parameters
     ----------

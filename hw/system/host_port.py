@@ -7,9 +7,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from shiftbook.golden.isa import host_map
+from shiftbook.golden.isa.host_map import EVENTS, Host
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system import host_map
-from shiftbook.hw.system.host_map import EVENTS, Host
 from shiftbook.hw.system.interfaces import ADDRESS_WIDTH
 from shiftbook.hw.system.sequencer import Fault, fingerprint
 

@@ -8,9 +8,9 @@ from amaranth import Elaboratable, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.registers import INDEX_WIDTH, Field, Region
 from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
-from shiftbook.hw.layouts import config_word, shape
-from shiftbook.hw.registers import INDEX_WIDTH, Field, Region
+from shiftbook.hw.engine.layouts import config_word, shape
 from shiftbook.hw.system.interfaces import TILE_WIDTH, beat_address_width
 
 
@@ -115,7 +115,7 @@ class LayerRegisters(wiring.Component):
     Members
     -------
     config : In(StructLayout)
-        See `hw.layouts.config_word`; while ``configure``.
+        See `hw.engine.layouts.config_word`; while ``configure``.
     configure : In(1)
         ``config`` is a write.
     tile_rows : Out(16)

@@ -9,10 +9,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.registers import DATA_WIDTH, INDEX_WIDTH, Region
+from shiftbook.golden.mapping.tiles import half
 from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
-from shiftbook.golden.tiles import half
-from shiftbook.hw.layouts import addressing, config_word, tile_write
-from shiftbook.hw.registers import DATA_WIDTH, INDEX_WIDTH, Region
+from shiftbook.hw.engine.layouts import addressing, config_word, tile_write
 from shiftbook.hw.system.segments import Kind, segment
 
 
@@ -26,7 +26,7 @@ class Way(NamedTuple):
 def ways(lanes: int) -> list[tuple[Way, Way, Way]]:
     """For each bank of an axis the pixels it takes: at stride 1; at stride 2 from even blocks; from odd ones.
 
-    See `golden.tiles`: with stride 2 the pixels 2 k of an even block lie in the banks k, and the others
+    See `golden.mapping.tiles`: with stride 2 the pixels 2 k of an even block lie in the banks k, and the others
     in the banks from ``half(lanes)`` on. In odd blocks it is the other way round where the lanes are even
     in number.
     """
@@ -50,13 +50,13 @@ class LoadWriter(wiring.Component):
     Members
     -------
     config : In(StructLayout)
-        See `hw.layouts.config_word`; while ``configure``. ``Region.OWNERS`` says which slot holds a channel.
+        See `hw.engine.layouts.config_word`; while ``configure``. ``Region.OWNERS`` says which slot holds a channel.
     configure : In(1)
         ``config`` is a write.
     clear : In(1)
         Forget everything.
     addressing : In(StructLayout)
-        See `hw.layouts.addressing`.
+        See `hw.engine.layouts.addressing`.
     strided : In(1)
         Register, see `hw.system.layer_registers`; so are all below.
     scattered : In(1)
@@ -80,7 +80,7 @@ class LoadWriter(wiring.Component):
     beats : In(stream)
         Their pixels, in order.
     write : Out(StructLayout)
-        See `hw.layouts.tile_write`.
+        See `hw.engine.layouts.tile_write`.
     loaded : Out(1)
         Strobe: a column is complete, from the next cycle on.
 

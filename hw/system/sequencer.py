@@ -10,9 +10,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.enum import Enum
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.layouts import config_word
-from shiftbook.hw.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
+from shiftbook.hw.engine.layouts import config_word
 from shiftbook.hw.system.crc import WIDTH, Crc
 from shiftbook.hw.system.interfaces import beat_address_width, read_request
 
@@ -119,7 +119,7 @@ class Sequencer(wiring.Component):
     words : In(stream)
         The program.
     config : Out(StructLayout)
-        See `hw.layouts.config_word`; while ``configure``.
+        See `hw.engine.layouts.config_word`; while ``configure``.
     configure : Out(1)
         ``config`` is a write.
     load : Out(1)

@@ -49,7 +49,7 @@ class Store(wiring.Component):
     valid : In(1)
         ``beat`` is one.
     beat : In(8 * requantizers)
-        See `hw.engine.Engine`.
+        See `hw.engine.engine.Engine`.
     room : Out(1)
         Another output channel can be committed.
     write_address : Out(stream)

@@ -9,9 +9,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.registers import INDEX_WIDTH, Region
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.layouts import config_word
-from shiftbook.hw.registers import INDEX_WIDTH, Region
+from shiftbook.hw.engine.layouts import config_word
 from shiftbook.hw.system.crc import WIDTH, Crc
 from shiftbook.hw.system.interfaces import (
     LENGTH_WIDTH,
@@ -36,7 +36,7 @@ class StreamField(IntEnum):
 
     ADDRESS = 0  # in beats, from the program's first
     BEATS = 1  # of a pass; 0: there is no such stream. The highest bit: the buffer keeps the pass
-    CHECKSUM = 2  # of a pass, by `golden.checksum`
+    CHECKSUM = 2  # of a pass, by `golden.isa.checksum`
 
 
 class StreamFetcher(wiring.Component):
@@ -52,7 +52,7 @@ class StreamFetcher(wiring.Component):
     Members
     -------
     config : In(StructLayout)
-        See `hw.layouts.config_word`; while ``configure``.
+        See `hw.engine.layouts.config_word`; while ``configure``.
     configure : In(1)
         ``config`` is a write.
     base : In(beat_address_width)

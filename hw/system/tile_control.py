@@ -27,7 +27,7 @@ class TileControl(wiring.Component):
     run : In(1)
         Strobe: its tiles may run.
     ring : In(3)
-        Register, see `hw.registers`: ones in the bits that count the columns of the banks' ring.
+        Register, see `golden.isa.registers`: ones in the bits that count the columns of the banks' ring.
     tile_rows : In(16)
         Register, see `hw.system.layer_registers`; so are all below.
     tile_cols : In(16)
@@ -49,7 +49,7 @@ class TileControl(wiring.Component):
     start : Out(1)
         Strobe: begin a tile.
     column : Out(3)
-        See `hw.engine.Engine`.
+        See `hw.engine.engine.Engine`.
     waiting : Out(1)
         The engine could run a tile, but its input is not there.
     over : Out(1)

@@ -41,7 +41,7 @@ def build(
 
     The accelerator is an AXI4-Lite slave and an AXI4 master. The host copies image.bin to an address that
     is a multiple of 4096, puts the pixels to their place in it (see map.json), writes that address to
-    PROGRAM and 1 to CONTROL, and waits for the interrupt. sim/host.py is such a host; docs/accelerator.md
+    PROGRAM and 1 to CONTROL, and waits for the interrupt. golden/program/host.py is such a host; docs/accelerator.md
     and docs/register-map.md say the rest.
 
     The folder has what other tools want to know of accelerator.v, too: a file list, timing constraints, a
@@ -56,11 +56,13 @@ def build(
     """
     if not (math.isfinite(period) and period > 0):
         raise ShiftbookError(f"--period must be a number of nanoseconds above 0, such as 10, not {period:g}")
-    from shiftbook.golden.checkpoint import load
-    from shiftbook.golden.support import check_runnable
-    from shiftbook.sim import board, image, project
-    from shiftbook.sim.expected import FILES, bench_files
-    from shiftbook.sim.header import address_map, c_header
+    from shiftbook.golden.mapping.legality import check_runnable
+    from shiftbook.golden.program import image
+    from shiftbook.golden.program.header import address_map, c_header
+    from shiftbook.golden.storage.checkpoint import load
+    from shiftbook.sim import board
+    from shiftbook.sim.testbench import project
+    from shiftbook.sim.testbench.expected import FILES, bench_files
 
     network = load(checkpoint)
     spec = make_spec(preset, lanes, network.slots, bus, bus_parity)

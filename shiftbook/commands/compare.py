@@ -17,9 +17,9 @@ from shiftbook.options import Bus, Json, Lanes, data_named, make_spec, named
 
 if TYPE_CHECKING:
     from shiftbook.comparison import Load
-    from shiftbook.frontend.data import Dataset
+    from shiftbook.frontend.data.dataset import Dataset
     from shiftbook.gate_file import Engine
-    from shiftbook.golden.network import Network
+    from shiftbook.golden.model.network import Network
     from shiftbook.golden.spec import Spec
 
 Row = dict[str, Any]
@@ -87,10 +87,10 @@ def compare(
     """
     check_writable(json_file, inputs=[*checkpoints, gates, *data_files(data, [json_file])])
     from shiftbook.comparison import cheapest, relate, stored
-    from shiftbook.frontend import data as datasets
-    from shiftbook.golden.checkpoint import network_of, read
-    from shiftbook.golden.sizes import stored_sizes
-    from shiftbook.synth.gates import ENGINES
+    from shiftbook.frontend.data import dataset as datasets
+    from shiftbook.golden.statistics.sizes import stored_sizes
+    from shiftbook.golden.storage.checkpoint import network_of, read
+    from shiftbook.synth.flow.gates import ENGINES
 
     wanted = _engines(engines, list(ENGINES))
     spec_of = {engine: make_spec(ENGINES[engine], lanes, bus=bus) for engine in wanted}
@@ -151,7 +151,7 @@ def _gates(file: Path | None, lanes: str, engines: list[str], progress: Progress
 
     if file is not None:
         return read_engines(file, lanes, engines)
-    from shiftbook.synth.gates import gate_report
+    from shiftbook.synth.flow.gates import gate_report
 
     grid = make_spec("default", lanes)
     report = gate_report(

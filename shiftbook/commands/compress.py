@@ -13,7 +13,7 @@ import typer
 
 from shiftbook.console import progress_bar, say
 from shiftbook.files_read import data_files, ranks_file, source_file
-from shiftbook.frontend.schedule import BATCH, PEAK_RATE
+from shiftbook.frontend.training.schedule import BATCH, PEAK_RATE
 from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import absolute, check_writable, write_json
 from shiftbook.golden.inputs import check_file
@@ -370,10 +370,10 @@ def compress(
     means, deviations = _numbers("mean", mean), _numbers("std", std)
     spec = replace(DEFAULT, slots=slots)
     from shiftbook.frontend.compress import compress as run
-    from shiftbook.frontend.data import Frame
-    from shiftbook.frontend.prune import Balance
+    from shiftbook.frontend.data.dataset import Frame
     from shiftbook.frontend.schemes import make
-    from shiftbook.frontend.train import Recipe
+    from shiftbook.frontend.training.prune import Balance
+    from shiftbook.frontend.training.train import Recipe
 
     frame = Frame(resize, crop)
     plan = _plan(scheme, given)
@@ -454,7 +454,7 @@ def _resumable(state: Path | None) -> Iterator[None]:
 
 def summary(report: Report) -> str:
     """The report for people."""
-    from shiftbook.golden.decomposed import decomposed_layers, savings
+    from shiftbook.golden.statistics.decomposed import decomposed_layers, savings
 
     sizes, facts = report.sizes, report.network.facts
     size = f"ratio {sizes.ratio:.2f}x, {sizes.bits_per_weight:.3f} bits a weight, {report.seconds:.0f} s"

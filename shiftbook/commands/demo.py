@@ -16,7 +16,7 @@ from shiftbook.commands.run import mean_utilization, modelled_layers, run_report
 from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import check_writable, make_folder, write_json
-from shiftbook.golden.network import Network
+from shiftbook.golden.model.network import Network
 from shiftbook.golden.spec import Spec
 from shiftbook.options import Json, Lanes, Seed, make_spec, named
 
@@ -75,7 +75,7 @@ def demo(
     say(summary(compressed))
 
     with _step("2/5 what the checkpoint stores"):
-        from shiftbook.golden.checkpoint import load
+        from shiftbook.golden.storage.checkpoint import load
 
         network = load(compressed.path)
         write_json(output / "inspect.json", inspect_report(compressed.path, network, compressed.sizes))
@@ -141,7 +141,7 @@ def _compress(path: Path, seed: int, spec: Spec) -> Report:
 
 def _count_gates(spec: Spec) -> dict[str, Any]:
     with _step("4/5 gates of this engine and of its rivals") as progress:
-        from shiftbook.synth.gates import gate_report
+        from shiftbook.synth.flow.gates import gate_report
 
         return gate_report(
             (spec.rows, spec.cols),
@@ -150,7 +150,7 @@ def _count_gates(spec: Spec) -> dict[str, Any]:
 
 
 def _simulate(network: Network, images: int, spec: Spec, progress: Progress) -> dict[str, Any]:
-    from shiftbook.frontend.data import load
+    from shiftbook.frontend.data.dataset import load
 
     dataset = load(DATA, "test", limit=images, progress=progress)
     return run_report(network, dataset, spec, "rtl", wave=None, progress=progress)
@@ -158,7 +158,7 @@ def _simulate(network: Network, images: int, spec: Spec, progress: Progress) -> 
 
 def _engine(name: str, network: Network, gates: dict[str, Any], lanes: str) -> Row:
     """What this network takes on one engine of the gate report."""
-    from shiftbook.synth.gates import ENGINES
+    from shiftbook.synth.flow.gates import ENGINES
 
     layers = modelled_layers(network, make_spec(ENGINES[name], lanes, network.slots))
     cycles = None if any("note" in layer for layer in layers) else sum(layer["cycles"] for layer in layers)

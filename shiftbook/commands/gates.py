@@ -15,7 +15,7 @@ from shiftbook.options import Bus, BusParity, Json, make_spec, named
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from shiftbook.synth.measure import Progress
+    from shiftbook.synth.flow.measure import Progress
 
 Result = tuple[dict[str, Any], "RenderableType"]
 """A report, and the table of it."""
@@ -199,8 +199,8 @@ def _check(reports: dict[str, Any], options: dict[str, Any]) -> None:
 
 
 def _engines(lanes: str, engines: list[str] | None, progress: Progress, **options: Any) -> Result:
-    from shiftbook.synth.gates import ENGINES, gate_report
-    from shiftbook.synth.report import gate_table
+    from shiftbook.synth.flow.gates import ENGINES, gate_report
+    from shiftbook.synth.flow.report import gate_table
 
     spec = make_spec("default", lanes, bus=options["bus"])
     grid = (spec.rows, spec.cols)
@@ -211,8 +211,8 @@ def _engines(lanes: str, engines: list[str] | None, progress: Progress, **option
 
 
 def _placed(chip: str, lanes: str | None, engines: list[str] | None, progress: Progress) -> Result:
-    from shiftbook.synth.fpga_report import fpga_report, fpga_table
-    from shiftbook.synth.gates import COMPARED
+    from shiftbook.synth.flow.gates import COMPARED
+    from shiftbook.synth.fpga.report import fpga_report, fpga_table
 
     spec = None if lanes is None else make_spec("default", lanes)
     grid = None if spec is None else (spec.rows, spec.cols)
@@ -222,8 +222,8 @@ def _placed(chip: str, lanes: str | None, engines: list[str] | None, progress: P
 
 
 def _paper_layer(channels: int | None, weights: Path | None, progress: Progress) -> Result:
-    from shiftbook.synth.layer_report import paper_table
-    from shiftbook.synth.paper_layer import SLICE, paper_layer_report
+    from shiftbook.synth.unrolled.layer_report import paper_table
+    from shiftbook.synth.unrolled.paper_layer import SLICE, paper_layer_report
 
     channels = SLICE if channels is None else channels
     report = paper_layer_report(weights=weights, channels=channels, progress=progress)
@@ -233,8 +233,8 @@ def _paper_layer(channels: int | None, weights: Path | None, progress: Progress)
 def _unrolled(
     checkpoint: Path, layer: str, channels: int | None, weights: Path | None, progress: Progress
 ) -> Result:
-    from shiftbook.synth.checkpoint_layer import checkpoint_layer_report
-    from shiftbook.synth.layer_report import layer_table
+    from shiftbook.synth.unrolled.checkpoint_layer import checkpoint_layer_report
+    from shiftbook.synth.unrolled.layer_report import layer_table
 
     report = checkpoint_layer_report(checkpoint, layer, channels=channels, weights=weights, progress=progress)
     return report, layer_table(report)

@@ -12,9 +12,9 @@ from shiftbook.golden.files import check_writable, write_json
 from shiftbook.options import Checkpoint, Json
 
 if TYPE_CHECKING:
-    from shiftbook.golden.decomposed import DecomposedLayer, Savings
-    from shiftbook.golden.network import Network
-    from shiftbook.golden.sizes import LayerSize, Sizes
+    from shiftbook.golden.model.network import Network
+    from shiftbook.golden.statistics.decomposed import DecomposedLayer, Savings
+    from shiftbook.golden.statistics.sizes import LayerSize, Sizes
 
 
 def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
@@ -48,9 +48,9 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
       shiftbook inspect digits.ckpt --json sizes.json
     """
     check_writable(json_file, inputs=[checkpoint])
-    from shiftbook.golden.checkpoint import network_of, read
-    from shiftbook.golden.decomposed import decomposed_layers, savings
-    from shiftbook.golden.sizes import stored_sizes
+    from shiftbook.golden.statistics.decomposed import decomposed_layers, savings
+    from shiftbook.golden.statistics.sizes import stored_sizes
+    from shiftbook.golden.storage.checkpoint import network_of, read
 
     contents = read(checkpoint)
     network = network_of(contents, checkpoint)
@@ -90,8 +90,8 @@ def inspect_report(checkpoint: Path, network: Network, sizes: Sizes) -> dict[str
 
 def _distributions(network: Network) -> list[dict[str, object]]:
     """Of each layer with weights; ``mixture`` is what compress fitted, where the checkpoint says it."""
-    from shiftbook.golden.distribution import MIXTURES, distribution
-    from shiftbook.golden.network import Conv
+    from shiftbook.golden.model.network import Conv
+    from shiftbook.golden.statistics.distribution import MIXTURES, distribution
 
     mixtures = network.facts.get(MIXTURES)
     known = mixtures if isinstance(mixtures, dict) else {}

@@ -14,7 +14,7 @@ from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.files_read import data_files, source_file
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute, check_writable, write_json
-from shiftbook.golden.network import Network
+from shiftbook.golden.model.network import Network
 from shiftbook.golden.spec import Spec
 from shiftbook.options import (
     Bus,
@@ -31,7 +31,7 @@ from shiftbook.options import (
 )
 
 if TYPE_CHECKING:
-    from shiftbook.frontend.data import Dataset
+    from shiftbook.frontend.data.dataset import Dataset
 
 UTILIZATION = "a lane owns an output pixel: where a layer has fewer pixels than lanes, utilization stays low"
 SHOWN_PREDICTIONS = 10
@@ -117,8 +117,8 @@ def run(
     if weights is not None and source is None:
         raise ShiftbookError("--weights are those of the float network: add --float SOURCE")
     spec = make_spec(preset, lanes, bus=bus, bus_parity=bus_parity)
-    from shiftbook.frontend import data as datasets
-    from shiftbook.golden.checkpoint import load
+    from shiftbook.frontend.data import dataset as datasets
+    from shiftbook.golden.storage.checkpoint import load
 
     network = load(checkpoint)
     spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
@@ -192,8 +192,8 @@ def _against(answers: Labels, report: dict[str, Any], labels: Labels | None) -> 
 
 def _labels(dataset: Dataset, network: Network) -> Labels | None:
     """The data's labels by the network's own numbers: by name where both sides name their classes."""
-    from shiftbook.frontend.data import check_labels
-    from shiftbook.golden.validate import shapes
+    from shiftbook.frontend.data.dataset import check_labels
+    from shiftbook.golden.model.validate import shapes
 
     if dataset.labels is None:
         return None
@@ -213,7 +213,7 @@ def golden_accuracy(network: Network, dataset: Dataset, progress: Progress) -> f
 
 
 def _run_golden(network: Network, images: Images, progress: Progress) -> Images:
-    from shiftbook.golden import executor
+    from shiftbook.golden.model import executor
 
     done = 0
 
@@ -277,9 +277,9 @@ def _run_rtl(
 
 def modelled_layers(network: Network, spec: Spec) -> list[Layer]:
     """Cycles of one image from the cycle model; a single entry with a note where a layer cannot be run."""
-    from shiftbook.golden.cycles import utilization
-    from shiftbook.golden.support import check_runnable
-    from shiftbook.sim.image import build
+    from shiftbook.golden.mapping.cycles import utilization
+    from shiftbook.golden.mapping.legality import check_runnable
+    from shiftbook.golden.program.image import build
 
     try:
         check_runnable(network, spec)
@@ -364,8 +364,8 @@ def mean_utilization(layers: list[Layer]) -> float:
 
 def _of_convolutions(network: Network, layers: list[Layer]) -> float | None:
     """The same over the convolutions whose output has more than a pixel; None where there are none."""
-    from shiftbook.golden.network import Conv
-    from shiftbook.golden.validate import shapes
+    from shiftbook.golden.model.network import Conv
+    from shiftbook.golden.model.validate import shapes
 
     sizes = shapes(network)
     chosen = {n.name for n in network.nodes if isinstance(n, Conv) and sizes[n.name][:2] != (1, 1)}

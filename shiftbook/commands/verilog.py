@@ -44,7 +44,7 @@ def verilog(
         raise ShiftbookError("the engine has no bus: --bus-parity needs --part accelerator")
     check_writable(output, json_file)
     spec = make_spec(preset, lanes, bus=bus, bus_parity=bus_parity)
-    from shiftbook.hw.engine import Engine
+    from shiftbook.hw.engine.engine import Engine
     from shiftbook.hw.system.accelerator import Accelerator
     from shiftbook.hw.verilog import emit
 

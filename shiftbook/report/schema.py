@@ -124,7 +124,7 @@ class Run(Record):
 
 
 class Component(Record):
-    """See `golden.distribution.Component`."""
+    """See `golden.statistics.distribution.Component`."""
 
     share: Share
     mean: Real

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from amaranth import Value, unsigned
 
-from shiftbook.hw.lane import add_up
+from shiftbook.hw.engine.lane import add_up
 from shiftbook.synth.units.unit import Ints, Unit
 
 

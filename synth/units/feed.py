@@ -8,10 +8,10 @@ from amaranth import Cat, Elaboratable, Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import DEFAULT
-from shiftbook.hw.huffman import CodeTable, HuffmanDecoder
-from shiftbook.hw.layouts import memory_write
-from shiftbook.hw.registers import Region
+from shiftbook.hw.engine.huffman import CodeTable, HuffmanDecoder
+from shiftbook.hw.engine.layouts import memory_write
 from shiftbook.synth.units.focused import Focused
 
 CODES = replace(
@@ -33,7 +33,7 @@ class HuffmanFeed(wiring.Component):
     clear : In(1)
         Forget everything that was read.
     write_code : In(Signature)
-        See `hw.huffman.CodeTable`.
+        See `hw.engine.huffman.CodeTable`.
     write_symbols : In(Signature)
         Symbol memories of all decoders.
     words : In(N words)
@@ -49,7 +49,7 @@ class HuffmanFeed(wiring.Component):
 
     Latency
     -------
-    That of `hw.huffman.HuffmanDecoder`.
+    That of `hw.engine.huffman.HuffmanDecoder`.
     """
 
     def __init__(self, inputs: int) -> None:

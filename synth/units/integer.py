@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth import Value, signed
 
-from shiftbook.golden import bits
+from shiftbook.golden.coding import bits
 from shiftbook.synth.units.unit import Ints, Unit
 
 

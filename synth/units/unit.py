@@ -13,7 +13,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
-from shiftbook.hw.lane import add_up
+from shiftbook.hw.engine.lane import add_up
 
 Ints = NDArray[np.int64]
 

@@ -8,9 +8,9 @@ import pytest
 from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.hdl import Assert, Assume
 
-import shiftbook.hw.bit_reader
+import shiftbook.hw.engine.bit_reader
 from shiftbook.golden.spec import DEFAULT, Spec
-from shiftbook.hw.bit_reader import BitReader
+from shiftbook.hw.engine.bit_reader import BitReader
 from tests.formal.checks import Followed, count, drive_freely, something
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
@@ -106,5 +106,5 @@ MUTANTS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), MUTANTS.values(), ids=MUTANTS)
 def test_mutants(right: str, wrong: str, message: str) -> None:
-    reader = mutant(shiftbook.hw.bit_reader, right, wrong).BitReader(DEFAULT)
+    reader = mutant(shiftbook.hw.engine.bit_reader, right, wrong).BitReader(DEFAULT)
     refute(bits_in_order(reader, invariants=False), message)

@@ -6,14 +6,14 @@ import pytest
 from amaranth import Array, Module, Signal
 from amaranth.hdl import Assert
 
-import shiftbook.hw.fifo
-from shiftbook.hw.fifo import Fifo
+import shiftbook.hw.system.fifo
+from shiftbook.hw.system.fifo import Fifo
 from tests.formal.checks import Followed, assert_steady, count, drive_freely
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
 
 NAMED = mutant(
-    shiftbook.hw.fifo,
+    shiftbook.hw.system.fifo,
     "first, end = Signal(range(self.depth)), Signal(range(self.depth))",
     "first = Signal(range(self.depth)); end = Signal(range(self.depth))",
 )
@@ -91,4 +91,4 @@ MUTANTS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), MUTANTS.values(), ids=MUTANTS)
 def test_mutants(right: str, wrong: str, message: str) -> None:
-    refute(queue(mutant(shiftbook.hw.fifo, right, wrong).Fifo(8, 2), invariants=False), message)
+    refute(queue(mutant(shiftbook.hw.system.fifo, right, wrong).Fifo(8, 2), invariants=False), message)

@@ -8,10 +8,10 @@ import pytest
 from amaranth import Const, Module, Mux, Signal, Value
 from amaranth.hdl import Assert, Assume
 
-import shiftbook.hw.huffman
+import shiftbook.hw.engine.huffman
+from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import DEFAULT, Spec
-from shiftbook.hw.huffman import HuffmanDecoder
-from shiftbook.hw.registers import Region
+from shiftbook.hw.engine.huffman import HuffmanDecoder
 from tests.formal.checks import assert_steady, drive_freely, past, something
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
@@ -23,7 +23,7 @@ class Code:
     """A canonical code, any of them, and one of its code words.
 
     The code is given by how many words it has of each length. Its words fill the code space exactly, or
-    there is a single one, of one bit. Its words are `golden.huffman.HuffmanCode`'s: in the order of their
+    there is a single one, of one bit. Its words are `golden.coding.huffman.HuffmanCode`'s: in the order of their
     lengths each begins where the one before it ends, a word of L bits being ``2**(code_length - L)``
     windows wide.
 
@@ -76,7 +76,7 @@ class Code:
         )
 
     def tables(self, m: Module, decoder: HuffmanDecoder) -> None:
-        """Limits and offsets as `golden.huffman` gives them to the host."""
+        """Limits and offsets as `golden.coding.huffman` gives them to the host."""
         first: Value | int = 0
         ranks: Value | int = 0
         for length in range(1, self.longest + 1):
@@ -236,7 +236,7 @@ STEPS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), STEPS.values(), ids=STEPS)
 def test_mutant_steps(right: str, wrong: str, message: str) -> None:
-    decoder = mutant(shiftbook.hw.huffman, right, wrong).HuffmanDecoder(SMALL, Region.GAP_CODE)
+    decoder = mutant(shiftbook.hw.engine.huffman, right, wrong).HuffmanDecoder(SMALL, Region.GAP_CODE)
     refute(decodes(decoder), message)
 
 
@@ -277,5 +277,5 @@ STREAMS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), STREAMS.values(), ids=STREAMS)
 def test_mutant_streams(right: str, wrong: str, message: str) -> None:
-    decoder = mutant(shiftbook.hw.huffman, right, wrong).HuffmanDecoder(SMALL, Region.CODE_CODE)
+    decoder = mutant(shiftbook.hw.engine.huffman, right, wrong).HuffmanDecoder(SMALL, Region.CODE_CODE)
     refute(hands_out(decoder, invariants=False), message)

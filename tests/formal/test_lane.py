@@ -21,12 +21,12 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import data
 
-import shiftbook.hw.correction
-import shiftbook.hw.lane
+import shiftbook.hw.engine.correction
+import shiftbook.hw.engine.lane
+from shiftbook.golden.coding.terms import Term, row_bits
 from shiftbook.golden.spec import DEFAULT, PRESETS, WEIGHT_WIDTH, Spec
-from shiftbook.golden.terms import Term, row_bits
-from shiftbook.hw.correction import Correction
-from shiftbook.hw.lane import Lane, MultiplyLane, ShiftLane, make_lane
+from shiftbook.hw.engine.correction import Correction
+from shiftbook.hw.engine.lane import Lane, MultiplyLane, ShiftLane, make_lane
 from tests.formal.checks import anything, drive_freely, past
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
@@ -42,7 +42,7 @@ MULTIPLY = PRESETS["int8_sparse"]
 
 
 def terms(row: data.View, spec: Spec) -> list[tuple[Value, Value]]:
-    """Of each term of a row whether it is there and negative, and ``1 << e`` (`golden.terms`)."""
+    """Of each term of a row whether it is there and negative, and ``1 << e`` (`golden.coding.terms`)."""
     result = []
     for number, (low, high) in enumerate(spec.terms):
         exponent = row[f"exponent{number}"] if high > low else 0
@@ -234,14 +234,14 @@ ADDENDS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong"), ADDENDS.values(), ids=ADDENDS)
 def test_mutant_terms(right: str, wrong: str) -> None:
-    kind = mutant(shiftbook.hw.lane, right, wrong).ShiftLane
+    kind = mutant(shiftbook.hw.engine.lane, right, wrong).ShiftLane
     refute(addends(kind(replace(DEFAULT, slots=1, terms=((1, 7),)))), "a term is wrong", 1)
 
 
 @pytest.mark.formal
 def test_mutant_product() -> None:
     lane = mutant(
-        shiftbook.hw.lane, "self.rows[slot].weight for", "self.rows[slot].weight[:8] for"
+        shiftbook.hw.engine.lane, "self.rows[slot].weight for", "self.rows[slot].weight[:8] for"
     ).MultiplyLane(MULTIPLY)
     refute(addends(lane), "a product is wrong", 1)
 
@@ -261,7 +261,7 @@ ACCUMULATES = {
 def test_mutant_accumulators(right: str, wrong: str) -> None:
     spec = replace(DEFAULT, slots=3)
     refute(
-        accumulates(mutant(shiftbook.hw.lane, right, wrong).ShiftLane, spec, invariants=False),
+        accumulates(mutant(shiftbook.hw.engine.lane, right, wrong).ShiftLane, spec, invariants=False),
         "the sum is wrong",
         4,
     )
@@ -277,13 +277,13 @@ FOLDS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong"), FOLDS.values(), ids=FOLDS)
 def test_mutant_folds(right: str, wrong: str) -> None:
-    lane = mutant(shiftbook.hw.lane, right, wrong).ShiftLane(replace(DEFAULT, slots=1))
+    lane = mutant(shiftbook.hw.engine.lane, right, wrong).ShiftLane(replace(DEFAULT, slots=1))
     refute(keeps_the_larger(lane), "the larger of the two is lost", 5)
 
 
 @pytest.mark.formal
 def test_mutant_multiply_fold() -> None:
-    lane = mutant(shiftbook.hw.lane, "accumulator[-1])", "~accumulator[-1])").MultiplyLane(
+    lane = mutant(shiftbook.hw.engine.lane, "accumulator[-1])", "~accumulator[-1])").MultiplyLane(
         replace(MULTIPLY, slots=1)
     )
     refute(keeps_the_larger(lane), "the larger of the two is lost", 5)
@@ -300,7 +300,7 @@ CORRECTS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong"), CORRECTS.values(), ids=CORRECTS)
 def test_mutant_corrections(right: str, wrong: str) -> None:
-    correction = mutant(shiftbook.hw.correction, right, wrong).Correction(
+    correction = mutant(shiftbook.hw.engine.correction, right, wrong).Correction(
         replace(DEFAULT, slots=1, terms=((1, 7),))
     )
     refute(corrects(correction), "the correction is wrong", 4)

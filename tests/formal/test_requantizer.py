@@ -1,4 +1,4 @@
-"""The requantizer rounds, shifts and clamps as the formula of `golden.network.Requantize` says."""
+"""The requantizer rounds, shifts and clamps as the formula of `golden.model.network.Requantize` says."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from amaranth import Module, Mux, Signal, Value, signed
 from amaranth.hdl import Assert, Assume
 
-import shiftbook.hw.requantizer
+import shiftbook.hw.engine.requantizer
+from shiftbook.golden.isa.registers import OFFSET_WIDTH
 from shiftbook.golden.spec import ACTIVATION_WIDTH, DEFAULT, FRACTION, LEAST_SHIFT, RESIDUAL_WIDTH, Spec
-from shiftbook.hw.registers import OFFSET_WIDTH
-from shiftbook.hw.requantizer import Requantizer, saturating_shift
+from shiftbook.hw.engine.requantizer import Requantizer, saturating_shift
 from tests.formal.checks import anything, drive_freely
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
@@ -35,7 +35,7 @@ def times(value: Value, factor: Value) -> Value:
 def formula(product: Value, shift: Value, added: Value, low: Value, high: Value) -> Value:
     """``clamp(floor(product / 2^s + added / 2^FRACTION), low, high)``, as wide as it takes; s is the shift.
 
-    This is `golden.network.Requantize` with its zero points and half in ``added``, whose steps are
+    This is `golden.model.network.Requantize` with its zero points and half in ``added``, whose steps are
     ``2**-FRACTION`` of the output.
     """
     moved = shift + LEAST_SHIFT
@@ -139,7 +139,7 @@ PRODUCTS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), PRODUCTS.values(), ids=PRODUCTS)
 def test_mutant_products(right: str, wrong: str, message: str) -> None:
-    refute(multiplies(mutant(shiftbook.hw.requantizer, right, wrong).Requantizer(NARROW)), message, 2)
+    refute(multiplies(mutant(shiftbook.hw.engine.requantizer, right, wrong).Requantizer(NARROW)), message, 2)
 
 
 RESULTS = {
@@ -164,7 +164,7 @@ RESULTS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong"), RESULTS.values(), ids=RESULTS)
 def test_mutant_results(right: str, wrong: str) -> None:
-    requantizer = mutant(shiftbook.hw.requantizer, right, wrong).Requantizer(NARROW)
+    requantizer = mutant(shiftbook.hw.engine.requantizer, right, wrong).Requantizer(NARROW)
     refute(requantized(requantizer), "the result is wrong", 2)
 
 
@@ -182,5 +182,5 @@ SHIFTS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong"), SHIFTS.values(), ids=SHIFTS)
 def test_mutant_shifts(right: str, wrong: str) -> None:
-    shift_of = mutant(shiftbook.hw.requantizer, right, wrong).saturating_shift
+    shift_of = mutant(shiftbook.hw.engine.requantizer, right, wrong).saturating_shift
     refute(saturated(shift_of, 34, 5, 10), "the shifted value is wrong", 1)

@@ -23,8 +23,8 @@ import shiftbook.hw.system.accelerator
 import shiftbook.hw.system.host_port
 import shiftbook.hw.system.sequencer
 import shiftbook.hw.system.supervisor
+from shiftbook.golden.isa.host_map import EVENTS, Host
 from shiftbook.hw.system.accelerator import Accelerator
-from shiftbook.hw.system.host_map import EVENTS, Host
 from shiftbook.hw.system.host_port import ABORT, CONTINUE, SLVERR, START
 from shiftbook.hw.system.read_master import ReadMaster
 from shiftbook.hw.system.sequencer import WORD_WIDTH, State, header_words

@@ -8,9 +8,9 @@ import pytest
 from amaranth import Module, Mux, Signal
 from amaranth.hdl import Assert, Assume
 
-import shiftbook.hw.unpacker
+import shiftbook.hw.engine.unpacker
 from shiftbook.golden.spec import PRESETS, WEIGHT_WIDTH
-from shiftbook.hw.unpacker import Unpacker
+from shiftbook.hw.engine.unpacker import Unpacker
 from tests.formal.checks import (
     Followed,
     assert_steady,
@@ -94,5 +94,5 @@ MUTANTS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), MUTANTS.values(), ids=MUTANTS)
 def test_mutants(right: str, wrong: str, message: str) -> None:
-    unpacker = mutant(shiftbook.hw.unpacker, right, wrong).Unpacker(PRESETS["int8"])
+    unpacker = mutant(shiftbook.hw.engine.unpacker, right, wrong).Unpacker(PRESETS["int8"])
     refute(bytes_in_order(unpacker, invariants=False), message)

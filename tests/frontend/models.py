@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from shiftbook.frontend.subsample import Subsample
+from shiftbook.frontend.layers.subsample import Subsample
 
 
 def lively(model: nn.Module, seed: int = 0) -> nn.Module:

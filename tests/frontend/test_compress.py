@@ -8,19 +8,21 @@ import pytest
 import torch
 from PIL import Image
 
-from shiftbook.frontend import train, zoo
-from shiftbook.frontend.batch_norm import refresh_statistics
-from shiftbook.frontend.batches import normalize
+from shiftbook.frontend import zoo
 from shiftbook.frontend.compress import compress
-from shiftbook.frontend.data import load
-from shiftbook.frontend.load import Source
-from shiftbook.frontend.normalization import Normalization, normalization_for
+from shiftbook.frontend.data.batches import normalize
+from shiftbook.frontend.data.dataset import load
+from shiftbook.frontend.importing.load import Source
+from shiftbook.frontend.importing.normalization import Normalization, normalization_for
+from shiftbook.frontend.importing.trace import trace
+from shiftbook.frontend.post_training.batch_norm import refresh_statistics
 from shiftbook.frontend.schemes import get
-from shiftbook.frontend.trace import trace
+from shiftbook.frontend.training import train
 from shiftbook.frontend.zoo.digits import Digits
-from shiftbook.golden import checkpoint, executor
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.model import executor
 from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.storage import checkpoint
 from tests.frontend.models import lively
 
 

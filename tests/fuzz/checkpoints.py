@@ -12,21 +12,21 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save as safetensors_bytes
 
-from shiftbook.golden import executor
-from shiftbook.golden.checkpoint import KEY, _sha256, finished_graph, load, serialize
-from shiftbook.golden.decomposed import FACT, decomposed_layers
 from shiftbook.golden.errors import is_plain
-from shiftbook.golden.graph import tensors_of
-from shiftbook.golden.network import Conv, Network
-from shiftbook.golden.sizes import layer_sizes
+from shiftbook.golden.model import executor
+from shiftbook.golden.model.network import Conv, Network
+from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.spec import DEFAULT
-from shiftbook.golden.validate import shapes
+from shiftbook.golden.statistics.decomposed import FACT, decomposed_layers
+from shiftbook.golden.statistics.sizes import layer_sizes
+from shiftbook.golden.storage.checkpoint import KEY, _sha256, finished_graph, load, serialize
+from shiftbook.golden.storage.graph import tensors_of
 from tests.fuzz import reference
 from tests.fuzz.bytes_of_files import damaged
 from tests.fuzz.judging import loaded
 from tests.golden import page_decoder
 from tests.golden.checkpoints import same
-from tests.golden.test_page import NETWORKS
+from tests.golden.storage.test_page import NETWORKS
 
 SLOW = 200_000
 """Products of an image up to which it is also run pixel by pixel, which takes a second."""

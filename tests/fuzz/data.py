@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shiftbook.frontend.data import MAX_LABEL, load
+from shiftbook.frontend.data.dataset import MAX_LABEL, load
 from tests.fuzz.bytes_of_files import damaged
 from tests.fuzz.judging import loaded
 

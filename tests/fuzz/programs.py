@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from shiftbook.golden.checksum import checksum
-from shiftbook.hw.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
-from shiftbook.sim.image import Image
+from shiftbook.golden.isa.checksum import checksum
+from shiftbook.golden.isa.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
+from shiftbook.golden.program.image import Image
 
 Words = list[int]
 

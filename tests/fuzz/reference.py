@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftbook.golden.network import Concat, Conv, Network, Pool, Requantize, Subsample
+from shiftbook.golden.model.network import Concat, Conv, Network, Pool, Requantize, Subsample
 
 
 def run(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:

@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from shiftbook.sim.host import AcceleratorError, HostDriver
-from shiftbook.sim.image import build
+from shiftbook.golden.program.host import AcceleratorError, HostDriver
+from shiftbook.golden.program.image import build
 from tests.faults.campaign import WATCHDOG, Player, Scenario, network, playing
 from tests.fuzz.programs import mutant, sealed
 from tests.sim.networks import SMALL

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 from torch import nn
 
-from shiftbook.frontend.load import MAX_WEIGHT, assign, check_finite, read_weights
+from shiftbook.frontend.importing.load import MAX_WEIGHT, assign, check_finite, read_weights
 from tests.fuzz.bytes_of_files import damaged
 from tests.fuzz.judging import loaded
 

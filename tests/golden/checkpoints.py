@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shiftbook.golden.checkpoint import load
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights
+from shiftbook.golden.model.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights
+from shiftbook.golden.storage.checkpoint import load
 
 
 def requantizer(rng, channels: int, residual: bool = False) -> Requantize:

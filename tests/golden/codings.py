@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from shiftbook.golden import bits, graph, packing
-from shiftbook.golden.huffman import HuffmanCode
+from shiftbook.golden.coding import bits
+from shiftbook.golden.coding.huffman import HuffmanCode
+from shiftbook.golden.coding.streams import Statistics
 from shiftbook.golden.spec import DEFAULT, Spec
-from shiftbook.golden.streams import Statistics
+from shiftbook.golden.storage import graph, packing
 
 
 def even_codes(monkeypatch) -> Spec:

@@ -8,13 +8,22 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from shiftbook.golden.coding.huffman import HuffmanCode
+from shiftbook.golden.coding.placement import default_slots, place
+from shiftbook.golden.coding.vectors import fits_taps, vector_weights, walk
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.huffman import HuffmanCode
-from shiftbook.golden.network import Along, Codebooks, Conv, Input, Network, Requantize, Vectors, Weights
-from shiftbook.golden.placement import default_slots, place
+from shiftbook.golden.mapping.legality import check_conv
+from shiftbook.golden.model.network import (
+    Along,
+    Codebooks,
+    Conv,
+    Input,
+    Network,
+    Requantize,
+    Vectors,
+    Weights,
+)
 from shiftbook.golden.spec import PRESETS, Spec
-from shiftbook.golden.support import check_conv
-from shiftbook.golden.vectors import fits_taps, vector_weights, walk
 
 FOCUSED = [sign * (16 + mean) for sign in (-1, 1) for mean in (-8, -4, -2, -1, 0, 1, 2, 4, 8)]
 

@@ -11,18 +11,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shiftbook.golden.checkpoint import KEY, VERSION, _sha256, file_of, finished_graph, load, save
-from shiftbook.golden.decomposed import FACT, decomposed_layers
 from shiftbook.golden.errors import ShiftbookError, is_plain, one_line
-from shiftbook.golden.executor import run
-from shiftbook.golden.graph import tensors_of
-from shiftbook.golden.integer import pool
 from shiftbook.golden.limits import Limits, limits
-from shiftbook.golden.network import Concat, Pool, Subsample
-from shiftbook.golden.passes import plan
-from shiftbook.golden.sizes import layer_sizes
+from shiftbook.golden.mapping.passes import plan
+from shiftbook.golden.model.executor import run
+from shiftbook.golden.model.integer import pool
+from shiftbook.golden.model.network import Concat, Pool, Subsample
+from shiftbook.golden.model.validate import MAX_WINDOW, shapes, validate
 from shiftbook.golden.spec import DEFAULT
-from shiftbook.golden.validate import MAX_WINDOW, shapes, validate
+from shiftbook.golden.statistics.decomposed import FACT, decomposed_layers
+from shiftbook.golden.statistics.sizes import layer_sizes
+from shiftbook.golden.storage.checkpoint import KEY, VERSION, _sha256, file_of, finished_graph, load, save
+from shiftbook.golden.storage.graph import tensors_of
 from tests.golden.checkpoints import network, refused, requantizer
 
 LARGE = 1 << 20
@@ -215,7 +215,7 @@ def test_messages_are_one_plain_line():
     "named", [[0.0, "run"], [False, "run"], [0, ["run"]], [0, {}], [[], "run"], [None, "run"]]
 )
 def test_a_layer_names_a_set_of_codebooks_by_its_number(path, named):
-    from tests.golden.test_vectors import network as with_vectors
+    from tests.golden.coding.test_vectors import network as with_vectors
 
     tensors = tensors_of(with_vectors(), DEFAULT)
     graph = finished_graph(with_vectors(), tensors, DEFAULT)
@@ -295,7 +295,7 @@ def test_images_go_through_in_batches_that_fit(monkeypatch):
     expected = run(saved, images, keep=True)
     elements = sum(np.prod(shape) for shape in shapes(saved).values())
     monkeypatch.setattr(
-        "shiftbook.golden.executor.limits", lambda: replace(Limits(), tensors=2 * int(elements))
+        "shiftbook.golden.model.executor.limits", lambda: replace(Limits(), tensors=2 * int(elements))
     )
     sizes: list[int] = []
     found = run(saved, images, keep=True, progress=sizes.append)

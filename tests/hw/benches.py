@@ -8,16 +8,24 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa import registers
+from shiftbook.golden.isa.registers import OFFSET_WIDTH, Region
 from shiftbook.golden.spec import PARTIAL_BYTES, PARTIAL_WIDTH, RESIDUAL_WIDTH, Spec
-from shiftbook.hw import registers
-from shiftbook.hw.bit_reader import BitReader
-from shiftbook.hw.drain import Drain
-from shiftbook.hw.grid import Grid
-from shiftbook.hw.huffman import SYMBOLS, CodeTable, HuffmanDecoder
-from shiftbook.hw.issuer import Issuer
-from shiftbook.hw.layouts import code_symbol, config_word, gap_symbol, plane, row, row_source_width, struct
-from shiftbook.hw.register_file import RegisterFile
-from shiftbook.hw.registers import OFFSET_WIDTH, Region
+from shiftbook.hw.engine.bit_reader import BitReader
+from shiftbook.hw.engine.drain import Drain
+from shiftbook.hw.engine.grid import Grid
+from shiftbook.hw.engine.huffman import SYMBOLS, CodeTable, HuffmanDecoder
+from shiftbook.hw.engine.issuer import Issuer
+from shiftbook.hw.engine.layouts import (
+    code_symbol,
+    config_word,
+    gap_symbol,
+    plane,
+    row,
+    row_source_width,
+    struct,
+)
+from shiftbook.hw.engine.register_file import RegisterFile
 
 DEPTH = 16
 

@@ -10,7 +10,7 @@ Row = dict[str, int]
 
 
 def random_row(spec: Spec, rng: np.random.Generator) -> Row:
-    """A row as `hw.lookup.Lookup` gives it: no absent term is negative."""
+    """A row as `hw.engine.lookup.Lookup` gives it: no absent term is negative."""
     if spec.lane == "multiply":
         return {"weight": int(rng.integers(-128, 128))}
     row = {}

@@ -16,9 +16,9 @@ from amaranth.lib.wiring import In
 
 import shiftbook.hw
 import shiftbook.hw.system
+from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import PRESETS, Spec
-from shiftbook.hw.fifo import Fifo
-from shiftbook.hw.registers import Region
+from shiftbook.hw.system.fifo import Fifo
 
 SECTIONS = ("Parameters", "Members", "Latency", "Numeric range", "Raises", "Source")
 VARIANTS = {

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from shiftbook.golden.spec import PRESETS, Spec
-from shiftbook.hw.engine import Engine
+from shiftbook.hw.engine.engine import Engine
 from shiftbook.hw.portable import portable
 from shiftbook.hw.verilog import emit
 from shiftbook.sim import board
 from shiftbook.sim.verilator import find_tools
-from shiftbook.synth.yosys import find_yosys
+from shiftbook.synth.flow.yosys import find_yosys
 from tests.hw.small import ODD, SHIFT
 
 SPECS = {"small": SHIFT, "odd": ODD, "tiny": PRESETS["default"].on_grid(2, 2), **PRESETS}

@@ -5,7 +5,7 @@ from amaranth import Elaboratable, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.hw.engine import Engine
+from shiftbook.hw.engine.engine import Engine
 from shiftbook.hw.verilog import ZERO, emit, rtlil_text
 from tests.hw.small import small
 

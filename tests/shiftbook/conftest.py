@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shiftbook.golden.checkpoint import save
-from shiftbook.golden.network import Conv, Input, Network, Requantize, Weights
+from shiftbook.golden.model.network import Conv, Input, Network, Requantize, Weights
+from shiftbook.golden.storage.checkpoint import save
 from tests.shiftbook.results import RESULTS, write
 
 CLASSES = ("bird", "cat", "dog")

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from shiftbook import cli
-from shiftbook.golden import executor
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import open_output
-from shiftbook.golden.memory import TensorLayout
+from shiftbook.golden.mapping.memory import TensorLayout
+from shiftbook.golden.model import executor
+from shiftbook.golden.program.header import document
+from shiftbook.golden.program.host import HostDriver
 from shiftbook.golden.spec import Spec
-from shiftbook.sim.header import document
-from shiftbook.sim.host import HostDriver
 from shiftbook.sim.session import Session
 from tests.shiftbook.test_inspect import refused
 
@@ -123,4 +123,4 @@ def test_a_place_that_cannot_be(checkpoint, tmp_path, capsys):
 
 def test_the_documentation_has_the_map_of_the_hardware(pytestconfig):
     page = pytestconfig.rootpath / "docs" / "register-map.md"
-    assert page.read_text() == document(), "python -m shiftbook.sim.header > docs/register-map.md"
+    assert page.read_text() == document(), "python -m shiftbook.golden.program.header > docs/register-map.md"

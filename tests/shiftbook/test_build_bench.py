@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from shiftbook import cli
-from shiftbook.golden.checkpoint import save
-from shiftbook.golden.network import Network
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.storage.checkpoint import save
 from shiftbook.sim import simulator, verilator
 from shiftbook.sim.simulator import SimulationError
 

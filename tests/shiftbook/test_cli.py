@@ -248,7 +248,7 @@ def test_too_little_memory_is_one_line(capfd, monkeypatch):
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("shiftbook.golden.checkpoint.read", fail)
+    monkeypatch.setattr("shiftbook.golden.storage.checkpoint.read", fail)
     assert cli.main(["inspect", "x.ckpt"]) == 2
     assert capfd.readouterr().err.startswith("error: there is not enough memory for this: ")
 
@@ -259,7 +259,7 @@ def test_code_that_exits_is_one_line(capfd, monkeypatch):
     def leave(*_: object) -> None:
         raise SystemExit(3)
 
-    monkeypatch.setattr("shiftbook.golden.checkpoint.read", leave)
+    monkeypatch.setattr("shiftbook.golden.storage.checkpoint.read", leave)
     assert cli.main(["inspect", "x.ckpt"]) == 2
     assert capfd.readouterr().err == (
         "error: the network's own code, or a library, ended the program with exit code 3; it must not\n"

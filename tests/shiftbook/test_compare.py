@@ -10,15 +10,15 @@ import pytest
 
 from shiftbook.cli import main
 from shiftbook.comparison import Load, cheapest, loads, stored
-from shiftbook.golden import executor
-from shiftbook.golden.checkpoint import load, save
-from shiftbook.golden.coding import code_weights
-from shiftbook.golden.decomposed import FACT, macs_of
-from shiftbook.golden.network import Conv, Network
-from shiftbook.golden.sizes import layer_sizes
+from shiftbook.golden.coding.select import code_weights
+from shiftbook.golden.model import executor
+from shiftbook.golden.model.network import Conv, Network
 from shiftbook.golden.spec import DEFAULT, PRESETS
+from shiftbook.golden.statistics.decomposed import FACT, macs_of
+from shiftbook.golden.statistics.sizes import layer_sizes
+from shiftbook.golden.storage.checkpoint import load, save
 from shiftbook.sim.driver import run_rtl
-from shiftbook.synth.gates import ENGINES
+from shiftbook.synth.flow.gates import ENGINES
 from tests.golden.codings import wide_fields
 
 GE = {"int8": 300.0, "int8_sparse": 320.0, "shift": 200.0, "pair": 220.0, "focused": 150.0, "narrow": 120.0}

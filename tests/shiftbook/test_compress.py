@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from shiftbook import cli
 from shiftbook.commands.compress import compress
-from shiftbook.frontend.finetune import FineTuning
+from shiftbook.frontend.training.finetune import FineTuning
 from shiftbook.frontend.zoo import ENTRIES
-from shiftbook.golden.checkpoint import load
+from shiftbook.golden.storage.checkpoint import load
 from tests.shiftbook.test_inspect import refused
 
 MODEL = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shiftbook import cli
-from shiftbook.frontend.load import load_model
+from shiftbook.frontend.importing.load import load_model
 
 NET = """
 import os

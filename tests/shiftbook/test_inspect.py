@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from shiftbook import cli
-from shiftbook.golden.checkpoint import save
-from shiftbook.golden.sizes import layer_sizes
+from shiftbook.golden.statistics.sizes import layer_sizes
+from shiftbook.golden.storage.checkpoint import save
 from tests.golden.codings import wide_fields
 
 
@@ -108,7 +108,7 @@ def test_foreign_file(tmp_path, capsys):
 
 
 def test_newer_checkpoint(checkpoint, capsys, monkeypatch, network):
-    from shiftbook.golden import checkpoint as writer
+    from shiftbook.golden.storage import checkpoint as writer
 
     with monkeypatch.context() as newer:
         newer.setattr(writer, "VERSION", writer.VERSION + 1)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from shiftbook import cli
-from shiftbook.synth import paper_layer
-from shiftbook.synth.checkpoint_layer import layer_slices
-from shiftbook.synth.drawn_weights import FixedLayer
-from shiftbook.synth.unrolled import cell_prices, unroll
-from shiftbook.synth.weights import load_weights
+from shiftbook.synth.flow.weights import load_weights
+from shiftbook.synth.unrolled import paper_layer
+from shiftbook.synth.unrolled.checkpoint_layer import layer_slices
+from shiftbook.synth.unrolled.random_weights import FixedLayer
+from shiftbook.synth.unrolled.unrolled import cell_prices, unroll
 from tests.shiftbook.test_inspect import refused
 
 

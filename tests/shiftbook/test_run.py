@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from shiftbook import cli
-from shiftbook.frontend.load import load_model
-from shiftbook.golden import executor
-from shiftbook.golden.validate import shapes
+from shiftbook.frontend.importing.load import load_model
+from shiftbook.golden.model import executor
+from shiftbook.golden.model.validate import shapes
 from tests.shiftbook.test_inspect import refused
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from shiftbook import cli
-from shiftbook.golden.checkpoint import load
+from shiftbook.golden.storage.checkpoint import load
 from tests.shiftbook.test_inspect import refused
 
 MODEL = """

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from shiftbook import cli
-from shiftbook.golden.checkpoint import save
 from shiftbook.golden.inputs import shown
-from shiftbook.golden.network import Network
-from tests.frontend.test_load import MODEL
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.storage.checkpoint import save
+from tests.frontend.importing.test_load import MODEL
 
 SECONDS = 60
 

@@ -10,9 +10,9 @@ import cocotb
 from cocotb.task import bridge
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from shiftbook.hw.system.host_map import Host
+from shiftbook.golden.isa.host_map import Host
+from shiftbook.golden.program.host import ABORT, AcceleratorError
 from shiftbook.hw.system.sequencer import State
-from shiftbook.sim.host import ABORT, AcceleratorError
 from tests.sim.axi_cocotb import BASE, Board, set_up
 
 MACHINES = {"sequencer": "state", "planner": "state", "store": "fsm_state", "residual_reader": "fsm_state"}

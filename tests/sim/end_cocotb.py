@@ -11,9 +11,9 @@ from cocotb.task import bridge
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiResp
 
-from shiftbook.hw.system.host_map import Host
+from shiftbook.golden.isa.host_map import Host
+from shiftbook.golden.program.host import ABORT
 from shiftbook.hw.system.sequencer import State
-from shiftbook.sim.host import ABORT
 from tests.sim.abort_cocotb import started, states
 from tests.sim.axi_cocotb import BASE, Board, set_up
 

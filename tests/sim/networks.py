@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from shiftbook.golden.coding import code_weights
-from shiftbook.golden.network import Concat, Conv, Network, Requantize
+from shiftbook.golden.coding.select import code_weights
+from shiftbook.golden.model.network import Concat, Conv, Network, Requantize
 from shiftbook.golden.spec import PRESETS, Spec
-from tests.golden.test_executor import small_network
+from tests.golden.model.test_executor import small_network
 from tests.hw.small import ODD, small
 
 SMALL = small("default")
@@ -21,7 +21,7 @@ SPECS = {
     "pair": small("pair", slots=4, requantizers=2),
     "int8_sparse": small("int8_sparse", requantizers=16, bus_bytes=16),
 }
-"""As in tests/hw/test_engine.py, so that each simulator is built once."""
+"""As in tests/hw/engine/test_engine.py, so that each simulator is built once."""
 
 QUICK = ("shift", "odd", "int8")
 """These stand for the others, which take a build each."""

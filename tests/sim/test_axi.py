@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from cocotbext.axi import AxiResp
 
-from shiftbook.golden import executor
-from shiftbook.golden.memory import TensorLayout
-from shiftbook.golden.network import Network
+from shiftbook.golden.mapping.memory import TensorLayout
+from shiftbook.golden.model import executor
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.program import image
+from shiftbook.golden.program.host import DONE, ERROR
 from shiftbook.hw.system import load_planner, sequencer
 from shiftbook.hw.system.sequencer import Fault
-from shiftbook.sim import board, image, simulator
-from shiftbook.sim.host import DONE, ERROR
+from shiftbook.sim import board, simulator
 from tests.sim import end_cocotb
 from tests.sim.axi_cocotb import BASE
 from tests.sim.networks import IMAGES, SMALL, everything

@@ -11,20 +11,21 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from shiftbook.golden import executor
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.passes import Pass, plan
+from shiftbook.golden.isa.registers import Region, Register
+from shiftbook.golden.mapping.passes import Pass, plan
+from shiftbook.golden.model import executor
+from shiftbook.golden.model.validate import shapes
+from shiftbook.golden.program import image
+from shiftbook.golden.program.commands import Commands
+from shiftbook.golden.program.image import Image
+from shiftbook.golden.program.layer_program import code, stream_data
 from shiftbook.golden.spec import Spec
-from shiftbook.golden.validate import shapes
-from shiftbook.hw.registers import Region, Register
 from shiftbook.hw.system.layer_registers import LayerRegister
 from shiftbook.hw.system.sequencer import Command
 from shiftbook.hw.system.stream_fetcher import FIELD_BITS, StreamField
-from shiftbook.sim import driver, image
-from shiftbook.sim.commands import Commands
+from shiftbook.sim import driver
 from shiftbook.sim.driver import Mismatch, run_rtl
-from shiftbook.sim.image import Image
-from shiftbook.sim.program import code, stream_data
 from tests.golden.layers import Layer, make_conv, one_layer_network
 from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, joined, shared, wide
 

@@ -11,11 +11,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from shiftbook.golden.memory import TensorLayout
+from shiftbook.golden.mapping.memory import TensorLayout
+from shiftbook.golden.program import image
+from shiftbook.golden.program.header import address_map
 from shiftbook.golden.spec import PRESETS
-from shiftbook.sim import image
-from shiftbook.sim.expected import FILES, FOLDER, bench_files
-from shiftbook.sim.header import address_map
+from shiftbook.sim.testbench.expected import FILES, FOLDER, bench_files
 from tests.sim.networks import SMALL, SPECS, everything, joined, shared, wide
 
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shiftbook.golden.coding import code_weights
+from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
+from shiftbook.golden.mapping.legality import check_runnable
+from shiftbook.golden.model.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
+from shiftbook.golden.model.validate import Shape, shapes
 from shiftbook.golden.spec import Spec
-from shiftbook.golden.support import check_runnable
-from shiftbook.golden.validate import Shape, shapes
 from shiftbook.sim.driver import run_rtl
 from tests.sim.networks import SPECS
 

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from shiftbook.synth.gates import gate_report
+from shiftbook.synth.flow.gates import gate_report
 
 FILE = Path(__file__).with_suffix(".json")
 ENGINES = ("shift", "int8")

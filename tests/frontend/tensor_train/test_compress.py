@@ -8,24 +8,24 @@ import torch
 from torch import nn
 
 from shiftbook.frontend.compress import compress
-from shiftbook.frontend.data import load as load_data
-from shiftbook.frontend.load import load_model
-from shiftbook.frontend.tensor_train import keep
+from shiftbook.frontend.data.dataset import load as load_data
+from shiftbook.frontend.importing.load import load_model
+from shiftbook.frontend.importing.trace import trace
+from shiftbook.frontend.tensor_train import saved_cores as keep
 from shiftbook.frontend.tensor_train.chain import chains
 from shiftbook.frontend.tensor_train.equalize import equalize
 from shiftbook.frontend.tensor_train.modes import modes_for
 from shiftbook.frontend.tensor_train.network import assemble, facts_of, turn_gains
 from shiftbook.frontend.tensor_train.plan import Plan
-from shiftbook.frontend.trace import trace
-from shiftbook.golden import executor
-from shiftbook.golden.checkpoint import load
-from shiftbook.golden.decomposed import decomposed_layers
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.network import Conv
-from shiftbook.golden.sizes import layer_sizes
-from shiftbook.golden.support import recode
+from shiftbook.golden.mapping.legality import recode
+from shiftbook.golden.model import executor
+from shiftbook.golden.model.network import Conv
+from shiftbook.golden.statistics.decomposed import decomposed_layers
+from shiftbook.golden.statistics.sizes import layer_sizes
+from shiftbook.golden.storage.checkpoint import load
 from shiftbook.sim.driver import run_rtl
-from tests.frontend.lowering import check_layers, lowered
+from tests.frontend.lowering.checking import check_layers, lowered
 from tests.frontend.models import lively
 from tests.sim.networks import SPECS
 

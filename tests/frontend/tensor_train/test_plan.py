@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.tensor_train.plan import Plan, choose, parse_factors, parse_ranks, suitable
 from shiftbook.frontend.tensor_train.ranks import Point, allot, hull
-from shiftbook.frontend.trace import trace
 from shiftbook.golden.errors import ShiftbookError
 from tests.frontend.models import lively
 

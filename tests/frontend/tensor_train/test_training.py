@@ -12,8 +12,6 @@ import pytest
 import torch
 from torch import nn
 
-from shiftbook.frontend.finetune import Recipe
-from shiftbook.frontend.processes import Processes
 from shiftbook.frontend.tensor_train.admm import Admm
 from shiftbook.frontend.tensor_train.chain import cores_of
 from shiftbook.frontend.tensor_train.cores import CoreTraining
@@ -21,6 +19,8 @@ from shiftbook.frontend.tensor_train.decompose import project
 from shiftbook.frontend.tensor_train.modes import modes_for
 from shiftbook.frontend.tensor_train.network import assemble, states_of, train_chains
 from shiftbook.frontend.tensor_train.plan import Plan
+from shiftbook.frontend.training.finetune import Recipe
+from shiftbook.frontend.training.processes import Processes
 from shiftbook.golden.errors import ShiftbookError
 
 ALONE = Processes(torch.device("cpu"))

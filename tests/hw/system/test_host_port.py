@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shiftbook.golden.isa.host_map import REGISTERS, Host
 from shiftbook.golden.spec import DEFAULT, Spec
-from shiftbook.hw.system.host_map import REGISTERS, Host
 from shiftbook.hw.system.host_port import COUNTERS
 from shiftbook.hw.system.sequencer import Fault, fingerprint
 from shiftbook.sim import bench

@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from shiftbook.golden.coding.placement import TableEntry
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.memory import TensorLayout
-from shiftbook.golden.passes import Pass, View, plan_layer
-from shiftbook.golden.placement import TableEntry
+from shiftbook.golden.isa.registers import ADDRESS_WIDTH
+from shiftbook.golden.mapping.memory import TensorLayout
+from shiftbook.golden.mapping.passes import Pass, View, plan_layer
+from shiftbook.golden.mapping.tiles import tap_of
+from shiftbook.golden.program import layer_program as program
+from shiftbook.golden.program.commands import Commands
+from shiftbook.golden.program.layer_program import Codebook, Place
 from shiftbook.golden.spec import Spec
-from shiftbook.golden.tiles import tap_of
-from shiftbook.hw.registers import ADDRESS_WIDTH
-from shiftbook.sim import bench, program
-from shiftbook.sim.commands import Commands
-from shiftbook.sim.program import Codebook, Place
+from shiftbook.sim import bench
 from tests.golden.layers import make_conv
 from tests.hw.small import ODD, ONE_PACE, SHIFT
 from tests.hw.system.benches.loader import LoaderBench

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shiftbook.golden.memory import TensorLayout
+from shiftbook.golden.mapping.memory import TensorLayout
 from shiftbook.golden.spec import PARTIAL_BYTES, Spec
 from shiftbook.sim import bench
 from tests.hw.small import ODD, ONE_PACE, PACES, SHIFT

@@ -7,8 +7,8 @@ from collections import deque
 import numpy as np
 import pytest
 
-from shiftbook.hw.fifo import Fifo
 from shiftbook.hw.system import supervisor
+from shiftbook.hw.system.fifo import Fifo
 from shiftbook.hw.system.groups import Groups
 from shiftbook.hw.system.interfaces import Response
 from shiftbook.hw.system.sequencer import Fault

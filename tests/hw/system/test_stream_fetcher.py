@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from shiftbook.golden.checksum import checksum
+from shiftbook.golden.isa.checksum import checksum
+from shiftbook.golden.isa.registers import Region, address
 from shiftbook.golden.spec import DATA_WIDTH, Spec
-from shiftbook.hw.registers import Region, address
 from shiftbook.hw.system.interfaces import stream_count
 from shiftbook.hw.system.stream_fetcher import FIELD_BITS, StreamField
 from shiftbook.sim import bench

@@ -3,9 +3,9 @@
 import numpy as np
 from amaranth.sim import Simulator
 
-from shiftbook.golden.bits import pack, words
-from shiftbook.golden.huffman import HuffmanCode
-from shiftbook.hw import registers
+from shiftbook.golden.coding.bits import pack, words
+from shiftbook.golden.coding.huffman import HuffmanCode
+from shiftbook.golden.isa import registers
 from shiftbook.synth.units.feed import CODES, HuffmanFeed
 from shiftbook.synth.units.focused import Focused
 

@@ -7,20 +7,20 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa import registers
+from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import Spec
-from shiftbook.hw import registers
-from shiftbook.hw.fifo import Fifo
-from shiftbook.hw.layouts import config_word, plane, tap_offset
-from shiftbook.hw.register_file import RegisterFile
-from shiftbook.hw.registers import Region
+from shiftbook.hw.engine.layouts import config_word, plane, tap_offset
+from shiftbook.hw.engine.register_file import RegisterFile
+from shiftbook.hw.engine.tile import Tile
 from shiftbook.hw.system.accelerator import SEGMENTS
+from shiftbook.hw.system.fifo import Fifo
 from shiftbook.hw.system.layer_registers import LayerRegisters
 from shiftbook.hw.system.load_planner import NEEDS, LoadPlanner
 from shiftbook.hw.system.load_writer import LoadWriter
 from shiftbook.hw.system.segments import segment
 from shiftbook.hw.system.sequencer import Command
 from shiftbook.hw.system.tile_control import TileControl
-from shiftbook.hw.tile import Tile
 from tests.hw.benches import delayed
 from tests.hw.system.benches.bus import Bus
 from tests.hw.system.benches.parts import into

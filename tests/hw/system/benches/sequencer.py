@@ -6,8 +6,8 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
+from shiftbook.golden.isa import registers
 from shiftbook.golden.spec import Spec
-from shiftbook.hw import registers
 from shiftbook.hw.system.interfaces import beat_address_width
 from shiftbook.hw.system.sequencer import WORD_WIDTH, Sequencer
 from tests.hw.system.benches.parts import COUNT, into, log, out

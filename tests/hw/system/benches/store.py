@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.spec import PARTIAL_BYTES, Spec
-from shiftbook.hw.drain import Drain
+from shiftbook.hw.engine.drain import Drain
 from shiftbook.hw.system.store import Store
 from tests.hw.benches import delayed
 from tests.hw.system.benches.parts import COUNT, into, log, out, unsteady, walk

@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.layouts import config_word
+from shiftbook.hw.engine.layouts import config_word
 from shiftbook.hw.system.interfaces import Reader, beat_address_width, stream_count
 from shiftbook.hw.system.stream_fetcher import FEW, StreamFetcher
 from tests.hw.system.benches.bus import Bus

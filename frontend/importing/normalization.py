@@ -1,0 +1,54 @@
+"""How pixels become a network's inputs: what its training did, or what is usual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shiftbook.frontend.importing.load import Source
+from shiftbook.golden.errors import ShiftbookError
+
+COLOUR_MEAN = (0.485, 0.456, 0.406)
+COLOUR_STD = (0.229, 0.224, 0.225)
+"""The normalization that networks for colour images are usually trained with; others get pixels in 0..1."""
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """``(pixel / 255 - mean) / std``, each [C]."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest value that any pixel can become."""
+        ends = [(level - m) / s for m, s in zip(self.mean, self.std, strict=True) for level in (0.0, 1.0)]
+        return min(ends), max(ends)
+
+
+def normalization_for(
+    found: Source, channels: int, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> Normalization:
+    """The user's normalization, else the zoo's, else the usual one.
+
+    Raises
+    ------
+    ShiftbookError
+        There is not one value a channel, or a deviation is not positive.
+    """
+    colour = channels == len(COLOUR_MEAN)
+    usual_mean = found.mean or (COLOUR_MEAN if colour else (0.0,) * channels)
+    usual_std = found.std or (COLOUR_STD if colour else (1.0,) * channels)
+    result = Normalization(
+        usual_mean if mean is None else tuple(mean), usual_std if std is None else tuple(std)
+    )
+    for name, values in (("mean", result.mean), ("std", result.std)):
+        if len(values) != channels or not np.isfinite(values).all():
+            raise ShiftbookError(
+                f"{name} must be {channels} finite numbers, one for each channel, not {list(values)}"
+            )
+    if min(result.std) <= 0:
+        raise ShiftbookError(f"std must be positive, not {list(result.std)}")
+    return result

@@ -1,0 +1,48 @@
+"""Which tensors must share scale and zero point, because a layer moves their integers as they are.
+
+Maximum pooling and subsampling hand on integers of their source, a concatenation those of all its sources.
+So tensors are tied over several layers too: two convolutions whose outputs are joined, one of them pooled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shiftbook.frontend.importing.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer, sources
+
+
+@dataclass(frozen=True)
+class Tie:
+    """Tensors of one scale and one zero point.
+
+    Members
+    -------
+    tensors : names of all, in the order in which they are made
+    computed : those whose values no other tensor of the tie has
+    """
+
+    tensors: tuple[str, ...]
+    computed: tuple[str, ...]
+
+
+def ties(graph: Graph) -> list[Tie]:
+    """Every tensor in one tie; most are alone in theirs."""
+    first_of = {INPUT: INPUT}
+    computed = {INPUT}
+    for layer in graph.layers:
+        first_of[layer.name] = layer.name
+        if _computes(layer):
+            computed.add(layer.name)
+            continue
+        joined = {first_of[source] for source in sources(layer)} | {layer.name}
+        first = next(name for name in first_of if name in joined)
+        first_of = {name: first if old in joined else old for name, old in first_of.items()}
+    members: dict[str, list[str]] = {}
+    for name, first in first_of.items():
+        members.setdefault(first, []).append(name)
+    return [Tie(tuple(names), tuple(n for n in names if n in computed)) for names in members.values()]
+
+
+def _computes(layer: Layer) -> bool:
+    """Whether a layer requantizes, so that its output can have a scale of its own."""
+    return isinstance(layer, ConvLayer) or (isinstance(layer, PoolLayer) and layer.kind == "average")

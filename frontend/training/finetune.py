@@ -1,0 +1,387 @@
+"""Prune a network and quantize more and more of its weights while training it."""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shiftbook.frontend.data.batches import (
+    Images,
+    Labels,
+    augment,
+    batch_count,
+    batch_size,
+    batches,
+    normalize,
+)
+from shiftbook.frontend.training.layer_state import (
+    States,
+    by_scheme,
+    follow,
+    kept_share,
+    prune_layers,
+    refresh,
+)
+from shiftbook.frontend.training.prune import Balance
+from shiftbook.frontend.training.schedule import BATCH, PEAK_RATE, Stage, stage_at
+from shiftbook.frontend.training.training_files import append_log, digest_of, load_state, save_state
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.progress import Progress
+
+Data = tuple[Images, Labels]
+"""Images uint8 [N, H, W, C] and labels int64 [N]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to fine-tune.
+
+    Parameters
+    ----------
+    rate, momentum, decay, batch
+        Stochastic gradient descent with Nesterov momentum; the rate follows half a cosine to 0.
+    prune_share
+        Share of all steps in which weights are pruned and may return; the others quantize.
+    prune_every
+        Steps between two decisions about the masks.
+    distill, temperature
+        Share of the loss that asks for the float network's own answers, and how much they are softened.
+    refresh_first
+        The grids are fitted anew when more weights become quantized, and then after this many steps,
+        after twice as many, and so on.
+    refit_every
+        Vectors get new codes in every step, and newly fitted codebooks after so many steps.
+    refit_share
+        All of this only during this share of the quantized steps. Then vectors keep their codes, and grids
+        and codebooks change by learning alone: a new fit undoes what was learned, and late in training the
+        rate is too low to learn it again.
+    noise
+        While codes change, the share of vectors that each step quantizes (Quant-Noise, arXiv 2004.07320).
+    balance
+        Prune so that each weight slot of an engine has equally much to do (see
+        `frontend.training.prune.balance_slots`); None does not care.
+    flip
+        Mirror images at random; None mirrors colour images only (digits and letters have a side).
+    bfloat16
+        Compute activations in bfloat16; None does so where the processor multiplies it natively.
+    """
+
+    rate: float = PEAK_RATE
+    momentum: float = 0.9
+    decay: float = 1e-4
+    batch: int = BATCH
+    prune_share: float = 0.4
+    prune_every: int = 32
+    distill: float = 0.5
+    temperature: float = 4.0
+    refresh_first: int = 64
+    refit_every: int = 64
+    refit_share: float = 0.6
+    noise: float = 1.0
+    balance: Balance | None = None
+    flip: bool | None = None
+    bfloat16: bool | None = None
+
+    def mirrors(self, images: Images) -> bool:
+        """Tell whether to mirror these images at random."""
+        return images.shape[3] == 3 if self.flip is None else self.flip
+
+
+class Diverged(ShiftbookError):
+    """The loss is no longer finite; more epochs cannot help."""
+
+
+class FineTuning:
+    """One run of pruning and incremental quantization; the arguments are those of `quantize_weights`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        states: States,
+        data: Data,
+        mean: Sequence[float],
+        std: Sequence[float],
+        density: float,
+        epochs: int,
+        seed: int,
+        recipe: Recipe,
+        teacher: nn.Module | None = None,
+    ) -> None:
+        self.model, self.states, self.data = model, states, data
+        self.mean, self.std = mean, std
+        self.density, self.epochs, self.seed, self.recipe = density, epochs, seed, recipe
+        self.teacher = copy.deepcopy(teacher or model).eval() if recipe.distill else None
+        self.flip = recipe.mirrors(data[0])
+        self.bfloat16 = has_fast_bfloat16() if recipe.bfloat16 is None else recipe.bfloat16
+        self.steps_per_epoch = batch_count(len(data[0]), recipe.batch)
+        self.digest = digest_of(model, data)
+        self.epoch = 0
+        self.quantized = 0.0
+        self.next_refresh = 0
+        self.refresh_interval = recipe.refresh_first
+        self.optimizer = self._optimizer()
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        decayed = [p for p in self.model.parameters() if p.requires_grad and p.dim() > 1]
+        others = [p for p in self.model.parameters() if p.requires_grad and p.dim() <= 1]
+        alphas = [state.alpha for state in self.states.values()]
+        groups = [
+            {"params": decayed, "weight_decay": self.recipe.decay, "peak": self.recipe.rate},
+            {"params": others, "weight_decay": 0.0, "peak": self.recipe.rate},
+            # A layer's scale sums the gradients of all its weights.
+            {"params": alphas, "weight_decay": 0.0, "peak": 0.1 * self.recipe.rate},
+        ]
+        groups = [group for group in groups if group["params"]]
+        return torch.optim.SGD(groups, lr=self.recipe.rate, momentum=self.recipe.momentum, nesterov=True)
+
+    def go(
+        self,
+        progress: Progress,
+        state: Path | None,
+        log: Path | None,
+        validation: Data | None,
+    ) -> None:
+        """Run all epochs that are left; those that ``state`` holds are done."""
+        if state is not None and os.path.exists(state):
+            self.restore(state)
+        elif state is not None:
+            self.save(state)  # A place that cannot be written shows before the work, not after it.
+        while self.epoch < self.epochs:
+            try:
+                record = self.run_epoch(progress)
+            except Diverged:
+                if state is not None:
+                    state.unlink(missing_ok=True)
+                raise
+            if validation is not None:
+                record["validation_accuracy"] = self.accuracy(validation)
+            if log is not None:
+                append_log(log, record)
+            if state is not None:
+                self.save(state)
+        if self.quantized < 1:  # there were too few steps for every part of the schedule
+            last = stage_at(1.0, self.density, self.recipe.prune_share)
+            self.prepare(last, self.steps_per_epoch * self.epochs)
+            self.encode(last, self.steps_per_epoch * self.epochs)
+
+    def run_epoch(self, progress: Progress) -> dict[str, Any]:
+        """Train for one epoch and return its log record."""
+        began = time.monotonic()
+        random = np.random.default_rng([self.seed, 0, self.epoch])
+        total = self.steps_per_epoch * self.epochs
+        loss_sum, hits, stage = 0.0, 0, None
+        self.model.train()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed * 1_000_003 + self.epoch)
+            for index, (images, labels) in enumerate(batches(*self.data, self.recipe.batch, random)):
+                step = self.epoch * self.steps_per_epoch + index
+                stage = stage_at(step / total, self.density, self.recipe.prune_share)
+                self.prepare(stage, step)
+                self.encode(stage, step)
+                images = augment(images, self.mean, self.flip, random)
+                loss, right = self.train_step(images, labels, stage.rate)
+                if not np.isfinite(loss):
+                    raise self.diverged(f"the loss is {loss} in epoch {self.epoch + 1}, step {index + 1}")
+                loss_sum, hits = loss_sum + loss, hits + right
+                what = f"epoch {self.epoch + 1}/{self.epochs}, loss {loss_sum / (index + 1):.3f}"
+                progress(what, step + 1, total)
+        assert stage is not None
+        if not all(bool(value.isfinite().all()) for value in self.model.state_dict().values()):
+            raise self.diverged(f"weights are not finite after epoch {self.epoch + 1}")
+        self.epoch += 1
+        return {
+            "epoch": self.epoch,
+            "loss": loss_sum / self.steps_per_epoch,
+            "accuracy": hits / (self.steps_per_epoch * min(self.recipe.batch, len(self.data[0]))),
+            "density": kept_share(self.states),
+            "quantized": self.quantized,
+            "rate": stage.rate * self.recipe.rate,
+            "seconds": round(time.monotonic() - began, 1),
+        }
+
+    def diverged(self, what: str) -> Diverged:
+        """Return the error that says ``what`` went wrong and what would help."""
+        return Diverged(f"training diverged: {what}; use a learning rate below {self.recipe.rate}")
+
+    def prepare(self, stage: Stage, step: int) -> None:
+        """Bring masks, chosen weights and grids to where ``stage`` wants them before ``step``."""
+        if stage.pruning:
+            if step % self.recipe.prune_every == 0:
+                prune_layers(self.states, stage.density, self.recipe.balance)
+            return
+        if self.quantized == 0.0 and self.density < 1:
+            # From here on the masks are fixed: meet the density exactly.
+            prune_layers(self.states, self.density, self.recipe.balance)
+        if stage.quantized > self.quantized:
+            self.quantized = stage.quantized
+            for state in self.states.values():
+                state.choose(stage.quantized)
+            self.refresh_interval = self.recipe.refresh_first
+        elif step < self.next_refresh or stage.settled >= self.recipe.refit_share:
+            return
+        refresh((state for state in self.states.values() if state.scheme.incremental), self.seed)
+        self.next_refresh = step + self.refresh_interval
+        self.refresh_interval *= 2
+
+    def encode(self, stage: Stage, step: int) -> None:
+        """Bring the codes of vectors to where ``stage`` wants them before ``step``."""
+        vectors = [state for state in self.states.values() if not state.scheme.incremental]
+        if not vectors or stage.pruning:
+            return
+        settled = stage.settled >= self.recipe.refit_share
+        unfit = any(state.quantizer is None for state in vectors)
+        if unfit or (not settled and step % self.recipe.refit_every == 0):
+            refresh(vectors, self.seed)
+            self._learn_codebooks()
+        elif not settled:
+            follow(vectors, self.seed)
+        if self.recipe.noise < 1:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+            for state in vectors:
+                state.draw(1.0 if settled else self.recipe.noise, generator)
+
+    def _learn_codebooks(self) -> None:
+        """Give the optimizer what it does not know of yet."""
+        known = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
+        found = [p for s in self.states.values() if s.quantizer is not None for p in s.quantizer.parameters()]
+        new = {id(p): p for p in found if id(p) not in known}
+        if new:
+            group = {"params": list(new.values()), "weight_decay": 0.0, "peak": self.recipe.rate}
+            self.optimizer.add_param_group(group)
+
+    def effective(self) -> dict[str, Tensor]:
+        """Return the weights in force by parameter name."""
+        return {f"{name}.weight": state.effective() for name, state in self.states.items()}
+
+    def train_step(self, images: Images, labels: Labels, rate: float) -> tuple[float, int]:
+        """Take one optimizer step; return the loss and the number of right answers."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["peak"]
+        inputs, target = normalize(images, self.mean, self.std), torch.from_numpy(labels)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            answer = torch.func.functional_call(self.model, self.effective(), (inputs,))
+            with torch.no_grad():
+                wanted = None if self.teacher is None else self.teacher(inputs)
+        answer = answer.float()
+        loss = lesson_loss(answer, target, wanted, self.recipe)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return float(loss.detach()), int((answer.detach().argmax(1) == target).sum())
+
+    def accuracy(self, data: Data) -> float:
+        """Return the accuracy with the weights now in force."""
+        with torch.no_grad():
+            weights = self.effective()
+
+        def call(inputs: Tensor) -> Tensor:
+            return torch.func.functional_call(self.model, weights, (inputs,))
+
+        return share_right(self.model, call, data, self.mean, self.std, self.bfloat16)
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same for a state to be this run's."""
+        scheme = {name: f"{s.scheme.name}, {s.scheme.describe()}" for name, s in self.states.items()}
+        return {
+            "schemes": scheme,
+            "density": self.density,
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "data": self.digest,
+            "recipe": asdict(self.recipe),
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the state to ``path``, atomically."""
+        state = {
+            "identity": self._identity(),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "run": (self.epoch, self.quantized, self.next_refresh, self.refresh_interval),
+            "layers": {
+                name: (s.mask, s.chosen, s.alpha.detach(), s.fitted_on, s.fits, s.saved())
+                for name, s in self.states.items()
+            },
+        }
+        save_state(path, state)
+
+    def restore(self, path: Path) -> None:
+        """Go on from the state in ``path``."""
+        saved = load_state(path, self._identity())
+        self.model.load_state_dict(saved["model"])
+        self.epoch, self.quantized, self.next_refresh, self.refresh_interval = saved["run"]
+        for name, state in self.states.items():
+            state.mask, state.chosen, alpha, state.fitted_on, state.fits, _ = saved["layers"][name]
+            with torch.no_grad():
+                state.alpha.copy_(alpha)
+        names = {id(state): name for name, state in self.states.items()}
+        for scheme, members in by_scheme(self.states.values()):
+            parts = [s.part(self.seed, s.fitted_on) for s in members if s.fitted_on is not None]
+            if parts:
+                tensors = [saved["layers"][names[id(state)]][5] for state in members]
+                for state, quantizer in zip(members, scheme.restore(parts, tensors), strict=True):
+                    state.quantizer = quantizer
+        self._learn_codebooks()
+        self.optimizer.load_state_dict(saved["optimizer"])
+
+
+def lesson_loss(answer: Tensor, target: Tensor, wanted: Tensor | None, recipe: Recipe) -> Tensor:
+    """The loss of scores [N, classes] for labels [N] and, where given, for the float network's scores."""
+    loss = functional.cross_entropy(answer, target)
+    if wanted is None:
+        return loss
+    heat, share = recipe.temperature, recipe.distill
+    apart = functional.kl_div(
+        functional.log_softmax(answer / heat, 1),
+        functional.log_softmax(wanted.float() / heat, 1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return (1 - share) * loss + share * heat**2 * apart
+
+
+def has_fast_bfloat16() -> bool:
+    """Tell whether this processor has tile multiplication (AMX), which makes bfloat16 pay."""
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+
+
+def predictions(
+    model: nn.Module,
+    call: Callable[[Tensor], Tensor],
+    images: Images,
+    mean: Sequence[float],
+    std: Sequence[float],
+    bfloat16: bool,
+) -> Labels:
+    """Return int64 [N] the class whose score ``call(inputs)`` gives as the largest; ``model`` evaluates."""
+    batch = batch_size(images.shape[1], images.shape[2], 256)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        parts = (images[start : start + batch] for start in range(0, len(images), batch))
+        found = [call(normalize(part, mean, std)).argmax(1).numpy() for part in parts]
+    model.train(was_training)
+    return np.concatenate(found)
+
+
+def share_right(
+    model: nn.Module,
+    call: Callable[[Tensor], Tensor],
+    data: Data,
+    mean: Sequence[float],
+    std: Sequence[float],
+    bfloat16: bool,
+) -> float:
+    """Return the share of images whose label is the largest of ``call(inputs)``; ``model`` evaluates."""
+    images, labels = data
+    return float((predictions(model, call, images, mean, std, bfloat16) == labels).mean())

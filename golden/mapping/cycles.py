@@ -1,0 +1,180 @@
+"""What a pass costs: rows and busy cycles exactly, and all cycles by a model of the bus.
+
+A slot issues a codebook row a cycle. All slots wait for the slowest at the end of each output channel,
+and no channel takes fewer cycles than the requantizers need to drain the one before. These counts are
+exact: they are those of the engine's own counters where it never waits for a stream or for room.
+
+How long it waits depends on the bus. The model takes a memory that answers ``latency`` cycles after it
+was asked and then gives a beat a cycle. It follows the layer's course: tables and the first input, tiles
+one after another, each no shorter than its beats take on the bus, the last outputs. docs/accelerator.md
+says how far it is from the RTL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shiftbook.golden.coding import items, streams
+from shiftbook.golden.coding.items import Items
+from shiftbook.golden.coding.terms import codeword_work
+from shiftbook.golden.mapping.passes import Pass
+from shiftbook.golden.mapping.tiles import owned_lanes
+from shiftbook.golden.spec import PARTIAL_BYTES, Spec
+
+Ints = NDArray[np.int64]
+
+LATENCY = 100
+"""Of the memory, in cycles, where nothing else is said."""
+
+START_STEPS = 12
+"""Cycles from the command that loads the input to its first request, and from its last beat to the tile."""
+
+TILE_STEPS = 3
+"""Cycles from a tile's last busy one to the first of the next."""
+
+DRAIN_STEPS = 8
+"""Cycles of the pipeline behind the last row of a layer."""
+
+PARAMETER_BITS = 64
+"""Of the word that holds the parameters of an output channel."""
+
+SEND_SHARE = 1.3
+"""Cycles that the store takes for a beat: a burst of a few beats takes some cycles to begin."""
+
+
+@dataclass(frozen=True, eq=False)
+class PassCycles:
+    """What one pass costs on the accelerator.
+
+    Attributes
+    ----------
+    durations
+        [O] cycles of each output channel in one tile, without waiting.
+    tile_busy
+        Busy cycles of one tile, without waiting.
+    tile_rows
+        Codebook rows issued on all slots in one tile.
+    tiles
+        Tiles of the pass.
+    owned
+        Output pixels: lanes that own one, summed over tiles.
+    cycles
+        Of the whole pass with its bus traffic, by the model.
+    read_beats, write_beats
+        Of tensors and streams, without the program.
+    """
+
+    durations: Ints
+    tile_busy: int
+    tile_rows: int
+    tiles: int
+    owned: int
+    cycles: int
+    read_beats: int
+    write_beats: int
+
+    @property
+    def busy(self) -> int:
+        """Busy cycles of the pass, without waiting."""
+        return self.tile_busy * self.tiles
+
+    @property
+    def rows(self) -> int:
+        """Codebook rows issued in the pass."""
+        return self.tile_rows * self.tiles
+
+    @property
+    def useful(self) -> int:
+        """Rows that reached a lane with a pixel, summed over lanes."""
+        return self.tile_rows * self.owned
+
+
+def utilization(useful: int, cycles: int, spec: Spec) -> float:
+    """Rows that reached a lane with a pixel, of those that all lanes could have taken."""
+    return useful / (cycles * spec.lanes * spec.slots) if cycles else 0.0
+
+
+def slot_cycles(step: Pass, slot_items: tuple[Items, ...], spec: Spec) -> tuple[Ints, int]:
+    """[O, W] cycles in which each slot issues an item, by output channel; and all rows issued.
+
+    An escape takes one cycle, a code as many as its codeword has rows; in a maximum that is two. An item
+    belongs to the output channel of its target; escapes beyond the last one are never reached.
+    """
+    weights = step.weights
+    outputs = len(weights.integers)
+    if spec.feed == "dense":
+        each = np.full((outputs, spec.slots), step.placement.positions, np.int64)
+        return each, int(each.sum())
+    rows_of_code = np.full((1, 1), 2) if step.maximum else codeword_work(weights.codewords, spec)
+    books = np.arange(len(rows_of_code))
+    span = items.walk_of(weights, step.placement).span
+    result = np.zeros((outputs, spec.slots), np.int64)
+    rows = 0
+    for slot, item in enumerate(slot_items):
+        cost = np.where(item.is_escape, 1, rows_of_code[books, item.code].sum(axis=1))
+        channel = item.target // span
+        reached = channel < outputs
+        result[:, slot] = np.bincount(channel[reached], cost[reached], outputs)
+        rows += int(cost[~item.is_escape].sum())
+    return result, rows
+
+
+def channel_durations(each: Ints, spec: Spec, *, rounds: int = 1) -> Ints:
+    """[O] cycles of each output channel from the slots' cycles [O, W] and the rounds of a drain."""
+    return np.maximum(each.max(axis=1), rounds * spec.drain_cycles)
+
+
+def busy_cycles(durations: Ints, spec: Spec) -> int:
+    """Busy cycles of a tile whose output channels take these; the last one is committed in one more."""
+    return spec.start_cycles + int(durations.sum()) + 1
+
+
+def pass_cycles(
+    step: Pass, spec: Spec, *, latency: int = LATENCY, words: tuple[int, int] = (0, 0)
+) -> PassCycles:
+    """The cost of a pass.
+
+    Parameters
+    ----------
+    latency
+        Of the memory.
+    words
+        Words of the program before the input is loaded, and after that.
+    """
+    slot_items = () if spec.feed == "dense" else items.items_of(step.weights, spec.slots, spec)
+    each, rows = slot_cycles(step, slot_items, spec)
+    bytes_in, bytes_out = (PARTIAL_BYTES if partial else 1 for partial in (step.partial_in, step.partial_out))
+    durations = channel_durations(each, spec, rounds=bytes_out)
+    layout = step.layout
+    tiles = layout.tiles[0] * layout.tiles[1]
+    tile_busy = busy_cycles(durations, spec)
+    column = layout.row_beats * layout.stride * step.source.channels  # beats of a column with all its halo
+    loads = column * layout.tiles[0] * layout.columns
+    fetched, repeated = _stream_beats(step, slot_items, spec)
+    residual = bytes_in * spec.block_beats * len(durations) * tiles if step.residual is not None else 0
+    reads = loads + fetched + repeated * tiles + residual
+    writes = bytes_out * spec.block_beats * len(durations) * tiles
+    first = latency + START_STEPS + column * (1 + layout.left * (not layout.wrap) + layout.right)
+    per_tile = max(tile_busy + TILE_STEPS, -(-reads // tiles))
+    group = min(spec.group_channels, len(durations)) * spec.block_beats
+    tail = DRAIN_STEPS + spec.drain_cycles + round(SEND_SHARE * group) + latency
+    cycles = words[0] + max(first, words[1] + latency) + per_tile * tiles + tail
+    owned = sum(owned_lanes(layout, tile, spec) for tile in np.ndindex(layout.tiles))
+    return PassCycles(durations, tile_busy, rows, tiles, owned, cycles, reads, writes)
+
+
+def _stream_beats(step: Pass, slot_items: tuple[Items, ...], spec: Spec) -> tuple[int, int]:
+    """Beats of streams that are fetched once, and of those that every tile fetches."""
+    beat = 8 * spec.bus_bytes
+    bits = [PARAMETER_BITS * len(step.conv.weights.integers)]
+    if spec.feed == "dense":
+        bits += [8 * step.placement.positions * len(step.weights.integers)] * spec.slots
+    else:
+        sizes = streams.stream_bits(step.weights, slot_items, spec)
+        bits += [(size // spec.word_width + 2) * spec.word_width for size in sizes]
+    beats = [-(-size // beat) for size in bits]
+    once = sum(size for size in beats if size <= spec.buffer_beats)
+    return once, sum(beats) - once

@@ -1,0 +1,156 @@
+"""What the accelerator can run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from shiftbook.golden.coding import items
+from shiftbook.golden.coding.placement import Placement
+from shiftbook.golden.coding.select import code_weights
+from shiftbook.golden.coding.terms import codeword_work
+from shiftbook.golden.coding.vectors import Walk
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.mapping.passes import Pass, plan, plan_layer
+from shiftbook.golden.model.integer import prove_accumulator
+from shiftbook.golden.model.network import Conv, Network, Weights
+from shiftbook.golden.model.validate import Shape, validate
+from shiftbook.golden.spec import LEAST_SHIFT, Spec
+
+MAX_CODE_ROWS = 32
+"""Rows of one code: its number of rows, less one, is a field of five bits."""
+
+
+def check_runnable(network: Network, spec: Spec) -> None:
+    """Check that the accelerator can run every layer.
+
+    Raises
+    ------
+    ShiftbookError
+        Names the first layer that it cannot run, and why.
+    """
+    validate(network)
+    if network.slots != spec.slots:
+        raise ShiftbookError(
+            f"the network is coded for {network.slots} slots and the spec has {spec.slots}: "
+            "compress it for these, or pass it through golden.support.recode"
+        )
+    for step in plan(network, spec).passes:
+        check_pass(step, spec)
+
+
+def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
+    """Raise a ShiftbookError unless the accelerator can run this layer on an input of shape ``source``."""
+    for step in plan_layer(conv, source, spec):
+        check_pass(step, spec)
+
+
+def check_pass(step: Pass, spec: Spec) -> None:
+    """Raise a ShiftbookError unless the accelerator can run this pass."""
+    try:
+        if spec.feed == "coded":
+            _check_codebook(step.weights, step.placement, spec)
+        elif step.weights.vectors is not None:
+            raise ShiftbookError("it has vectors, which a dense feed cannot read: take a coded preset")
+    except ShiftbookError as error:
+        raise ShiftbookError(f"layer {step.node}: {error}") from None
+    _check_widths(step.conv, spec)
+    if not step.maximum:
+        prove_accumulator(step.whole, spec)
+
+
+def _check_codebook(weights: Weights, placement: Placement, spec: Spec) -> None:
+    books, entries, dim = weights.codewords.shape
+    if entries > spec.code_symbols:
+        raise ShiftbookError(
+            f"its codebook has {entries} entries and the spec has room for {spec.code_symbols}"
+        )
+    if books > spec.codebooks or dim > spec.vector_size:
+        raise ShiftbookError(
+            f"it has {books} codebooks for vectors of {dim} weights and the spec has room for "
+            f"{spec.codebooks} and {spec.vector_size}"
+        )
+    rows = codeword_work(weights.codewords, spec)
+    if rows.max() > MAX_CODE_ROWS:
+        raise ShiftbookError(
+            f"a codeword takes {rows.max()} rows, more than {MAX_CODE_ROWS}: take codewords of fewer weights "
+            "or terms"
+        )
+    if rows.sum() > spec.codebook_rows:
+        raise ShiftbookError(
+            f"its codebook takes {rows.sum()} rows and the spec has {spec.codebook_rows}: raise codebook_rows"
+        )
+    _check_walk(items.walk_of(weights, placement), placement, spec)
+    needs_zero = weights.vectors is None and weights.gapless and bool((placement.source < 0).any())
+    if needs_zero and 0 not in weights.codebook:
+        raise ShiftbookError("a layer without gaps needs 0 in its codebook for positions that do not exist")
+
+
+def _check_walk(way: Walk, placement: Placement, spec: Spec) -> None:
+    """Positions, and tap table entries for those beyond the last weight."""
+    beyond = way.span + spec.gap_symbols + int(way.positions.max())
+    if beyond > 1 << spec.position_width:
+        raise ShiftbookError(
+            f"positions up to {beyond} do not fit the spec's position_width of {spec.position_width} bits"
+        )
+    entries = items.table_entries(way, placement)
+    if entries > spec.table_entries:
+        raise ShiftbookError(
+            f"its vectors reach {entries} tap table entries and the spec has {spec.table_entries}: "
+            "raise table_entries"
+        )
+
+
+def _check_widths(conv: Conv, spec: Spec) -> None:
+    parameters = conv.requantize
+    missing = np.maximum(
+        LEAST_SHIFT - np.asarray(parameters.shift), 0
+    )  # a smaller shift needs a larger multiplier
+    half = 1 << spec.accumulator_width - 1
+    channels = 1 << spec.channel_counter_width
+    for what, values, low, high, width in (
+        ("output channels", len(conv.weights.integers), 1, channels - 1, "channel_counter_width"),
+        ("bias", parameters.bias, -half, half - 1, "accumulator_width"),
+        (
+            "multiplier",
+            parameters.multiplier << missing,
+            0,
+            (1 << spec.multiplier_width) - 1,
+            "multiplier_width",
+        ),
+        ("shift", parameters.shift, 0, spec.largest_shift, "shift_width"),
+    ):
+        array = np.asarray(values)
+        if array.min() < low or array.max() > high:
+            bad = int(array.min() if array.min() < low else array.max())
+            raise ShiftbookError(
+                f"layer {conv.name}: {what} must be in {low}..{high}, not {bad}, with the spec's {width}"
+            )
+
+
+def recode(network: Network, spec: Spec, seed: int = 0) -> Network:
+    """The same integers coded for the slots of another spec, as if they had been compressed for it.
+
+    Raises
+    ------
+    ShiftbookError
+        Names the first layer that cannot be coded for this spec.
+    """
+    nodes = [_recode(node, spec, seed) if isinstance(node, Conv) else node for node in network.nodes]
+    return replace(network, nodes=tuple(nodes), slots=spec.slots)
+
+
+def _recode(conv: Conv, spec: Spec, seed: int) -> Conv:
+    if conv.weights.vectors is not None:
+        slots = conv.weights.vectors.codes.shape[1]
+        if slots != spec.slots:
+            raise ShiftbookError(
+                f"layer {conv.name}: its vectors are cut for {slots} slots and cannot be coded for "
+                f"{spec.slots}: compress the network for these"
+            )
+        return conv
+    try:
+        return replace(conv, weights=code_weights(conv.weights.integers, conv.weights.scheme, spec, seed))
+    except ShiftbookError as error:
+        raise ShiftbookError(f"layer {conv.name}: {error}") from None

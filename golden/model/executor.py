@@ -1,0 +1,105 @@
+"""Runs a whole network on the integer layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.limits import limits
+from shiftbook.golden.model import integer
+from shiftbook.golden.model.network import Concat, Conv, Network, Node, Pool, sources_of, zero_points
+from shiftbook.golden.model.validate import shapes, validate
+
+Activations = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run yields: the last tensor, flattened, and on request every tensor.
+
+    ``outputs`` is uint8 [N, classes]; ``tensors`` maps the names of the input and of every node to uint8
+    [N, h, w, c].
+    """
+
+    outputs: Activations
+    tensors: dict[str, Activations] = field(default_factory=dict)
+
+
+def run(
+    network: Network,
+    images: Activations,
+    *,
+    batch: int = 32,
+    keep: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Result:
+    """Run raw uint8 images [N, H, W, C] through a network.
+
+    Parameters
+    ----------
+    batch
+        Images that go through the network together at most; fewer where their tensors are large.
+    keep
+        Also return every tensor.
+    progress
+        Called after each batch with the number of its images.
+
+    Raises
+    ------
+    ShiftbookError
+        The network is inconsistent, or the images do not have its input's shape.
+    """
+    validate(network)
+    if images.dtype != np.uint8 or images.shape[1:] != network.input.shape:
+        raise ShiftbookError(
+            f"images must be uint8 {('N', *network.input.shape)}, not {images.dtype} {images.shape}".replace(
+                "'", ""
+            )
+        )
+    if not len(images):
+        raise ShiftbookError("there are no images to run")
+    batch = max(1, min(batch, limits().tensors // sum(map(prod, shapes(network).values()))))
+    names = [network.input.name, *(node.name for node in network.nodes)]
+    wanted = names if keep else names[-1:]
+    parts: dict[str, list[Activations]] = {name: [] for name in wanted}
+    for first in range(0, len(images), batch):
+        tensors = _forward(network, images[first : first + batch], keep)
+        for name in wanted:
+            parts[name].append(tensors[name])
+        if progress is not None:
+            progress(len(tensors[names[-1]]))
+    whole = {name: np.concatenate(part) for name, part in parts.items()}
+    return Result(whole[names[-1]].reshape(len(images), -1), whole if keep else {})
+
+
+def run_node(node: Node, tensors: dict[str, Activations], zero: dict[str, int]) -> Activations:
+    """One node on the tensors [N, h, w, c] that it needs, with the zero points of all tensors."""
+    if isinstance(node, Concat):
+        return np.concatenate([tensors[source] for source in node.sources], axis=3)
+    source = tensors[node.source]
+    if isinstance(node, Conv):
+        if node.residual is None:
+            return integer.convolve(source, node, zero[node.source])
+        return integer.convolve(source, node, zero[node.source], tensors[node.residual], zero[node.residual])
+    if isinstance(node, Pool):
+        return integer.pool(source, node, zero[node.source])
+    return integer.subsample(source, node, zero[node.source])
+
+
+def _forward(network: Network, images: Activations, keep: bool) -> dict[str, Activations]:
+    zero = zero_points(network)
+    last_use: dict[str, int] = {}
+    for index, node in enumerate(network.nodes):
+        last_use.update(dict.fromkeys(sources_of(node), index))
+    tensors = {network.input.name: integer.requantize(images, network.input.requantize)}
+    for index, node in enumerate(network.nodes):
+        tensors[node.name] = run_node(node, tensors, zero)
+        if not keep:
+            for name in [name for name in tensors if last_use.get(name, len(network.nodes)) <= index]:
+                del tensors[name]
+    return tensors

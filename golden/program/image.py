@@ -1,0 +1,148 @@
+"""The memory image of a network: header, streams, tensors, and the program at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shiftbook.golden.coding.streams import LayerStreams
+from shiftbook.golden.isa.checksum import checksum
+from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, pass_cycles
+from shiftbook.golden.mapping.memory import TensorLayout
+from shiftbook.golden.mapping.passes import PIXELS, Plan, plan
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.program.commands import Commands
+from shiftbook.golden.program.layer_program import Codebook, Place, code, configure, stream_data, write_stream
+from shiftbook.golden.spec import Spec
+from shiftbook.hw.system.sequencer import MAGIC, Command, fingerprint, header_words
+
+Bytes = NDArray[np.uint8]
+
+ALIGNMENT = 4096
+"""Of the image, of the first tensor and of the program, in bytes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """What the host puts into memory, and what it finds where.
+
+    Attributes
+    ----------
+    spec
+        The accelerator's.
+    plan
+        What the program does; one layer of the accelerator is one pass.
+    constants
+        uint8: header and streams, from the beginning of the image.
+    program
+        uint8: the commands, from ``program_offset``.
+    program_offset
+        In bytes, from the beginning of the image.
+    places
+        Of each tensor in memory.
+    words
+        For each pass, the words of the program before its input begins to be loaded, and after that.
+    """
+
+    spec: Spec
+    plan: Plan
+    constants: Bytes
+    program: Bytes
+    program_offset: int
+    places: dict[str, Place]
+    words: tuple[tuple[int, int], ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes from the beginning of the image to the end of the program."""
+        return self.program_offset + len(self.program)
+
+    @property
+    def input(self) -> str:
+        """Name of the tensor that takes the raw pixels."""
+        return next(name for name in self.places if name.endswith(PIXELS))
+
+    def offset(self, tensor: str) -> int:
+        """Bytes from the beginning of the image to a tensor."""
+        return self.places[tensor].address * self.spec.bus_bytes
+
+    def costs(self, latency: int = LATENCY) -> list[PassCycles]:
+        """What each pass costs by the cycle model, its part of the program included."""
+        steps = zip(self.plan.passes, self.words, strict=True)
+        return [pass_cycles(step, self.spec, latency=latency, words=words) for step, words in steps]
+
+    def contents(self) -> Bytes:
+        """The whole image, tensors as zeros."""
+        whole = np.zeros(self.size, np.uint8)
+        whole[: len(self.constants)] = self.constants
+        whole[self.program_offset :] = self.program
+        return whole
+
+
+def build(network: Network, spec: Spec) -> Image:
+    """Build the image of a network; every tensor has a place of its own.
+
+    Raises
+    ------
+    ShiftbookError
+        Names the first layer that the accelerator cannot run, and why.
+    """
+    steps = plan(network, spec)
+    beat = spec.bus_bytes
+    header_size = 4 * header_words(spec)
+    # The streams come first, because their sizes do not depend on where anything is.
+    places = {name: Place(0, TensorLayout(*shape, spec)) for name, shape in steps.tensors.items()}
+    coded = [code(step, spec) for step in steps.passes]
+    found = [
+        [_padded(stream, beat) for stream in stream_data(step, codes, spec)]
+        for step, codes in zip(steps.passes, coded, strict=True)
+    ]
+    contents = [[stream.tobytes() for stream in streams] for streams in found]
+    unique = dict.fromkeys(content for each in contents for content in each)  # copies share weights
+    sizes = np.cumsum([header_size, *map(len, unique)])
+    starts = dict(zip(unique, (sizes // beat).tolist(), strict=False))
+    addresses = [[starts[content] for content in each] for each in contents]
+    at = _aligned(int(sizes[-1]))
+    for name, place in places.items():
+        places[name] = Place(at // beat, place.layout)
+        at = _aligned(at + place.layout.size, beat * spec.burst_beats)
+    program_offset = _aligned(at)
+    words, counts = _program(steps, coded, places, found, addresses, spec)
+    program = _padded(words.view(np.uint8), beat)
+    header = np.zeros(header_words(spec), np.uint32)
+    header[:4] = MAGIC, fingerprint(spec), len(program) // beat, program_offset // beat
+    header[-1] = checksum(header[:-1])
+    constants = np.frombuffer(b"".join([header.tobytes(), *unique]), np.uint8)
+    return Image(spec, steps, constants, program, program_offset, places, tuple(counts))
+
+
+def _program(
+    steps: Plan,
+    coded: list[LayerStreams | None],
+    places: dict[str, Place],
+    found: list[list[Bytes]],
+    addresses: list[list[int]],
+    spec: Spec,
+) -> tuple[NDArray[np.uint32], list[tuple[int, int]]]:
+    """The words, and how many there are for each pass before and after its input begins to be loaded."""
+    commands, codebook = Commands(), Codebook(spec)
+    counts = []
+    for step, codes, streams, at in zip(steps.passes, coded, found, addresses, strict=True):
+        configure(commands, step, codes, places, codebook, spec)
+        for number, (stream, address) in enumerate(zip(streams, at, strict=True)):
+            write_stream(commands, number, address, stream, checksum(stream.view("<u4")), spec)
+        commands.command(Command.RUN)
+        counts.append(commands.counts())
+    commands.command(Command.END)
+    return commands.words(), counts
+
+
+def _padded(data: Bytes, size: int) -> Bytes:
+    """With zeros up to a multiple of ``size``."""
+    return np.concatenate([data, np.zeros(-len(data) % size, np.uint8)])
+
+
+def _aligned(value: int, alignment: int = ALIGNMENT) -> int:
+    return -(-value // alignment) * alignment

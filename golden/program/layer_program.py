@@ -1,0 +1,350 @@
+"""What the accelerator is told about a pass: the engine's tables and registers, and where tensors lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shiftbook.golden.coding import items, streams
+from shiftbook.golden.coding.bits import Stream
+from shiftbook.golden.coding.huffman import HuffmanCode
+from shiftbook.golden.coding.streams import LayerStreams
+from shiftbook.golden.coding.terms import Row, Term, codeword_rows, row_bits, row_width
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.isa import registers
+from shiftbook.golden.isa.registers import DATA_WIDTH, Region, Register
+from shiftbook.golden.mapping.memory import TensorLayout
+from shiftbook.golden.mapping.passes import Pass
+from shiftbook.golden.mapping.tiles import Tap, tap_table
+from shiftbook.golden.model.network import Requantize
+from shiftbook.golden.program.commands import Commands
+from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, Spec
+from shiftbook.hw.system.layer_registers import LayerRegister, layer_fields
+from shiftbook.hw.system.load_writer import owner_width
+from shiftbook.hw.system.sequencer import Command
+from shiftbook.hw.system.stream_fetcher import FIELD_BITS, StreamField
+
+Words = NDArray[np.uint32]
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tensor lies: beats from the beginning of the image to its first one."""
+
+    address: int
+    layout: TensorLayout
+
+
+class Codebook:
+    """The rows of codewords in the engine's codebook memory, which stay there for later layers.
+
+    Parameters
+    ----------
+    spec
+        Rows.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._first: dict[tuple[int, ...], int] = {}
+        self._next = 0
+
+    def place(
+        self, words: list[tuple[int, ...]], name: str
+    ) -> tuple[list[int], list[tuple[int, tuple[int, ...]]]]:
+        """Address of each entry's rows, and what is to be written: address and rows.
+
+        Raises
+        ------
+        ShiftbookError
+            They do not fit, not even alone.
+        """
+        new = sum(len(entry) for entry in dict.fromkeys(words) if entry not in self._first)
+        if self._next + new > self.spec.codebook_rows:
+            self._first, self._next = {}, 0
+            new = sum(map(len, dict.fromkeys(words)))
+        if new > self.spec.codebook_rows:
+            raise ShiftbookError(
+                f"layer {name}: its codebook takes {new} rows and the spec has {self.spec.codebook_rows}: "
+                "raise codebook_rows"
+            )
+        written = []
+        for entry in words:
+            if entry not in self._first:
+                self._first[entry] = self._next
+                written.append((self._next, entry))
+                self._next += len(entry)
+        return [self._first[entry] for entry in words], written
+
+
+def code(step: Pass, spec: Spec) -> LayerStreams | None:
+    """The coded weights of a pass; None where they are sent as they are."""
+    return None if spec.feed == "dense" else streams.encode(step.weights, spec.slots, spec)
+
+
+def stream_data(step: Pass, coded: LayerStreams | None, spec: Spec) -> list[Bytes]:
+    """The bytes of each stream: channel parameters, gaps of each slot (coded feed), codes of each slot."""
+    found = [_bytes(channel_words(step.conv.requantize, spec), _parameter_bytes(spec))]
+    if coded is None:
+        words = streams.dense_words(step.weights, spec.slots, spec)
+        return found + [_bytes(each, spec.word_width // 8) for each in words]
+    gaps = [_stream_bytes(stream, spec) for stream in coded.gaps] or [np.zeros(0, np.uint8)] * spec.slots
+    return [*found, *gaps, *(_stream_bytes(stream, spec) for stream in coded.codes)]
+
+
+def configure(
+    commands: Commands,
+    step: Pass,
+    coded: LayerStreams | None,
+    places: Mapping[str, Place],
+    codebook: Codebook,
+    spec: Spec,
+) -> None:
+    """Write everything about a pass but where its streams lie, and let its input be loaded.
+
+    Raises
+    ------
+    ShiftbookError
+        Something does not fit the spec.
+    """
+    _engine(commands, step, coded, spec)
+    _owners(commands, step, spec)
+    _layer(commands, step, places, spec)
+    commands.command(Command.LOAD)
+    _taps(commands, step, spec)
+    if coded is not None:
+        _codebooks(commands, step, coded.code_code, codebook, spec)
+        if coded.gap_code is not None:
+            _gap_code(commands, step, coded.gap_code, spec)
+
+
+def write_stream(
+    commands: Commands, number: int, address: int, data: Bytes, checksum: int, spec: Spec
+) -> None:
+    """Say where a stream lies."""
+    beats = len(data) // spec.bus_bytes
+    values = {
+        StreamField.ADDRESS: address,
+        StreamField.BEATS: beats | (beats <= spec.buffer_beats) << DATA_WIDTH - 1,
+        StreamField.CHECKSUM: checksum,
+    }
+    for field, value in values.items():
+        commands.write(Region.STREAMS, number << FIELD_BITS | field, value)
+
+
+def channel_words(parameters: Requantize, spec: Spec) -> NDArray[np.uint64]:
+    """uint64 [O] the words of the ``channels`` stream.
+
+    A shift below `LEAST_SHIFT` is made up for by the multiplier.
+    """
+    missing = np.maximum(LEAST_SHIFT - parameters.shift, 0)
+    return registers.pack(
+        registers.channel_parameters(spec),
+        bias=parameters.bias,
+        multiplier=parameters.multiplier << missing,
+        shift=np.maximum(parameters.shift - LEAST_SHIFT, 0),
+    )
+
+
+def _parameter_bytes(spec: Spec) -> int:
+    bits = registers.width(registers.channel_parameters(spec))
+    return (1 << (bits - 1).bit_length()) // 8
+
+
+def _bytes(words: NDArray[np.unsignedinteger], size: int) -> Bytes:
+    """Words of ``size`` bytes, the lowest byte first."""
+    return np.ascontiguousarray(words.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :size]).ravel()
+
+
+def _stream_bytes(stream: Stream, spec: Spec) -> Bytes:
+    return _bytes(streams.words(stream, spec.word_width), spec.word_width // 8)
+
+
+def _engine(commands: Commands, step: Pass, coded: LayerStreams | None, spec: Spec) -> None:
+    conv, layout, placement = step.conv, step.layout, step.placement
+    requantize = conv.requantize
+    way = items.walk_of(step.weights, placement)
+    multiplier = requantize.residual_multiplier or 0
+    groups = max(1, conv.groups)
+    values = {
+        Register.POSITIONS: placement.positions if coded is None else way.span,
+        Register.CHANNEL_BITS: placement.channel_bits,
+        Register.RING: (1 << layout.ring) - 1,
+        Register.HALO_ROWS: int(layout.halo_rows),
+        Register.PHASED: int(layout.phased),
+        Register.OUTPUT_CHANNELS: len(conv.weights.integers),
+        Register.GROUP_OUTPUTS: len(conv.weights.integers) // groups - 1,
+        Register.GROUP_STEP: layout.local_channels // groups,
+        Register.MAXIMUM: int(step.maximum),
+        Register.OFFSET: (requantize.zero_point << FRACTION)
+        + (1 << FRACTION - 1)
+        - step.residual_zero_point * multiplier,
+        Register.CLAMP_LOW: requantize.low,
+        Register.CLAMP_HIGH: requantize.high,
+        Register.RESIDUAL: int(step.residual is not None),
+        Register.RESIDUAL_MULTIPLIER: multiplier,
+        Register.PARTIAL_OUT: int(step.partial_out),
+        Register.GAPLESS: int(coded is None or coded.gap_code is None),
+    }
+    if coded is not None:
+        books = len(step.weights.codewords)
+        values |= {Register.STEP: way.step, Register.BOOKS: books - 1, Register.OFFSET_SHIFT: way.shift}
+    fields = registers.register_fields(spec)
+    for register, value in values.items():
+        word = registers.pack((fields[register],), **{fields[register].name: value})
+        commands.write(Region.REGISTERS, register, word)
+
+
+def _taps(commands: Commands, step: Pass, spec: Spec) -> None:
+    placement = step.placement
+    table = tap_table(step.conv, step.layout, placement, spec)
+    index = np.arange(spec.slots)[:, None] * spec.table_entries + np.arange(placement.entries)
+    values = {name: table[..., column] for column, name in enumerate(Tap._fields)}
+    if spec.feed == "coded":
+        exists = placement.source >= 0
+        values["channels"] = exists.reshape(spec.slots, placement.entries, -1).sum(axis=2)
+    commands.write(Region.TAPS, index.ravel(), registers.pack(registers.tap(spec), **values).ravel())
+    if spec.feed == "coded":
+        # Vectors may reach beyond the last weight, where a row must find nothing.
+        end = items.table_entries(items.walk_of(step.weights, placement), placement)
+        beyond = np.arange(spec.slots)[:, None] * spec.table_entries + np.arange(placement.entries, end)
+        commands.write(Region.TAPS, beyond.ravel(), np.zeros(beyond.size, np.uint64))
+
+
+def _owners(commands: Commands, step: Pass, spec: Spec) -> None:
+    """Which slot holds each input channel."""
+    width = owner_width(spec)
+    if step.placement.mode == "scatter" or not width:
+        return
+    channels = sum(len(held) for held in step.placement.channels)
+    owner = np.zeros(channels, np.uint64)
+    for slot, held in enumerate(step.placement.channels):
+        owner[held] = slot
+    each = DATA_WIDTH // width
+    padded = np.zeros(-(-channels * step.conv.groups // each) * each, np.uint64)
+    padded[: channels * step.conv.groups] = np.tile(owner, step.conv.groups)
+    shifts = (np.arange(each) * width).astype(np.uint64)
+    words = (padded.reshape(-1, each) << shifts).sum(axis=1, dtype=np.uint64)
+    commands.write(Region.OWNERS, np.arange(len(words)), words)
+
+
+def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Spec) -> None:
+    layout, fields = step.layout, layer_fields(spec)
+    source, target = places[step.source.tensor], places[step.target.tensor]
+    read, written = source.layout, target.layout
+    tile_rows, tile_cols = layout.tiles
+    # Of the first tile: its first row of pixels in the first column that is loaded, in the image or not.
+    start = (
+        source.address
+        + step.source.first
+        + layout.first_block * read.row_step
+        + layout.first_beat * read.channels
+        - layout.left * layout.stride * read.block_step
+    )
+    values = {
+        LayerRegister.TILE_ROWS: tile_rows,
+        LayerRegister.TILE_COLS: tile_cols,
+        LayerRegister.TILES: tile_rows * tile_cols,
+        LayerRegister.LEFT: layout.left,
+        LayerRegister.RIGHT: layout.right,
+        LayerRegister.SOURCE: _wrapped(start, fields[LayerRegister.SOURCE].width),
+        LayerRegister.SOURCE_ROW_STEP: layout.stride * read.row_step,
+        LayerRegister.SOURCE_BLOCK_STEP: read.block_step,
+        LayerRegister.SOURCE_BEAT_STEP: read.channels,
+        LayerRegister.SOURCE_SKIP: read.row_step - read.block_step + read.channels,
+        LayerRegister.CHANNELS: step.source.channels,
+        LayerRegister.LOCAL_CHANNELS: layout.local_channels,
+        LayerRegister.FIRST_BLOCK: layout.first_block,
+        LayerRegister.FIRST_BEAT: layout.first_beat,
+        LayerRegister.ROW_BEATS: layout.row_beats,
+        LayerRegister.LAST_BLOCK: layout.last_block,
+        LayerRegister.FIRST_BANKS: layout.first_banks,
+        LayerRegister.LAST_BANKS: layout.last_banks,
+        LayerRegister.BLOCK_ROWS: read.blocks[0],
+        LayerRegister.BLOCK_COLS: read.blocks[1],
+        LayerRegister.LAST_ROWS: read.height - (read.blocks[0] - 1) * spec.rows,
+        LayerRegister.LAST_COLS: read.width - (read.blocks[1] - 1) * spec.cols,
+        LayerRegister.STRIDED: int(layout.stride == 2),
+        LayerRegister.SCATTERED: int(step.placement.mode == "scatter"),
+        LayerRegister.PAD: step.pad,
+        LayerRegister.DESTINATION: target.address + step.target.first,
+        LayerRegister.DESTINATION_BLOCK_STEP: written.block_step,
+        LayerRegister.DESTINATION_BEAT_STEP: written.channels,
+        LayerRegister.RESIDUAL: int(step.residual is not None),
+        LayerRegister.PARTIAL_IN: int(step.partial_in),
+    }
+    if step.residual is not None:
+        added = places[step.residual.tensor]
+        values |= {
+            LayerRegister.RESIDUAL_SOURCE: added.address + step.residual.first,
+            LayerRegister.RESIDUAL_BLOCK_STEP: added.layout.block_step,
+            LayerRegister.RESIDUAL_BEAT_STEP: added.layout.channels,
+        }
+    for register, value in values.items():
+        word = registers.pack((fields[register],), **{fields[register].name: value})
+        commands.write(Region.LAYER, register, word)
+
+
+def _wrapped(value: int, width: int) -> int:
+    return value & (1 << width) - 1
+
+
+def _huffman(commands: Commands, region: Region, code: HuffmanCode, symbols: int, spec: Spec) -> None:
+    limits = code.limits(spec.code_length)
+    offsets = code.offsets(spec.code_length, registers.rank_width(symbols))
+    words = registers.pack(registers.huffman_length(spec, symbols), limit=limits, offset=offsets)
+    commands.write(region, np.arange(spec.code_length), words)
+
+
+def _gap_code(commands: Commands, step: Pass, code: HuffmanCode, spec: Spec) -> None:
+    if len(code.lengths) != spec.gap_symbols:
+        raise ShiftbookError(
+            f"layer {step.node}: coded with {len(code.lengths)} gap symbols and the spec has "
+            f"{spec.gap_symbols}: code it again"
+        )
+    _huffman(commands, Region.GAP_CODE, code, spec.gap_symbols, spec)
+    ranks = np.arange(len(code.sorted_symbols))
+    commands.write(
+        Region.GAP_SYMBOLS, ranks, registers.pack(registers.gap_symbol(spec), gap=code.sorted_symbols)
+    )
+
+
+def _codebooks(commands: Commands, step: Pass, code: HuffmanCode, codebook: Codebook, spec: Spec) -> None:
+    """The rows of each codeword one after another; each code symbol points to the first of its own."""
+    codewords = step.weights.codewords
+    above = row_width(spec)
+    entries = [
+        tuple(row_bits(row, spec) | place << above for place, row in _rows(word, step, spec))
+        for word in codewords.reshape(-1, codewords.shape[2])
+    ]
+    first, written = codebook.place(entries, step.node)
+    _huffman(commands, Region.CODE_CODE, code, spec.code_symbols, spec)
+    books = np.arange(len(codewords))[:, None]
+    entry = books * codewords.shape[1] + code.sorted_symbols  # [M, ranks]
+    counts = np.array([len(rows) for rows in entries])
+    symbols = registers.pack(
+        registers.code_symbol(spec), more_rows=counts[entry] - 1, first_row=np.array(first)[entry]
+    )
+    index = books << registers.rank_width(spec.code_symbols) | np.arange(entry.shape[1])
+    commands.write(Region.CODE_SYMBOLS, index.ravel(), symbols.ravel())
+    for address, rows in written:
+        commands.write(Region.ROWS, address + np.arange(len(rows)), np.array(rows))
+
+
+def _rows(word: NDArray[np.int16], step: Pass, spec: Spec) -> tuple[tuple[int, Row], ...]:
+    """Rows of a codeword; for a maximum, one that takes the pixel away and one that adds it."""
+    if not step.maximum:
+        return codeword_rows(word, spec)
+    if spec.lane == "multiply":
+        return ((0, -1), (0, 1))
+    unit = next(number for number, (low, _) in enumerate(spec.terms) if low == 0)
+    rows = []
+    for sign in (-1, 1):
+        terms: list[Term | None] = [None] * len(spec.terms)
+        terms[unit] = Term(sign, 0)
+        rows.append((0, tuple(terms)))
+    return tuple(rows)

@@ -1,0 +1,151 @@
+"""Lanes: one output pixel, W pixels and W codebook rows a cycle into one accumulator."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
+from shiftbook.hw.engine.layouts import row
+
+
+class Lane(wiring.Component, ABC):
+    """Accumulator and shadow register, the same for both kinds of lane.
+
+    Parameters
+    ----------
+    spec
+        Slots, terms, widths.
+
+    Members
+    -------
+    pixels : In(ArrayLayout)
+        One activation from each slot.
+    rows : In(ArrayLayout)
+        One codebook row from each slot; a term that is not enabled is not negative (see `hw.engine.lookup`).
+    start : In(1)
+        This cycle's rows are the first of an output channel.
+    fold : In(1)
+        This cycle's rows add a pixel to what is left of the accumulator, from which it was taken away in the
+        cycle before, if that is positive, and else to nothing: the larger of the two stays. Then the
+        accumulator is not below 0 and not above 255.
+    above : In(accumulator_width)
+        Shadow register of the next lane in the drain order.
+    shadow : Out(accumulator_width)
+        In the cycle after ``start`` the finished accumulator, then what ``above`` was a cycle before.
+
+    Latency
+    -------
+    A row is in the accumulator one cycle later.
+
+    Numeric range
+    -------------
+    Modulo ``2**accumulator_width``: right whenever the final sum fits, whatever the sums before it.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        super().__init__(
+            {
+                "pixels": In(data.ArrayLayout(ACTIVATION_WIDTH, spec.slots)),
+                "rows": In(data.ArrayLayout(row(spec), spec.slots)),
+                "start": In(1),
+                "fold": In(1),
+                "above": In(spec.accumulator_width),
+                "shadow": Out(spec.accumulator_width),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        accumulator = Signal(self.spec.accumulator_width, reset_less=True)
+        shadow = Signal(self.spec.accumulator_width, reset_less=True)
+        m.d.sync += [
+            accumulator.eq(add_up(self.addends()) + self.kept(accumulator)),
+            shadow.eq(Mux(self.start, accumulator, self.above)),
+        ]
+        m.d.comb += self.shadow.eq(shadow)
+        return m
+
+    @abstractmethod
+    def addends(self) -> list[Value]:
+        """What this cycle adds to the accumulator."""
+
+    @abstractmethod
+    def kept(self, accumulator: Value) -> Value:
+        """What this cycle leaves of the accumulator."""
+
+
+class ShiftLane(Lane):
+    """A lane that adds shifted activations.
+
+    A negative term adds ``(255 - x) << e``, whose ``255 << e`` is the same for all lanes: the
+    `hw.engine.correction.Correction` takes it off once, so that no lane needs a sign, its extension or the one
+    that completes a two's complement.
+    """
+
+    def addends(self) -> list[Value]:
+        return [
+            shifted(self.pixels[slot], self.rows[slot], number, *limits)
+            for slot in range(self.spec.slots)
+            for number, limits in enumerate(self.spec.terms)
+        ]
+
+    def kept(self, accumulator: Value) -> Value:
+        """Before a fold the accumulator a has become a + 255 - x, which is above 255 if a > x."""
+        low, high = accumulator[:ACTIVATION_WIDTH], accumulator[ACTIVATION_WIDTH:]
+        larger = accumulator[ACTIVATION_WIDTH]
+        gone = self.start | (self.fold & ~larger)
+        rest = Cat(low & ~gone.replicate(len(low)), high & ~(self.start | self.fold).replicate(len(high)))
+        return rest + (self.fold & larger)
+
+
+class MultiplyLane(Lane):
+    """A lane that multiplies: the int8 baseline."""
+
+    def addends(self) -> list[Value]:
+        return [self.pixels[slot] * self.rows[slot].weight for slot in range(self.spec.slots)]
+
+    def kept(self, accumulator: Value) -> Value:
+        """Before a fold the accumulator is negative if the pixel is larger."""
+        gone = self.start | (self.fold & accumulator[-1])
+        return accumulator & ~gone.replicate(len(accumulator))
+
+
+def make_lane(spec: Spec) -> Lane:
+    """The lane that ``spec.lane`` asks for."""
+    return ShiftLane(spec) if spec.lane == "shift" else MultiplyLane(spec)
+
+
+def add_up(addends: list[Value]) -> Value:
+    """Their sum, added pairwise: cheaper than a chain where they are products."""
+    while len(addends) > 1:
+        odd = addends[len(addends) & ~1 :]
+        addends = [a + b for a, b in zip(addends[::2], addends[1::2], strict=False)] + odd
+    return addends[0]
+
+
+def shifted(pixel: Value, terms: data.View, number: int, low: int, high: int) -> Value:
+    """Return what term ``number`` of a row, of exponents ``low`` to ``high``, adds to a shift lane.
+
+    The last level of the shifter takes the value as it is, or moved, or not at all where there is no term:
+    that is cheaper than gates before the first.
+    """
+    enable = terms[f"enable{number}"]
+    value = pixel ^ terms[f"negative{number}"].replicate(ACTIVATION_WIDTH)
+    if high == low:
+        return Cat(Const(0, low), gated(value, enable))
+    *bits, last = terms[f"exponent{number}"]
+    for level, bit in enumerate(bits):
+        value = Mux(bit, value << (1 << level), value)
+    moved = Cat(Const(0, 1 << len(bits)), gated(value, enable & last))
+    value = gated(value, enable & ~last) | moved
+    return Cat(Const(0, low), value[: ACTIVATION_WIDTH + high - low])
+
+
+def gated(value: Value, enable: Value) -> Value:
+    """Return ``value``, or 0 where not ``enable``."""
+    return value & enable.replicate(len(value))

@@ -1,0 +1,111 @@
+"""Amaranth shapes and interfaces from the address map and the spec."""
+
+from __future__ import annotations
+
+from amaranth import Shape, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import Out
+
+from shiftbook.golden.isa import registers
+from shiftbook.golden.isa.registers import Region
+from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, WEIGHT_WIDTH, Spec
+
+
+def struct(layout: registers.Layout) -> data.StructLayout:
+    """The word that `golden.isa.registers` describes, as an Amaranth shape."""
+    return data.StructLayout({f.name: shape(f) for f in layout})
+
+
+def shape(field: registers.Field) -> Shape:
+    """Shape of one field."""
+    return signed(field.width) if field.signed else unsigned(field.width)
+
+
+def config_word() -> data.StructLayout:
+    """One write to the address map."""
+    return data.StructLayout({"address": registers.ADDRESS_WIDTH, "data": registers.DATA_WIDTH})
+
+
+def memory_write(spec: Spec, region: Region) -> wiring.Signature:
+    """Write port of one memory of ``region``, seen from the writer; a tap table is one slot's."""
+    depth = spec.table_entries if region == Region.TAPS else registers.depths(spec)[region]
+    return wiring.Signature(
+        {
+            "enable": Out(1),
+            "index": Out((depth - 1).bit_length()),
+            "data": Out(registers.width(registers.layouts(spec)[region])),
+        }
+    )
+
+
+def bank_rows(spec: Spec) -> data.ArrayLayout:
+    """Of each row of banks, when they are written: whether they are, and the bits of the word's address.
+
+    ``far``: the word belongs to a block above or below the tile's own. ``phase``: vertical phase.
+    """
+    return data.ArrayLayout(data.StructLayout({"enable": 1, "far": 1, "phase": 1}), spec.rows)
+
+
+def bank_columns(spec: Spec) -> data.ArrayLayout:
+    """Of each column of banks, when they are written: whether they are, and the bits of the word's address.
+
+    ``column``: number of the column of blocks, modulo the largest ring. ``phase``: horizontal phase.
+    """
+    return data.ArrayLayout(data.StructLayout({"enable": 1, "column": MAX_RING, "phase": 1}), spec.cols)
+
+
+def tile_write(spec: Spec) -> data.StructLayout:
+    """A pixel for each bank of the slots in ``slots``; that of bank (r, c) is byte ``r * cols + c``."""
+    return data.StructLayout(
+        {
+            "slots": spec.slots,
+            "channel": spec.address_width,
+            "rows": bank_rows(spec),
+            "columns": bank_columns(spec),
+            "plane": plane(spec),
+        }
+    )
+
+
+def addressing() -> data.StructLayout:
+    """Which bits of a bank's address stand above the channel: see `golden.mapping.tiles`."""
+    return data.StructLayout({"ring": MAX_RING, "halo_rows": 1, "phased": 1})
+
+
+def plane(spec: Spec) -> data.ArrayLayout:
+    """One pixel for every bank or lane; (r, c) is element ``r * cols + c``."""
+    return data.ArrayLayout(ACTIVATION_WIDTH, spec.lanes)
+
+
+def row(spec: Spec) -> data.StructLayout:
+    """What a slot tells all lanes to do with their pixels."""
+    return struct(registers.row(spec))
+
+
+def tap_offset(spec: Spec) -> data.StructLayout:
+    """Rows and columns by which a tap looks further than its lane."""
+    return struct(registers.tap_offset(spec))
+
+
+def gap_symbol(spec: Spec) -> data.StructLayout:
+    """A decoded gap; ``bad`` where no code word matched."""
+    return data.StructLayout({**_widths(registers.gap_symbol(spec)), "bad": 1})
+
+
+def code_symbol(spec: Spec) -> data.StructLayout:
+    """A decoded code, or with a dense feed the weight itself.
+
+    A code is ``last`` where its item has no other after it, and ``bad`` where no code word matched.
+    """
+    if spec.feed == "dense":
+        return data.StructLayout({"weight": WEIGHT_WIDTH})
+    return data.StructLayout({**_widths(registers.code_symbol(spec)), "last": 1, "bad": 1})
+
+
+def row_source_width(spec: Spec) -> int:
+    """Bits of what names a codebook row: its address, or with a dense feed the weight itself."""
+    return WEIGHT_WIDTH if spec.feed == "dense" else spec.row_address_width
+
+
+def _widths(layout: registers.Layout) -> dict[str, int]:
+    return {f.name: f.width for f in layout}

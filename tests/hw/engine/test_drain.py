@@ -1,0 +1,108 @@
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from shiftbook.golden.mapping.split import as_it_is
+from shiftbook.golden.model.integer import requantize
+from shiftbook.golden.model.network import Requantize
+from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, PARTIAL_WIDTH, Spec
+from shiftbook.sim import bench
+from tests.hw.benches import DrainBench
+from tests.hw.small import ODD, PACES, SHIFT
+
+RESIDUAL_ZERO_POINT = 31
+
+
+GRIDS = [SHIFT, ODD, replace(SHIFT, requantizers=2, lane="multiply", feed="dense")]
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Random output channels, [count] or [count, beats, requantizers]."""
+
+    heads: np.ndarray
+    residuals: np.ndarray
+    partials: np.ndarray
+    correction: np.ndarray
+    parameters: Requantize
+
+    @property
+    def sums(self) -> np.ndarray:
+        return self.heads + self.partials + self.correction[:, None, None]
+
+    def stimulus(self, spec: Spec) -> list[dict[str, object]]:
+        modulus = 1 << spec.accumulator_width
+        parameters = self.parameters
+        return [
+            {
+                "parameters": {
+                    "bias": int(parameters.bias[i]),
+                    "multiplier": int(parameters.multiplier[i]),
+                    "shift": int(parameters.shift[i]) - LEAST_SHIFT,
+                },
+                "correction": int(self.correction[i]) % modulus,
+                "beats": (self.heads[i] % modulus).tolist(),
+                "residuals": self.residuals[i].tolist(),
+                "partials": (self.partials[i] % (1 << PARTIAL_WIDTH)).tolist(),
+            }
+            for i in range(len(self.heads))
+        ]
+
+
+def channels(spec: Spec, count: int, parameters: Requantize) -> Channels:
+    rng = np.random.default_rng(0)
+    shape = (count, spec.drain_cycles, spec.requantizers)
+    return Channels(
+        rng.integers(-4000, 4000, shape),
+        rng.integers(0, 256, shape, np.uint8),
+        rng.integers(-4000, 4000, shape),
+        rng.integers(-500, 0, count),
+        parameters,
+    )
+
+
+def drained(
+    spec: Spec, channels: Channels, beats: np.ndarray, pauses: bench.Pauses, **constants: int
+) -> None:
+    """These beats [n, requantizers] are what comes."""
+    observed = bench.observe(
+        DrainBench(spec),
+        inputs={"channels": channels.stimulus(spec)},
+        outputs={"output": len(beats)},
+        constants={"low": 3, "high": 250, **constants},
+        pauses=pauses,
+    )["output"]
+    wanted = [int.from_bytes(bytes(beat), "little") for beat in beats.astype(np.uint8)]
+    assert observed == [{"beat": beat, "wrong": 0} for beat in wanted]
+
+
+@pytest.mark.parametrize("pauses", PACES)
+@pytest.mark.parametrize("spec", GRIDS)
+def test_channels(spec: Spec, pauses: bench.Pauses) -> None:
+    rng = np.random.default_rng(1)
+    count = 30
+    parameters = Requantize(
+        rng.integers(-1000, 1000, count),
+        rng.integers(1, 1024, count),
+        rng.integers(LEAST_SHIFT, 16, count),
+        9,
+        3,
+        250,
+        residual_multiplier=77,
+    )
+    found = channels(spec, count, parameters)
+    sums, added = (np.ascontiguousarray(np.moveaxis(a, 0, -1)) for a in (found.sums, found.residuals))
+    results = np.moveaxis(requantize(sums, parameters, added, RESIDUAL_ZERO_POINT), -1, 0)
+    offset = 9 * 2**FRACTION + 2 ** (FRACTION - 1) - RESIDUAL_ZERO_POINT * 77
+    beats = results.reshape(-1, spec.requantizers)
+    drained(spec, found, beats, pauses, offset=offset, residual_multiplier=77)
+
+
+@pytest.mark.parametrize("pauses", bench.PAUSES[::3])
+@pytest.mark.parametrize("spec", GRIDS)
+def test_partial_sums_leave_byte_by_byte(spec: Spec, pauses: bench.Pauses) -> None:
+    found = channels(spec, 20, as_it_is(20, residual=True))
+    low, middle, high = (found.sums >> shift & 255 for shift in (0, 8, 16))
+    rounds = np.stack([low, middle, high, found.residuals], axis=1)
+    drained(spec, found, rounds.reshape(-1, spec.requantizers), pauses, partial_out=1, residual_multiplier=1)

@@ -1,0 +1,141 @@
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.hw.engine.engine import Engine
+from shiftbook.hw.verilog import emit
+from shiftbook.synth.flow import gates
+from shiftbook.synth.flow.gates import engine_spec, gate_report
+from shiftbook.synth.flow.report import gate_table
+from tests.synth import designs, expected_gates
+from tests.synth.expected_gates import ENGINES, LANES, SLOTS
+
+
+@pytest.fixture(scope="module")
+def steps() -> list[tuple[int, int, str]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int, str]]) -> dict[str, Any]:
+    library = tmp_path_factory.mktemp("liberty") / "tiny.lib"
+    library.write_text(designs.TIMED_LIBERTY)
+    return gate_report(
+        LANES,
+        slots=SLOTS,
+        engines=ENGINES,
+        liberty=[library],
+        flat=False,
+        progress=lambda *step: steps.append(step),
+    )
+
+
+def test_modules_add_up_to_the_engine(report: dict[str, Any]) -> None:
+    for engine in report["engines"].values():
+        modules = engine["modules"].values()
+        assert sum(m["total_ge"] for m in modules) == pytest.approx(engine["total_ge"], abs=0.1)
+        assert sum(m["memory_bits"] for m in modules) == engine["memory_bits"] > 0
+        assert sum(m["total_area"] for m in modules) == pytest.approx(engine["total_area"], abs=0.1)
+        assert 0 < engine["decoder_ge"] < engine["total_ge"]
+        assert engine["ge_per_lane"] == pytest.approx(engine["total_ge"] / 4, abs=0.01)
+        assert engine["ge_per_term"] == pytest.approx(engine["total_ge"] / 4 / SLOTS, abs=0.01)
+
+
+def test_delays_are_of_the_slowest_module(report: dict[str, Any]) -> None:
+    for engine in report["engines"].values():
+        slowest = max(module["delay"] for module in engine["modules"].values())
+        assert engine["modules"][engine["delay_module"]]["delay"] == engine["delay"] == slowest > 0
+        assert engine["flat_area"] is engine["flat_delay"] is None
+    shift, int8 = (report["engines"][name] for name in ("shift", "int8"))
+    assert shift["lane_delay"] == shift["modules"]["shift_lane"]["delay"]
+    assert 0 < shift["lane_delay"] < int8["lane_delay"] == int8["modules"]["multiply_lane"]["delay"]
+    assert report["ratios"]["shift"]["delay"] == round(shift["delay"] / int8["delay"], 4)
+
+
+def test_lanes_are_found_and_counted(report: dict[str, Any]) -> None:
+    shift, int8 = (report["engines"][name] for name in ("shift", "int8"))
+    assert shift["modules"]["shift_lane"]["instances"] == 4
+    assert shift["modules"]["shift_lane"]["ge"] == shift["lane_ge"]
+    assert int8["modules"]["multiply_lane"]["ge"] == int8["lane_ge"]
+    assert report["ratios"]["int8"] == dict.fromkeys(gates.RATIOS, 1.0)
+    assert report["ratios"]["shift"]["lane"] == round(shift["lane_ge"] / int8["lane_ge"], 4)
+
+
+def test_the_report_says_what_was_measured(report: dict[str, Any]) -> None:
+    assert json.loads(json.dumps(report)) == json.loads(json.dumps(report, sort_keys=True))
+    assert report["versions"]["yosys"].startswith("Yosys")
+    assert report["liberty"] == "tiny.lib"
+    verilog = emit(Engine(engine_spec("default", LANES, SLOTS)), "engine")
+    assert report["engines"]["shift"]["verilog_sha256"] == hashlib.sha256(verilog.encode()).hexdigest()
+    assert report["engines"]["shift"]["spec"]["rows"] == 2
+
+
+@pytest.mark.parametrize(
+    ("full", "told"),
+    [
+        (
+            "Yosys 0.70 (git sha1 28ba3cb92, Release, GNU /some/where/c++ 14.2.1)",
+            "Yosys 0.70 (git sha1 28ba3cb92)",
+        ),
+        ("Yosys 0.9", "Yosys 0.9"),
+    ],
+)
+def test_versions_name_no_path(full: str, told: str) -> None:
+    assert gates.versions(full)["yosys"] == told
+
+
+def test_progress_counts_every_step(report: dict[str, Any], steps: list[tuple[int, int, str]]) -> None:
+    total = steps[-1][1]
+    assert [step[0] for step in steps] == list(range(1, total + 1))
+    assert {step[1] for step in steps} == {total}
+
+
+def test_a_shift_lane_of_one_slot_is_at_most_0_6_of_the_multiplier(report: dict[str, Any]) -> None:
+    lanes = report["one_slot_lanes"]
+    assert lanes["ratio"] == round(lanes["shift_ge"] / lanes["int8_ge"], 4) <= 0.6
+
+
+def test_the_table_shows_every_engine(report: dict[str, Any]) -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(gate_table(report))
+    text = console.export_text()
+    for word in ("shift", "int8", "shift_lane", "multiply_lane", "tiny.lib", "lane, ps", "ratio 0.5"):
+        assert word in text
+
+
+def test_bad_requests_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ShiftbookError, match=r"engines must be some of .*, not tpu"):
+        gate_report(engines=("shift", "tpu"))
+    with pytest.raises(ShiftbookError, match=r"engines must be some of .*, not none"):
+        gate_report(engines=())
+    with pytest.raises(ShiftbookError, match=r"rows must be an integer in 2\.\.32, not 33"):
+        gate_report((33, 4))
+    with pytest.raises(ShiftbookError, match="No such file"):
+        gate_report(weights=tmp_path / "none.toml")
+
+
+def test_pinned_gates(report: dict[str, Any]) -> None:
+    expected = json.loads(expected_gates.FILE.read_text(encoding="utf-8"))
+    counted = expected_gates.pinned(report)
+    if counted["versions"] != expected["versions"]:
+        pytest.skip(f"gates are pinned for {expected['versions']}, this is {counted['versions']}")
+    assert counted == expected, "if meant, run: python -m tests.synth.expected_gates"
+
+
+@pytest.mark.slow
+def test_a_count_without_hierarchy_agrees() -> None:
+    report = gate_report(LANES, slots=SLOTS, engines=ENGINES)
+    for engine in report["engines"].values():
+        assert engine["flat_ge"] == pytest.approx(engine["total_ge"], rel=0.05)
+
+
+@pytest.mark.slow
+def test_an_8x8_engine_stays_below_the_multiplier() -> None:
+    report = gate_report(engines=("shift", "int8"))
+    assert report["ratios"]["shift"]["total"] <= 0.8
