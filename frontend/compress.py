@@ -108,15 +108,16 @@ def compress(
     density
         Share of the weights to keep, in (0, 1]; None takes 0.2, and 1 for schemes with vectors.
     data
-        See :func:`frontend.data.dataset.load`. Fine-tuning and calibration see its training part; both accuracies
-        are of its test part.
+        See :func:`frontend.data.dataset.load`. Fine-tuning and calibration see its training part; both
+        accuracies are of its test part.
     calibration
         Other images to calibrate on.
     frame
         The shape that the images of folders get.
     epochs
-        Of fine-tuning; 0 prunes and rounds the weights of a layer together (see `frontend.post_training.gptq`).
-        Where the images have no labels, the float network's own answers take their place.
+        Of fine-tuning; 0 prunes and rounds the weights of a layer together (see
+        `frontend.post_training.gptq`). Where the images have no labels, the float network's own answers
+        take their place.
     mean, std
         Input normalization, one value a channel. By default the zoo entry's own, for colour images
         .485 .456 .406 and .229 .224 .225, else 0 and 1.

@@ -104,8 +104,8 @@ def calibrate(
 
     Returns
     -------
-    By tensor name. Tensors that are tied (see `frontend.post_training.shared_scales`) share one; what it has to hold is what any of
-    them holds.
+    By tensor name. Tensors that are tied (see `frontend.post_training.shared_scales`) share one, which
+    covers the range of all of them.
 
     Raises
     ------

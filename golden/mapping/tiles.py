@@ -1,8 +1,8 @@
 """How a layer is cut into tiles, how its input lies in the activation banks, and how taps find it there.
 
 The output is cut into tiles of ``rows x cols`` pixels, one a lane. The input is cut into blocks of as many
-pixels, see `golden.mapping.memory`, and its columns are loaded one group of ``stride`` columns of blocks after
-another; group q belongs to tile column q. Along an axis with R lanes, lane r of a tile reads, for a tap
+pixels, see `golden.mapping.memory`, and its columns are loaded one group of ``stride`` columns of blocks
+after another; group q belongs to tile column q. Along an axis with R lanes, lane r of a tile reads, for a tap
 at distance i = tap - padding, the pixel ``stride * r + i`` from the tile's own first pixel.
 
 With stride 1 the pixel at distance u lies in bank u mod R, in block u div R. With stride 2 pixels of even and

@@ -108,8 +108,8 @@ def document() -> str:
     """The page docs/register-map.md."""
     return f"""# Register map
 
-Printed by `python -m shiftbook.golden.program.header`, from the description that the hardware is generated from
-(`golden/isa/host_map.py`). Registers are words of 32 bits on the AXI4-Lite port. A write must be of a
+Printed by `python -m shiftbook.golden.program.header`, from the description that the hardware is generated
+from (`golden/isa/host_map.py`). Registers are words of 32 bits on the AXI4-Lite port. A write must be of a
 whole word; other writes, and addresses that are not in the table, are answered with SLVERR, and nothing is
 done.
 

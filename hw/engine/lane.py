@@ -83,8 +83,8 @@ class ShiftLane(Lane):
     """A lane that adds shifted activations.
 
     A negative term adds ``(255 - x) << e``, whose ``255 << e`` is the same for all lanes: the
-    `hw.engine.correction.Correction` takes it off once, so that no lane needs a sign, its extension or the one
-    that completes a two's complement.
+    `hw.engine.correction.Correction` takes it off once, so that no lane needs a sign, its extension or the
+    one that completes a two's complement.
     """
 
     def addends(self) -> list[Value]:

@@ -26,9 +26,9 @@ class Way(NamedTuple):
 def ways(lanes: int) -> list[tuple[Way, Way, Way]]:
     """For each bank of an axis the pixels it takes: at stride 1; at stride 2 from even blocks; from odd ones.
 
-    See `golden.mapping.tiles`: with stride 2 the pixels 2 k of an even block lie in the banks k, and the others
-    in the banks from ``half(lanes)`` on. In odd blocks it is the other way round where the lanes are even
-    in number.
+    See `golden.mapping.tiles`: with stride 2 the pixels 2 k of an even block lie in the banks k, and the
+    others in the banks from ``half(lanes)`` on. In odd blocks it is the other way round where the lanes are
+    even in number.
     """
     result = []
     for bank in range(lanes):
@@ -50,7 +50,8 @@ class LoadWriter(wiring.Component):
     Members
     -------
     config : In(StructLayout)
-        See `hw.engine.layouts.config_word`; while ``configure``. ``Region.OWNERS`` says which slot holds a channel.
+        See `hw.engine.layouts.config_word`; while ``configure``. ``Region.OWNERS`` says which slot holds
+        a channel.
     configure : In(1)
         ``config`` is a write.
     clear : In(1)

@@ -41,8 +41,8 @@ def build(
 
     The accelerator is an AXI4-Lite slave and an AXI4 master. The host copies image.bin to an address that
     is a multiple of 4096, puts the pixels to their place in it (see map.json), writes that address to
-    PROGRAM and 1 to CONTROL, and waits for the interrupt. golden/program/host.py is such a host; docs/accelerator.md
-    and docs/register-map.md say the rest.
+    PROGRAM and 1 to CONTROL, and waits for the interrupt. golden/program/host.py is such a host;
+    docs/accelerator.md and docs/register-map.md say the rest.
 
     The folder has what other tools want to know of accelerator.v, too: a file list, timing constraints, a
     FuseSoC core description, and in bench/ a cocotb test bench that checks every tensor of the network in

@@ -23,8 +23,8 @@ class Code:
     """A canonical code, any of them, and one of its code words.
 
     The code is given by how many words it has of each length. Its words fill the code space exactly, or
-    there is a single one, of one bit. Its words are `golden.coding.huffman.HuffmanCode`'s: in the order of their
-    lengths each begins where the one before it ends, a word of L bits being ``2**(code_length - L)``
+    there is a single one, of one bit. Its words are `golden.coding.huffman.HuffmanCode`'s: in the order of
+    their lengths each begins where the one before it ends, a word of L bits being ``2**(code_length - L)``
     windows wide.
 
     Parameters
