@@ -14,9 +14,8 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
-from shiftbook.golden.isa.host_map import Host
+from shiftbook.golden.isa.host_map import START, Host
 from shiftbook.golden.program.host import DONE
-from shiftbook.hw.system.host_port import START
 
 
 @cocotb.test()

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
-from shiftbook.golden.isa.registers import Field
+from shiftbook.golden.isa.bit_fields import Field
 from shiftbook.golden.spec import FRACTION, Spec
-from shiftbook.hw.system.supervisor import STEP_SHIFT
 
 IDENTITY = 0x5348424B
 """What the first register reads: "SHBK"."""
@@ -24,6 +23,13 @@ ADDRESS_WIDTH = 8
 
 ALIGNMENT = 4096
 """Of an image in memory, in bytes."""
+
+
+STEP_SHIFT = 12
+"""A step of the program may take the cycles of ``patience`` shifted left by this."""
+
+START, ABORT, CONTINUE = 1, 2, 4
+"""Words that CONTROL takes; no other bit may be set."""
 
 
 class Host(IntEnum):

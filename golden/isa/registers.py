@@ -6,13 +6,12 @@ prints it. An address is ``region << INDEX_WIDTH | index``; a word has 32 bits a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.isa.bit_fields import Field, Layout
 from shiftbook.golden.spec import (
     ACTIVATION_WIDTH,
     FRACTION,
@@ -44,10 +43,10 @@ class Region(IntEnum):
     CODE_SYMBOLS = 4  # index: codebook << rank_width(code_symbols) | rank of the code word
     ROWS = 5  # index: row
     TAPS = 6  # index: slot * table_entries + entry
-    LAYER = 7  # index: hw.system.layer_registers.LayerRegister
-    STREAMS = 8  # index: stream << 2 | hw.system.stream_fetcher.StreamField
+    LAYER = 7  # index: golden.isa.layer_registers.LayerRegister
+    STREAMS = 8  # index: stream << 2 | golden.isa.stream_registers.StreamField
     OWNERS = 9  # index: channel / channels of a word
-    COMMANDS = 10  # index: hw.system.sequencer.Command
+    COMMANDS = 10  # index: golden.isa.program_format.Command
 
 
 class Register(IntEnum):
@@ -72,20 +71,6 @@ class Register(IntEnum):
     STEP = 16  # this and all below: not there with a dense feed
     BOOKS = 17
     OFFSET_SHIFT = 18
-
-
-@dataclass(frozen=True)
-class Field:
-    """``width`` bits of a word; two's complement where ``signed``."""
-
-    name: str
-    width: int
-    text: str
-    signed: bool = False
-
-
-Layout = tuple[Field, ...]
-"""Fields of one word from bit 0 upwards, without holes."""
 
 
 def register_fields(spec: Spec) -> dict[Register, Field]:
@@ -246,50 +231,6 @@ def depths(spec: Spec) -> dict[Region, int]:
     return {region: words[region] for region in layouts(spec)}
 
 
-def width(layout: Layout) -> int:
-    """Bits of a word."""
-    return sum(field.width for field in layout)
-
-
 def address(region: Region, index: ArrayLike) -> NDArray[np.uint32]:
     """Addresses of words of a region."""
     return (int(region) << INDEX_WIDTH | np.asarray(index, np.int64)).astype(np.uint32)
-
-
-def pack(layout: Layout, **values: ArrayLike) -> NDArray[np.uint64]:
-    """Words from one array (or number) a field.
-
-    Raises
-    ------
-    ShiftbookError
-        A value does not fit its field.
-    """
-    word = np.zeros(np.broadcast(*(np.asarray(v) for v in values.values())).shape, np.uint64)
-    offset = 0
-    for field in layout:
-        value = np.asarray(values.pop(field.name), np.int64)
-        low, high = (
-            (-(1 << field.width - 1), (1 << field.width - 1) - 1)
-            if field.signed
-            else (0, (1 << field.width) - 1)
-        )
-        if value.size and (value.min() < low or value.max() > high):
-            bad = int(value.min() if value.min() < low else value.max())
-            raise ShiftbookError(f"{field.name} must be in {low}..{high} ({field.width} bits), not {bad}")
-        word |= (value & (1 << field.width) - 1).astype(np.uint64) << np.uint64(offset)
-        offset += field.width
-    if values:
-        raise TypeError(f"no field is named {', '.join(values)}")
-    return word
-
-
-def unpack(layout: Layout, word: int) -> dict[str, int]:
-    """Fields of one word."""
-    fields: dict[str, int] = {}
-    for field in layout:
-        value = word & (1 << field.width) - 1
-        word >>= field.width
-        fields[field.name] = (
-            value - (1 << field.width) if field.signed and value >> field.width - 1 else value
-        )
-    return fields

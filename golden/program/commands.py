@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from shiftbook.golden.isa import registers
 from shiftbook.golden.isa.checksum import checksum
+from shiftbook.golden.isa.program_format import COUNT_WIDTH, Command
 from shiftbook.golden.isa.registers import ADDRESS_WIDTH, Region
-from shiftbook.hw.system.sequencer import COUNT_WIDTH, Command
 
 Words = NDArray[np.uint32]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from shiftbook.golden.isa.faults import Fault
 from shiftbook.golden.isa.host_map import EVENTS, REGISTERS, Host
 from shiftbook.golden.program.image import Image
-from shiftbook.hw.system.sequencer import Fault
 
 
 def c_header(image: Image) -> str:

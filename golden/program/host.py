@@ -18,10 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import SupportsIndex
 
-from shiftbook.golden.isa.host_map import ALIGNMENT, IDENTITY, VERSION, unpacked
+from shiftbook.golden.isa.faults import Fault
+from shiftbook.golden.isa.host_map import ABORT, ALIGNMENT, CONTINUE, IDENTITY, START, VERSION, unpacked
 from shiftbook.golden.isa.host_map import Host as Register
-from shiftbook.hw.system.host_port import ABORT, CONTINUE, START
-from shiftbook.hw.system.sequencer import Fault
 
 DONE, ERROR, PAUSED, REFUSED = 1, 2, 4, 8
 """Events."""

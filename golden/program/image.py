@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shiftbook.golden.coding.streams import LayerStreams
 from shiftbook.golden.isa.checksum import checksum
+from shiftbook.golden.isa.program_format import MAGIC, Command, fingerprint, header_words
 from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, pass_cycles
 from shiftbook.golden.mapping.memory import TensorLayout
 from shiftbook.golden.mapping.passes import PIXELS, Plan, plan
@@ -16,7 +17,6 @@ from shiftbook.golden.model.network import Network
 from shiftbook.golden.program.commands import Commands
 from shiftbook.golden.program.layer_program import Codebook, Place, code, configure, stream_data, write_stream
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system.sequencer import MAGIC, Command, fingerprint, header_words
 
 Bytes = NDArray[np.uint8]
 

@@ -14,18 +14,17 @@ from shiftbook.golden.coding.huffman import HuffmanCode
 from shiftbook.golden.coding.streams import LayerStreams
 from shiftbook.golden.coding.terms import Row, Term, codeword_rows, row_bits, row_width
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.isa import registers
+from shiftbook.golden.isa import bit_fields, registers
+from shiftbook.golden.isa.layer_registers import LayerRegister, layer_fields, owner_width
+from shiftbook.golden.isa.program_format import Command
 from shiftbook.golden.isa.registers import DATA_WIDTH, Region, Register
+from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
 from shiftbook.golden.mapping.memory import TensorLayout
 from shiftbook.golden.mapping.passes import Pass
 from shiftbook.golden.mapping.tiles import Tap, tap_table
 from shiftbook.golden.model.network import Requantize
 from shiftbook.golden.program.commands import Commands
 from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, Spec
-from shiftbook.hw.system.layer_registers import LayerRegister, layer_fields
-from shiftbook.hw.system.load_writer import owner_width
-from shiftbook.hw.system.sequencer import Command
-from shiftbook.hw.system.stream_fetcher import FIELD_BITS, StreamField
 
 Words = NDArray[np.uint32]
 Bytes = NDArray[np.uint8]
@@ -142,7 +141,7 @@ def channel_words(parameters: Requantize, spec: Spec) -> NDArray[np.uint64]:
     A shift below `LEAST_SHIFT` is made up for by the multiplier.
     """
     missing = np.maximum(LEAST_SHIFT - parameters.shift, 0)
-    return registers.pack(
+    return bit_fields.pack(
         registers.channel_parameters(spec),
         bias=parameters.bias,
         multiplier=parameters.multiplier << missing,
@@ -151,7 +150,7 @@ def channel_words(parameters: Requantize, spec: Spec) -> NDArray[np.uint64]:
 
 
 def _parameter_bytes(spec: Spec) -> int:
-    bits = registers.width(registers.channel_parameters(spec))
+    bits = bit_fields.width(registers.channel_parameters(spec))
     return (1 << (bits - 1).bit_length()) // 8
 
 
@@ -195,7 +194,7 @@ def _engine(commands: Commands, step: Pass, coded: LayerStreams | None, spec: Sp
         values |= {Register.STEP: way.step, Register.BOOKS: books - 1, Register.OFFSET_SHIFT: way.shift}
     fields = registers.register_fields(spec)
     for register, value in values.items():
-        word = registers.pack((fields[register],), **{fields[register].name: value})
+        word = bit_fields.pack((fields[register],), **{fields[register].name: value})
         commands.write(Region.REGISTERS, register, word)
 
 
@@ -207,7 +206,7 @@ def _taps(commands: Commands, step: Pass, spec: Spec) -> None:
     if spec.feed == "coded":
         exists = placement.source >= 0
         values["channels"] = exists.reshape(spec.slots, placement.entries, -1).sum(axis=2)
-    commands.write(Region.TAPS, index.ravel(), registers.pack(registers.tap(spec), **values).ravel())
+    commands.write(Region.TAPS, index.ravel(), bit_fields.pack(registers.tap(spec), **values).ravel())
     if spec.feed == "coded":
         # Vectors may reach beyond the last weight, where a row must find nothing.
         end = items.table_entries(items.walk_of(step.weights, placement), placement)
@@ -285,7 +284,7 @@ def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Sp
             LayerRegister.RESIDUAL_BEAT_STEP: added.layout.channels,
         }
     for register, value in values.items():
-        word = registers.pack((fields[register],), **{fields[register].name: value})
+        word = bit_fields.pack((fields[register],), **{fields[register].name: value})
         commands.write(Region.LAYER, register, word)
 
 
@@ -296,7 +295,7 @@ def _wrapped(value: int, width: int) -> int:
 def _huffman(commands: Commands, region: Region, code: HuffmanCode, symbols: int, spec: Spec) -> None:
     limits = code.limits(spec.code_length)
     offsets = code.offsets(spec.code_length, registers.rank_width(symbols))
-    words = registers.pack(registers.huffman_length(spec, symbols), limit=limits, offset=offsets)
+    words = bit_fields.pack(registers.huffman_length(spec, symbols), limit=limits, offset=offsets)
     commands.write(region, np.arange(spec.code_length), words)
 
 
@@ -309,7 +308,7 @@ def _gap_code(commands: Commands, step: Pass, code: HuffmanCode, spec: Spec) -> 
     _huffman(commands, Region.GAP_CODE, code, spec.gap_symbols, spec)
     ranks = np.arange(len(code.sorted_symbols))
     commands.write(
-        Region.GAP_SYMBOLS, ranks, registers.pack(registers.gap_symbol(spec), gap=code.sorted_symbols)
+        Region.GAP_SYMBOLS, ranks, bit_fields.pack(registers.gap_symbol(spec), gap=code.sorted_symbols)
     )
 
 
@@ -326,7 +325,7 @@ def _codebooks(commands: Commands, step: Pass, code: HuffmanCode, codebook: Code
     books = np.arange(len(codewords))[:, None]
     entry = books * codewords.shape[1] + code.sorted_symbols  # [M, ranks]
     counts = np.array([len(rows) for rows in entries])
-    symbols = registers.pack(
+    symbols = bit_fields.pack(
         registers.code_symbol(spec), more_rows=counts[entry] - 1, first_row=np.array(first)[entry]
     )
     index = books << registers.rank_width(spec.code_symbols) | np.arange(entry.shape[1])

@@ -6,17 +6,17 @@ from amaranth import Shape, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
-from shiftbook.golden.isa import registers
+from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, WEIGHT_WIDTH, Spec
 
 
-def struct(layout: registers.Layout) -> data.StructLayout:
+def struct(layout: bit_fields.Layout) -> data.StructLayout:
     """The word that `golden.isa.registers` describes, as an Amaranth shape."""
     return data.StructLayout({f.name: shape(f) for f in layout})
 
 
-def shape(field: registers.Field) -> Shape:
+def shape(field: bit_fields.Field) -> Shape:
     """Shape of one field."""
     return signed(field.width) if field.signed else unsigned(field.width)
 
@@ -33,7 +33,7 @@ def memory_write(spec: Spec, region: Region) -> wiring.Signature:
         {
             "enable": Out(1),
             "index": Out((depth - 1).bit_length()),
-            "data": Out(registers.width(registers.layouts(spec)[region])),
+            "data": Out(bit_fields.width(registers.layouts(spec)[region])),
         }
     )
 
@@ -107,5 +107,5 @@ def row_source_width(spec: Spec) -> int:
     return WEIGHT_WIDTH if spec.feed == "dense" else spec.row_address_width
 
 
-def _widths(layout: registers.Layout) -> dict[str, int]:
+def _widths(layout: bit_fields.Layout) -> dict[str, int]:
     return {f.name: f.width for f in layout}

@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.isa import registers
+from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.registers import Region, Register
 from shiftbook.golden.spec import MAX_RING, Spec
 from shiftbook.hw.engine.layouts import memory_write, row, row_source_width, struct, tap_offset
@@ -110,7 +110,7 @@ class Lookup(wiring.Component):
         position = Signal(self.spec.position_width, reset_less=True)
         m.d.sync += [issued.eq(self.issue), position.eq(self.position)]
         word = fetched.as_value()
-        width = registers.width(registers.row(self.spec))
+        width = bit_fields.width(registers.row(self.spec))
         return issued, word[:width], (position + (word[width:] << self.offset_shift))[: len(position)]
 
     def _taps(self, m: Module, position: Value) -> Value:

@@ -6,18 +6,20 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.isa import host_map, registers
+from shiftbook.golden.isa import bit_fields, host_map, registers
+from shiftbook.golden.isa.addresses import MEMORY_ADDRESS_WIDTH, stream_count
+from shiftbook.golden.isa.program_format import WORD_WIDTH
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.engine import Engine
 from shiftbook.hw.system.fifo import Fifo
 from shiftbook.hw.system.host_port import COUNTERS, HostPort
-from shiftbook.hw.system.interfaces import ADDRESS_WIDTH, Reader, parity_bits, stream_count
+from shiftbook.hw.system.interfaces import Reader, parity_bits
 from shiftbook.hw.system.layer_registers import LayerRegisters
 from shiftbook.hw.system.load_planner import NEEDS, LoadPlanner
 from shiftbook.hw.system.load_writer import LoadWriter
 from shiftbook.hw.system.read_master import ReadMaster
 from shiftbook.hw.system.residual_reader import ResidualReader
-from shiftbook.hw.system.sequencer import WORD_WIDTH, Sequencer
+from shiftbook.hw.system.sequencer import Sequencer
 from shiftbook.hw.system.store import Store
 from shiftbook.hw.system.stream_buffer import StreamBuffer
 from shiftbook.hw.system.stream_fetcher import StreamFetcher
@@ -152,7 +154,7 @@ class Accelerator(wiring.Component):
             "r": (Out, {"data": 32, "resp": 2}),
         }
         width = 8 * spec.bus_bytes
-        address = {"id": 1, "addr": ADDRESS_WIDTH, "len": 8, "size": 3, "burst": 2}
+        address = {"id": 1, "addr": MEMORY_ADDRESS_WIDTH, "len": 8, "size": 3, "burst": 2}
         full = {
             "aw": (Out, address),
             "w": (Out, {"data": width, **parity_bits(spec), "strb": spec.bus_bytes, "last": 1}),
@@ -328,7 +330,7 @@ class Accelerator(wiring.Component):
     def _join_streams(self, m: Module) -> None:
         """The fetcher, a buffer for each stream, and the engine's inputs."""
         spec, engine, fetcher, answers = self.spec, self.engine, self.fetcher, self.reads.answers.payload
-        parameters = registers.width(registers.channel_parameters(spec))
+        parameters = bit_fields.width(registers.channel_parameters(spec))
         widths = [1 << (parameters - 1).bit_length(), *[spec.word_width] * (stream_count(spec) - 1)]
         buffers = [StreamBuffer(spec, width) for width in widths]
         m.d.comb += self.supervisor.stream_length.eq(Cat(buffer.too_long for buffer in buffers).any())

@@ -8,10 +8,11 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from shiftbook.golden.isa import host_map
-from shiftbook.golden.isa.host_map import EVENTS, Host
+from shiftbook.golden.isa.addresses import MEMORY_ADDRESS_WIDTH
+from shiftbook.golden.isa.faults import Fault
+from shiftbook.golden.isa.host_map import ABORT, CONTINUE, EVENTS, START, Host
+from shiftbook.golden.isa.program_format import fingerprint
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system.interfaces import ADDRESS_WIDTH
-from shiftbook.hw.system.sequencer import Fault, fingerprint
 
 COUNTERS = tuple(register for register in Host if register >= Host.CYCLES)
 """Registers that only show an input."""
@@ -25,8 +26,6 @@ LATCHED = {"program": Host.PROGRAM, "watchdog": Host.WATCHDOG, "pause": Host.MOD
 ALIGNED_BITS = exact_log2(host_map.ALIGNMENT)
 """Bits of PROGRAM that are 0."""
 
-START, ABORT, CONTINUE = 1, 2, 4
-"""Words that CONTROL takes; no other bit may be set."""
 
 OKAY, SLVERR = 0, 2
 
@@ -95,7 +94,7 @@ class HostPort(wiring.Component):
                 "start": Out(1),
                 "abort": Out(1),
                 "go_on": Out(1),
-                "program": Out(ADDRESS_WIDTH),
+                "program": Out(MEMORY_ADDRESS_WIDTH),
                 "watchdog": Out(32),
                 "pause": Out(1),
                 "busy": In(1),

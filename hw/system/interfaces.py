@@ -7,16 +7,8 @@ from enum import IntEnum
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.addresses import LENGTH_WIDTH, beat_address_width, stream_count
 from shiftbook.golden.spec import Spec
-
-ADDRESS_WIDTH = 32
-"""Bits of a byte address on the memory bus."""
-
-LENGTH_WIDTH = 24
-"""Bits of a number of beats."""
-
-TILE_WIDTH = 16
-"""Bits of a number of tiles, blocks or passes."""
 
 
 class Reader(IntEnum):
@@ -33,16 +25,6 @@ class Response(IntEnum):
 
     SLVERR = 2
     DECERR = 3
-
-
-def beat_address_width(spec: Spec) -> int:
-    """Bits of an address that counts beats."""
-    return ADDRESS_WIDTH - (spec.bus_bytes - 1).bit_length()
-
-
-def stream_count(spec: Spec) -> int:
-    """Streams of a layer: channel parameters, gaps of all slots (coded feed), codes of all slots."""
-    return 1 + spec.slots * (2 if spec.feed == "coded" else 1)
 
 
 def read_request(spec: Spec) -> wiring.Signature:

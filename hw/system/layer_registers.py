@@ -2,106 +2,14 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from amaranth import Elaboratable, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.isa.registers import INDEX_WIDTH, Field, Region
-from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
+from shiftbook.golden.isa.layer_registers import layer_fields
+from shiftbook.golden.isa.registers import INDEX_WIDTH, Region
+from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.layouts import config_word, shape
-from shiftbook.hw.system.interfaces import TILE_WIDTH, beat_address_width
-
-
-class LayerRegister(IntEnum):
-    """Index of a register within ``Region.LAYER``."""
-
-    TILE_ROWS = 0
-    TILE_COLS = 1
-    LEFT = 2
-    RIGHT = 3
-    SOURCE = 4
-    SOURCE_ROW_STEP = 5
-    SOURCE_BLOCK_STEP = 6
-    SOURCE_BEAT_STEP = 7
-    SOURCE_SKIP = 8
-    CHANNELS = 9
-    LOCAL_CHANNELS = 10
-    FIRST_BLOCK = 11
-    FIRST_BEAT = 12
-    ROW_BEATS = 13
-    BLOCK_ROWS = 14
-    BLOCK_COLS = 15
-    LAST_ROWS = 16
-    LAST_COLS = 17
-    STRIDED = 18
-    SCATTERED = 19
-    PAD = 20
-    DESTINATION = 21
-    DESTINATION_BLOCK_STEP = 22
-    DESTINATION_BEAT_STEP = 23
-    RESIDUAL = 24
-    RESIDUAL_SOURCE = 25
-    RESIDUAL_BLOCK_STEP = 26
-    RESIDUAL_BEAT_STEP = 27
-    TILES = 28
-    LAST_BLOCK = 29
-    FIRST_BANKS = 30
-    LAST_BANKS = 31
-    PARTIAL_IN = 32
-
-
-def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
-    """Width and meaning of every register. Addresses and steps count beats, from the program's first."""
-    address = beat_address_width(spec)
-    block = max(1, (spec.block_beats - 1).bit_length())
-    widths = {
-        LayerRegister.TILE_ROWS: (TILE_WIDTH, "rows of tiles"),
-        LayerRegister.TILE_COLS: (TILE_WIDTH, "columns of tiles"),
-        LayerRegister.TILES: (TILE_WIDTH, "tiles, in all"),
-        LayerRegister.LEFT: (1, "1: tiles read the group of columns on their left"),
-        LayerRegister.RIGHT: (1, "1: tiles read the group of columns on their right"),
-        LayerRegister.SOURCE: (address, "input: first beat that the first tile needs, in its first column"),
-        LayerRegister.SOURCE_ROW_STEP: (address, "input: from a row of tiles to the next"),
-        LayerRegister.SOURCE_BLOCK_STEP: (address, "input: from a block to the next in its row"),
-        LayerRegister.SOURCE_BEAT_STEP: (TILE_WIDTH, "input: from a beat of a block to the next"),
-        LayerRegister.SOURCE_SKIP: (
-            address,
-            "input: from the last beat of a block to the first of the one below",
-        ),
-        LayerRegister.CHANNELS: (spec.channel_counter_width, "input channels"),
-        LayerRegister.LOCAL_CHANNELS: (
-            spec.tile_words.bit_length(),
-            "the most input channels that a slot holds",
-        ),
-        LayerRegister.FIRST_BLOCK: (2, "row of blocks, from the tile's own, where its pixels begin"),
-        LayerRegister.FIRST_BEAT: (block, "beat of that block"),
-        LayerRegister.ROW_BEATS: (8, "beats of a column of blocks that a tile needs"),
-        LayerRegister.LAST_BLOCK: (4, "row of blocks, from the tile's own first, where its pixels end"),
-        LayerRegister.FIRST_BANKS: (spec.rows, "rows of banks that take pixels of the first block"),
-        LayerRegister.LAST_BANKS: (spec.rows, "rows of banks that take pixels of the last block"),
-        LayerRegister.BLOCK_ROWS: (TILE_WIDTH, "rows of blocks of the input"),
-        LayerRegister.BLOCK_COLS: (TILE_WIDTH, "columns of blocks of the input"),
-        LayerRegister.LAST_ROWS: (spec.rows.bit_length(), "rows of pixels in the last row of blocks"),
-        LayerRegister.LAST_COLS: (spec.cols.bit_length(), "columns of pixels in the last column of blocks"),
-        LayerRegister.STRIDED: (1, "1: stride 2"),
-        LayerRegister.SCATTERED: (1, "1: every slot holds all channels"),
-        LayerRegister.PAD: (ACTIVATION_WIDTH, "pixels that are not there"),
-        LayerRegister.DESTINATION: (address, "output: its first beat"),
-        LayerRegister.DESTINATION_BLOCK_STEP: (address, "output: from a tile to the next"),
-        LayerRegister.DESTINATION_BEAT_STEP: (TILE_WIDTH, "output: from a beat of a tile to the next"),
-        LayerRegister.RESIDUAL: (1, "1: a residual is added"),
-        LayerRegister.RESIDUAL_SOURCE: (address, "residual: its first beat"),
-        LayerRegister.RESIDUAL_BLOCK_STEP: (address, "residual: from a tile to the next"),
-        LayerRegister.RESIDUAL_BEAT_STEP: (TILE_WIDTH, "residual: from a beat of a tile to the next"),
-        LayerRegister.PARTIAL_IN: (1, "1: what is added are partial sums and the residuals beside them"),
-    }
-    signed = {LayerRegister.FIRST_BLOCK, LayerRegister.LAST_BLOCK}
-    return {
-        register: Field(register.name.lower(), width, text, register in signed)
-        for register, (width, text) in widths.items()
-    }
 
 
 class LayerRegisters(wiring.Component):

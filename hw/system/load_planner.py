@@ -7,10 +7,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.enum import Enum
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.addresses import TILE_WIDTH, beat_address_width
+from shiftbook.golden.isa.layer_registers import LayerRegister, layer_fields
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.layouts import shape
-from shiftbook.hw.system.interfaces import TILE_WIDTH, beat_address_width, read_request
-from shiftbook.hw.system.layer_registers import LayerRegister, layer_fields
+from shiftbook.hw.system.interfaces import read_request
 from shiftbook.hw.system.segments import Kind, segment
 
 

@@ -9,6 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.layer_registers import owner_width
 from shiftbook.golden.isa.registers import DATA_WIDTH, INDEX_WIDTH, Region
 from shiftbook.golden.mapping.tiles import half
 from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
@@ -286,9 +287,3 @@ class LoadWriter(wiring.Component):
         moved = [[pixels[modes[mode].pixel] for modes in ways(spec.cols)] for mode in range(3)]
         m.d.comb += line.eq(Mux(self.strided, Mux(now.odd, Cat(moved[2]), Cat(moved[1])), Cat(moved[0])))
         return line
-
-
-def owner_width(spec: Spec) -> int:
-    """Bits of the number of a slot in the memory of owners: a power of two."""
-    bits = (spec.slots - 1).bit_length()
-    return 0 if not bits else 1 << (bits - 1).bit_length()

@@ -7,15 +7,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.addresses import beat_address_width, stream_count
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system.interfaces import (
-    Reader,
-    answer,
-    beat_address_width,
-    parity_bits,
-    read_request,
-    stream_count,
-)
+from shiftbook.hw.system.interfaces import Reader, answer, parity_bits, read_request
 from shiftbook.hw.system.parity import odd_parity
 
 IN_FLIGHT = 12

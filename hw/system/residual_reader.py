@@ -7,9 +7,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.addresses import TILE_WIDTH, beat_address_width
 from shiftbook.golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, PARTIAL_WIDTH, Spec
 from shiftbook.hw.system.groups import Groups
-from shiftbook.hw.system.interfaces import TILE_WIDTH, Reader, answer, beat_address_width, read_request
+from shiftbook.hw.system.interfaces import Reader, answer, read_request
 from shiftbook.hw.system.pieces import Pieces
 
 GROUPS = 4

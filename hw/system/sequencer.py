@@ -2,74 +2,26 @@
 
 from __future__ import annotations
 
-import zlib
-from enum import IntEnum
-
 from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.enum import Enum
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.addresses import beat_address_width
+from shiftbook.golden.isa.faults import Fault
+from shiftbook.golden.isa.program_format import (
+    COUNT_WIDTH,
+    MAGIC,
+    WORD_WIDTH,
+    Command,
+    fingerprint,
+    header_words,
+)
 from shiftbook.golden.isa.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.layouts import config_word
 from shiftbook.hw.system.crc import WIDTH, Crc
-from shiftbook.hw.system.interfaces import beat_address_width, read_request
-
-MAGIC = 0x6B624853
-"""First word of a program: "SHbk"."""
-
-WORD_WIDTH = 32
-"""Bits of a word of the program."""
-
-
-def header_words(spec: Spec) -> int:
-    """Words at the beginning of an image: magic, fingerprint, beats of the program, where it begins; zeros;
-    and at last the checksum of all of these.
-
-    They fill whole beats. The program's beginning is counted in beats from the header.
-    """
-    return max(8, 8 * spec.bus_bytes // WORD_WIDTH)
-
-
-COUNT_WIDTH = WORD_WIDTH - ADDRESS_WIDTH
-"""Bits, above the address, of the number of words that follow, minus 1."""
-
-
-class Command(IntEnum):
-    """Index within ``Region.COMMANDS``. The word is the checksum of all words since the last command."""
-
-    LOAD = 0  # begin to load the input of the layer that is being configured
-    RUN = 1  # run it
-    END = 2  # the program is over
-
-
-class Fault(IntEnum):
-    """Why a program was not carried out to its end; what the status register shows."""
-
-    NONE = 0
-    NOT_A_PROGRAM = 1  # there is no program at the address
-    OTHER_SPEC = 2  # it was built for another accelerator
-    UNKNOWN_ADDRESS = 3  # it writes where nothing is
-    PROGRAM_DAMAGED = 4  # its checksum is wrong
-    STREAM_DAMAGED = 5  # the checksum of a weight stream is wrong
-    BAD_CODE = 6  # a slot met a word that no code has
-    READ_SLVERR = 7  # the bus answered a read with SLVERR
-    READ_DECERR = 8  # the bus answered a read with DECERR
-    WRITE_SLVERR = 9  # the bus answered a write with SLVERR
-    WRITE_DECERR = 10  # the bus answered a write with DECERR
-    STALLED = 11  # nothing moved, or a step did not end, for as many cycles as the watchdog allows
-    ABORTED = 12  # the host said so
-    BUS_PARITY = 13  # a byte that was read has another parity than it was sent with
-    PROGRAM_LENGTH = 14  # it has no end within the length that its header says
-    EMPTY_LAYER = 15  # a layer has no channels or no tiles
-    STREAM_LENGTH = 16  # a weight stream is longer than what its layer takes
-
-
-def fingerprint(spec: Spec) -> int:
-    """32 bits that differ between accelerators that need other programs; parity of the bus changes none."""
-    fields = {name: value for name, value in spec.as_json().items() if name != "bus_parity"}
-    return zlib.crc32(repr(sorted(fields.items())).encode())
+from shiftbook.hw.system.interfaces import read_request
 
 
 class State(Enum):

@@ -7,9 +7,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.addresses import TILE_WIDTH, beat_address_width
 from shiftbook.golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, Spec
 from shiftbook.hw.system.groups import Groups
-from shiftbook.hw.system.interfaces import TILE_WIDTH, beat_address_width, parity_bits
+from shiftbook.hw.system.interfaces import parity_bits
 from shiftbook.hw.system.parity import odd_parity
 from shiftbook.hw.system.pieces import Pieces
 

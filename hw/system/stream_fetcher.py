@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from amaranth import Elaboratable, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.addresses import LENGTH_WIDTH, TILE_WIDTH, beat_address_width, stream_count
 from shiftbook.golden.isa.registers import INDEX_WIDTH, Region
+from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.layouts import config_word
 from shiftbook.hw.system.crc import WIDTH, Crc
-from shiftbook.hw.system.interfaces import (
-    LENGTH_WIDTH,
-    TILE_WIDTH,
-    Reader,
-    answer,
-    beat_address_width,
-    read_request,
-    stream_count,
-)
-
-FIELD_BITS = 2
-"""Bits below the stream's number in the index of ``Region.STREAMS``."""
-
+from shiftbook.hw.system.interfaces import Reader, answer, read_request
 
 FEW = 4
 """Beats that are asked for at a time while something else is more urgent."""
-
-
-class StreamField(IntEnum):
-    """What is written for each stream; lower bits of the index in ``Region.STREAMS``."""
-
-    ADDRESS = 0  # in beats, from the program's first
-    BEATS = 1  # of a pass; 0: there is no such stream. The highest bit: the buffer keeps the pass
-    CHECKSUM = 2  # of a pass, by `golden.isa.checksum`
 
 
 class StreamFetcher(wiring.Component):

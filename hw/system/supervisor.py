@@ -6,11 +6,9 @@ from amaranth import Elaboratable, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.faults import Fault
+from shiftbook.golden.isa.host_map import STEP_SHIFT
 from shiftbook.hw.system.interfaces import Response
-from shiftbook.hw.system.sequencer import Fault
-
-STEP_SHIFT = 12
-"""A step of the program may take the cycles of ``patience`` shifted left by this."""
 
 
 class Supervisor(wiring.Component):

@@ -6,8 +6,8 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.addresses import TILE_WIDTH
 from shiftbook.golden.spec import MAX_RING, Spec
-from shiftbook.hw.system.interfaces import TILE_WIDTH
 
 
 class TileControl(wiring.Component):

@@ -19,15 +19,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shiftbook.golden.isa.faults import Fault
+from shiftbook.golden.isa.host_map import START
 from shiftbook.golden.isa.host_map import Host as Register
+from shiftbook.golden.isa.program_format import header_words
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.program import image
 from shiftbook.golden.program.host import REFUSED, AcceleratorError, HostDriver, RegisterError
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system.host_port import START
 from shiftbook.hw.system.interfaces import Response
-from shiftbook.hw.system.sequencer import Fault, header_words
 from shiftbook.sim.session import Session
 from tests.faults.damage import DAMAGES, Damage
 from tests.golden.model.test_executor import small_network

@@ -12,8 +12,8 @@ from amaranth.lib.wiring import In, Out
 
 import shiftbook.hw.system.read_master
 import shiftbook.hw.system.store
+from shiftbook.golden.isa.addresses import MEMORY_ADDRESS_WIDTH
 from shiftbook.golden.spec import DEFAULT
-from shiftbook.hw.system.interfaces import ADDRESS_WIDTH
 from shiftbook.hw.system.read_master import ReadMaster
 from shiftbook.hw.system.store import Store
 from tests.formal.axi_rules import INCR, AxiRules, axi
@@ -48,7 +48,7 @@ class Half(wiring.Component):
             for name, member in half.signature.members.items()
             if member.flow == In and name not in ("read", "response")
         }
-        super().__init__({"bus": Out(axi(ADDRESS_WIDTH, 8 * SPEC.bus_bytes)), **members})
+        super().__init__({"bus": Out(axi(MEMORY_ADDRESS_WIDTH, 8 * SPEC.bus_bytes)), **members})
         self._inputs = list(members)
 
     def elaborate(self, platform: object) -> Elaboratable:

@@ -23,12 +23,12 @@ import shiftbook.hw.system.accelerator
 import shiftbook.hw.system.host_port
 import shiftbook.hw.system.sequencer
 import shiftbook.hw.system.supervisor
-from shiftbook.golden.isa.host_map import EVENTS, Host
+from shiftbook.golden.isa.host_map import EVENTS, STEP_SHIFT, Host
+from shiftbook.golden.isa.program_format import WORD_WIDTH, header_words
 from shiftbook.hw.system.accelerator import Accelerator
 from shiftbook.hw.system.host_port import ABORT, CONTINUE, SLVERR, START
 from shiftbook.hw.system.read_master import ReadMaster
-from shiftbook.hw.system.sequencer import WORD_WIDTH, State, header_words
-from shiftbook.hw.system.supervisor import STEP_SHIFT
+from shiftbook.hw.system.sequencer import State
 from tests.formal.checks import drive_freely, past
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute

@@ -16,9 +16,8 @@ from cocotb.task import bridge, resume
 from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam, AxiResp
 
-from shiftbook.golden.isa.host_map import Host
+from shiftbook.golden.isa.host_map import ABORT, CONTINUE, START, Host
 from shiftbook.golden.program.host import DONE, ERROR, REFUSED, AcceleratorError, HostDriver
-from shiftbook.hw.system.host_port import ABORT, CONTINUE, START
 
 BASE = 0x10000
 """Where the image is in memory."""

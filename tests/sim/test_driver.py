@@ -12,7 +12,10 @@ import pytest
 from numpy.typing import ArrayLike
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.isa.layer_registers import LayerRegister
+from shiftbook.golden.isa.program_format import Command
 from shiftbook.golden.isa.registers import Region, Register
+from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
 from shiftbook.golden.mapping.passes import Pass, plan
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.validate import shapes
@@ -21,9 +24,6 @@ from shiftbook.golden.program.commands import Commands
 from shiftbook.golden.program.image import Image
 from shiftbook.golden.program.layer_program import code, stream_data
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system.layer_registers import LayerRegister
-from shiftbook.hw.system.sequencer import Command
-from shiftbook.hw.system.stream_fetcher import FIELD_BITS, StreamField
 from shiftbook.sim import driver
 from shiftbook.sim.driver import Mismatch, run_rtl
 from tests.golden.layers import Layer, make_conv, one_layer_network

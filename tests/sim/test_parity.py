@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from shiftbook.golden.isa.faults import Fault
 from shiftbook.golden.model import executor
 from shiftbook.golden.program import image
 from shiftbook.golden.program.host import AcceleratorError, HostDriver
 from shiftbook.golden.program.image import Image
-from shiftbook.hw.system.sequencer import Fault
 from shiftbook.sim.session import Session
 from tests.sim.networks import IMAGES, SMALL, everything
 

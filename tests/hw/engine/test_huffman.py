@@ -5,7 +5,7 @@ import pytest
 
 from shiftbook.golden.coding.bits import pack, words
 from shiftbook.golden.coding.huffman import HuffmanCode
-from shiftbook.golden.isa import registers
+from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.registers import Region, Register
 from shiftbook.golden.spec import DEFAULT, Spec
 from shiftbook.sim import bench
@@ -19,7 +19,7 @@ def writes(code: HuffmanCode, region: Region, books: list[list[int]], spec: Spec
     """What the host writes for a code whose symbols are these words of each codebook."""
     count = {Region.GAP_CODE: spec.gap_symbols, Region.CODE_CODE: spec.code_symbols}[region]
     rank_width = registers.rank_width(count)
-    table = registers.pack(
+    table = bit_fields.pack(
         registers.huffman_length(spec, count),
         limit=code.limits(spec.code_length),
         offset=code.offsets(spec.code_length, rank_width),
@@ -81,7 +81,7 @@ def random_books(count: int, rng: np.random.Generator) -> list[list[dict[str, in
 
 def memories(books: list[list[dict[str, int]]]) -> list[list[int]]:
     layout = registers.code_symbol(DEFAULT)
-    return [[int(registers.pack(layout, **symbol)) for symbol in book] for book in books]
+    return [[int(bit_fields.pack(layout, **symbol)) for symbol in book] for book in books]
 
 
 def items_of(books: list[list[dict[str, int]]], symbols: Iterable[int]) -> list[dict[str, int]]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from amaranth.lib.wiring import In
 
-from shiftbook.golden.isa import registers
+from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.lookup import Lookup
@@ -35,7 +35,7 @@ def fill(block: Lookup, region: Region, words: list[int]) -> list[dict[str, obje
 
 def masked(spec: Spec, word: int, issue: int) -> dict[str, int]:
     """The row as the lanes see it: nothing is added unless something that exists was issued."""
-    fields = registers.unpack(registers.row(spec), word)
+    fields = bit_fields.unpack(registers.row(spec), word)
     for name in fields:
         kind, number = name.rstrip("0123456789"), name[-1]
         if kind in ("weight", "enable"):
@@ -65,7 +65,7 @@ def golden(
     word, position, adds = inputs["source"], inputs["position"], inputs["issue"]
     if words is not None:
         word = words[word]
-        offset = registers.unpack(registers.codebook_row(spec), word).get("offset", 0)
+        offset = bit_fields.unpack(registers.codebook_row(spec), word).get("offset", 0)
         position += offset << inputs["offset_shift"]
     entry, channel = divmod(position, 1 << CHANNEL_BITS)
     tap = {name: int(column[entry]) for name, column in taps.items()}
@@ -89,10 +89,10 @@ def test_lookup(name: str, pauses: bench.Pauses) -> None:
     rng = np.random.default_rng(1)
     block = Lookup(spec)
     taps = random_taps(spec, rng)
-    stimulus = fill(block, Region.TAPS, registers.pack(registers.tap(spec), **taps).tolist())
+    stimulus = fill(block, Region.TAPS, bit_fields.pack(registers.tap(spec), **taps).tolist())
     words = None
     if spec.feed == "coded":
-        words = rng.integers(0, 1 << registers.width(registers.codebook_row(spec)), 64).tolist()
+        words = rng.integers(0, 1 << bit_fields.width(registers.codebook_row(spec)), 64).tolist()
         stimulus += fill(block, Region.ROWS, words)
     quiet = len(stimulus)
     expected = []

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from amaranth.lib.wiring import Out
 
-from shiftbook.golden.isa import registers
+from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.registers import Region, Register
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.register_file import RegisterFile
@@ -69,7 +69,7 @@ def test_writes(spec: Spec, pauses: bench.Pauses) -> None:
             slot = int(prefix.split("__")[1]) if "taps" in prefix else 0
             assert got[f"{prefix}__index"] == index - slot * spec.table_entries
             layout = registers.layouts(spec)[Region(address >> registers.INDEX_WIDTH)]
-            assert got[f"{prefix}__data"] == word % (1 << registers.width(layout))
+            assert got[f"{prefix}__data"] == word % (1 << bit_fields.width(layout))
     final = {register.name.lower() for register in known}
     assert {name: observed[-1][name] for name in final} == {
         name: golden(spec, writes)[-1][name] for name in final

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shiftbook.golden.isa.faults import Fault
 from shiftbook.golden.isa.host_map import REGISTERS, Host
+from shiftbook.golden.isa.program_format import fingerprint
 from shiftbook.golden.spec import DEFAULT, Spec
 from shiftbook.hw.system.host_port import COUNTERS
-from shiftbook.hw.system.sequencer import Fault, fingerprint
 from shiftbook.sim import bench
 from tests.hw.small import PACES, small
 from tests.hw.system.benches.host_port import HostBench

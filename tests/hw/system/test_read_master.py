@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from shiftbook.golden.isa.addresses import stream_count
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system.interfaces import Reader, Response, stream_count
+from shiftbook.hw.system.interfaces import Reader, Response
 from shiftbook.hw.system.read_master import IN_FLIGHT
 from shiftbook.sim import bench
 from tests.hw.small import PACES, SHIFT

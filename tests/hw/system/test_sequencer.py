@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from shiftbook.golden.isa.faults import Fault
+from shiftbook.golden.isa.program_format import MAGIC, Command, fingerprint, header_words
 from shiftbook.golden.isa.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
 from shiftbook.golden.program.commands import Commands
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system.sequencer import MAGIC, Command, Fault, fingerprint, header_words
 from shiftbook.sim import bench
 from tests.golden.crc import crc32c
 from tests.hw.small import PACES, SHIFT

@@ -7,11 +7,11 @@ from collections import deque
 import numpy as np
 import pytest
 
+from shiftbook.golden.isa.faults import Fault
 from shiftbook.hw.system import supervisor
 from shiftbook.hw.system.fifo import Fifo
 from shiftbook.hw.system.groups import Groups
 from shiftbook.hw.system.interfaces import Response
-from shiftbook.hw.system.sequencer import Fault
 from shiftbook.hw.system.supervisor import Supervisor
 from shiftbook.sim import bench
 from tests.hw.benches import Paced

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from shiftbook.golden.isa.addresses import stream_count
 from shiftbook.golden.isa.checksum import checksum
 from shiftbook.golden.isa.registers import Region, address
+from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
 from shiftbook.golden.spec import DATA_WIDTH, Spec
-from shiftbook.hw.system.interfaces import stream_count
-from shiftbook.hw.system.stream_fetcher import FIELD_BITS, StreamField
 from shiftbook.sim import bench
 from tests.hw.small import ONE_PACE, SHIFT
 from tests.hw.system.benches.stream_fetcher import FetcherBench

@@ -5,7 +5,7 @@ from amaranth.sim import Simulator
 
 from shiftbook.golden.coding.bits import pack, words
 from shiftbook.golden.coding.huffman import HuffmanCode
-from shiftbook.golden.isa import registers
+from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.synth.units.feed import CODES, HuffmanFeed
 from shiftbook.synth.units.focused import Focused
 
@@ -52,12 +52,12 @@ def test_feed_gives_the_weights() -> None:
 
 async def write_tables(ctx, feed: HuffmanFeed, code: HuffmanCode) -> None:
     rank_width = registers.rank_width(CODES.code_symbols)
-    lengths = registers.pack(
+    lengths = bit_fields.pack(
         registers.huffman_length(CODES, CODES.code_symbols),
         limit=code.limits(CODES.code_length),
         offset=code.offsets(CODES.code_length, rank_width),
     )
-    symbols = registers.pack(
+    symbols = bit_fields.pack(
         registers.code_symbol(CODES),
         more_rows=np.zeros_like(code.sorted_symbols),
         first_row=code.sorted_symbols,

@@ -6,8 +6,8 @@ from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 
+from shiftbook.golden.isa.addresses import beat_address_width
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system.interfaces import beat_address_width
 
 
 class Bus:

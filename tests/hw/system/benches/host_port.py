@@ -5,9 +5,9 @@ from __future__ import annotations
 from amaranth import Elaboratable, Module, Mux, Signal
 from amaranth.lib import wiring
 
+from shiftbook.golden.isa.addresses import MEMORY_ADDRESS_WIDTH
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.system.host_port import HostPort
-from shiftbook.hw.system.interfaces import ADDRESS_WIDTH
 from tests.hw.system.benches.parts import into, out
 
 
@@ -25,7 +25,7 @@ class HostBench(wiring.Component):
         self.shown = {name: self.host.signature.members[name].shape for name in shown}
         operation = {"write": 1, "address": 8, "data": 32, "strb": 4, **self.shown}
         seen = {"data": 32, "resp": 2, "start": 4, "abort": 4, "go_on": 4}
-        seen |= {"program": ADDRESS_WIDTH, "watchdog": 32, "pause": 1, "irq": 1}
+        seen |= {"program": MEMORY_ADDRESS_WIDTH, "watchdog": 32, "pause": 1, "irq": 1}
         super().__init__({"operations": into(operation), "seen": out(seen)})
 
     def elaborate(self, platform: object) -> Elaboratable:

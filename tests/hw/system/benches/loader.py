@@ -8,6 +8,7 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa import registers
+from shiftbook.golden.isa.program_format import Command
 from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.layouts import config_word, plane, tap_offset
@@ -19,7 +20,6 @@ from shiftbook.hw.system.layer_registers import LayerRegisters
 from shiftbook.hw.system.load_planner import NEEDS, LoadPlanner
 from shiftbook.hw.system.load_writer import LoadWriter
 from shiftbook.hw.system.segments import segment
-from shiftbook.hw.system.sequencer import Command
 from shiftbook.hw.system.tile_control import TileControl
 from tests.hw.benches import delayed
 from tests.hw.system.benches.bus import Bus

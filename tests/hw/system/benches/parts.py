@@ -8,8 +8,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.addresses import beat_address_width
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system.interfaces import beat_address_width
 
 COUNT = 16
 """Bits of what benches count."""

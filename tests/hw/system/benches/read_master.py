@@ -7,15 +7,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.addresses import LENGTH_WIDTH, beat_address_width, stream_count
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system.interfaces import (
-    LENGTH_WIDTH,
-    Reader,
-    answer,
-    beat_address_width,
-    parity_bits,
-    stream_count,
-)
+from shiftbook.hw.system.interfaces import Reader, answer, parity_bits
 from shiftbook.hw.system.read_master import ReadMaster
 from tests.hw.system.benches.parts import COUNT, into, log, out, unsteady
 

@@ -7,9 +7,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
 from shiftbook.golden.isa import registers
+from shiftbook.golden.isa.addresses import beat_address_width
+from shiftbook.golden.isa.program_format import WORD_WIDTH
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system.interfaces import beat_address_width
-from shiftbook.hw.system.sequencer import WORD_WIDTH, Sequencer
+from shiftbook.hw.system.sequencer import Sequencer
 from tests.hw.system.benches.parts import COUNT, into, log, out
 
 

@@ -6,9 +6,10 @@ from amaranth import Cat, Elaboratable, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
+from shiftbook.golden.isa.addresses import beat_address_width, stream_count
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.layouts import config_word
-from shiftbook.hw.system.interfaces import Reader, beat_address_width, stream_count
+from shiftbook.hw.system.interfaces import Reader
 from shiftbook.hw.system.stream_fetcher import FEW, StreamFetcher
 from tests.hw.system.benches.bus import Bus
 from tests.hw.system.benches.parts import COUNT, into, log, out

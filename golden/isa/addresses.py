@@ -1,0 +1,26 @@
+"""Widths of addresses, lengths and counts that programs and hardware share."""
+
+from __future__ import annotations
+
+from shiftbook.golden.spec import Spec
+
+MEMORY_ADDRESS_WIDTH = 32
+"""Bits of a byte address on the memory bus."""
+
+
+LENGTH_WIDTH = 24
+"""Bits of a number of beats."""
+
+
+TILE_WIDTH = 16
+"""Bits of a number of tiles, blocks or passes."""
+
+
+def beat_address_width(spec: Spec) -> int:
+    """Bits of an address that counts beats."""
+    return MEMORY_ADDRESS_WIDTH - (spec.bus_bytes - 1).bit_length()
+
+
+def stream_count(spec: Spec) -> int:
+    """Streams of a layer: channel parameters, gaps of all slots (coded feed), codes of all slots."""
+    return 1 + spec.slots * (2 if spec.feed == "coded" else 1)

@@ -1,0 +1,43 @@
+"""A program: its header, its words, its commands."""
+
+from __future__ import annotations
+
+import zlib
+from enum import IntEnum
+
+from shiftbook.golden.isa.registers import ADDRESS_WIDTH
+from shiftbook.golden.spec import Spec
+
+MAGIC = 0x6B624853
+"""First word of a program: "SHbk"."""
+
+
+WORD_WIDTH = 32
+"""Bits of a word of the program."""
+
+
+def header_words(spec: Spec) -> int:
+    """Words at the beginning of an image: magic, fingerprint, beats of the program, where it begins; zeros;
+    and at last the checksum of all of these.
+
+    They fill whole beats. The program's beginning is counted in beats from the header.
+    """
+    return max(8, 8 * spec.bus_bytes // WORD_WIDTH)
+
+
+COUNT_WIDTH = WORD_WIDTH - ADDRESS_WIDTH
+"""Bits, above the address, of the number of words that follow, minus 1."""
+
+
+class Command(IntEnum):
+    """Index within ``Region.COMMANDS``. The word is the checksum of all words since the last command."""
+
+    LOAD = 0  # begin to load the input of the layer that is being configured
+    RUN = 1  # run it
+    END = 2  # the program is over
+
+
+def fingerprint(spec: Spec) -> int:
+    """32 bits that differ between accelerators that need other programs; parity of the bus changes none."""
+    fields = {name: value for name, value in spec.as_json().items() if name != "bus_parity"}
+    return zlib.crc32(repr(sorted(fields.items())).encode())
