@@ -15,6 +15,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 import shiftbook.hw
+import shiftbook.hw.engine
 import shiftbook.hw.system
 from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import PRESETS, Spec
@@ -29,7 +30,7 @@ VARIANTS = {
 
 def components() -> list[type[wiring.Component]]:
     found = []
-    for package in (shiftbook.hw, shiftbook.hw.system):
+    for package in (shiftbook.hw, shiftbook.hw.engine, shiftbook.hw.system):
         for info in pkgutil.iter_modules(package.__path__):
             module = importlib.import_module(f"{package.__name__}.{info.name}")
             found += [

@@ -15,7 +15,7 @@ from tests.golden import page_decoder
 from tests.golden.checkpoints import network, requantizer, weights
 from tests.golden.coding.test_vectors import network as of_vectors
 
-PAGE = Path(__file__).parents[2] / "docs" / "checkpoint-format.md"
+PAGE = Path(__file__).parents[3] / "docs" / "checkpoint-format.md"
 
 
 def scattered() -> Network:
