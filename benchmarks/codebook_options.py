@@ -30,7 +30,7 @@ from shiftbook.golden.coding.streams import statistics
 from shiftbook.golden.coding.terms import codeword_work
 from shiftbook.golden.coding.vectors import vector_weights
 from shiftbook.golden.files import check_writable, write_json
-from shiftbook.golden.model.network import Codebooks
+from shiftbook.golden.model.weights import Codebooks
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.storage.packing import pack_codebooks
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.command import start
 from shiftbook.golden.coding import items, streams
-from shiftbook.golden.model.network import Weights
+from shiftbook.golden.model.weights import Weights
 from shiftbook.golden.spec import DEFAULT
 
 GOAL = 2.0

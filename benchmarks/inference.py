@@ -23,7 +23,9 @@ from benchmarks.command import start
 from shiftbook.frontend.importing.load import load_model
 from shiftbook.frontend.importing.trace import any_layout
 from shiftbook.golden.model.executor import run
-from shiftbook.golden.model.network import Conv, Input, Network, Node, Pool, Requantize, Subsample, Weights
+from shiftbook.golden.model.network import Input, Network
+from shiftbook.golden.model.nodes import Conv, Node, Pool, Subsample
+from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.storage import checkpoint
 
 SECONDS = 3.0

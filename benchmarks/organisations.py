@@ -36,8 +36,9 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
 from shiftbook.golden.mapping.cycles import pass_cycles
 from shiftbook.golden.mapping.passes import plan_layer
-from shiftbook.golden.model.network import Conv, Requantize, Weights
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.model.validate import shapes
+from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
 from shiftbook.golden.storage import checkpoint
 from shiftbook.hw.engine.engine import Engine

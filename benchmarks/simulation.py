@@ -21,7 +21,9 @@ import numpy as np
 
 from benchmarks.command import start
 from shiftbook.golden.files import check_writable, write_json
-from shiftbook.golden.model.network import Conv, Input, Network, Requantize, Weights
+from shiftbook.golden.model.network import Input, Network
+from shiftbook.golden.model.nodes import Conv
+from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.program import image
 from shiftbook.golden.program.host import HostDriver
 from shiftbook.golden.spec import DEFAULT, Spec

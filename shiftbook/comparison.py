@@ -10,7 +10,8 @@ import numpy as np
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_runnable
-from shiftbook.golden.model.network import Conv, Network
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.program.image import build
 from shiftbook.golden.spec import Spec
 from shiftbook.golden.statistics.decomposed import FACT, macs_of

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, utilization
+from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.legality import check_runnable
-from shiftbook.golden.mapping.passes import Pass
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.integer import Activations
 from shiftbook.golden.model.network import Network

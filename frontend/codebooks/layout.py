@@ -7,7 +7,7 @@ from torch import Tensor
 
 from shiftbook.golden.coding.placement import place
 from shiftbook.golden.coding.vectors import fits_taps, sources, walk
-from shiftbook.golden.model.network import Along
+from shiftbook.golden.model.weights import Along
 from shiftbook.golden.spec import Spec
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shiftbook.frontend.codebooks.encode import decode, encode
 from shiftbook.frontend.codebooks.vectors import as_vectors, workers
-from shiftbook.golden.model.network import Vectors
+from shiftbook.golden.model.weights import Vectors
 
 ROUNDS = 16
 """Rounds of local search for each codebook."""

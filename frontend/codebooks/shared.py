@@ -12,7 +12,7 @@ from shiftbook.frontend.codebooks.alternation import Codebooks
 from shiftbook.frontend.codebooks.encode import decode
 from shiftbook.frontend.codebooks.grid import allowed, nearest
 from shiftbook.golden.coding.huffman import HuffmanCode
-from shiftbook.golden.model import network
+from shiftbook.golden.model import weights as golden_weights
 from shiftbook.golden.spec import Spec
 
 
@@ -56,7 +56,7 @@ class SharedCodebooks:
         real = self.values + (self.real - self.values).detach()
         return decode(real, codes)
 
-    def finish(self, codes: Sequence[Tensor], spec: Spec) -> tuple[network.Codebooks, Tensor]:
+    def finish(self, codes: Sequence[Tensor], spec: Spec) -> tuple[golden_weights.Codebooks, Tensor]:
         """Sort each codebook by use, so that one Huffman code serves them all.
 
         Parameters
@@ -76,5 +76,5 @@ class SharedCodebooks:
         # Each codeword gets a code word, used or not.
         uses = 1 + counts.gather(1, order).sum(dim=0)
         lengths = HuffmanCode.from_counts(uses.numpy(), spec.code_length).lengths
-        finished = network.Codebooks(integers.numpy().astype(np.int16), lengths.astype(np.uint8))
+        finished = golden_weights.Codebooks(integers.numpy().astype(np.int16), lengths.astype(np.uint8))
         return finished, order.argsort(dim=1).to(torch.uint8)

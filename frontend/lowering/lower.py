@@ -27,18 +27,11 @@ from shiftbook.frontend.schemes import QuantizedLayer
 from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.coding.vectors import vector_weights
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.integer import LARGEST_ACTIVATION, MAX_RESIDUAL_MULTIPLIER, prove_accumulator
-from shiftbook.golden.model.network import (
-    Concat,
-    Conv,
-    Input,
-    Network,
-    Node,
-    Pool,
-    Requantize,
-    Subsample,
-    Weights,
-)
+from shiftbook.golden.model.accumulator import prove_accumulator
+from shiftbook.golden.model.integer import LARGEST_ACTIVATION, MAX_RESIDUAL_MULTIPLIER
+from shiftbook.golden.model.network import Input, Network
+from shiftbook.golden.model.nodes import Concat, Conv, Node, Pool, Subsample
+from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.progress import Progress, quiet
 from shiftbook.golden.spec import DEFAULT, FRACTION, LEAST_SHIFT, Spec
 

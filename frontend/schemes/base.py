@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Vectors
+from shiftbook.golden.model.weights import Vectors
 from shiftbook.golden.progress import Progress, quiet
 
 

@@ -12,7 +12,7 @@ from shiftbook.frontend.codebooks import Layout, SharedCodebooks
 from shiftbook.frontend.codebooks.encode import decode
 from shiftbook.frontend.schemes.base import QuantizedLayer, Quantizer
 from shiftbook.golden.coding.vectors import vector_weights
-from shiftbook.golden.model import network
+from shiftbook.golden.model import weights as golden_weights
 from shiftbook.golden.spec import Spec
 
 
@@ -20,7 +20,7 @@ from shiftbook.golden.spec import Spec
 class Finished:
     """Codebooks as the checkpoint holds them, and the new code of each old one."""
 
-    codebooks: network.Codebooks
+    codebooks: golden_weights.Codebooks
     renamed: Tensor
 
 
@@ -98,7 +98,7 @@ class VectorQuantizer(Quantizer):
         codes = torch.stack(
             [self.finished.renamed[m][self.codes[..., m].long()] for m in range(self.codes.shape[3])], dim=3
         )
-        vectors = network.Vectors(
+        vectors = golden_weights.Vectors(
             self.finished.codebooks, codes.numpy(), self.present.numpy(), self.layout.along
         )
         shape = (len(codes), *self.layout.kernel, self.layout.channels)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shiftbook.golden.coding.placement import Placement, place
 from shiftbook.golden.coding.vectors import Walk, walk
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Vectors, Weights
+from shiftbook.golden.model.weights import Vectors, Weights
 from shiftbook.golden.spec import Spec
 
 Ints = NDArray[np.int64]

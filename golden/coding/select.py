@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shiftbook.golden.coding import streams
 from shiftbook.golden.coding.placement import balance
 from shiftbook.golden.coding.terms import work
-from shiftbook.golden.model.network import Weights
+from shiftbook.golden.model.weights import Weights
 from shiftbook.golden.spec import Spec
 
 

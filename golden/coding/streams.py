@@ -22,7 +22,7 @@ from shiftbook.golden.coding.items import (
 from shiftbook.golden.coding.placement import Placement
 from shiftbook.golden.coding.vectors import walk
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Along, Codebooks, Vectors, Weights
+from shiftbook.golden.model.weights import Along, Codebooks, Vectors, Weights
 from shiftbook.golden.spec import Spec
 
 Ints = NDArray[np.int64]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from shiftbook.golden.coding.placement import Placement, place
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Along, Vectors, Weights
+from shiftbook.golden.model.weights import Along, Vectors, Weights
 from shiftbook.golden.spec import Spec
 
 Ints = NDArray[np.int64]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from shiftbook.golden.coding import items, streams
 from shiftbook.golden.coding.items import Items
 from shiftbook.golden.coding.terms import codeword_work
-from shiftbook.golden.mapping.passes import Pass
+from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.tiles import owned_lanes
 from shiftbook.golden.spec import PARTIAL_BYTES, Spec
 

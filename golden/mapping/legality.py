@@ -12,10 +12,13 @@ from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.coding.terms import codeword_work
 from shiftbook.golden.coding.vectors import Walk
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.mapping.passes import Pass, plan, plan_layer
-from shiftbook.golden.model.integer import prove_accumulator
-from shiftbook.golden.model.network import Conv, Network, Weights
-from shiftbook.golden.model.validate import Shape, validate
+from shiftbook.golden.mapping.job import Pass
+from shiftbook.golden.mapping.passes import plan, plan_layer
+from shiftbook.golden.model.accumulator import prove_accumulator
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Conv, Shape
+from shiftbook.golden.model.validate import validate
+from shiftbook.golden.model.weights import Weights
 from shiftbook.golden.spec import LEAST_SHIFT, Spec
 
 MAX_CODE_ROWS = 32

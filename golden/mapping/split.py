@@ -14,7 +14,8 @@ import numpy as np
 
 from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Conv, Requantize
+from shiftbook.golden.model.nodes import Conv
+from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import LEAST_SHIFT, PARTIAL_WIDTH, Spec
 
 

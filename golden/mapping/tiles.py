@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from shiftbook.golden.coding.placement import Placement, TableEntry
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.integer import output_size
-from shiftbook.golden.model.network import Conv
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.spec import MAX_RING, Spec
 
 Ints = NDArray[np.int64]

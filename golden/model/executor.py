@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.limits import limits
 from shiftbook.golden.model import integer
-from shiftbook.golden.model.network import Concat, Conv, Network, Node, Pool, sources_of, zero_points
+from shiftbook.golden.model.network import Network, zero_points
+from shiftbook.golden.model.nodes.base import Activations, Node
 from shiftbook.golden.model.validate import shapes, validate
-
-Activations = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -79,23 +77,14 @@ def run(
 
 def run_node(node: Node, tensors: dict[str, Activations], zero: dict[str, int]) -> Activations:
     """One node on the tensors [N, h, w, c] that it needs, with the zero points of all tensors."""
-    if isinstance(node, Concat):
-        return np.concatenate([tensors[source] for source in node.sources], axis=3)
-    source = tensors[node.source]
-    if isinstance(node, Conv):
-        if node.residual is None:
-            return integer.convolve(source, node, zero[node.source])
-        return integer.convolve(source, node, zero[node.source], tensors[node.residual], zero[node.residual])
-    if isinstance(node, Pool):
-        return integer.pool(source, node, zero[node.source])
-    return integer.subsample(source, node, zero[node.source])
+    return node.run([tensors[name] for name in node.inputs], [zero[name] for name in node.inputs])
 
 
 def _forward(network: Network, images: Activations, keep: bool) -> dict[str, Activations]:
     zero = zero_points(network)
     last_use: dict[str, int] = {}
     for index, node in enumerate(network.nodes):
-        last_use.update(dict.fromkeys(sources_of(node), index))
+        last_use.update(dict.fromkeys(node.inputs, index))
     tensors = {network.input.name: integer.requantize(images, network.input.requantize)}
     for index, node in enumerate(network.nodes):
         tensors[node.name] = run_node(node, tensors, zero)

@@ -1,4 +1,4 @@
-"""The integer layers of a network, bit for bit as the hardware computes them.
+"""The arithmetic of the integer layers, bit for bit as the hardware computes it.
 
 Convolutions run through floating-point matrix products, which are exact here: every product and every
 partial sum, in whatever order BLAS adds, is an integer that the format holds (24 bits of significand in
@@ -13,9 +13,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Conv, Pool, Requantize, Subsample
-from shiftbook.golden.spec import ACTIVATION_WIDTH, FRACTION, RESIDUAL_WIDTH, Spec
+from shiftbook.golden.model.weights import Requantize
+from shiftbook.golden.spec import ACTIVATION_WIDTH, FRACTION, RESIDUAL_WIDTH
 
 Activations = NDArray[np.uint8]
 
@@ -130,7 +129,7 @@ def accumulate(
     # The columns of a few images at a time: more would leave the cache.
     step = max(1, (_BLOCK * 16) // max(1, rows * cols * kernel_rows * kernel_cols * inputs * groups))
     for first in range(0, len(images), step):
-        padded = _pad(images[first : first + step], padding, pad_value, real)
+        padded = pad(images[first : first + step], padding, pad_value, real)
         windows = sliding_window_view(padded, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]
         target = result[first : first + step]
         if inputs == 1 and groups > 1:
@@ -140,7 +139,8 @@ def accumulate(
     return result
 
 
-def _pad(images: Activations, padding: tuple[int, int, int, int], value: int, dtype: type) -> NDArray:
+def pad(images: Activations, padding: tuple[int, int, int, int], value: int, dtype: type) -> NDArray:
+    """Images [N, H, W, C] as ``dtype``, with ``value`` around them."""
     top, bottom, left, right = padding
     count, height, width, channels = images.shape
     padded = np.full((count, height + top + bottom, width + left + right, channels), value, dtype)
@@ -173,89 +173,3 @@ def _depthwise(windows: NDArray, weights: NDArray, groups: int, out: NDArray) ->
     by_group = out.reshape(*out.shape[:3], groups, each)
     for ky, kx in np.ndindex(weights.shape[1:3]):
         by_group += windows[..., ky, kx][..., None] * weights[:, ky, kx, 0].reshape(groups, each)
-
-
-def convolve(
-    images: Activations,
-    conv: Conv,
-    zero_point: int,
-    residual: Activations | None = None,
-    residual_zero_point: int = 0,
-) -> Activations:
-    """A whole convolution layer: uint8 [N, H, W, C] to uint8 [N, h, w, O].
-
-    ``zero_point`` is that of the source tensor. Copies lie side by side like pixels, since the kernel is 1x1.
-    """
-    count, rows, cols, _ = images.shape
-    accumulator = accumulate(
-        images.reshape(count, rows, cols * conv.copies, -1) if conv.copies > 1 else images,
-        conv.weights.integers,
-        stride=conv.stride,
-        padding=conv.padding,
-        groups=conv.groups,
-        pad_value=zero_point,
-    )
-    if conv.copies > 1:
-        accumulator = accumulator.reshape(count, rows, cols, -1)
-    return requantize(accumulator, conv.requantize, residual, residual_zero_point)
-
-
-def pool(images: Activations, node: Pool, zero_point: int) -> Activations:
-    """Max or average pooling of uint8 [N, H, W, C].
-
-    A maximum never comes from the padding; an average counts padded pixels as zero points.
-    """
-    average = node.kind == "average"
-    padded = _pad(images, node.padding, zero_point if average else 0, np.uint8)
-    rows, cols = output_size(images.shape[1], images.shape[2], node.kernel, node.stride, node.padding)
-    result = np.zeros((len(images), rows, cols, images.shape[3]), np.int32 if average else np.uint8)
-    combine = np.add if average else np.maximum
-    if rows * cols < node.kernel[0] * node.kernel[1]:  # few large windows: pixel by pixel
-        for y, x in np.ndindex(rows, cols):
-            top, left = y * node.stride[0], x * node.stride[1]
-            window = padded[:, top : top + node.kernel[0], left : left + node.kernel[1]]
-            combine.reduce(window, axis=(1, 2), dtype=result.dtype, out=result[:, y, x])
-    else:  # many small ones: tap by tap
-        for ky, kx in np.ndindex(node.kernel):
-            last = ky + (rows - 1) * node.stride[0] + 1, kx + (cols - 1) * node.stride[1] + 1
-            shifted = padded[:, ky : last[0] : node.stride[0], kx : last[1] : node.stride[1]]
-            combine(result, shifted, out=result)
-    if not average:
-        return result.astype(np.uint8, copy=False)
-    assert node.requantize is not None
-    return requantize(result, node.requantize)
-
-
-def subsample(images: Activations, node: Subsample, zero_point: int) -> Activations:
-    """Every ``stride``-th pixel, with channels of the zero point before and after."""
-    kept = images[:, :: node.stride, :: node.stride]
-    widths = ((0, 0), (0, 0), (0, 0), (node.before, node.after))
-    return np.pad(kept, widths, constant_values=zero_point)
-
-
-def prove_accumulator(conv: Conv, spec: Spec) -> None:
-    """Refuse a layer whose accumulator could overflow for some image.
-
-    Partial sums in any order lie between the sums of the negative and of the positive weights times 255, so
-    both must fit, without the bias and with it: the requantizer adds it in as many bits. (Within one weight
-    of several terms the sum may leave that range and return: the accumulator wraps both ways.)
-
-    Raises
-    ------
-    ShiftbookError
-        Names the layer, its worst output channel and the bits that it needs.
-    """
-    weights = conv.weights.integers.astype(np.int64).reshape(len(conv.weights.integers), -1)
-    high = np.tile(np.maximum(weights, 0).sum(1) * LARGEST_ACTIVATION, conv.copies)
-    low = np.tile(np.minimum(weights, 0).sum(1) * LARGEST_ACTIVATION, conv.copies)
-    bias = conv.requantize.bias
-    extreme = np.maximum(high + np.maximum(bias, 0), -(low + np.minimum(bias, 0)))
-    if not extreme.size or extreme.max() < 1 << spec.accumulator_width - 1:
-        return
-    channel = int(extreme.argmax())
-    needed = int(extreme[channel]).bit_length() + 1
-    raise ShiftbookError(
-        f"layer {conv.name}: the accumulator of output channel {channel} needs {needed} bits and "
-        f"the spec has {spec.accumulator_width}: raise accumulator_width to {needed} "
-        f"or give the layer smaller weights"
-    )

@@ -19,10 +19,10 @@ from shiftbook.golden.isa.layer_registers import LayerRegister, layer_fields, ow
 from shiftbook.golden.isa.program_format import Command
 from shiftbook.golden.isa.registers import DATA_WIDTH, Region, Register
 from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
+from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.memory import TensorLayout
-from shiftbook.golden.mapping.passes import Pass
 from shiftbook.golden.mapping.tiles import Tap, tap_table
-from shiftbook.golden.model.network import Requantize
+from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.program.commands import Commands
 from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, Spec
 

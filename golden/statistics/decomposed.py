@@ -8,10 +8,11 @@ from math import prod
 from typing import cast
 
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Conv, Network
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.statistics.sizes import FLOAT_BITS, Sizes
-from shiftbook.golden.storage.graph import JSON, Fields
+from shiftbook.golden.storage.fields import JSON, Fields
 
 Numbers = tuple[int, ...]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shiftbook.golden.model.network import Weights
+from shiftbook.golden.model.weights import Weights
 
 FOCUSED = "focused"
 """The scheme whose weights lie around two means."""

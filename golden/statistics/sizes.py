@@ -9,10 +9,12 @@ import numpy as np
 
 from shiftbook.golden.coding.streams import stored_statistics
 from shiftbook.golden.coding.terms import codeword_terms
-from shiftbook.golden.model.network import Conv, Network
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.spec import DEFAULT, Spec
 from shiftbook.golden.storage.checkpoint import Contents, coding_of, contents_of, network_of, read
-from shiftbook.golden.storage.graph import codebook_names, tensor_names
+from shiftbook.golden.storage.graph import codebook_names
+from shiftbook.golden.storage.nodes.conv import conv_tensors
 from shiftbook.golden.storage.packing import StoredLayer, layer_shape, read_layer
 
 FLOAT_BITS = 32
@@ -169,7 +171,7 @@ def stored_sizes(contents: Contents, network: Network) -> Sizes:
     layers = []
     for node, described in zip(network.nodes, contents.graph["nodes"], strict=True):
         if isinstance(node, Conv):
-            names = tensor_names(node.name, weights=True)
+            names = conv_tensors(node.name)
             streams, tables = (contents.tensors[name] for name in names[:2])
             shape = layer_shape(node.weights, balanced=described["balanced"])
             layer = read_layer(streams, tables, shape, network.slots, spec)

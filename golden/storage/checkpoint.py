@@ -27,7 +27,8 @@ from shiftbook.golden.limits import limits
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.validate import validate
 from shiftbook.golden.spec import DEFAULT, Spec
-from shiftbook.golden.storage.graph import JSON, Fields, graph_of, network_from, tensors_of
+from shiftbook.golden.storage.fields import JSON, Fields
+from shiftbook.golden.storage.graph import graph_of, network_from, tensors_of
 from shiftbook.golden.storage.upgrade import from_version_2
 
 VERSION = 3
@@ -171,7 +172,7 @@ def finished_graph(network: Network, tensors: Mapping[str, Bytes], spec: Spec) -
     return {
         "tool": _tool_version(),
         "coding": {name: getattr(spec, name) for name in CODING},
-        **graph_of(network),
+        **graph_of(network, spec),
         "sha256": {name: _sha256(data.data) for name, data in tensors.items()},
     }
 

@@ -13,7 +13,7 @@ from shiftbook.golden.coding.placement import default_slots, place
 from shiftbook.golden.coding.streams import LayerStreams, decode, decode_symbols, decode_vectors, encode
 from shiftbook.golden.coding.vectors import vector_weights
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Along, Codebooks, Requantize, Weights
+from shiftbook.golden.model.weights import Along, Codebooks, Requantize, Weights
 from shiftbook.golden.spec import Spec
 
 LENGTH_BITS = 4

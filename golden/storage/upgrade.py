@@ -14,7 +14,8 @@ from shiftbook.golden.coding.bits import Bytes, Reader, Writer
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.integer import MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT
 from shiftbook.golden.spec import FRACTION
-from shiftbook.golden.storage.graph import JSON, Fields, tensor_names
+from shiftbook.golden.storage.fields import JSON, Fields
+from shiftbook.golden.storage.requantizers import requantize_name
 
 
 def from_version_2(graph: JSON, tensors: Mapping[str, Bytes]) -> tuple[JSON, dict[str, Bytes]]:
@@ -44,7 +45,7 @@ def _node(node: object, tensors: dict[str, Bytes]) -> object:
         raise ShiftbookError(f"{fields.what}: checkpoint format 2 has no concatenations and no copies")
     if node.get("type") != "conv" or node.get("residual") is None:
         return _with_multiplier(node, None)
-    name = tensor_names(fields.text("name"), weights=False)[0]
+    name = requantize_name(fields.text("name"))
     if name not in tensors:
         raise ShiftbookError(f"tensor {name} is missing")
     multiplier, tensors[name] = _shared_multiplier(fields, tensors[name])

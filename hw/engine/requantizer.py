@@ -76,7 +76,7 @@ class Requantizer(wiring.Component):
 
     Source
     ------
-    `golden.model.network.Requantize`.
+    `golden.model.weights.Requantize`.
     """
 
     def __init__(self, spec: Spec) -> None:

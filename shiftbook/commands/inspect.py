@@ -90,7 +90,7 @@ def inspect_report(checkpoint: Path, network: Network, sizes: Sizes) -> dict[str
 
 def _distributions(network: Network) -> list[dict[str, object]]:
     """Of each layer with weights; ``mixture`` is what compress fitted, where the checkpoint says it."""
-    from shiftbook.golden.model.network import Conv
+    from shiftbook.golden.model.nodes import Conv
     from shiftbook.golden.statistics.distribution import MIXTURES, distribution
 
     mixtures = network.facts.get(MIXTURES)

@@ -364,7 +364,7 @@ def mean_utilization(layers: list[Layer]) -> float:
 
 def _of_convolutions(network: Network, layers: list[Layer]) -> float | None:
     """The same over the convolutions whose output has more than a pixel; None where there are none."""
-    from shiftbook.golden.model.network import Conv
+    from shiftbook.golden.model.nodes import Conv
     from shiftbook.golden.model.validate import shapes
 
     sizes = shapes(network)

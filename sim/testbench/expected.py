@@ -11,7 +11,7 @@ from shiftbook.golden.model import executor
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.program.image import Image
 
-FOLDER = Path(__file__).with_name("testbench")
+FOLDER = Path(__file__).parent
 
 FIXED = ("Makefile", "bench.py")
 """Files in it, the same for all networks."""

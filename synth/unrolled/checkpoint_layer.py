@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Conv, Network
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.spec import ACTIVATION_WIDTH
 from shiftbook.golden.storage.checkpoint import load
 from shiftbook.synth.flow.gates import Json, versions

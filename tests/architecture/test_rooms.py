@@ -25,13 +25,13 @@ ALLOWED = {
 }
 
 
-def folder_of(module: str) -> str:
-    """The folder that a dotted module lies in: `shiftbook.golden.model.network` is in golden/model."""
+def room_of(module: str) -> str:
+    """The room of a dotted module: `shiftbook.golden.model.nodes.conv` is in golden/model."""
     path = Path(*module.split(".")[1:])
     if not path.parts or path.parts[0] not in ALLOWED:
         return "shiftbook"
     folder = path if (ROOT / path).is_dir() else path.parent
-    return folder.as_posix()
+    return "/".join(folder.parts[:2])
 
 
 def sources() -> list[Path]:
@@ -59,18 +59,28 @@ def imported(path: Path) -> set[str]:
     return {name for name in found if name.split(".")[0] == "shiftbook"}
 
 
+def modules() -> dict[str, set[str]]:
+    """For each module those that it imports. A package's own file is a module too."""
+    return {dotted(path): imported(path) - {dotted(path)} for path in sources()}
+
+
+def dotted(path: Path) -> str:
+    """The name that a file is imported by."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    return ".".join(parts if parts[:1] == ("shiftbook",) else ("shiftbook", *parts))
+
+
 def arrows() -> dict[str, set[str]]:
-    """For each folder those that its own modules import."""
+    """For each room those that its modules import."""
     graph: dict[str, set[str]] = {}
-    for path in sources():
-        relative = path.relative_to(ROOT)
-        folder = relative.parent.as_posix() if relative.parts[0] != "shiftbook" else "shiftbook"
-        graph.setdefault(folder, set()).update(folder_of(name) for name in imported(path))
-    return {folder: targets - {folder} for folder, targets in graph.items()}
+    for name, targets in modules().items():
+        graph.setdefault(room_of(name), set()).update(map(room_of, targets))
+    return {room: targets - {room} for room, targets in graph.items()}
 
 
 def circles(graph: dict[str, set[str]]) -> tuple[str, ...]:
-    """One circle of folders, or none."""
+    """One circle, or none."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -84,17 +94,21 @@ def upward(graph: dict[str, set[str]]) -> list[tuple[str, str]]:
     return [(a, b) for a, b in tops if a != b and b not in ALLOWED[a]]
 
 
-def test_folders_are_found():
+def test_rooms_are_found():
     graph = arrows()
     assert "golden/isa" in graph["hw/system"]
     assert len(graph) > 20
 
 
-def test_no_folder_imports_in_a_circle():
+def test_no_room_imports_in_a_circle():
     assert not circles(arrows())
 
 
-def test_no_folder_imports_upward():
+def test_no_module_imports_in_a_circle():
+    assert not circles(modules())
+
+
+def test_no_room_imports_upward():
     assert not upward(arrows())
 
 

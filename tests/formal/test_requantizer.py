@@ -1,4 +1,4 @@
-"""The requantizer rounds, shifts and clamps as the formula of `golden.model.network.Requantize` says."""
+"""The requantizer rounds, shifts and clamps as the formula of `golden.model.weights.Requantize` says."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def times(value: Value, factor: Value) -> Value:
 def formula(product: Value, shift: Value, added: Value, low: Value, high: Value) -> Value:
     """``clamp(floor(product / 2^s + added / 2^FRACTION), low, high)``, as wide as it takes; s is the shift.
 
-    This is `golden.model.network.Requantize` with its zero points and half in ``added``, whose steps are
+    This is `golden.model.weights.Requantize` with its zero points and half in ``added``, whose steps are
     ``2**-FRACTION`` of the output.
     """
     moved = shift + LEAST_SHIFT

@@ -14,7 +14,8 @@ from safetensors.numpy import save as safetensors_bytes
 
 from shiftbook.golden.errors import is_plain
 from shiftbook.golden.model import executor
-from shiftbook.golden.model.network import Conv, Network
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.statistics.decomposed import FACT, decomposed_layers

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftbook.golden.model.network import Concat, Conv, Network, Pool, Requantize, Subsample
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Concat, Conv, Pool, Subsample
+from shiftbook.golden.model.weights import Requantize
 
 
 def run(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:

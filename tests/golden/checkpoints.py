@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights
+from shiftbook.golden.model.network import Input, Network
+from shiftbook.golden.model.nodes import Conv, Pool, Subsample
+from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.storage.checkpoint import load
 
 

@@ -13,7 +13,8 @@ from shiftbook.golden.coding import bits
 from shiftbook.golden.coding.huffman import HuffmanCode
 from shiftbook.golden.coding.streams import Statistics
 from shiftbook.golden.spec import DEFAULT, Spec
-from shiftbook.golden.storage import graph, packing
+from shiftbook.golden.storage import packing
+from shiftbook.golden.storage.nodes import conv
 
 
 def even_codes(monkeypatch) -> Spec:
@@ -42,7 +43,7 @@ def wide_fields(monkeypatch) -> Spec:
 
 def stored_default_slots(monkeypatch) -> Spec:
     """Slots of the channels stored, though they are the default ones."""
-    for module in (packing, graph):
+    for module in (packing, conv):
         monkeypatch.setattr(module, "is_balanced", lambda weights, slots: weights.slot_of_channel is not None)
     return DEFAULT
 

@@ -13,16 +13,9 @@ from shiftbook.golden.coding.placement import default_slots, place
 from shiftbook.golden.coding.vectors import fits_taps, vector_weights, walk
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_conv
-from shiftbook.golden.model.network import (
-    Along,
-    Codebooks,
-    Conv,
-    Input,
-    Network,
-    Requantize,
-    Vectors,
-    Weights,
-)
+from shiftbook.golden.model.network import Input, Network
+from shiftbook.golden.model.nodes import Conv
+from shiftbook.golden.model.weights import Along, Codebooks, Requantize, Vectors, Weights
 from shiftbook.golden.spec import PRESETS, Spec
 
 FOCUSED = [sign * (16 + mean) for sign in (-1, 1) for mean in (-8, -4, -2, -1, 0, 1, 2, 4, 8)]

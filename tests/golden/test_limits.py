@@ -15,9 +15,9 @@ from shiftbook.golden.errors import ShiftbookError, is_plain, one_line
 from shiftbook.golden.limits import Limits, limits
 from shiftbook.golden.mapping.passes import plan
 from shiftbook.golden.model.executor import run
-from shiftbook.golden.model.integer import pool
-from shiftbook.golden.model.network import Concat, Pool, Subsample
-from shiftbook.golden.model.validate import MAX_WINDOW, shapes, validate
+from shiftbook.golden.model.nodes import Concat, Pool, Subsample
+from shiftbook.golden.model.nodes.pool import MAX_WINDOW
+from shiftbook.golden.model.validate import shapes, validate
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.statistics.decomposed import FACT, decomposed_layers
 from shiftbook.golden.statistics.sizes import layer_sizes
@@ -276,7 +276,7 @@ def test_pooling_by_pixels_and_by_taps_agree(kind, kernel):
     node = Pool("p", "image", kind, kernel, (2, 3), (0, 1, 0, 1), requantize=None)
     if kind == "average":
         node = replace(node, requantize=replace(requantizer(rng, 1), zero_point=3))
-    found = pool(images, node, 5)
+    found = node.run([images], [5])
     padded = np.pad(images, ((0, 0), (0, 1), (0, 1), (0, 0)), constant_values=5 if kind == "average" else 0)
     for y, x in np.ndindex(*found.shape[1:3]):
         window = padded[:, 2 * y : 2 * y + kernel[0], 3 * x : 3 * x + kernel[1]].astype(np.int64)

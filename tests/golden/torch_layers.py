@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from shiftbook.golden.model.network import Concat, Conv, Network, Node, Pool, Requantize, zero_points
+from shiftbook.golden.model.network import Network, zero_points
+from shiftbook.golden.model.nodes import Concat, Conv, Node, Pool
+from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import FRACTION
 
 Activations = np.ndarray  # uint8 [N, H, W, C]

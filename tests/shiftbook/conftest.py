@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shiftbook.golden.model.network import Conv, Input, Network, Requantize, Weights
+from shiftbook.golden.model.network import Input, Network
+from shiftbook.golden.model.nodes import Conv
+from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.storage.checkpoint import save
 from tests.shiftbook.results import RESULTS, write
 

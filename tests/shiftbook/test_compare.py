@@ -12,7 +12,8 @@ from shiftbook.cli import main
 from shiftbook.comparison import Load, cheapest, loads, stored
 from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.model import executor
-from shiftbook.golden.model.network import Conv, Network
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.spec import DEFAULT, PRESETS
 from shiftbook.golden.statistics.decomposed import FACT, macs_of
 from shiftbook.golden.statistics.sizes import layer_sizes

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from shiftbook.golden.coding.select import code_weights
-from shiftbook.golden.model.network import Concat, Conv, Network, Requantize
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Concat, Conv
+from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import PRESETS, Spec
 from tests.golden.model.test_executor import small_network
 from tests.hw.small import ODD, small

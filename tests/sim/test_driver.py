@@ -16,7 +16,8 @@ from shiftbook.golden.isa.layer_registers import LayerRegister
 from shiftbook.golden.isa.program_format import Command
 from shiftbook.golden.isa.registers import Region, Register
 from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
-from shiftbook.golden.mapping.passes import Pass, plan
+from shiftbook.golden.mapping.job import Pass
+from shiftbook.golden.mapping.passes import plan
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.program import image

@@ -20,7 +20,7 @@ from shiftbook.frontend.post_training.shared_scales import Tie, ties
 from shiftbook.frontend.training.train import Recipe
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
-from shiftbook.golden.model.network import Concat
+from shiftbook.golden.model.nodes import Concat
 from shiftbook.golden.model.validate import shapes
 from shiftbook.sim.driver import run_rtl
 from tests.frontend.importing.test_trace import Wrapped, agree, conv

@@ -8,7 +8,7 @@ from torch import nn
 from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.layers.shared_conv import SharedConv2d
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Conv
+from shiftbook.golden.model.nodes import Conv
 from tests.frontend.lowering.checking import check_layers, lowered
 
 

@@ -19,7 +19,7 @@ from shiftbook.frontend.schemes import QuantizedLayer
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.integer import accumulate, requantize
-from shiftbook.golden.model.network import Conv
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.spec import DEFAULT, LEAST_SHIFT
 from tests.frontend.lowering.checking import check_layers, lowered, random_images, real_values
 from tests.frontend.models import Residual, small

@@ -20,7 +20,7 @@ from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import recode
 from shiftbook.golden.model import executor
-from shiftbook.golden.model.network import Conv
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.statistics.decomposed import decomposed_layers
 from shiftbook.golden.statistics.sizes import layer_sizes
 from shiftbook.golden.storage.checkpoint import load

@@ -11,7 +11,9 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.mapping.passes import plan
 from shiftbook.golden.model import executor
-from shiftbook.golden.model.network import Conv, Input, Network, Requantize, Weights
+from shiftbook.golden.model.network import Input, Network
+from shiftbook.golden.model.nodes import Conv
+from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.statistics.decomposed import decomposed_layers, macs_of, savings
 from shiftbook.golden.statistics.sizes import layer_sizes

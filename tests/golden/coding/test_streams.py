@@ -15,7 +15,7 @@ from shiftbook.golden.coding.bits import Stream
 from shiftbook.golden.coding.huffman import HuffmanCode, entropy_bits
 from shiftbook.golden.coding.placement import default_slots
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Weights
+from shiftbook.golden.model.weights import Weights
 from shiftbook.golden.spec import DEFAULT, Spec
 
 

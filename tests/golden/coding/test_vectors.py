@@ -16,8 +16,9 @@ from shiftbook.golden.coding.terms import codeword_rows, codeword_terms, codewor
 from shiftbook.golden.coding.vectors import fits_taps, sources, walk
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_conv, recode
-from shiftbook.golden.model.network import Codebooks, Network
+from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.validate import validate
+from shiftbook.golden.model.weights import Codebooks
 from shiftbook.golden.spec import DEFAULT, Spec
 from shiftbook.golden.statistics.sizes import layer_sizes
 from shiftbook.golden.storage.checkpoint import load, save, serialize

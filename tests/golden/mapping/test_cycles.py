@@ -11,8 +11,9 @@ from hypothesis import assume, given, settings
 from shiftbook.golden.coding import items
 from shiftbook.golden.coding.terms import rows_of
 from shiftbook.golden.mapping.cycles import channel_durations, pass_cycles, slot_cycles, utilization
-from shiftbook.golden.mapping.passes import Pass, plan_layer
-from shiftbook.golden.model.network import Conv
+from shiftbook.golden.mapping.job import Pass
+from shiftbook.golden.mapping.passes import plan_layer
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
 from tests.golden.layers import layers, make_codebooks, make_conv, make_vector_conv
 

@@ -9,7 +9,8 @@ import pytest
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_runnable, recode
-from shiftbook.golden.model.network import Network, Pool
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Pool
 from shiftbook.golden.spec import DEFAULT, PRESETS
 from tests.golden.layers import Layer, make_conv, one_layer_network
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.executor import run
-from shiftbook.golden.model.network import Conv, Input, Network, Pool, Requantize, Subsample, Weights
+from shiftbook.golden.model.network import Input, Network
+from shiftbook.golden.model.nodes import Conv, Pool, Subsample
 from shiftbook.golden.model.validate import shapes
+from shiftbook.golden.model.weights import Requantize, Weights
 from tests.golden import torch_layers
 
 

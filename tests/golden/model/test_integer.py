@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.model.accumulator import prove_accumulator
 from shiftbook.golden.model.integer import (
     MAX_MULTIPLIER,
     MAX_RESIDUAL_MULTIPLIER,
     MAX_SHIFT,
     accumulate,
-    prove_accumulator,
     requantize,
 )
-from shiftbook.golden.model.network import Conv, Requantize, Weights
+from shiftbook.golden.model.nodes import Conv
+from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.spec import DEFAULT
 
 torch.set_num_threads(1)  # the tensors are tiny

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from shiftbook.golden.model import executor
-from shiftbook.golden.model.network import Concat, Conv, Input, Network, Pool, Requantize, Subsample, Weights
+from shiftbook.golden.model.network import Input, Network
+from shiftbook.golden.model.nodes import Concat, Conv, Pool, Subsample
+from shiftbook.golden.model.weights import Requantize, Weights
 from tests.golden import torch_layers
 
 torch.set_num_threads(1)  # the tensors are tiny

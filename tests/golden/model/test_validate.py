@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Conv, Network, Pool, Subsample
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Conv, Pool, Subsample
 from shiftbook.golden.model.validate import shapes, validate
 from tests.golden.model.test_executor import small_network
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shiftbook.golden.model.network import Weights
+from shiftbook.golden.model.weights import Weights
 from shiftbook.golden.statistics.distribution import distribution
 from tests.golden.layers import FOCUSED, make_conv
 

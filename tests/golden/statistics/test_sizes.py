@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from shiftbook.golden.coding.bits import Reader
-from shiftbook.golden.model.network import Conv, Network
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.statistics.sizes import layer_sizes
 from shiftbook.golden.storage.checkpoint import load, read, save
 from tests.golden.checkpoints import network, same

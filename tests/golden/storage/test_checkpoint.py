@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.network import Concat
+from shiftbook.golden.model.nodes import Concat
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.statistics.sizes import layer_sizes
 from shiftbook.golden.storage.checkpoint import load, read, save, serialize

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shiftbook.golden.model.network import Conv, Network, Pool
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Conv, Pool
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.storage.checkpoint import VERSION, load, save
 from tests.golden import page_decoder

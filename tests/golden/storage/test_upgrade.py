@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save as safetensors_bytes
 
 from shiftbook.golden.coding.bits import Writer
-from shiftbook.golden.model.network import Conv
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.storage.checkpoint import KEY, _sha256, finished_graph, load, save
 from shiftbook.golden.storage.graph import tensors_of

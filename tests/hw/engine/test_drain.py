@@ -5,7 +5,7 @@ import pytest
 
 from shiftbook.golden.mapping.split import as_it_is
 from shiftbook.golden.model.integer import requantize
-from shiftbook.golden.model.network import Requantize
+from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, PARTIAL_WIDTH, Spec
 from shiftbook.sim import bench
 from tests.hw.benches import DrainBench

@@ -11,7 +11,9 @@ import pytest
 from shiftbook.golden.coding.vectors import fits_taps
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_runnable
-from shiftbook.golden.model.network import Conv, Input, Network, Node, Pool, Requantize, Subsample
+from shiftbook.golden.model.network import Input, Network
+from shiftbook.golden.model.nodes import Conv, Node, Pool, Subsample
+from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import PRESETS, Spec
 from shiftbook.sim.driver import run_rtl
 from tests.golden.layers import FOCUSED, make_codebooks, make_conv, make_vector_conv

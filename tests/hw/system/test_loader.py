@@ -11,8 +11,9 @@ import pytest
 from shiftbook.golden.coding.placement import TableEntry
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.isa.registers import ADDRESS_WIDTH
+from shiftbook.golden.mapping.job import Pass, View
 from shiftbook.golden.mapping.memory import TensorLayout
-from shiftbook.golden.mapping.passes import Pass, View, plan_layer
+from shiftbook.golden.mapping.passes import plan_layer
 from shiftbook.golden.mapping.tiles import tap_of
 from shiftbook.golden.program import layer_program as program
 from shiftbook.golden.program.commands import Commands

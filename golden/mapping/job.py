@@ -1,0 +1,97 @@
+"""One layer as the engine runs it, and where it finds its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shiftbook.golden.coding.placement import Placement
+from shiftbook.golden.mapping.tiles import Geometry
+from shiftbook.golden.model.nodes import Conv, Shape
+from shiftbook.golden.model.weights import Weights
+from shiftbook.golden.spec import Spec
+
+
+@dataclass(frozen=True)
+class View:
+    """Some channels of a tensor in memory.
+
+    Attributes
+    ----------
+    tensor
+        Name of the node that makes it, or of the whole that it is a part of.
+    first, channels
+        The first channel, and how many.
+    """
+
+    tensor: str
+    first: int
+    channels: int
+
+    def part(self, first: int, channels: int) -> View:
+        """Some of these channels."""
+        return View(self.tensor, self.first + first, channels)
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One layer as the engine runs it.
+
+    Attributes
+    ----------
+    node
+        Name of the node that it is for.
+    conv
+        Kernel, stride, padding, groups and requantizer.
+    weights, placement
+        What is coded, and where it lives; those of ``conv`` but for maximum pooling.
+    layout
+        On the grid.
+    source, target, residual
+        What it reads, writes and adds.
+    pad
+        What lies outside of the input.
+    residual_zero_point
+        Zero point of the residual.
+    maximum
+        Whether lanes keep the larger instead of adding up.
+    whole
+        The layer whose accumulators these are: of all input channels.
+    partial_in
+        Whether ``residual`` is partial sums, with the residuals beside them.
+    partial_out
+        Whether partial sums leave.
+    """
+
+    node: str
+    conv: Conv
+    weights: Weights
+    placement: Placement
+    layout: Geometry
+    source: View
+    target: View
+    residual: View | None
+    pad: int
+    residual_zero_point: int
+    maximum: bool
+    whole: Conv
+    partial_in: bool
+    partial_out: bool
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a network's tensors are and where they lie.
+
+    Attributes
+    ----------
+    spec
+        Of the accelerator.
+    shapes, views, zero_points
+        By name of the node that makes the tensor.
+    """
+
+    spec: Spec
+    shapes: Mapping[str, Shape]
+    views: Mapping[str, View]
+    zero_points: Mapping[str, int]

@@ -1,0 +1,9 @@
+"""The kinds of nodes, a file each."""
+
+from shiftbook.golden.model.nodes.base import Activations, Node, Shape
+from shiftbook.golden.model.nodes.concat import Concat
+from shiftbook.golden.model.nodes.conv import Conv
+from shiftbook.golden.model.nodes.pool import Pool
+from shiftbook.golden.model.nodes.subsample import Subsample
+
+__all__ = ["Activations", "Concat", "Conv", "Node", "Pool", "Shape", "Subsample"]
