@@ -5,13 +5,12 @@ Adding a scheme is adding a file that defines a subclass of `base.Scheme` with i
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable
 
 from shiftbook.frontend.schemes.base import QuantizedLayer, Quantizer, Scheme
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.registry import classes_in
 from shiftbook.golden.spec import Spec
 
 __all__ = ["QuantizedLayer", "Quantizer", "Scheme", "available", "get", "make"]
@@ -19,14 +18,8 @@ __all__ = ["QuantizedLayer", "Quantizer", "Scheme", "available", "get", "make"]
 
 def available() -> dict[str, type[Scheme]]:
     """Every scheme of the package, by name, in alphabetical order."""
-    found: dict[str, type[Scheme]] = {}
-    for info in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{info.name}")
-        for value in vars(module).values():
-            own = isinstance(value, type) and value.__module__ == module.__name__
-            if own and issubclass(value, Scheme) and hasattr(value, "name"):
-                found[value.name] = value
-    return dict(sorted(found.items()))
+    kinds = classes_in(__name__, __path__, Scheme)
+    return dict(sorted((kind.name, kind) for kind in kinds if hasattr(kind, "name")))
 
 
 def make(name: str, spec: Spec, **options: object) -> Scheme:

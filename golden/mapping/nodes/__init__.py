@@ -6,14 +6,11 @@ from typing import Any
 
 from shiftbook.golden.mapping.job import Memory, Pass
 from shiftbook.golden.mapping.nodes.base import Planner
-from shiftbook.golden.mapping.nodes.concat import ConcatPlanner
-from shiftbook.golden.mapping.nodes.conv import ConvPlanner
-from shiftbook.golden.mapping.nodes.pool import PoolPlanner
-from shiftbook.golden.mapping.nodes.subsample import SubsamplePlanner
 from shiftbook.golden.model.nodes import Node
+from shiftbook.golden.registry import classes_in
 
-PLANNERS: tuple[Planner[Any], ...] = (ConvPlanner(), PoolPlanner(), SubsamplePlanner(), ConcatPlanner())
-"""One for each kind of node."""
+PLANNERS: tuple[Planner[Any], ...] = tuple(kind() for kind in classes_in(__name__, __path__, Planner))
+"""One for each kind of node: what the files of this package define."""
 
 _BY_NODE = {planner.node: planner for planner in PLANNERS}
 

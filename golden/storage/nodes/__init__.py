@@ -7,15 +7,12 @@ from typing import Any
 from shiftbook.golden.coding.bits import Bytes
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.nodes import Node
+from shiftbook.golden.registry import classes_in
 from shiftbook.golden.storage.fields import JSON, Fields
 from shiftbook.golden.storage.nodes.base import Coding, Entry, Reading
-from shiftbook.golden.storage.nodes.concat import ConcatEntry
-from shiftbook.golden.storage.nodes.conv import ConvEntry
-from shiftbook.golden.storage.nodes.pool import PoolEntry
-from shiftbook.golden.storage.nodes.subsample import SubsampleEntry
 
-ENTRIES: tuple[Entry[Any], ...] = (ConvEntry(), PoolEntry(), SubsampleEntry(), ConcatEntry())
-"""One for each kind of node."""
+ENTRIES: tuple[Entry[Any], ...] = tuple(kind() for kind in classes_in(__name__, __path__, Entry))
+"""One for each kind of node: what the files of this package define."""
 
 _BY_KIND = {entry.kind: entry for entry in ENTRIES}
 _BY_NODE = {entry.node: entry for entry in ENTRIES}
