@@ -26,7 +26,7 @@ from rich.table import Table
 
 from benchmarks.command import start
 from shiftbook.frontend import schemes
-from shiftbook.frontend.importing.graph import ConvLayer
+from shiftbook.frontend.importing.conv_layer import ConvLayer
 from shiftbook.frontend.importing.load import load_model
 from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.training.prune import prune

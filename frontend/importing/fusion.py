@@ -5,13 +5,14 @@ What becomes of an operation is not known here: the table of handlers that the b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import fx, nn
 
-from shiftbook.frontend.importing.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer, sources
+from shiftbook.frontend.importing.graph import INPUT, Graph
+from shiftbook.frontend.importing.layer import ClampedLayer, Layer
 from shiftbook.golden.errors import ShiftbookError
 
 Pair = tuple[int, int]
@@ -39,10 +40,10 @@ class Value:
     layer: str
     flat: bool = False
     padding: Padding = (0, 0, 0, 0)
-    carriers: tuple[ConvLayer | PoolLayer, ...] = ()
+    carriers: tuple[ClampedLayer, ...] = ()
 
     @property
-    def own(self) -> ConvLayer | PoolLayer | None:
+    def own(self) -> ClampedLayer | None:
         """The layer that makes this value, where its requantizer can still take something up."""
         return next((layer for layer in self.carriers if layer.name == self.layer), None)
 
@@ -86,7 +87,7 @@ class GraphBuilder:
         found: Mapping[fx.Node, Any],
         input_shape: tuple[int, int, int],
         handlers: Mapping[Any, Handler],
-        supported: str,
+        supported: Sequence[str],
     ) -> None:
         self.model = model
         self.nodes = nodes
@@ -125,7 +126,7 @@ class GraphBuilder:
         wanted = {name}
         for layer in reversed(self.layers):
             if layer.name in wanted:
-                wanted.update(sources(layer))
+                wanted.update(layer.inputs)
         return [layer for layer in self.layers if layer.name in wanted]
 
     def visit(self, node: fx.Node) -> Value:
@@ -155,7 +156,7 @@ class GraphBuilder:
         """The error for an operation, named together with its module path."""
         return ShiftbookError(
             f"unsupported operation {described(self.model, node)}: "
-            f"{why or 'shiftbook runs ' + self.supported}"
+            f"{why or 'shiftbook runs ' + ', '.join(self.supported)}"
         )
 
     def argument(self, node: fx.Node, position: int, name: str, default: Any = None) -> Any:

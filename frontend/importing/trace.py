@@ -22,7 +22,7 @@ from shiftbook.frontend.importing.foreign import reason, told
 from shiftbook.frontend.importing.fusion import BATCH, GraphBuilder, Shape, described, place
 from shiftbook.frontend.importing.graph import Graph
 from shiftbook.frontend.importing.module_names import check_names
-from shiftbook.frontend.importing.operations import HANDLERS, SUPPORTED
+from shiftbook.frontend.importing.operators import HANDLERS, SUPPORTED
 from shiftbook.frontend.layers.shared_conv import SharedConv2d
 from shiftbook.frontend.layers.subsample import Subsample
 from shiftbook.golden.errors import ShiftbookError

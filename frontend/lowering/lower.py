@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shiftbook.frontend.codebooks.negate import negate
-from shiftbook.frontend.importing.graph import INPUT, ConcatLayer, ConvLayer, Graph, Layer, PoolLayer
+from shiftbook.frontend.importing.conv_layer import ConvLayer
+from shiftbook.frontend.importing.graph import INPUT, Graph
+from shiftbook.frontend.importing.layer import PlainLayer
 from shiftbook.frontend.importing.normalization import Normalization
 from shiftbook.frontend.lowering.coarsen import narrow
-from shiftbook.frontend.post_training.calibrate import Affine
+from shiftbook.frontend.quantization.affine import Affine, Ints, Reals, fixed_point, named_fixed_point
 from shiftbook.frontend.schemes import QuantizedLayer
 from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.coding.vectors import vector_weights
@@ -30,13 +32,11 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.accumulator import prove_accumulator
 from shiftbook.golden.model.integer import LARGEST_ACTIVATION, MAX_RESIDUAL_MULTIPLIER
 from shiftbook.golden.model.network import Input, Network
-from shiftbook.golden.model.nodes import Concat, Conv, Node, Pool, Subsample
+from shiftbook.golden.model.nodes import Conv, Node
 from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.progress import Progress, quiet
 from shiftbook.golden.spec import DEFAULT, FRACTION, LEAST_SHIFT, Spec
 
-Reals = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 CONSTANT_BITS = 10
@@ -79,7 +79,8 @@ def lower(
         if isinstance(layer, ConvLayer):
             nodes.append(_conv(layer, quantized[layer.path], calibration, spec, seed))
         else:
-            nodes.append(_without_weights(layer, calibration, spec))
+            assert isinstance(layer, PlainLayer)
+            nodes.append(layer.lower(calibration, spec))
         progress("lowering", i + 1, len(graph.layers))
     channels, height, width = graph.input_shape
     return Network(
@@ -107,31 +108,6 @@ def input_requantizer(normalization: Normalization, target: Affine, spec: Spec) 
     )
 
 
-def fixed_point(gain: Reals, spec: Spec) -> tuple[Ints, Ints]:
-    """Multipliers and shifts with ``multiplier / 2^shift`` as near to ``gain`` as the widths allow.
-
-    Parameters
-    ----------
-    gain
-        [O], not negative.
-
-    Raises
-    ------
-    ShiftbookError
-        A gain exceeds the largest multiplier.
-    """
-    largest = (1 << spec.multiplier_width) - 1
-    # The largest shift at which the rounded multiplier still fits.
-    room = np.floor(np.log2((largest + 0.499) / np.maximum(gain, 1e-300)))
-    shift = np.minimum(room, spec.largest_shift).astype(np.int64)
-    if (shift < LEAST_SHIFT).any():
-        raise ShiftbookError(
-            f"a requantizer gain of {float(gain.max()):.4g} exceeds the largest that can be said, "
-            f"{largest / (1 << LEAST_SHIFT):.4g}; is the output's range much smaller than the input's?"
-        )
-    return np.rint(gain * np.exp2(shift)).astype(np.int64), shift
-
-
 def _conv(
     layer: ConvLayer, quantized: QuantizedLayer, calibration: Mapping[str, Affine], spec: Spec, seed: int
 ) -> Conv:
@@ -145,7 +121,7 @@ def _conv(
     residual = None if layer.residual is None else calibration[layer.residual]
     if quantized.scheme == "int8":
         adds = residual is not None
-        idle = still(gain, offset, quantized.integers, target, clamps(layer, target), adds)
+        idle = still(gain, offset, quantized.integers, target, layer.clamps(target), adds)
         integers, gain = narrow(quantized.integers, gain, offset, idle, spec.accumulator_width)
         quantized = replace(quantized, integers=integers)
     requantize, constant = requantizer(
@@ -157,7 +133,7 @@ def _conv(
         target,
         spec,
         0.0 if residual is None else residual.scale / target.scale,
-        clamps(layer, target),
+        layer.clamps(target),
     )
     quantized, constant, copies = _shared(quantized, constant, layer.copies)
     conv = Conv(
@@ -290,7 +266,7 @@ def requantizer(
     total = weights.sum(axis=1)
     alive = (gain > 0) & weights.any(axis=1)
     # A channel that lost all weights had outputs without variance, and its batch norm has any gain.
-    multiplier, shift = _named(name, np.where(alive, gain, 0.0), spec)
+    multiplier, shift = named_fixed_point(name, np.where(alive, gain, 0.0), spec)
     with np.errstate(divide="ignore", invalid="ignore"):
         # By the multiplier that is there, not by the one wished for: the offset is then met exactly.
         wanted = np.where(multiplier > 0, offset / (multiplier / np.exp2(shift)), np.inf)
@@ -356,23 +332,6 @@ def _residual_multiplier(name: str, gain: float) -> int:
     return multiplier
 
 
-def _named(name: str, gain: Reals, spec: Spec) -> tuple[Ints, Ints]:
-    """``fixed_point``, with the layer's name in the error."""
-    try:
-        return fixed_point(gain, spec)
-    except ShiftbookError as error:
-        raise ShiftbookError(f"layer {name}: {error}") from error
-
-
-def clamps(layer: ConvLayer | PoolLayer, target: Affine) -> tuple[int, int]:
-    """Lowest and highest integer of a layer's output."""
-    if layer.activation is None:
-        return 0, LARGEST_ACTIVATION
-    if layer.activation == "relu":
-        return target.zero_point, LARGEST_ACTIVATION
-    return target.zero_point, min(LARGEST_ACTIVATION, target.zero_point + round(6 / target.scale))
-
-
 def _as_kernel(layer: ConvLayer, integers: NDArray[np.int16]) -> NDArray[np.int16]:
     """[O, kh, kw, I]; the features of a fully connected layer are reordered from (C, H, W) to (H, W, C)."""
     channels, height, width = layer.input_shape
@@ -380,25 +339,3 @@ def _as_kernel(layer: ConvLayer, integers: NDArray[np.int16]) -> NDArray[np.int1
     if layer.kernel == integers.shape[1:3]:
         return integers
     return integers.reshape(outputs, channels, height, width).transpose(0, 2, 3, 1)
-
-
-def _without_weights(layer: Layer, calibration: Mapping[str, Affine], spec: Spec) -> Node:
-    """Pooling, shortcuts and concatenation."""
-    if isinstance(layer, ConcatLayer):
-        return Concat(layer.name, layer.sources)
-    if isinstance(layer, PoolLayer):
-        requantize = None
-        if layer.kind == "average":
-            source, target = calibration[layer.source], calibration[layer.name]
-            count = layer.kernel[0] * layer.kernel[1]
-            gain = np.array([source.scale / (count * target.scale)])
-            multiplier, shift = _named(layer.name, gain, spec)
-            low, high = clamps(layer, target)
-            requantize = Requantize(
-                np.array([-count * source.zero_point]), multiplier, shift, target.zero_point, low, high
-            )
-        return Pool(
-            layer.name, layer.source, layer.kind, layer.kernel, layer.stride, layer.padding, requantize
-        )
-    assert not isinstance(layer, ConvLayer)
-    return Subsample(layer.name, layer.source, layer.stride, layer.before, layer.after)

@@ -27,13 +27,11 @@ from torch import Tensor
 from shiftbook.frontend.data.batches import batch_size
 from shiftbook.frontend.importing.graph import INPUT, Graph
 from shiftbook.frontend.post_training.shared_scales import ties
+from shiftbook.frontend.quantization.affine import Affine
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress, quiet
 
 Method = Literal["mse", "percentile"]
-
-LEVELS = 255
-"""Steps from the lowest to the highest integer."""
 
 BINS = 2048
 """Bins of a histogram, over the whole observed range."""
@@ -43,28 +41,6 @@ SHRINKS = np.linspace(0.1, 1.0, 181)
 
 BATCH = 100
 """Images that go through the network together, at most."""
-
-
-@dataclass(frozen=True)
-class Affine:
-    """How the integers 0..255 of a tensor stand for real values: ``scale * (integer - zero_point)``."""
-
-    scale: float
-    zero_point: int
-
-    @staticmethod
-    def spanning(low: float, high: float) -> Affine:
-        """The finest scale that reaches from ``low`` to ``high`` and has an integer for 0."""
-        low, high = min(low, 0.0), max(high, 0.0)
-        if high - low < 1e-30:
-            return Affine(1.0, 0)
-        scale = (high - low) / LEVELS
-        return Affine(scale, int(np.clip(np.rint(-low / scale), 0, LEVELS)))
-
-    def quantize(self, real: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The nearest representable values."""
-        integers = np.clip(np.rint(real / self.scale) + self.zero_point, 0, LEVELS)
-        return (integers - self.zero_point) * self.scale
 
 
 @dataclass

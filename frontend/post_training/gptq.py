@@ -26,7 +26,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from shiftbook.frontend.importing.graph import INPUT, ConvLayer, Graph, Layer, sources
+from shiftbook.frontend.importing.conv_layer import ConvLayer
+from shiftbook.frontend.importing.graph import INPUT, Graph
+from shiftbook.frontend.importing.layer import Layer
 from shiftbook.frontend.schemes.base import Quantizer, Scheme, channel_scales
 from shiftbook.frontend.training.layer_state import LayerState, States
 from shiftbook.frontend.training.prune import Balance, balance_slots
@@ -78,17 +80,17 @@ def compensate(
     """
     before = copy.deepcopy(graph)
     images = _some(graph, images)
-    last_use = {name: i for i, layer in enumerate(graph.layers) for name in sources(layer)}
+    last_use = {name: i for i, layer in enumerate(graph.layers) for name in layer.inputs}
     values: dict[str, list[Pair]] = {INPUT: [(part, part) for part in images.split(_chunk(graph))]}
     done = set()
     for i, (now, was) in enumerate(zip(graph.layers, before.layers, strict=True)):
-        parts = list(zip(*(values[name] for name in sources(now)), strict=True))
+        parts = list(zip(*(values[name] for name in now.inputs), strict=True))
         if isinstance(now, ConvLayer) and isinstance(was, ConvLayer) and now.path not in done:
             _round_layer(now, states[now.path], values[now.source], seed, balance)
             _restore_mean(now, was, parts)
             done.add(now.path)
         values[now.name] = [_run(was, now, part) for part in parts]
-        for name in sources(now):
+        for name in now.inputs:
             if last_use[name] == i:
                 values.pop(name, None)
         progress("rounding layers", i + 1, len(graph.layers))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shiftbook.frontend.importing.graph import INPUT, ConvLayer, Graph, Layer, PoolLayer, sources
+from shiftbook.frontend.importing.graph import INPUT, Graph
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,13 @@ def ties(graph: Graph) -> list[Tie]:
     computed = {INPUT}
     for layer in graph.layers:
         first_of[layer.name] = layer.name
-        if _computes(layer):
+        if layer.requantizes:
             computed.add(layer.name)
             continue
-        joined = {first_of[source] for source in sources(layer)} | {layer.name}
+        joined = {first_of[source] for source in layer.inputs} | {layer.name}
         first = next(name for name in first_of if name in joined)
         first_of = {name: first if old in joined else old for name, old in first_of.items()}
     members: dict[str, list[str]] = {}
     for name, first in first_of.items():
         members.setdefault(first, []).append(name)
     return [Tie(tuple(names), tuple(n for n in names if n in computed)) for names in members.values()]
-
-
-def _computes(layer: Layer) -> bool:
-    """Whether a layer requantizes, so that its output can have a scale of its own."""
-    return isinstance(layer, ConvLayer) or (isinstance(layer, PoolLayer) and layer.kind == "average")

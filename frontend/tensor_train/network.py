@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from shiftbook.frontend.importing.graph import ConvLayer, Graph
+from shiftbook.frontend.importing.conv_layer import ConvLayer
+from shiftbook.frontend.importing.graph import Graph
 from shiftbook.frontend.tensor_train.admm import Admm, Trains
 from shiftbook.frontend.tensor_train.chain import Chain, chains, replace_module
 from shiftbook.frontend.tensor_train.cores import CoreTraining

@@ -11,7 +11,8 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from shiftbook.frontend.importing.graph import ConvLayer, Graph
+from shiftbook.frontend.importing.conv_layer import ConvLayer
+from shiftbook.frontend.importing.graph import Graph
 from shiftbook.frontend.tensor_train.admm import Trains
 from shiftbook.frontend.tensor_train.modes import Modes, Ranks, modes_for
 from shiftbook.frontend.tensor_train.ranks import (

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from shiftbook.frontend.data.batches import batch_size
-from shiftbook.frontend.importing.graph import ConvLayer, Graph
+from shiftbook.frontend.importing.conv_layer import ConvLayer
+from shiftbook.frontend.importing.graph import Graph
 
 
 @dataclass(frozen=True)

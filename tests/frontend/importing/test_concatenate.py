@@ -11,7 +11,9 @@ from torch import nn
 from torch.nn import functional
 
 from shiftbook.frontend.data.batches import normalize
-from shiftbook.frontend.importing.graph import INPUT, ConcatLayer, ConvLayer, sources
+from shiftbook.frontend.importing.conv_layer import ConvLayer
+from shiftbook.frontend.importing.graph import INPUT
+from shiftbook.frontend.importing.operators.concat import ConcatLayer
 from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.layers.subsample import Subsample
 from shiftbook.frontend.lowering.lower import clamps
@@ -209,7 +211,7 @@ def check_ties(graph, scales):
         (layer.name, name)
         for layer in graph.layers
         if not isinstance(layer, ConvLayer) and getattr(layer, "kind", "") != "average"
-        for name in sources(layer)
+        for name in layer.inputs
     }
     near |= {(b, a) for a, b in near}
     for tie in ties(graph):

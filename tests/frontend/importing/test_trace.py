@@ -5,7 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from shiftbook.frontend.importing.graph import INPUT, ConvLayer, PoolLayer, SubsampleLayer
+from shiftbook.frontend.importing.conv_layer import ConvLayer
+from shiftbook.frontend.importing.graph import INPUT
+from shiftbook.frontend.importing.operators.pool import PoolLayer
+from shiftbook.frontend.importing.operators.subsample import SubsampleLayer
 from shiftbook.frontend.importing.trace import any_layout, trace
 from shiftbook.frontend.zoo.digits import Digits
 from shiftbook.frontend.zoo.resnet20 import ResNet20

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from shiftbook.frontend.data.batches import normalize
-from shiftbook.frontend.importing.graph import ConvLayer, activate
+from shiftbook.frontend.importing.conv_layer import ConvLayer
+from shiftbook.frontend.importing.layer import activate
 from shiftbook.frontend.importing.normalization import Normalization
 from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.lowering.lower import fold_norm, lower

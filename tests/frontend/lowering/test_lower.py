@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from shiftbook.frontend.data.batches import normalize
-from shiftbook.frontend.importing.graph import INPUT, PoolLayer
+from shiftbook.frontend.importing.graph import INPUT
 from shiftbook.frontend.importing.normalization import Normalization
+from shiftbook.frontend.importing.operators.pool import PoolLayer
 from shiftbook.frontend.importing.trace import trace
-from shiftbook.frontend.lowering.lower import clamps, fixed_point, fold_norm, input_requantizer, lower
-from shiftbook.frontend.post_training.calibrate import Affine
+from shiftbook.frontend.lowering.lower import clamps, fold_norm, input_requantizer, lower
+from shiftbook.frontend.quantization.affine import Affine, fixed_point
 from shiftbook.frontend.schemes import QuantizedLayer
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor

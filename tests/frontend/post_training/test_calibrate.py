@@ -11,13 +11,13 @@ from shiftbook.frontend.importing.graph import INPUT
 from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.post_training.calibrate import (
     BINS,
-    Affine,
     Histogram,
     calibrate,
     choose,
     observe_histograms,
     observe_ranges,
 )
+from shiftbook.frontend.quantization.affine import Affine
 from shiftbook.golden.errors import ShiftbookError
 from tests.frontend.models import Residual, lively, small
 

@@ -5,7 +5,7 @@ import torch
 
 from shiftbook.frontend import zoo
 from shiftbook.frontend.data.batches import normalize
-from shiftbook.frontend.importing.graph import PoolLayer
+from shiftbook.frontend.importing.operators.pool import PoolLayer
 from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.zoo.mobilenet_v2 import MobileNetV2, channels
 from shiftbook.frontend.zoo.resnet import resnet18, resnet50

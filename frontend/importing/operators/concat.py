@@ -1,13 +1,36 @@
-"""The handler of concatenations: channels of several tensors one after another."""
+"""Concatenations: channels of several tensors one after another."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from torch import fx
+import torch
+from torch import Tensor, fx
 
-from shiftbook.frontend.importing.fusion import GraphBuilder, Value
-from shiftbook.frontend.importing.graph import ConcatLayer
+from shiftbook.frontend.importing.fusion import GraphBuilder, Handler, Value
+from shiftbook.frontend.importing.layer import PlainLayer
+from shiftbook.frontend.quantization.affine import Affine
+from shiftbook.golden.model.nodes import Concat
+from shiftbook.golden.spec import Spec
+
+
+@dataclass(kw_only=True)
+class ConcatLayer(PlainLayer):
+    """The channels of several tensors one after another."""
+
+    sources: tuple[str, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.sources
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        return torch.cat(inputs, dim=1)
+
+    def lower(self, calibration: Mapping[str, Affine], spec: Spec) -> Concat:
+        return Concat(self.name, self.sources)
 
 
 def concatenate(builder: GraphBuilder, node: fx.Node, value: Value, module: Any) -> Value:
@@ -46,3 +69,12 @@ def _operands(builder: GraphBuilder, node: fx.Node) -> list[Value]:
         builder.no_padding(node, operand)
         found.append(operand)
     return found
+
+
+HANDLERS: dict[Any, Handler] = {
+    torch.cat: concatenate,
+    torch.concat: concatenate,
+    torch.concatenate: concatenate,
+}
+
+SUPPORTED = ("cat",)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from torch import fx, nn
+from torch.nn import functional
 
-from shiftbook.frontend.importing.fusion import GraphBuilder, Padding, Value, add_padding, pair
-from shiftbook.frontend.importing.graph import ConvLayer
+from shiftbook.frontend.importing.conv_layer import ConvLayer
+from shiftbook.frontend.importing.fusion import GraphBuilder, Handler, Padding, Value, add_padding, pair
 
 Weighted = TypeVar("Weighted", nn.Conv2d, nn.Linear)
 
@@ -123,3 +124,13 @@ def _append_linear(builder: GraphBuilder, node: fx.Node, value: Value, path: str
     )
     builder.append(layer, node)
     return Value(layer.name, flat=True, carriers=(layer,))
+
+
+HANDLERS: dict[Any, Handler] = {
+    nn.Conv2d: conv,
+    nn.Linear: linear,
+    functional.conv2d: functional_conv,
+    functional.linear: functional_linear,
+}
+
+SUPPORTED = ("Conv2d", "Linear")

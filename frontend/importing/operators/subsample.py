@@ -1,39 +1,42 @@
-"""Handlers of the operations that compute nothing: they reshape, pad or leave out what is there."""
+"""Shortcuts without parameters, and zeros around images and channels."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import fx, nn
+from torch import Tensor, fx, nn
+from torch.nn import functional
 
-from shiftbook.frontend.importing.fusion import BATCH, GraphBuilder, Padding, Pair, Value, add_padding
-from shiftbook.frontend.importing.graph import SubsampleLayer
-from shiftbook.frontend.layers.subsample import Subsample
-
-
-def reshape(builder: GraphBuilder, node: fx.Node, value: Value, module: Any) -> Value:
-    """Flattening, and what undoes it."""
-    builder.no_padding(node, value)
-    shape = builder.shapes[value.layer]
-    after = builder.dims(node)
-    if after == (BATCH, shape[0] * shape[1] * shape[2]):
-        return replace(value, flat=True)
-    if after == (BATCH, *shape):
-        return replace(value, flat=False)
-    raise builder.unsupported(node, f"it must keep the batch and flatten the rest, not give {list(after)}")
+from shiftbook.frontend.importing.fusion import GraphBuilder, Handler, Padding, Pair, Value, add_padding
+from shiftbook.frontend.importing.layer import PlainLayer
+from shiftbook.frontend.layers.subsample import Subsample as SubsampleModule
+from shiftbook.frontend.quantization.affine import Affine
+from shiftbook.golden.model.nodes import Subsample
+from shiftbook.golden.spec import Spec
 
 
-def identity(builder: GraphBuilder, node: fx.Node, value: Value, module: Any) -> Value:
-    """Nothing at all."""
-    return value
+@dataclass(kw_only=True)
+class SubsampleLayer(PlainLayer):
+    """See `frontend.layers.subsample`."""
 
+    source: str
+    stride: int
+    before: int
+    after: int
 
-def dropout(builder: GraphBuilder, node: fx.Node, value: Value, module: Any) -> Value:
-    """The function; the module is switched off by eval mode."""
-    if builder.argument(node, 2, "training", True):
-        raise builder.unsupported(node, "it stays on in eval mode; pass training=self.training")
-    return value
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.source,)
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        (x,) = inputs
+        return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.after))
+
+    def lower(self, calibration: Mapping[str, Affine], spec: Spec) -> Subsample:
+        return Subsample(self.name, self.source, self.stride, self.before, self.after)
 
 
 def zero_pad(builder: GraphBuilder, node: fx.Node, value: Value, module: nn.ZeroPad2d) -> Value:
@@ -65,7 +68,7 @@ def _padded(
     return _append_subsample(builder, node, value, 1, *channels)
 
 
-def subsample(builder: GraphBuilder, node: fx.Node, value: Value, module: Subsample) -> Value:
+def subsample(builder: GraphBuilder, node: fx.Node, value: Value, module: SubsampleModule) -> Value:
     """Our own module for a shortcut without parameters."""
     builder.no_padding(node, value)
     return _append_subsample(builder, node, value, module.stride, module.before, module.after)
@@ -91,3 +94,14 @@ def _append_subsample(
     )
     builder.append(layer, node)
     return Value(layer.name)
+
+
+HANDLERS: dict[Any, Handler] = {
+    nn.ZeroPad2d: zero_pad,
+    nn.ConstantPad2d: zero_pad,
+    SubsampleModule: subsample,
+    functional.pad: functional_pad,
+    operator.getitem: strided_slice,
+}
+
+SUPPORTED = ("ZeroPad2d",)

@@ -1,0 +1,31 @@
+"""What becomes of each operation of a PyTorch model, a file for each kind.
+
+A handler makes a layer of an operation, or lets a layer that is there take it up. Adding an operation is
+adding a file here with its ``HANDLERS`` (by module type, function or method name; subclasses of a module go
+by their nearest ancestor that has one) and its ``SUPPORTED`` (what people call it), and with the layer, if
+it needs one of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+from shiftbook.frontend.importing.fusion import Handler
+
+_MODULES = [
+    importlib.import_module(f"{__name__}.{info.name}")
+    for info in sorted(pkgutil.iter_modules(__path__), key=lambda info: info.name)
+]
+
+HANDLERS: dict[Any, Handler] = {
+    key: handler for module in _MODULES for key, handler in module.HANDLERS.items()
+}
+"""By module type, function, or method name."""
+
+for _module in _MODULES:
+    HANDLERS |= _module.HANDLERS
+
+SUPPORTED: tuple[str, ...] = tuple(sorted({name for module in _MODULES for name in module.SUPPORTED}))
+"""What has a handler, for people."""
