@@ -24,8 +24,5 @@ HANDLERS: dict[Any, Handler] = {
 }
 """By module type, function, or method name."""
 
-for _module in _MODULES:
-    HANDLERS |= _module.HANDLERS
-
 SUPPORTED: tuple[str, ...] = tuple(sorted({name for module in _MODULES for name in module.SUPPORTED}))
 """What has a handler, for people."""

@@ -248,9 +248,9 @@ def test_what_hardware_does_not_do_is_named_with_its_path(function, modules, mes
 
 
 def test_a_wrong_fusion_would_be_noticed(monkeypatch):
-    import shiftbook.frontend.importing.graph
+    import shiftbook.frontend.importing.conv_layer
 
-    monkeypatch.setattr(shiftbook.frontend.importing.graph, "activate", lambda x, activation: x)
+    monkeypatch.setattr(shiftbook.frontend.importing.conv_layer, "activate", lambda x, activation: x)
     with pytest.raises(ShiftbookError, match="does not compute what the model computes"):
         trace(lively(small()), (2, 8, 8))
 

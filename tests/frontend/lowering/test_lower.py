@@ -14,7 +14,7 @@ from shiftbook.frontend.importing.graph import INPUT
 from shiftbook.frontend.importing.normalization import Normalization
 from shiftbook.frontend.importing.operators.pool import PoolLayer
 from shiftbook.frontend.importing.trace import trace
-from shiftbook.frontend.lowering.lower import clamps, fold_norm, input_requantizer, lower
+from shiftbook.frontend.lowering.lower import fold_norm, input_requantizer, lower
 from shiftbook.frontend.quantization.affine import Affine, fixed_point
 from shiftbook.frontend.schemes import QuantizedLayer
 from shiftbook.golden.errors import ShiftbookError
@@ -253,7 +253,7 @@ def test_fully_connected_layer_reads_its_input_in_torch_order():
 def test_clamps_follow_the_activation(activation, affine, expected):
     layer = one_by_one(1.0, 0.0)
     layer.activation = activation
-    assert clamps(layer, affine) == expected
+    assert layer.clamps(affine) == expected
 
 
 def test_average_pooling_divides_by_the_whole_window():
