@@ -16,7 +16,6 @@ from shiftbook.frontend.importing.graph import INPUT
 from shiftbook.frontend.importing.operators.concat import ConcatLayer
 from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.layers.subsample import Subsample
-from shiftbook.frontend.lowering.lower import clamps
 from shiftbook.frontend.post_training.calibrate import calibrate
 from shiftbook.frontend.post_training.shared_scales import Tie, ties
 from shiftbook.frontend.training.train import Recipe
@@ -270,7 +269,7 @@ def test_every_part_keeps_its_own_clamp():
     affine = scales["part.cat"]
     zero, six = affine.zero_point, round(6 / affine.scale)
     assert 0 < zero < zero + six < 255
-    assert [clamps(layer, affine) for layer in graph.convs()] == [(0, 255), (zero, 255), (zero, zero + six)]
+    assert [layer.clamps(affine) for layer in graph.convs()] == [(0, 255), (zero, 255), (zero, zero + six)]
 
 
 @pytest.mark.parametrize(("model", "shape"), CASES)
