@@ -25,3 +25,4 @@ class Fault(IntEnum):
     PROGRAM_LENGTH = 14  # it has no end within the length that its header says
     EMPTY_LAYER = 15  # a layer has no channels or no tiles
     STREAM_LENGTH = 16  # a weight stream is longer than what its layer takes
+    COMMAND_ORDER = 17  # a layer is run before its input is loaded, or loaded and not run

@@ -132,6 +132,7 @@ class Sequencer(wiring.Component):
         number = Signal(range(header_words(self.spec)))
         address = Signal(ADDRESS_WIDTH)
         left = Signal(COUNT_WIDTH)
+        loaded = Signal()  # an input was asked for, and its layer has not begun
         total = Signal(WIDTH)
         m.submodules.crc = crc = Crc(WORD_WIDTH // 8)
         word = self.words.payload
@@ -187,7 +188,7 @@ class Sequencer(wiring.Component):
                     m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
                 with m.If(command):
                     m.d.sync += total.eq(~0)
-                    self._command(m, state, index, word == ~total)
+                    self._command(m, state, index, word == ~total, loaded)
             with m.Case(State.LOAD), m.If(self.quiet):
                 m.d.sync += state.eq(State.ADDRESS)
             with m.Case(State.BEGIN):
@@ -205,21 +206,23 @@ class Sequencer(wiring.Component):
         with m.If(wants & asked & self.empty):
             m.d.comb += self.fault.eq(Fault.PROGRAM_LENGTH)
         with m.If(self.start):
-            m.d.sync += [state.eq(State.HEADER), number.eq(0), total.eq(~0), self.layers.eq(0)]
+            m.d.sync += [state.eq(State.HEADER), number.eq(0), total.eq(~0), loaded.eq(0), self.layers.eq(0)]
         with m.If(self.stop):
             m.d.sync += state.eq(State.IDLE)
         return m
 
-    def _command(self, m: Module, state: Signal, index: Signal, whole: Value) -> None:
-        """Carry out a command, if what came before is ``whole``."""
+    def _command(self, m: Module, state: Signal, index: Signal, whole: Value, loaded: Signal) -> None:
+        """Carry out a command, if what came before is ``whole``. LOAD and RUN take turns."""
         with m.If(~whole):
             m.d.comb += self.fault.eq(Fault.PROGRAM_DAMAGED)
         with m.Elif(((index == Command.RUN) | (index == Command.LOAD)) & self.empty_layer):
             m.d.comb += self.fault.eq(Fault.EMPTY_LAYER)
+        with m.Elif((index <= Command.END) & (loaded != (index == Command.RUN))):
+            m.d.comb += self.fault.eq(Fault.COMMAND_ORDER)
         with m.Elif(index == Command.RUN):
-            m.d.sync += state.eq(State.BEGIN)
+            m.d.sync += [state.eq(State.BEGIN), loaded.eq(0)]
         with m.Elif(index == Command.LOAD):
-            m.d.sync += state.eq(State.LOAD)
+            m.d.sync += [state.eq(State.LOAD), loaded.eq(1)]
         with m.Elif(index == Command.END):
             m.d.sync += state.eq(State.LAST)
         with m.Else():

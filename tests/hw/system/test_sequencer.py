@@ -119,7 +119,7 @@ def plays(spec: Spec) -> list[Play]:
             unknown[-1] = total([address])
         found.append(faulty(small, Fault.UNKNOWN_ADDRESS, unknown, spec))
         found[-1].events[:-1] = []
-    found += [endless(small, spec), empty(small, spec)]
+    found += [endless(small, spec), empty(small, spec), *disordered(small, spec)]
     return [*found, short, good([12], 1, 5, spec, rng)]
 
 
@@ -139,6 +139,21 @@ def empty(play: Play, spec: Spec) -> Play:
     words = play.words[: play.words.index(loads) + 2]
     found = faulty(play, Fault.EMPTY_LAYER, words, spec)
     return replace(found, start={**play.start, "empty_layer": 1})
+
+
+def disordered(play: Play, spec: Spec) -> list[Play]:
+    """Commands out of order: run without an input, loaded twice, loaded and not run."""
+    found = []
+    for commands in ([Command.RUN], [Command.LOAD, Command.LOAD], [Command.LOAD, Command.END]):
+        words = list(play.words[: header_words(spec)])
+        for command in commands:
+            address = Region.COMMANDS << INDEX_WIDTH | command
+            words += [address, total([address])]
+        events = [("load", 0, 0, 0)] * (len(commands) - 1)
+        found.append(
+            Play(play.start, words, [*events, ("fault", 0, int(Fault.COMMAND_ORDER), 0)], play.asked)
+        )
+    return found
 
 
 def total(words: list[int]) -> int:
