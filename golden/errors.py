@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
+MOST_SHOWN = 300
+"""Characters of what a library or a file says, within a message."""
+
 
 class ShiftbookError(ValueError):
     """A mistake in the input that the user can mend.
@@ -15,6 +18,17 @@ class ShiftbookError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, as one short line; its type where it says nothing, or fails to."""
+    try:
+        text = str(error).strip()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the user's own __str__
+        text = ""
+    return (text or type(error).__name__).splitlines()[0][:MOST_SHOWN]
 
 
 def one_line(text: str) -> str:

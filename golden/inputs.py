@@ -8,7 +8,7 @@ import os
 import stat
 from typing import Any, NoReturn
 
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.limits import limits
 
 MOST_SHOWN = 512
@@ -96,7 +96,7 @@ def read_json(path: str | os.PathLike[str], hint: str) -> Any:
     except RecursionError as error:
         raise ShiftbookError(f"{shown(path)} is no JSON: its values are nested too deep; {hint}") from error
     except ValueError as error:
-        raise ShiftbookError(f"{shown(path)} is no JSON: {error}; {hint}") from error
+        raise ShiftbookError(f"{shown(path)} is no JSON: {first_line(error)}; {hint}") from error
 
 
 def _integer(text: str) -> int:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from shiftbook.frontend.data.depth import GREY, to_8_bits
 from shiftbook.frontend.data.npz import read_arrays
-from shiftbook.golden.errors import ShiftbookError, is_plain
+from shiftbook.golden.errors import ShiftbookError, first_line, is_plain
 from shiftbook.golden.inputs import check_file, shown, unreadable
 from shiftbook.golden.limits import limits
 from shiftbook.golden.progress import Progress, quiet
@@ -400,7 +400,7 @@ def _decode(files: Sequence[Path], progress: Progress, frame: Frame) -> NDArray[
         except ShiftbookError:
             raise
         except Exception as error:  # a decoder's, of which there are many
-            raise ShiftbookError(f"{file} is not a readable image: {error}") from error
+            raise ShiftbookError(f"{file} is not a readable image: {first_line(error)}") from error
         if i % 500 == 0:
             progress("decoding images", i, len(files))
     progress("decoding images", len(files), len(files))

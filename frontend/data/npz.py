@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.limits import limits
 
 PIECE = 1 << 20
@@ -41,9 +41,8 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     except (ShiftbookError, MemoryError):
         raise
     except Exception as error:  # damaged files make zipfile and NumPy's header parser raise nearly anything
-        reason = str(error) or type(error).__name__
         raise ShiftbookError(
-            f"{path} is not a readable .npz file, as numpy.savez writes it: {reason}"
+            f"{path} is not a readable .npz file, as numpy.savez writes it: {first_line(error)}"
         ) from error
 
 

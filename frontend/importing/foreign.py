@@ -5,21 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from shiftbook.golden.errors import ShiftbookError
-
-MOST_SHOWN = 300
-"""Characters of a reason."""
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says, on one line; its type where it says nothing, or fails to."""
-    try:
-        text = str(error).strip()
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # the user's own __str__
-        text = ""
-    return (text or type(error).__name__).splitlines()[0][:MOST_SHOWN]
+from shiftbook.golden.errors import ShiftbookError, first_line
 
 
 def reason(error: BaseException) -> str:

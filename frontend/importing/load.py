@@ -18,8 +18,8 @@ from torch.nn.parameter import is_lazy
 
 from shiftbook.frontend import zoo
 from shiftbook.frontend.importing.folder import folder_kept
-from shiftbook.frontend.importing.foreign import first_line, told
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.frontend.importing.foreign import told
+from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.inputs import shown, unreadable
 from shiftbook.golden.progress import Progress, quiet
 

@@ -13,7 +13,7 @@ from torch import nn
 from shiftbook.frontend.importing.load import assign, check_finite
 from shiftbook.frontend.tensor_train.chain import Chain, chains, replace_module
 from shiftbook.frontend.tensor_train.modes import Modes
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.files import write_bytes
 from shiftbook.golden.inputs import check_file
 
@@ -48,7 +48,7 @@ def restore(model: nn.Module, path: Path) -> Facts:
             found = (file.metadata() or {}).get(KEY)
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        first = str(error).splitlines()[0]
+        first = first_line(error)
         raise ShiftbookError(
             f"cannot read the trained cores {path}: {first}; remove it to start anew"
         ) from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed
 
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError, first_line
 
 
 class Finished(SystemExit):
@@ -69,7 +69,7 @@ def processes() -> Iterator[Processes]:
     try:
         distributed.init_process_group("nccl" if cuda else "gloo")
     except (RuntimeError, ValueError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        first = first_line(error)
         raise ShiftbookError(f"the processes of torchrun cannot reach each other: {first}") from error
     try:
         yield Processes(device, distributed.get_rank(), distributed.get_world_size())

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from shiftbook.golden.coding.bits import Bytes
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.files import write_bytes
 from shiftbook.golden.inputs import check_file
 from shiftbook.golden.limits import limits
@@ -202,7 +202,7 @@ def _refuse_unreadable(path: str | os.PathLike[str], error: Exception) -> NoRetu
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
         raise ShiftbookError(f"cannot read {path}: {reason}; {HINT}") from error
-    reason = " ".join(str(error).split())
+    reason = first_line(error)
     raise ShiftbookError(
         f"{path} is no shiftbook checkpoint, or a truncated or damaged one: no safetensors file ({reason})"
     ) from error
@@ -226,7 +226,9 @@ def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
         graph = json.loads(text, parse_constant=_refuse_constant, parse_float=_float, parse_int=_integer)
         _check_depth(graph)
     except (ValueError, RecursionError) as error:
-        raise ShiftbookError(f"{path} is no valid checkpoint: its graph is no JSON ({error})") from error
+        raise ShiftbookError(
+            f"{path} is no valid checkpoint: its graph is no JSON ({first_line(error)})"
+        ) from error
     if not isinstance(graph, dict):
         raise ShiftbookError(f"{path} is no valid checkpoint: its graph is no JSON object")
     return graph, int(stated)

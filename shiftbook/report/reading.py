@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.inputs import shown, unreadable
 from shiftbook.golden.limits import limits
 from shiftbook.report.schema import Comparison, Compression, Gates, Inspection, Record, Run, printable
@@ -125,7 +125,7 @@ def read_result(path: Path) -> tuple[str, Record]:
     except ShiftbookError:
         raise
     except (ValueError, RecursionError) as error:
-        raise ShiftbookError(f"no JSON: {error}") from error
+        raise ShiftbookError(f"no JSON: {first_line(error)}") from error
     fields = values.keys() if isinstance(values, dict) else ()
     command = next((name for name, (_, known) in COMMANDS.items() if known <= set(fields)), None)
     if command is None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.inputs import check_file
 
 NAND2_TABLE = Path(__file__).with_name("nand2.toml")
@@ -78,7 +78,7 @@ def load_weights(path: Path | None = None) -> GateWeights:
     try:
         table = tomllib.loads(source.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ShiftbookError(f"gate weights {source} must be a readable TOML file: {reason}") from None
     gates, flip_flop = table.get("gates"), table.get("flip_flop")
     if not isinstance(gates, dict) or not isinstance(flip_flop, dict):

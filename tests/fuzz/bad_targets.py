@@ -10,7 +10,7 @@ from pathlib import Path
 from shiftbook.golden.errors import ShiftbookError
 from tests.fuzz.judging import loaded
 
-FAULTS = ("none", "refused", "error", "wrong", "warning", "exit", "memory", "time", "two lines")
+FAULTS = ("none", "refused", "error", "wrong", "warning", "exit", "memory", "time", "hang", "two lines")
 
 
 def mutate(rng: random.Random, folder: Path) -> Path:
@@ -32,11 +32,21 @@ def judge(path: Path) -> bool:
     if fault == "memory":
         return bool(bytearray(3 << 30))
     if fault == "time":
+        _compute()
+    if fault == "hang":
         _sleep()
     if fault == "two lines":
         loaded(_refuse_in_two_lines)
     assert fault != "wrong"
     return True
+
+
+def _compute() -> None:
+    try:
+        while True:
+            pass
+    except Exception:  # as a reader of files that takes anything for damage would
+        return
 
 
 def _sleep() -> None:

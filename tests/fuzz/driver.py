@@ -26,6 +26,11 @@ MEMORY = 2 << 30
 """Bytes that a mutant may take beside the program and its libraries."""
 
 SECONDS = 20
+"""Of computing, which is what a machine that is busy with other things does not stretch."""
+
+PATIENCE = 15
+"""A mutant that waits and does not compute is given up after this many times as long."""
+
 BATCH = 100
 """Mutants that a worker judges before it reports."""
 
@@ -58,14 +63,22 @@ class OutOfTime(BaseException):
     """Not an Exception: nothing that reads a file may take it for a damaged one."""
 
 
-def run(target: str, seeds: range, keep: Path, *, workers: int = 1, seconds: int = SECONDS) -> Tally:
+def run(
+    target: str,
+    seeds: range,
+    keep: Path,
+    *,
+    workers: int = 1,
+    seconds: int = SECONDS,
+    patience: int = PATIENCE,
+) -> Tally:
     """Judge the mutants of ``seeds``; those that fail are kept in the folder ``keep``."""
     tally = Tally()
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _limit)
     batches = [seeds[first : first + BATCH] for first in range(0, len(seeds), BATCH)]
     with pool:
         futures: list[Future[Tally]] = [
-            pool.submit(_batch, target, batch, keep, seconds) for batch in batches
+            pool.submit(_batch, target, batch, keep, seconds, patience) for batch in batches
         ]
         for batch, future in zip(batches, futures, strict=True):
             try:
@@ -91,26 +104,33 @@ def _out_of_time(signal_number: int, frame: FrameType | None) -> None:
     raise OutOfTime
 
 
-def _batch(target: str, seeds: range, keep: Path, seconds: int) -> Tally:
+def _allow(seconds: int, patience: int = 0) -> None:
+    """Bound what follows, or with 0 no longer: by the time it computes, and by the time it takes in all."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.alarm(patience * seconds)
+
+
+def _batch(target: str, seeds: range, keep: Path, seconds: int, patience: int) -> Tally:
     module = import_module(target)
     signal.signal(signal.SIGALRM, _out_of_time)
+    signal.signal(signal.SIGPROF, _out_of_time)
     tally = Tally()
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
             path = module.mutate(random.Random(f"{target} {seed}"), Path(folder))
             _bound_memory()
-            signal.alarm(seconds)
+            _allow(seconds, patience)
             try:
                 accepted = module.judge(path)
             except (Exception, OutOfTime, SystemExit, KeyboardInterrupt):
-                signal.alarm(0)
+                _allow(0)
                 error = traceback.format_exc(limit=-3)
                 tally.failures.append(Failure(target, seed, error, _saved(path, keep / f"{target}-{seed}")))
             else:
                 tally.accepted += accepted
                 tally.refused += not accepted
             finally:
-                signal.alarm(0)
+                _allow(0)
     return tally
 
 

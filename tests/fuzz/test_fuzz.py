@@ -36,8 +36,8 @@ def test_mutants_are_refused_or_right(target, pytestconfig):
 
 
 def test_the_driver_sees_every_fault(tmp_path):
-    seeds = range(40)
-    tally = driver.run("tests.fuzz.bad_targets", seeds, tmp_path, seconds=1)
+    seeds = range(60)
+    tally = driver.run("tests.fuzz.bad_targets", seeds, tmp_path, seconds=1, patience=3)
     expected = {}
     for seed in seeds:
         path = mutate(random.Random(f"tests.fuzz.bad_targets {seed}"), tmp_path)

@@ -24,7 +24,7 @@ CHANGES = (
     lambda t: t * 1e30,
     lambda t: t / 0.0,
     lambda t: t.reshape(-1),
-    lambda t: t[:0],
+    lambda t: t.flatten()[:0],
     lambda t: t.to("meta"),
     lambda t: t.to_sparse(),
     lambda t: nn.Parameter(t) if t.is_floating_point() else t,

@@ -242,3 +242,14 @@ def test_arrays_are_bounded_together(tmp_path, monkeypatch):
     assert f"y in {tmp_path}/x.npz has too many bytes: 240, more than the limit of 239" in refused(
         tmp_path / "x.npz"
     )
+
+
+def test_what_the_reader_says_of_a_damaged_file_is_shortened(tmp_path):
+    path = tmp_path / "long.npz"
+    np.savez(path, x=np.zeros((40, 5, 5, 1), np.uint8))
+    damaged = bytearray(path.read_bytes())
+    damaged[26:28] = (900).to_bytes(2, "little")  # the length of the member's name, which messages repeat
+    path.write_bytes(damaged)
+    reason = refused(path).removeprefix(f"{path} is not a readable .npz file, as numpy.savez writes it: ")
+    assert reason.startswith("File name in directory")
+    assert len(reason) < 1500  # of 300 characters, escaped ones included
