@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shiftbook.golden.isa.bit_fields import Field, Layout
+from shiftbook.golden.isa.bit_fields import Field, Layout, width
 from shiftbook.golden.spec import (
     ACTIVATION_WIDTH,
     FRACTION,
@@ -202,6 +202,11 @@ def channel_parameters(spec: Spec) -> Layout:
         Field("multiplier", spec.multiplier_width, "factor"),
         Field("shift", spec.shift_width, f"right shift, less {LEAST_SHIFT}"),
     )
+
+
+def parameter_word_width(spec: Spec) -> int:
+    """Bits of a word of the ``channels`` stream: the fields, filled up to a power of two."""
+    return 1 << (width(channel_parameters(spec)) - 1).bit_length()
 
 
 def layouts(spec: Spec) -> dict[Region, Layout]:

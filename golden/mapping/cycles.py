@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from shiftbook.golden.coding import items, streams
 from shiftbook.golden.coding.items import Items
 from shiftbook.golden.coding.terms import codeword_work
+from shiftbook.golden.isa.registers import parameter_word_width
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.tiles import owned_lanes
 from shiftbook.golden.spec import PARTIAL_BYTES, Spec
@@ -37,9 +38,6 @@ TILE_STEPS = 3
 
 DRAIN_STEPS = 8
 """Cycles of the pipeline behind the last row of a layer."""
-
-PARAMETER_BITS = 64
-"""Of the word that holds the parameters of an output channel."""
 
 SEND_SHARE = 1.3
 """Cycles that the store takes for a beat: a burst of a few beats takes some cycles to begin."""
@@ -169,7 +167,7 @@ def pass_cycles(
 def _stream_beats(step: Pass, slot_items: tuple[Items, ...], spec: Spec) -> tuple[int, int]:
     """Beats of streams that are fetched once, and of those that every tile fetches."""
     beat = 8 * spec.bus_bytes
-    bits = [PARAMETER_BITS * len(step.conv.weights.integers)]
+    bits = [parameter_word_width(spec) * len(step.conv.weights.integers)]
     if spec.feed == "dense":
         bits += [8 * step.placement.positions * len(step.weights.integers)] * spec.slots
     else:

@@ -1,5 +1,7 @@
 """The host's side of the accelerator: nothing but register and memory accesses, to be used on hardware too.
 
+    from shiftbook.golden.program.host import HostDriver
+
     host = HostDriver(read, write, wait)
     host.identify()
     host.run(program_address)

@@ -150,8 +150,7 @@ def channel_words(parameters: Requantize, spec: Spec) -> NDArray[np.uint64]:
 
 
 def _parameter_bytes(spec: Spec) -> int:
-    bits = bit_fields.width(registers.channel_parameters(spec))
-    return (1 << (bits - 1).bit_length()) // 8
+    return registers.parameter_word_width(spec) // 8
 
 
 def _bytes(words: NDArray[np.unsignedinteger], size: int) -> Bytes:

@@ -6,7 +6,7 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.isa import bit_fields, host_map, registers
+from shiftbook.golden.isa import host_map, registers
 from shiftbook.golden.isa.addresses import MEMORY_ADDRESS_WIDTH, stream_count
 from shiftbook.golden.isa.program_format import WORD_WIDTH
 from shiftbook.golden.spec import Spec
@@ -330,8 +330,7 @@ class Accelerator(wiring.Component):
     def _join_streams(self, m: Module) -> None:
         """The fetcher, a buffer for each stream, and the engine's inputs."""
         spec, engine, fetcher, answers = self.spec, self.engine, self.fetcher, self.reads.answers.payload
-        parameters = bit_fields.width(registers.channel_parameters(spec))
-        widths = [1 << (parameters - 1).bit_length(), *[spec.word_width] * (stream_count(spec) - 1)]
+        widths = [registers.parameter_word_width(spec), *[spec.word_width] * (stream_count(spec) - 1)]
         buffers = [StreamBuffer(spec, width) for width in widths]
         m.d.comb += self.supervisor.stream_length.eq(Cat(buffer.too_long for buffer in buffers).any())
         streams = [*(engine.gaps if spec.feed == "coded" else ()), *engine.codes]

@@ -89,10 +89,11 @@ def run(
 ) -> None:
     """Run a checkpoint on images: predictions, accuracy, cycles.
 
-    Images go in as raw 8-bit pixels, everything else is integers of the checkpoint. Cycles and lane
-    utilization of each layer come from the exact cycle model, and on the RTL from the engine's own
-    counters. With --backend rtl every output integer of every layer is compared with the golden model; the
-    first difference ends the run and is told by layer, position and both values.
+    Images go in as raw 8-bit pixels, everything else is integers of the checkpoint. Cycles, micro-ops
+    (codebook rows that slots issue) and lane utilization of each layer come from the cycle model: micro-ops
+    and busy cycles are exact, the share of the buses is an estimate. On the RTL all of them come from the
+    accelerator's own counters. With --backend rtl every output integer of every layer is compared with the
+    golden model; the first difference ends the run and is told by layer, position and both values.
 
     Agreement (--float) needs no labels and is the finer measure: it counts what compressing changed, also on
     images that the float network gets wrong.
@@ -254,7 +255,7 @@ def _run_rtl(
         {
             "name": layer.name,
             "cycles": layer.counters.cycles,
-            "terms": layer.counters.rows,
+            "micro_ops": layer.counters.rows,
             "utilization": layer.utilization,
             "modelled_cycles": layer.model,
             "compared": layer.integers,
@@ -285,15 +286,15 @@ def modelled_layers(network: Network, spec: Spec) -> list[Layer]:
         check_runnable(network, spec)
         image = build(network, spec)
     except ShiftbookError as error:
-        return [{"name": "", "cycles": None, "terms": None, "utilization": None, "note": str(error)}]
+        return [{"name": "", "cycles": None, "micro_ops": None, "utilization": None, "note": str(error)}]
     layers: dict[str, Layer] = {}
     for step, cost in zip(image.plan.passes, image.costs(), strict=True):
         found = layers.setdefault(
-            step.node, {"name": step.node, "cycles": 0, "terms": 0, "useful": 0, "busy": 0}
+            step.node, {"name": step.node, "cycles": 0, "micro_ops": 0, "useful": 0, "busy": 0}
         )
         for name, more in (
             ("cycles", cost.cycles),
-            ("terms", cost.rows),
+            ("micro_ops", cost.rows),
             ("useful", cost.useful),
             ("busy", cost.busy),
         ):
@@ -306,9 +307,10 @@ def modelled_layers(network: Network, spec: Spec) -> list[Layer]:
 def run_table(report: dict[str, Any]) -> str:
     """The report for people."""
     rows = [
-        (layer["name"], layer["cycles"], layer["terms"], layer["utilization"]) for layer in report["layers"]
+        (layer["name"], layer["cycles"], layer["micro_ops"], layer["utilization"])
+        for layer in report["layers"]
     ]
-    lines = [table(("layer", "cycles/image", "terms/image", "utilization"), rows)]
+    lines = [table(("layer", "cycles/image", "micro-ops/image", "utilization"), rows)]
     lines.append(UTILIZATION)
     for layer in report["layers"]:
         if "note" in layer:

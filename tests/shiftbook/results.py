@@ -64,7 +64,7 @@ def gates() -> Json:
 
 def run(checkpoint: str = "runs/small.ckpt", *, rtl: bool = True) -> Json:
     counters = {"issue": 60, "stream_wait": 5, "output_wait": 7, "load_wait": 11, "modelled_cycles": 99}
-    layer = {"cycles": 100, "terms": 4, "utilization": 0.5, "busy": 80, **(counters if rtl else {})}
+    layer = {"cycles": 100, "micro_ops": 4, "utilization": 0.5, "busy": 80, **(counters if rtl else {})}
     layers = [{"name": name, **layer} for name in ("conv1", "head")]
     return {
         "checkpoint": checkpoint,

@@ -126,7 +126,7 @@ def test_the_golden_model_knows_less_of_cycles(tmp_path: Path) -> None:
 
 
 def test_without_cycles_or_accuracy_the_page_says_so(tmp_path: Path) -> None:
-    refused = {"name": "", "cycles": None, "terms": None, "utilization": None, "note": "too wide"}
+    refused = {"name": "", "cycles": None, "micro_ops": None, "utilization": None, "note": "too wide"}
     nothing = {**run(rtl=False), "cycles": None, "utilization": None, "layers": [refused]}
     blind = compare(row("a.ckpt", "int8", 4000.0, None), row("b.ckpt", "pair", 1000.0, None))
     page = Page(made(write(tmp_path / "in", x=nothing, y=blind)))

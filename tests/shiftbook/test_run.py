@@ -27,7 +27,7 @@ def test_golden(checkpoint, data, network, images, tmp_path, capsys):
     assert report["accuracy"] == (predictions == np.arange(len(images)) % 3).mean()
     assert (report["images"], report["mismatches"]) == (len(images), None)
     assert report["cycles"] == sum(layer["cycles"] for layer in report["layers"])
-    assert all(0 < layer["utilization"] <= 1 and layer["terms"] > 0 for layer in report["layers"])
+    assert all(0 < layer["utilization"] <= 1 and layer["micro_ops"] > 0 for layer in report["layers"])
     assert f"accuracy {100 * report['accuracy']:.2f} %" in capsys.readouterr().out
 
 
@@ -109,7 +109,7 @@ def test_rtl_equals_golden(checkpoint, data, network, tmp_path, capsys):
     for key in ("predictions", "accuracy"):
         assert rtl[key] == golden[key]
     for ours, theirs in zip(rtl["layers"], golden["layers"], strict=True):
-        assert all(ours[key] == theirs[key] for key in ("name", "terms"))
+        assert all(ours[key] == theirs[key] for key in ("name", "micro_ops"))
         assert ours["modelled_cycles"] == theirs["cycles"]
         assert ours["issue"] <= ours["busy"] <= ours["cycles"]
     assert rtl["cycles"] == sum(layer["cycles"] for layer in rtl["layers"])
