@@ -7,10 +7,8 @@ from shiftbook.golden.spec import Spec
 MEMORY_ADDRESS_WIDTH = 32
 """Bits of a byte address on the memory bus."""
 
-
 LENGTH_WIDTH = 24
 """Bits of a number of beats."""
-
 
 TILE_WIDTH = 16
 """Bits of a number of tiles, blocks or passes."""

@@ -11,7 +11,6 @@ from shiftbook.golden.spec import Spec
 MAGIC = 0x6B624853
 """First word of a program: "SHbk"."""
 
-
 WORD_WIDTH = 32
 """Bits of a word of the program."""
 
