@@ -1,4 +1,4 @@
-# make demo | test | prove | results | lint | format | clean. Every target first installs what it needs into .venv.
+# make demo | test | prove | docs | results | lint | format | clean. Every target first installs what it needs into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PROVERS := $(VENV)/.installed-provers
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test prove results lint format clean check-compiler
+.PHONY: demo test prove docs results lint format clean check-compiler
 .DELETE_ON_ERROR:
 
 demo: $(STAMP) check-compiler
@@ -17,6 +17,9 @@ test: $(STAMP) check-compiler
 
 prove: $(PROVERS)
 	$(BIN)/python -m pytest -q -m formal --numprocesses auto --dist worksteal tests/formal
+
+docs: $(STAMP)
+	$(BIN)/mkdocs build
 
 results: $(STAMP)
 	$(BIN)/python -m benchmarks.results
