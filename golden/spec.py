@@ -87,7 +87,7 @@ class Spec:
     terms
         The exponent range ``(low, high)``, both included, of each term of a codebook row. A row adds
         ``sum(sign_t * x << exponent_t)``; a term can also be absent. ``((0, 7),)`` represents every
-        int8 value in at most four rows; narrower ranges are cheaper and refuse what they cannot say.
+        int8 value in at most four rows; narrower ranges are cheaper and refuse weights that they cannot represent.
     accumulator_width
         Bits of the signed accumulator. Layers are proven to fit before they are run.
     multiplier_width, shift_width
@@ -345,4 +345,4 @@ PRESETS: dict[str, Spec] = {
 }
 """Named specs. ``focused`` is the cheapest lane for 5-bit focused weights, ``narrow`` that for 4-bit shift
 weights that are pruned, whose sums fit its accumulator; its decoders know no vectors, and short codes only.
-Both refuse, in one line, what they cannot do."""
+Both refuse what they cannot represent."""

@@ -65,7 +65,7 @@ class ConvLayer(ClampedLayer):
 
     @property
     def copies(self) -> int:
-        """Consecutive runs of channels that have the same weights (see frontend.shared_conv)."""
+        """Consecutive runs of channels that have the same weights (see `frontend.layers.shared_conv`)."""
         return self.module.copies if isinstance(self.module, SharedConv2d) else 1
 
     @property

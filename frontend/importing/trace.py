@@ -1,4 +1,4 @@
-"""From an nn.Module to a frontend.graph.Graph.
+"""From an nn.Module to a `frontend.importing.graph.Graph`.
 
 torch.fx and not torch.export, because everything after this works on *modules*: weights are quantized and
 fine-tuned in place, errors and reports name module paths, and batch norm must be found as a module so that

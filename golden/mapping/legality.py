@@ -37,7 +37,7 @@ def check_runnable(network: Network, spec: Spec) -> None:
     if network.slots != spec.slots:
         raise ShiftbookError(
             f"the network is coded for {network.slots} slots and the spec has {spec.slots}: "
-            "compress it for these, or pass it through golden.support.recode"
+            "compress it for these, or pass it through golden.mapping.legality.recode"
         )
     for step in plan(network, spec).passes:
         check_pass(step, spec)

@@ -72,7 +72,7 @@ class Weights:
     codebook: NDArray[np.int16]  # [K], ascending, distinct
     scheme: str  # "focused", "shift", "int8", "additive", ...
     gapless: bool
-    slot_of_channel: NDArray[np.uint8] | None = None  # [I]; None: see golden.placement
+    slot_of_channel: NDArray[np.uint8] | None = None  # [I]; None: see golden.coding.placement
     vectors: Vectors | None = None
 
     @property
