@@ -87,7 +87,8 @@ class Spec:
     terms
         The exponent range ``(low, high)``, both included, of each term of a codebook row. A row adds
         ``sum(sign_t * x << exponent_t)``; a term can also be absent. ``((0, 7),)`` represents every
-        int8 value in at most four rows; narrower ranges are cheaper and refuse weights that they cannot represent.
+        int8 value in at most four rows; narrower ranges are cheaper, and refuse weights that they cannot
+        represent.
     accumulator_width
         Bits of the signed accumulator. Layers are proven to fit before they are run.
     multiplier_width, shift_width
