@@ -118,12 +118,13 @@ def run(
         raise ShiftbookError("--weights are those of the float network: add --float SOURCE")
     spec = make_spec(preset, lanes, bus=bus, bus_parity=bus_parity)
     from shiftbook.frontend.data import dataset as datasets
+    from shiftbook.frontend.data.frame import Frame
     from shiftbook.golden.storage.checkpoint import load
 
     network = load(checkpoint)
     spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
     with progress_bar() as progress:
-        frame = datasets.Frame(resize, crop)
+        frame = Frame(resize, crop)
         dataset = datasets.load(data, "all", limit=limit, frame=frame, progress=progress)
         datasets.check_shape(dataset, network.input.shape)
         answers = None if source is None else _float_answers(network, dataset, source, weights, progress)
