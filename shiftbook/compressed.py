@@ -22,7 +22,7 @@ def summary(report: Report) -> str:
         saved = savings(report.network, sizes, chains)
         lines.append(
             f"{len(chains)} layers decomposed: {saved.weights:.2f}x fewer weights, {saved.macs:.2f}x "
-            f"fewer MACs, with the cores' scheme ratio {saved.ratio:.2f}x"
+            f"fewer MACs, with the cores' scheme {saved.ratio:.2f}x fewer bits"
         )
     if report.accuracy is not None and report.float_accuracy is not None:
         cores = facts.get("cores_accuracy")

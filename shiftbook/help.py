@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
+from typer import Context
 from typer.core import TyperCommand
 
 from shiftbook.options.schemes import filled
-
-if TYPE_CHECKING:
-    from typer import Context
-    from typer._click import HelpFormatter
 
 OPTIONS = "Options"
 
@@ -18,7 +15,7 @@ OPTIONS = "Options"
 class Command(TyperCommand):
     """A command whose options may have panels, and help that schemes complete."""
 
-    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
+    def format_options(self, ctx: Context, formatter: Any) -> None:
         """Write arguments, then panels in the order of their first options, then the other options."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):

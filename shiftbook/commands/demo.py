@@ -16,12 +16,12 @@ from shiftbook.compressed import summary
 from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import check_writable, make_folder, write_json
-from shiftbook.golden.model.network import Network
 from shiftbook.golden.spec import Spec
 from shiftbook.options import Json, Lanes, Seed, make_spec, named
 
 if TYPE_CHECKING:
     from shiftbook.frontend.compress import Report
+    from shiftbook.golden.model.network import Network
 
 SOURCE = "zoo:digits"
 DATA = "digits"

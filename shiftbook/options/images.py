@@ -27,5 +27,5 @@ Resize = Annotated[
 ]
 Crop = Annotated[
     int | None,
-    typer.Option("--crop", metavar="N", help="Then cut N x N pixels from the middle."),
+    typer.Option("--crop", metavar="N", help="Then cut N x N pixels from the middle. Default: cut nothing."),
 ]

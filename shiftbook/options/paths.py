@@ -31,6 +31,6 @@ Json = Annotated[
         "--json",
         metavar="FILE",
         parser=named,
-        help="Also write the result to FILE as JSON, whole or not at all.",
+        help="Also write the result to FILE as JSON, whole or not at all. Default: none.",
     ),
 ]
