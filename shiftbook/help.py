@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer import Context
 from typer.core import TyperCommand
 
 from shiftbook.options.schemes import filled
@@ -15,7 +14,7 @@ OPTIONS = "Options"
 class Command(TyperCommand):
     """A command whose options may have panels, and help that schemes complete."""
 
-    def format_options(self, ctx: Context, formatter: Any) -> None:
+    def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, then panels in the order of their first options, then the other options."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):

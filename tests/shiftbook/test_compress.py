@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_type_hints
 
 import numpy as np
@@ -16,7 +17,6 @@ from shiftbook.commands.compress import compress
 from shiftbook.frontend import schemes
 from shiftbook.frontend.training.finetune import FineTuning
 from shiftbook.frontend.zoo import ENTRIES
-from shiftbook.gate_file import Engine
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.storage.checkpoint import load
 from tests.shiftbook.test_inspect import refused
@@ -104,10 +104,10 @@ def test_checkpoint_does_what_compress_said(scheme, more, inputs, data, tmp_path
 
 def compared(path: str, tmp_path: Path, monkeypatch) -> list[dict[str, object]]:
     """What compare says of a checkpoint; no engine is synthesized."""
-    engine = Engine(1.0, None, DEFAULT)
-    monkeypatch.setattr("shiftbook.commands.compare._gates", lambda *_: {"int8": engine})
+    engine = SimpleNamespace(total_ge=1.0, accelerator_ge=None, spec=DEFAULT)
+    monkeypatch.setattr("shiftbook.commands.compare._gates", lambda *_: {"shift": engine})
     table = tmp_path / "compare.json"
-    assert cli.main(["compare", path, "--engines", "int8", "--json", str(table)]) == 0
+    assert cli.main(["compare", path, "--engines", "shift", "--json", str(table)]) == 0
     return json.loads(table.read_text())["rows"]
 
 
@@ -135,18 +135,26 @@ def test_a_scheme_is_a_file(inputs, tmp_path, capsys, monkeypatch):
     assert cli.main([*inputs, "--scheme", "toy"]) == 0
     facts = load(tmp_path / "net.ckpt").facts
     assert (facts["scheme"], facts["bits"], facts["density"]) == ("toy", 3, 1.0)
-    assert cli.main([*inputs, "--scheme", "tensor-train", "--cores", "toy", "--ratio", "1.01"]) in (0, 2)
+    capsys.readouterr()
+    message = refused(capsys, [*inputs, "--scheme", "shift", "--cores", "toy"])
+    assert message == "--cores is for the scheme 'tensor-train', not for 'shift'"
+
+
+def test_the_advice_on_codewords_can_be_taken(inputs, tmp_path, capsys):
+    words = [*inputs, "--scheme", "additive", "--dim", "3"]
+    advised = re.search(r"take at most (\d+) codewords", refuse(capsys, tmp_path, words))[1]
+    assert cli.main([*words, "--codewords", advised]) == 0
 
 
 def test_help_has_a_default_for_every_option_in_its_panel(capsys):
     assert cli.main(["compress", "--help"]) == 0
     text = capsys.readouterr().out
-    panels = re.findall(r"^(\w[\w ]*):$", text.split("[required]")[1], re.MULTILINE)
+    panels = re.findall(r"^(\w[\w ]*):$", text.split("[required]", 1)[1], re.MULTILINE)
     assert panels == ["Data", "Compression", "Training", "Vectors", "Tensor train", "Output", "Options"]
     options = re.split(r"\n  (?=-)", text.split("\nData:")[1].split("\nOptions:")[0])[1:]
-    assert len(options) == 38
+    assert len(options) == 39
     for option in options:
-        assert re.search(r"[Dd]efault: |\[required\]", option), option
+        assert re.search(r"[Dd]efault:|\[required\]", option), option
 
 
 def test_same_seed_gives_the_same_file(inputs, tmp_path):
