@@ -23,9 +23,11 @@ from shiftbook.frontend.data.dataset import Dataset, load
 from shiftbook.frontend.importing.load import load_model
 from shiftbook.frontend.importing.normalization import normalization_for
 from shiftbook.frontend.importing.trace import any_layout, trace
-from shiftbook.frontend.schemes import QuantizedLayer, make
+from shiftbook.frontend.schemes import make
+from shiftbook.frontend.schemes.base import QuantizedLayer
 from shiftbook.frontend.training.layer_context import surroundings
-from shiftbook.frontend.training.train import Recipe, accuracy, quantize_weights, remeasure_batch_norm
+from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.frontend.training.train import accuracy, quantize_weights, remeasure_batch_norm
 from shiftbook.golden.coding.streams import statistics
 from shiftbook.golden.coding.terms import codeword_work
 from shiftbook.golden.coding.vectors import vector_weights

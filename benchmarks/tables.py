@@ -86,7 +86,7 @@ def stored(results: Sequence[Json]) -> str:
         Column("epochs", lambda row: "" if row["epochs"] is None else str(row["epochs"])),
         Column("accuracy", percent("accuracy")),
         Column("float", percent("float_accuracy")),
-        Column("ratio", lambda row: f"{32 * row['weights'] / row['stored_bits']:.2f}x"),
+        Column("ratio", lambda row: f"{row['ratio']:.2f}x"),
         Column("bits a weight", lambda row: f"{row['stored_bits'] / row['weights']:.3f}"),
     ]
     return markdown(columns, rows)

@@ -32,14 +32,16 @@ from shiftbook.frontend.importing.graph import Graph
 from shiftbook.frontend.importing.load import Source, load_model
 from shiftbook.frontend.importing.normalization import Normalization, normalization_for
 from shiftbook.frontend.importing.trace import any_layout, trace
+from shiftbook.frontend.options.data import DataOptions
 from shiftbook.frontend.post_training.batch_norm import refresh_statistics
 from shiftbook.frontend.tensor_train.admm import Trains
 from shiftbook.frontend.tensor_train.chain import chains
+from shiftbook.frontend.tensor_train.choose import choose, counted
 from shiftbook.frontend.tensor_train.decomposition import Training, decompose_network
 from shiftbook.frontend.tensor_train.network import assemble, turn_gains
-from shiftbook.frontend.tensor_train.plan import Plan, choose, counted
+from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.frontend.tensor_train.saved_cores import Facts
-from shiftbook.frontend.training.finetune import Recipe
+from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.frontend.training.train import accuracy
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, make_folder, write_json
@@ -56,7 +58,7 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
         self.source: Source = load_model(arguments.source, arguments.weights)
-        self.material: Material = gather(self.source, arguments.data, None, 1, 0, quiet)
+        self.material: Material = gather(self.source, DataOptions(images=arguments.data), 1, 0, quiet)
         channels = self.material.train.shape[2]
         self.normalization: Normalization = normalization_for(self.source, channels, None, None)
         calibration = self.material.calibration(0).images
@@ -96,9 +98,10 @@ class Bench:
             state=file.with_suffix(".training"),
             log=file.with_suffix(".log"),
         )
+        kept = replace(plan, keep_cores=file)
         scores = graph.run(self.inputs)
         with progress_bar() as progress:
-            found = decompose_network(model, graph, plan, training, self.inputs, file, progress)
+            found = decompose_network(model, graph, kept, training, self.inputs, progress)
         check_kept(file, plan, found)
         after = trace(model, self.shape)
         if plan.epochs == 0:

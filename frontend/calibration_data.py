@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from shiftbook.frontend.data.dataset import (
-    AS_IT_IS,
     Dataset,
-    Frame,
     Part,
     check_labels,
     check_shape,
@@ -18,6 +15,7 @@ from shiftbook.frontend.data.dataset import (
     load,
 )
 from shiftbook.frontend.importing.load import Source
+from shiftbook.frontend.options.data import DataOptions
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress
 
@@ -58,12 +56,10 @@ class Material:
 
 def gather(
     found: Source,
-    data: str | Path | None,
-    calibration: str | Path | None,
+    options: DataOptions,
     epochs: int,
     seed: int,
     progress: Progress,
-    frame: Frame = AS_IT_IS,
 ) -> Material:
     """Read the images that compressing needs, and no more.
 
@@ -72,7 +68,8 @@ def gather(
     ShiftbookError
         There are none, or none but for calibration, and fine-tuning is asked for.
     """
-    data = found.data if data is None else data
+    data = found.data if options.images is None else options.images
+    calibration, frame = options.calibration, options.frame
     other = None
     if calibration is not None:
         part: Part = "train" if has_own_split(calibration) else "all"

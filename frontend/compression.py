@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -16,10 +16,12 @@ from shiftbook.frontend.importing.load import Source
 from shiftbook.frontend.importing.normalization import Normalization
 from shiftbook.frontend.importing.trace import any_layout, trace
 from shiftbook.frontend.lowering.lower import lower
+from shiftbook.frontend.options.compression import CompressionOptions
+from shiftbook.frontend.options.training import TrainingOptions
 from shiftbook.frontend.post_training.batch_norm import refresh_statistics, scores
 from shiftbook.frontend.post_training.calibrate import calibrate
 from shiftbook.frontend.post_training.gptq import compensate
-from shiftbook.frontend.schemes import QuantizedLayer, Scheme
+from shiftbook.frontend.schemes.base import QuantizedLayer, Scheme
 from shiftbook.frontend.tensor_train.decomposition import Training, decompose_network
 from shiftbook.frontend.tensor_train.network import facts_of
 from shiftbook.frontend.tensor_train.plan import Plan
@@ -30,7 +32,6 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.progress import Progress
-from shiftbook.golden.spec import Spec
 from shiftbook.golden.statistics.decomposed import FACT
 from shiftbook.golden.statistics.distribution import MIXTURES
 
@@ -42,10 +43,8 @@ class Compression:
     ----------
     found
         The network; its model is changed in place.
-    epochs
-        Of fine-tuning in `quantize`.
-    recipe, state, log
-        Of all training; see `frontend.compress.compress`.
+    options, training
+        See `frontend.compress.compress`; the epochs are of fine-tuning in `quantize`.
     """
 
     def __init__(
@@ -54,19 +53,19 @@ class Compression:
         material: Material,
         normalization: Normalization,
         *,
-        epochs: int,
-        seed: int,
-        recipe: train.Recipe | None,
-        state: Path | None,
-        log: Path | None,
+        options: CompressionOptions,
+        training: TrainingOptions,
         progress: Progress,
     ) -> None:
         self.found, self.material, self.normalization = found, material, normalization
-        self.epochs, self.seed, self.recipe = epochs, seed, recipe or train.Recipe()
-        self.state, self.log, self.progress = state, log, progress
+        self.options, self.progress = options, progress
+        self.epochs, self.seed = training.epochs, options.seed
+        self.recipe = replace(training.recipe, balance=options.balanced or training.recipe.balance)
+        self.state, self.log = training.state, training.log
         self.teacher: nn.Module | None = None
+        self.decomposed = False
         self._trace()
-        calibration = material.calibration(seed).images
+        calibration = material.calibration(self.seed).images
         self.inputs = normalize(calibration, normalization.mean, normalization.std)
 
     def _trace(self) -> None:
@@ -96,14 +95,8 @@ class Compression:
             self.progress("answers of the float network", 1, 1)
         return images, labels
 
-    def decompose(self, plan: Plan, kept: Path | None) -> dict[str, object]:
-        """Put chains of cores in the place of layers; fine-tuning then has the whole network as its teacher.
-
-        Parameters
-        ----------
-        kept
-            See ``keep_cores`` of `frontend.compress.compress`.
-        """
+    def decompose(self, plan: Plan) -> dict[str, object]:
+        """Put chains of cores in the place of layers; the whole network then teaches them."""
         if self.epochs:
             self.teacher = copy.deepcopy(self.found.model)
         training = Training(
@@ -117,7 +110,8 @@ class Compression:
         )
         before = scores(self.graph, self.inputs)
         model = self.found.model
-        facts = decompose_network(model, self.graph, plan, training, self.inputs, kept, self.progress)
+        facts = decompose_network(model, self.graph, plan, training, self.inputs, self.progress)
+        self.decomposed = True
         self._trace()
         if not facts.get("trained"):
             self._refresh(before)
@@ -131,15 +125,27 @@ class Compression:
         images = self.material.train.images
         refresh_statistics(self.model, self.graph, images, self.normalization, self.inputs, wanted, self.seed)
 
-    def quantize(
-        self,
-        scheme: Scheme,
-        density: float,
-        uniform: Collection[str],
-        uniform_bits: int,
-        importance: bool,
-    ) -> dict[str, QuantizedLayer]:
-        """Make the weights those of a scheme; the arguments are those of `frontend.compress.compress`."""
+    def density(self, scheme: Scheme) -> float:
+        """Share of the weights to keep."""
+        return self.options.density_of(scheme, tuned=self.epochs > 0, decomposed=self.decomposed)
+
+    def describe(self, scheme: Scheme) -> dict[str, object]:
+        """What a checkpoint says of its making, as JSON values."""
+        return {
+            "scheme": scheme.name,
+            **scheme.describe(),
+            "density": self.density(scheme),
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "uniform_layers": list(layers_kept(self.graph, self.options.uniform)),
+            "uniform_bits": self.options.uniform_bits,
+            "mean": list(self.normalization.mean),
+            "std": list(self.normalization.std),
+        }
+
+    def quantize(self, scheme: Scheme) -> dict[str, QuantizedLayer]:
+        """Make the weights those of a scheme, but those of some layers uniform."""
+        uniform = set(layers_kept(self.graph, self.options.uniform))
         compensated = self.epochs == 0 and scheme.incremental
         wanted = None if self.epochs or compensated else scores(self.graph, self.inputs)
         together = partial(
@@ -154,14 +160,14 @@ class Compression:
             self.model,
             self.graph.paths,
             scheme,
-            density=density,
+            density=self.density(scheme),
             epochs=self.epochs,
             data=self._lessons() if self.epochs else None,
             mean=self.normalization.mean,
             std=self.normalization.std,
-            uniform=set(uniform),
-            uniform_bits=uniform_bits,
-            surroundings=surroundings(self.graph, self.inputs if importance else None),
+            uniform=uniform,
+            uniform_bits=self.options.uniform_bits,
+            surroundings=surroundings(self.graph, self.inputs if self.options.importance else None),
             seed=self.seed,
             progress=self.progress,
             recipe=self.recipe,
@@ -174,9 +180,7 @@ class Compression:
             self._refresh(wanted)
         return quantized
 
-    def lower(
-        self, quantized: Mapping[str, QuantizedLayer], spec: Spec, facts: Mapping[str, object]
-    ) -> Network:
+    def lower(self, quantized: Mapping[str, QuantizedLayer], facts: Mapping[str, object]) -> Network:
         """The integer network."""
         ranges = calibrate(
             self.graph, self.inputs, input_range=self.normalization.range(), progress=self.progress
@@ -186,7 +190,7 @@ class Compression:
             quantized,
             ranges,
             self.normalization,
-            spec=spec,
+            spec=self.options.spec,
             seed=self.seed,
             classes=self.material.class_names(self.graph.classes),
             facts={**facts, **_mixtures(self.graph, quantized)},

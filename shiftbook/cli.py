@@ -15,6 +15,7 @@ from shiftbook.ending import INTERRUPTED as INTERRUPTED
 from shiftbook.ending import USER_ERROR as USER_ERROR
 from shiftbook.ending import fail, interrupted, lost_stream, open_missing_streams
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.help import Command
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EPIPE)
 """What a stream without a buffer says once, and then forgets."""
@@ -58,7 +59,7 @@ def shiftbook_command(
 
 
 for command in (compress, inspect, run, compare, gates, report, verilog, build, demo):
-    app.command()(getattr(command, command.__name__.rpartition(".")[2]))
+    app.command(cls=Command)(getattr(command, command.__name__.rpartition(".")[2]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -79,6 +79,7 @@ def stored(network: Network, sizes: Sizes) -> Json:
         "density": nonzero / sizes.weights,
         "macs": sum(macs_of(network).values()),
         "stored_bits": sizes.stored_bits,
+        "ratio": sizes.ratio,
         "epochs": network.facts.get("epochs"),
         "float_accuracy": network.facts.get("float_accuracy"),
     }

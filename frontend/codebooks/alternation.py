@@ -175,9 +175,10 @@ def _check(data: Vectors, books: int, codewords: int, start: Codebooks | None) -
     check_sizes(books, codewords)
     count, dim = data.values.shape
     if count < codewords:
+        most = 1 << count.bit_length() - 1
+        fewer = f"take at most {most} codewords, or " if most > 1 else "take "
         raise ShiftbookError(
-            f"{count} vectors are too few for {codewords} codewords: take at most {count} codewords, "
-            "or a smaller dimension"
+            f"{count} vectors are too few for {codewords} codewords: {fewer}a smaller dimension"
         )
     if start is None:
         return

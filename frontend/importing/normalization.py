@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from shiftbook.frontend.importing.load import Source
 from shiftbook.golden.errors import ShiftbookError
 
@@ -36,7 +34,7 @@ def normalization_for(
     Raises
     ------
     ShiftbookError
-        There is not one value a channel, or a deviation is not positive.
+        There is not one value a channel.
     """
     colour = channels == len(COLOUR_MEAN)
     usual_mean = found.mean or (COLOUR_MEAN if colour else (0.0,) * channels)
@@ -45,10 +43,8 @@ def normalization_for(
         usual_mean if mean is None else tuple(mean), usual_std if std is None else tuple(std)
     )
     for name, values in (("mean", result.mean), ("std", result.std)):
-        if len(values) != channels or not np.isfinite(values).all():
+        if len(values) != channels:
             raise ShiftbookError(
-                f"{name} must be {channels} finite numbers, one for each channel, not {list(values)}"
+                f"{name} must be {channels} numbers, one for each channel, not {list(values)}"
             )
-    if min(result.std) <= 0:
-        raise ShiftbookError(f"std must be positive, not {list(result.std)}")
     return result

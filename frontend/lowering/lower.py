@@ -25,7 +25,7 @@ from shiftbook.frontend.importing.layer import PlainLayer
 from shiftbook.frontend.importing.normalization import Normalization
 from shiftbook.frontend.lowering.coarsen import narrow
 from shiftbook.frontend.quantization.affine import Affine, Ints, Reals, fixed_point, named_fixed_point
-from shiftbook.frontend.schemes import QuantizedLayer
+from shiftbook.frontend.schemes.base import QuantizedLayer
 from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.coding.vectors import vector_weights
 from shiftbook.golden.errors import ShiftbookError

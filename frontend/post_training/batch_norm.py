@@ -9,6 +9,7 @@ from shiftbook.frontend.data.batches import Images, batch_size
 from shiftbook.frontend.importing.graph import Graph
 from shiftbook.frontend.importing.normalization import Normalization
 from shiftbook.frontend.training import train
+from shiftbook.frontend.training.recipe import Recipe
 
 
 def refresh_statistics(
@@ -39,7 +40,7 @@ def refresh_statistics(
     """
     before = {name: value.clone() for name, value in model.named_buffers()}
     old = float(((scores(graph, inputs) - wanted) ** 2).mean())
-    flip = train.Recipe().mirrors(images)
+    flip = Recipe().mirrors(images)
     train.remeasure_batch_norm(model, images, normalization.mean, normalization.std, seed, flip)
     if float(((scores(graph, inputs) - wanted) ** 2).mean()) < old:
         return True

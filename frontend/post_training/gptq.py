@@ -31,7 +31,8 @@ from shiftbook.frontend.importing.graph import INPUT, Graph
 from shiftbook.frontend.importing.layer import Layer
 from shiftbook.frontend.schemes.base import Quantizer, Scheme, channel_scales
 from shiftbook.frontend.training.layer_state import LayerState, States
-from shiftbook.frontend.training.prune import Balance, balance_slots
+from shiftbook.frontend.training.prune import balance_slots
+from shiftbook.frontend.training.recipe import Balance
 from shiftbook.golden.progress import Progress, quiet
 
 Pair = tuple[Tensor, Tensor]

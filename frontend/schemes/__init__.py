@@ -1,23 +1,27 @@
 """Weight schemes: one class in one file of this package, found by scanning it.
 
-Adding a scheme is adding a file that defines a subclass of `base.Scheme` with its own ``name``.
+Adding a scheme is adding a file that defines a subclass of `base.Scheme` with its own ``name`` and ``help``.
+Nothing here imports PyTorch before a scheme is asked for; `catalogue` never does.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from shiftbook.frontend.schemes.base import QuantizedLayer, Quantizer, Scheme
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.registry import classes_in
 from shiftbook.golden.spec import Spec
 
-__all__ = ["QuantizedLayer", "Quantizer", "Scheme", "available", "get", "make"]
+if TYPE_CHECKING:
+    from shiftbook.frontend.schemes.base import Scheme
 
 
 def available() -> dict[str, type[Scheme]]:
     """Every scheme of the package, by name, in alphabetical order."""
+    from shiftbook.frontend.schemes.base import Scheme
+
     kinds = classes_in(__name__, __path__, Scheme)
     return dict(sorted((kind.name, kind) for kind in kinds if hasattr(kind, "name")))
 
@@ -38,7 +42,8 @@ def make(name: str, spec: Spec, **options: object) -> Scheme:
         owners = [
             other for other, kind in available().items() if foreign[0] in inspect.signature(kind).parameters
         ]
-        raise ShiftbookError(f"scheme {name!r} has no option {foreign[0]}: it belongs to {', '.join(owners)}")
+        belongs = f": it belongs to {', '.join(owners)}" if owners else ""
+        raise ShiftbookError(f"scheme {name!r} has no option {foreign[0]}{belongs}")
     if "spec" in known:
         given["spec"] = spec
     return scheme(**given)

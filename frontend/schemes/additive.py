@@ -13,6 +13,7 @@ class Additive(VectorScheme):
     """M codebooks; see `VectorScheme`."""
 
     name = "additive"
+    help = "vectors, each the sum of a codeword from each of some codebooks"
 
     def __init__(
         self,

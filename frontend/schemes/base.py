@@ -170,10 +170,12 @@ class Scheme(ABC):
     """
 
     name: ClassVar[str]
+    help: ClassVar[str] = ""
+    """One line for the command line's help."""
     lowest_bits: ClassVar[int]
     highest_bits: ClassVar[int]
     density: ClassVar[float] = 0.2
-    """Share of the weights to keep, unless said otherwise."""
+    """Share of the weights to keep in fine-tuning, unless said otherwise."""
     incremental: ClassVar[bool] = True
     """Whether training quantizes more and more of the weights; else all from the start."""
 

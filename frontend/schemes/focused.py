@@ -89,6 +89,7 @@ class Focused(Scheme):
     """
 
     name = "focused"
+    help = "powers of two around two means"
     lowest_bits = 4
     highest_bits = 8
 

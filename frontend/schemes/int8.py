@@ -30,6 +30,7 @@ class Int8(Scheme):
     """
 
     name = "int8"
+    help = "uniform, one step for each output channel"
     lowest_bits = 3
     highest_bits = 8
 

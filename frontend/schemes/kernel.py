@@ -13,6 +13,7 @@ class Kernel(VectorScheme):
     """One codebook of kernels with ``dim`` taps and few bits; layers with other kernels become int8."""
 
     name = "kernel"
+    help = "whole kernels, each a codeword of one codebook"
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ class Product(VectorScheme):
     """One codebook; see `VectorScheme`."""
 
     name = "product"
+    help = "vectors, each a codeword of one codebook"
 
     def __init__(
         self,

@@ -54,6 +54,7 @@ class Shift(Scheme):
     """
 
     name = "shift"
+    help = "powers of two"
     lowest_bits = 3
     highest_bits = 8
 

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from shiftbook.frontend.importing.graph import Graph
 from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.tensor_train import saved_cores as keep
+from shiftbook.frontend.tensor_train.choose import choose
 from shiftbook.frontend.tensor_train.equalize import equalize
 from shiftbook.frontend.tensor_train.network import train_chains, turn_gains
-from shiftbook.frontend.tensor_train.plan import Plan, choose
-from shiftbook.frontend.training.finetune import Data, Recipe
+from shiftbook.frontend.tensor_train.plan import Plan
+from shiftbook.frontend.training.finetune import Data
 from shiftbook.frontend.training.processes import Finished, processes
+from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.golden.progress import Progress
 
 
@@ -30,7 +32,7 @@ class Training:
     mean, std
         Input normalization.
     state, log
-        See `frontend.compress.compress`.
+        See `frontend.options.training.TrainingOptions`.
     """
 
     data: Data | None
@@ -48,7 +50,6 @@ def decompose_network(
     plan: Plan,
     training: Training,
     inputs: Tensor,
-    kept: Path | None,
     progress: Progress,
 ) -> keep.Facts:
     """Put chains in the place of layers of a model, in place.
@@ -59,13 +60,12 @@ def decompose_network(
         Traced from the model.
     inputs
         Normalized images for what is measured.
-    kept
-        See ``keep_cores`` of `frontend.compress.compress`.
 
     Returns
     -------
     How the cores were found, now or when they were kept, as JSON values; ``trained``: whether by training.
     """
+    kept = plan.keep_cores
     facts: keep.Facts = {**plan.describe(), "trained": plan.epochs > 0}
     if kept is not None and kept.exists():
         facts = keep.restore(model, kept)

@@ -14,11 +14,13 @@ from shiftbook.frontend.importing.conv_layer import ConvLayer
 from shiftbook.frontend.importing.graph import Graph
 from shiftbook.frontend.tensor_train.admm import Admm, Trains
 from shiftbook.frontend.tensor_train.chain import Chain, chains, replace_module
+from shiftbook.frontend.tensor_train.choose import suitable
 from shiftbook.frontend.tensor_train.cores import CoreTraining
 from shiftbook.frontend.tensor_train.decompose import decompose
-from shiftbook.frontend.tensor_train.plan import Plan, suitable
-from shiftbook.frontend.training.finetune import Data, Recipe
+from shiftbook.frontend.tensor_train.plan import Plan
+from shiftbook.frontend.training.finetune import Data
 from shiftbook.frontend.training.processes import Processes
+from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress, quiet
 

@@ -6,7 +6,7 @@ import copy
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,69 +32,14 @@ from shiftbook.frontend.training.layer_state import (
     prune_layers,
     refresh,
 )
-from shiftbook.frontend.training.prune import Balance
-from shiftbook.frontend.training.schedule import BATCH, PEAK_RATE, Stage, stage_at
+from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.frontend.training.schedule import Stage, stage_at
 from shiftbook.frontend.training.training_files import append_log, digest_of, load_state, save_state
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress
 
 Data = tuple[Images, Labels]
 """Images uint8 [N, H, W, C] and labels int64 [N]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How to fine-tune.
-
-    Parameters
-    ----------
-    rate, momentum, decay, batch
-        Stochastic gradient descent with Nesterov momentum; the rate follows half a cosine to 0.
-    prune_share
-        Share of all steps in which weights are pruned and may return; the others quantize.
-    prune_every
-        Steps between two decisions about the masks.
-    distill, temperature
-        Share of the loss that asks for the float network's own answers, and how much they are softened.
-    refresh_first
-        The grids are fitted anew when more weights become quantized, and then after this many steps,
-        after twice as many, and so on.
-    refit_every
-        Vectors get new codes in every step, and newly fitted codebooks after so many steps.
-    refit_share
-        All of this only during this share of the quantized steps. Then vectors keep their codes, and grids
-        and codebooks change by learning alone: a new fit undoes what was learned, and late in training the
-        rate is too low to learn it again.
-    noise
-        While codes change, the share of vectors that each step quantizes (Quant-Noise, arXiv 2004.07320).
-    balance
-        Prune so that each weight slot of an engine has equally much to do (see
-        `frontend.training.prune.balance_slots`); None does not care.
-    flip
-        Mirror images at random; None mirrors colour images only (digits and letters have a side).
-    bfloat16
-        Compute activations in bfloat16; None does so where the processor multiplies it natively.
-    """
-
-    rate: float = PEAK_RATE
-    momentum: float = 0.9
-    decay: float = 1e-4
-    batch: int = BATCH
-    prune_share: float = 0.4
-    prune_every: int = 32
-    distill: float = 0.5
-    temperature: float = 4.0
-    refresh_first: int = 64
-    refit_every: int = 64
-    refit_share: float = 0.6
-    noise: float = 1.0
-    balance: Balance | None = None
-    flip: bool | None = None
-    bfloat16: bool | None = None
-
-    def mirrors(self, images: Images) -> bool:
-        """Tell whether to mirror these images at random."""
-        return images.shape[3] == 3 if self.flip is None else self.flip
 
 
 class Diverged(ShiftbookError):

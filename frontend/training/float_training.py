@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from shiftbook.frontend.data.batches import Images, Labels, augment, batch_count, batches, normalize
-from shiftbook.frontend.training.finetune import Diverged, Recipe, has_fast_bfloat16, lesson_loss
+from shiftbook.frontend.training.finetune import Diverged, has_fast_bfloat16, lesson_loss
 from shiftbook.frontend.training.processes import Processes
+from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.frontend.training.schedule import rate_at
 from shiftbook.frontend.training.training_files import append_log, digest_of, load_state, save_state
 from shiftbook.golden.progress import Progress, quiet

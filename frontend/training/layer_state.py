@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from shiftbook.frontend.schemes import QuantizedLayer, Quantizer, Scheme, get
-from shiftbook.frontend.schemes.base import Part
+from shiftbook.frontend.schemes import get
+from shiftbook.frontend.schemes.base import Part, QuantizedLayer, Quantizer, Scheme
 from shiftbook.frontend.training.layer_context import Surroundings
-from shiftbook.frontend.training.prune import HYSTERESIS, Balance, balance_slots, density_of, prune
+from shiftbook.frontend.training.prune import HYSTERESIS, balance_slots, density_of, prune
+from shiftbook.frontend.training.recipe import Balance
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress, quiet
 

@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.frontend.training.recipe import Balance, check_density
 
 HYSTERESIS = 0.1
 """A kept weight falls below 0.9 of the threshold to be pruned; a pruned one rises above 1.1 to return."""
 
 Masks = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Balance:
-    """What pruning knows of the engine.
-
-    Parameters
-    ----------
-    slots
-        Weight slots W.
-    least
-        Weights of an output channel that each slot keeps in any case, where it has as many: no output
-        channel takes fewer cycles than its drain, so that these cost nothing.
-    """
-
-    slots: int
-    least: int = 0
-
-
-def check_density(density: float) -> float:
-    """Return ``density``, or raise ShiftbookError if it is not in (0, 1]."""
-    if not 0 < density <= 1:
-        raise ShiftbookError(f"density must be above 0 and at most 1, not {density}")
-    return density
 
 
 def masks_at(weights: Mapping[str, Tensor], previous: Masks | None, a: float, hysteresis: float) -> Masks:

@@ -10,15 +10,13 @@ import torch
 from torch import nn
 
 from shiftbook.frontend.data.batches import Images, Labels, augment, batch_size, normalize
-from shiftbook.frontend.schemes import QuantizedLayer, Scheme
-from shiftbook.frontend.training.finetune import Data, FineTuning, Recipe, predictions, share_right
+from shiftbook.frontend.schemes.base import QuantizedLayer, Scheme
+from shiftbook.frontend.training.finetune import Data, FineTuning, predictions, share_right
 from shiftbook.frontend.training.layer_context import Surroundings
 from shiftbook.frontend.training.layer_state import States, layer_states, prune_layers, refresh, results
-from shiftbook.frontend.training.prune import check_density
+from shiftbook.frontend.training.recipe import Recipe, check_density
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress, quiet
-
-__all__ = ["Data", "Recipe", "accuracy", "answers", "quantize_weights", "remeasure_batch_norm"]
 
 NORM_IMAGES = 8192
 """Images on which batch norm statistics are measured again, at most."""

@@ -106,36 +106,6 @@ def term_count(rows: tuple[Row, ...]) -> int:
     )
 
 
-def row_width(spec: Spec) -> int:
-    """Bits of one row in the codebook memory."""
-    if spec.lane == "multiply":
-        return WEIGHT_WIDTH
-    return sum(2 + exponent_width(span) for span in spec.terms)
-
-
-def exponent_width(span: tuple[int, int]) -> int:
-    """Bits that tell the exponents of one range apart; 0 if there is only one."""
-    low, high = span
-    return (high - low).bit_length()
-
-
-def row_bits(row: Row, spec: Spec) -> int:
-    """The codebook memory's word for a row.
-
-    From the least significant bit, for each term in turn: enable (1 bit), negative (1 bit), exponent
-    minus the range's low end. Multiplier lanes: the two's complement weight.
-    """
-    if isinstance(row, int):
-        return row & ((1 << WEIGHT_WIDTH) - 1)
-    word = 0
-    position = 0
-    for term, span in zip(row, spec.terms, strict=True):
-        if term is not None:
-            word |= (1 | (int(term.sign < 0) << 1) | ((term.exponent - span[0]) << 2)) << position
-        position += 2 + exponent_width(span)
-    return word
-
-
 @lru_cache(maxsize=64)
 def _single_rows(ranges: Ranges) -> dict[int, ShiftRow]:
     """Every value that one row can say, with the row of fewest terms that says it."""

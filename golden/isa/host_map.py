@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
-from shiftbook.golden.isa.bit_fields import Field
+from shiftbook.golden.isa.bit_fields import Field, pack, unpack
 from shiftbook.golden.spec import FRACTION, Spec
 
 IDENTITY = 0x5348424B
@@ -233,17 +233,10 @@ def constants(spec: Spec, fingerprint: int) -> dict[Host, int]:
 
 def packed(register: Host, values: dict[str, int]) -> int:
     """The word of a register from its fields."""
-    word = position = 0
-    for field in REGISTERS[register].fields:
-        word |= values.get(field.name, 0) << position
-        position += field.width
-    return word
+    layout = REGISTERS[register].fields
+    return int(pack(layout, **{field.name: values.get(field.name, 0) for field in layout}))
 
 
 def unpacked(register: Host, word: int) -> dict[str, int]:
     """The fields of a register from its word."""
-    fields = {}
-    for field in REGISTERS[register].fields:
-        fields[field.name] = word & (1 << field.width) - 1
-        word >>= field.width
-    return fields
+    return unpack(REGISTERS[register].fields, word)

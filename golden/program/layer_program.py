@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from shiftbook.golden.coding import items, streams
 from shiftbook.golden.coding.bits import Stream
 from shiftbook.golden.coding.huffman import HuffmanCode
 from shiftbook.golden.coding.streams import LayerStreams
-from shiftbook.golden.coding.terms import Row, Term, codeword_rows, row_bits, row_width
+from shiftbook.golden.coding.terms import Row, Term, codeword_rows
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.layer_registers import LayerRegister, layer_fields, owner_width
@@ -24,6 +25,7 @@ from shiftbook.golden.mapping.memory import TensorLayout
 from shiftbook.golden.mapping.tiles import Tap, tap_table
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.program.commands import Commands
+from shiftbook.golden.program.row_words import row_words
 from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, Spec
 
 Words = NDArray[np.uint32]
@@ -314,11 +316,9 @@ def _gap_code(commands: Commands, step: Pass, code: HuffmanCode, spec: Spec) -> 
 def _codebooks(commands: Commands, step: Pass, code: HuffmanCode, codebook: Codebook, spec: Spec) -> None:
     """The rows of each codeword one after another; each code symbol points to the first of its own."""
     codewords = step.weights.codewords
-    above = row_width(spec)
-    entries = [
-        tuple(row_bits(row, spec) | place << above for place, row in _rows(word, step, spec))
-        for word in codewords.reshape(-1, codewords.shape[2])
-    ]
+    said = [_rows(word, step, spec) for word in codewords.reshape(-1, codewords.shape[2])]
+    words = iter(row_words(list(chain.from_iterable(said)), spec).tolist())
+    entries = [tuple(islice(words, len(each))) for each in said]
     first, written = codebook.place(entries, step.node)
     _huffman(commands, Region.CODE_CODE, code, spec.code_symbols, spec)
     books = np.arange(len(codewords))[:, None]

@@ -11,7 +11,7 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.model.validate import shapes
-from shiftbook.golden.statistics.sizes import FLOAT_BITS, Sizes
+from shiftbook.golden.statistics.sizes import Sizes, compression_ratio
 from shiftbook.golden.storage.fields import JSON, Fields
 
 Numbers = tuple[int, ...]
@@ -48,6 +48,11 @@ class DecomposedLayer:
     macs: int
     stored_bits: int
     inner_biases: int
+
+    @property
+    def ratio(self) -> float:
+        """Of the layer's weights, without biases, to the chain's stored bits."""
+        return compression_ratio(self.dense_weights, self.stored_bits)
 
 
 def macs_of(network: Network) -> dict[str, int]:
@@ -122,7 +127,8 @@ class Savings:
     weights, macs
         Of the network as it was, over those of the network as it is.
     ratio
-        Bits of its weights and biases as 32-bit floats, over all bits of stored tensors.
+        Of the weights and biases of the network as it was to all bits of stored tensors; `Sizes.ratio` is of
+        the network as it is.
     """
 
     weights: float
@@ -139,5 +145,5 @@ def savings(network: Network, sizes: Sizes, layers: Sequence[DecomposedLayer]) -
     return Savings(
         weights=dense / sizes.weights,
         macs=dense_macs / macs,
-        ratio=FLOAT_BITS * (dense + biases) / sizes.stored_bits,
+        ratio=compression_ratio(dense + biases, sizes.stored_bits),
     )

@@ -21,6 +21,19 @@ FLOAT_BITS = 32
 """Bits of a parameter in the network that a ratio compares with."""
 
 
+def compression_ratio(parameters: int, stored_bits: int) -> float:
+    """How much smaller a file is than the 32-bit floats that it stands for.
+
+    Parameters
+    ----------
+    parameters
+        Weights and biases of the float network.
+    stored_bits
+        All bits of all tensors of the file.
+    """
+    return FLOAT_BITS * parameters / stored_bits
+
+
 @dataclass(frozen=True)
 class LayerSize:
     """One convolution or fully connected layer.
@@ -136,9 +149,14 @@ class Sizes:
         return self.stored_bits / max(self.weights, 1)
 
     @property
+    def float_bytes(self) -> int:
+        """The weights and biases as 32-bit floats."""
+        return FLOAT_BITS // 8 * (self.weights + self.biases)
+
+    @property
     def ratio(self) -> float:
-        """Bits of the weights and biases as 32-bit floats, over all stored tensor bits."""
-        return FLOAT_BITS * (self.weights + self.biases) / self.stored_bits
+        """Of the weights and biases to all stored tensor bits; see `compression_ratio`."""
+        return compression_ratio(self.weights + self.biases, self.stored_bits)
 
 
 def layer_sizes(source: Network | str | os.PathLike[str], spec: Spec = DEFAULT) -> Sizes:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from shiftbook.console import Progress, progress_bar, say, table
@@ -73,6 +72,7 @@ def compare(
     \b
     Columns:
       MACs     products of an image, those with zeros included
+      ratio    the network in 32-bit floats over all stored bits, as inspect has it
       moved    bytes on the memory bus for an image: program, weights, tensors
       cycles   of an image, with the bus: by the model, or with --rtl counted by the RTL itself, every
                output integer compared with the golden model
@@ -170,6 +170,8 @@ def _measured(
 
     row: Row = {"images": len(dataset), "accuracy": golden_accuracy(network, dataset, progress)}
     if rtl:
+        import numpy as np
+
         first = dataset.take(np.arange(1))
         run = run_report(network, first, spec, "rtl", wave=None, progress=progress)
         row |= {"modelled_cycles": load.cycles, "cycles": run["cycles"], "compared": run["compared"]}
@@ -183,6 +185,7 @@ HEADER = (
     "density",
     "MACs",
     "stored bytes",
+    "ratio",
     "moved bytes",
     "engine",
     "cycles",
@@ -205,6 +208,7 @@ def comparison_table(rows: list[Row]) -> str:
                 row["density"],
                 row["macs"],
                 -(-row["stored_bits"] // 8),
+                f"{row['ratio']:.2f}x",
                 row["moved_bytes"],
                 row["engine"],
                 row["cycles"],

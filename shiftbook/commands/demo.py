@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shiftbook.commands.compress import summary
 from shiftbook.commands.inspect import inspect_report, size_table
 from shiftbook.commands.run import mean_utilization, modelled_layers, run_report, run_table
+from shiftbook.compressed import summary
 from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import check_writable, make_folder, write_json
-from shiftbook.golden.model.network import Network
 from shiftbook.golden.spec import Spec
 from shiftbook.options import Json, Lanes, Seed, make_spec, named
 
 if TYPE_CHECKING:
     from shiftbook.frontend.compress import Report
+    from shiftbook.golden.model.network import Network
 
 SOURCE = "zoo:digits"
 DATA = "digits"
@@ -125,16 +125,16 @@ def _compress(path: Path, seed: int, spec: Spec) -> Report:
         f"1/5 train {SOURCE}, compress it to {BITS}-bit {SCHEME} at {100 * DENSITY:.0f} %"
     ) as progress:
         from shiftbook.frontend.compress import compress
+        from shiftbook.frontend.options.compression import CompressionOptions
+        from shiftbook.frontend.options.training import TrainingOptions
 
         return compress(
             SOURCE,
             path,
-            scheme=SCHEME,
-            bits=BITS,
-            density=DENSITY,
-            epochs=EPOCHS,
-            seed=seed,
-            spec=spec,
+            compression=CompressionOptions(
+                scheme=SCHEME, options={"bits": BITS}, density=DENSITY, seed=seed, spec=spec
+            ),
+            training=TrainingOptions(epochs=EPOCHS),
             progress=progress,
         )
 

@@ -170,7 +170,7 @@ def size_table(sizes: Sizes) -> str:
         sizes.bits_per_weight,
     )
     summary = (
-        f"ratio {sizes.ratio:.2f}x: {(sizes.weights + sizes.biases) * 4:,} bytes as 32-bit floats, "
+        f"ratio {sizes.ratio:.2f}x: {sizes.float_bytes:,} bytes as 32-bit floats, "
         f"{-(-sizes.stored_bits // 8):,} bytes of tensors, {sizes.header_bytes:,} bytes of header apart"
     )
     return f"{table(HEADER, [*rows, total])}\n{summary}"
@@ -203,12 +203,12 @@ def chain_table(chains: Sequence[DecomposedLayer], saved: Savings) -> str:
             chain.dense_macs,
             chain.macs,
             chain.dense_macs / chain.macs,
-            32 * chain.dense_weights / chain.stored_bits,
+            chain.ratio,
         )
         for chain in chains
     ]
     summary = (
         f"the whole network against what it was: {saved.weights:.2f}x fewer weights, {saved.macs:.2f}x fewer "
-        f"MACs, ratio {saved.ratio:.2f}x"
+        f"MACs, {saved.ratio:.2f}x fewer bits"
     )
     return f"{table(CHAIN_HEADER, rows)}\n{summary}"

@@ -6,15 +6,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.files_read import data_files, source_file
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute, check_writable, write_json
-from shiftbook.golden.model.network import Network
 from shiftbook.golden.spec import Spec
 from shiftbook.options import (
     Bus,
@@ -31,13 +28,18 @@ from shiftbook.options import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from shiftbook.frontend.data.dataset import Dataset
+    from shiftbook.golden.model.network import Network
+
+    Images = NDArray[np.uint8]
+    Labels = NDArray[np.int64]
 
 UTILIZATION = "a lane owns an output pixel: where a layer has fewer pixels than lanes, utilization stays low"
 SHOWN_PREDICTIONS = 10
 Backend = Literal["golden", "rtl"]
-Images = NDArray[np.uint8]
-Labels = NDArray[np.int64]
 Layer = dict[str, Any]
 """JSON values of one layer."""
 SPENT = ("busy", "issue", "stream_wait", "output_wait", "load_wait", "read_beats", "write_beats")
@@ -119,12 +121,13 @@ def run(
         raise ShiftbookError("--weights are those of the float network: add --float SOURCE")
     spec = make_spec(preset, lanes, bus=bus, bus_parity=bus_parity)
     from shiftbook.frontend.data import dataset as datasets
+    from shiftbook.frontend.data.frame import Frame
     from shiftbook.golden.storage.checkpoint import load
 
     network = load(checkpoint)
     spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
     with progress_bar() as progress:
-        frame = datasets.Frame(resize, crop)
+        frame = Frame(resize, crop)
         dataset = datasets.load(data, "all", limit=limit, frame=frame, progress=progress)
         datasets.check_shape(dataset, network.input.shape)
         answers = None if source is None else _float_answers(network, dataset, source, weights, progress)
@@ -193,6 +196,8 @@ def _against(answers: Labels, report: dict[str, Any], labels: Labels | None) -> 
 
 def _labels(dataset: Dataset, network: Network) -> Labels | None:
     """The data's labels by the network's own numbers: by name where both sides name their classes."""
+    import numpy as np
+
     from shiftbook.frontend.data.dataset import check_labels
     from shiftbook.golden.model.validate import shapes
 
@@ -359,6 +364,8 @@ def _spent(report: dict[str, Any]) -> str:
 
 def mean_utilization(layers: list[Layer]) -> float:
     """Over all layers, each as long as it runs."""
+    import numpy as np
+
     return float(
         np.average([row["utilization"] for row in layers], weights=[row["cycles"] for row in layers])
     )

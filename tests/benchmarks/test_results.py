@@ -25,6 +25,7 @@ def compared(cycles: int, ge: float, **more: object) -> dict[str, object]:
         "density": 0.125,
         "macs": 1000,
         "stored_bits": 17,
+        "ratio": 4.0,
         "moved_bytes": 4000,
         "engine": "pair",
         "cycles": cycles,

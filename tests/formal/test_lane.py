@@ -23,7 +23,8 @@ from amaranth.lib import data
 
 import shiftbook.hw.engine.correction
 import shiftbook.hw.engine.lane
-from shiftbook.golden.coding.terms import Term, row_bits
+from shiftbook.golden.coding.terms import Row, Term
+from shiftbook.golden.program.row_words import row_words
 from shiftbook.golden.spec import DEFAULT, PRESETS, WEIGHT_WIDTH, Spec
 from shiftbook.hw.engine.correction import Correction
 from shiftbook.hw.engine.lane import Lane, MultiplyLane, ShiftLane, make_lane
@@ -147,8 +148,8 @@ def keeps_the_larger(lane: Lane) -> Module:
 
 def sum_is(m: Module, lane: Lane, weight: int) -> Signal:
     """The first slot's row is ``weight``, 1 or -1, and the others' add nothing."""
-    bits = [row_bits(weight if lane.spec.lane == "multiply" else (Term(weight, 0),), lane.spec)]
-    bits += [0] * (lane.spec.slots - 1)
+    row: Row = weight if lane.spec.lane == "multiply" else (Term(weight, 0),)
+    bits = [*row_words([(0, row)], lane.spec).tolist(), *[0] * (lane.spec.slots - 1)]
     result = Signal()
     m.d.comb += result.eq(
         Cat(row.as_value() == word for row, word in zip(lane.rows, bits, strict=True)).all()

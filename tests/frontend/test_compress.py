@@ -1,6 +1,8 @@
 """The whole way, on a digits network whose weights are drawn and not trained, so that it takes seconds."""
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +17,13 @@ from shiftbook.frontend.data.dataset import load
 from shiftbook.frontend.importing.load import Source
 from shiftbook.frontend.importing.normalization import Normalization, normalization_for
 from shiftbook.frontend.importing.trace import trace
+from shiftbook.frontend.options.compression import CompressionOptions
+from shiftbook.frontend.options.data import DataOptions
+from shiftbook.frontend.options.training import TrainingOptions
 from shiftbook.frontend.post_training.batch_norm import refresh_statistics
 from shiftbook.frontend.schemes import get
 from shiftbook.frontend.training import train
+from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.frontend.zoo.digits import Digits
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
@@ -41,7 +47,8 @@ def test_a_checkpoint_comes_out_that_holds_what_the_report_says(
     tmp_path, weights, scheme, density, nonzero, ratio
 ):
     path = tmp_path / "a.ckpt"
-    report = compress("zoo:digits", path, weights=weights, scheme=scheme, density=density)
+    options = CompressionOptions(scheme=scheme, density=density)
+    report = compress("zoo:digits", path, weights=weights, compression=options)
     network = checkpoint.load(path)
     assert network.facts == report.network.facts
     assert network.facts["uniform_layers"] == ["conv1", "linear"]
@@ -64,7 +71,7 @@ def test_int8_answers_as_the_float_model_does(tmp_path):
     """Trained for one epoch, so that there is something to agree on."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zoo.digits, "EPOCHS", 2)
-        report = compress("zoo:digits", tmp_path / "a.ckpt", scheme="int8", density=1.0)
+        report = compress("zoo:digits", tmp_path / "a.ckpt", compression=CompressionOptions(scheme="int8"))
     assert report.float_accuracy > 0.5
     assert abs(report.accuracy - report.float_accuracy) < 0.02
 
@@ -90,17 +97,18 @@ def test_batch_norm_is_measured_again_only_where_that_helps(shifted):
 
 def test_same_arguments_same_file(tmp_path, weights):
     for name in ("a", "b"):
-        compress("zoo:digits", tmp_path / name, weights=weights, seed=3)
+        compress("zoo:digits", tmp_path / name, weights=weights, compression=CompressionOptions(seed=3))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_slots_of_the_spec_reach_the_checkpoint(tmp_path, weights):
-    spec = replace(DEFAULT, slots=2)
-    assert compress("zoo:digits", tmp_path / "a", weights=weights, spec=spec).network.slots == 2
+    options = CompressionOptions(spec=replace(DEFAULT, slots=2))
+    assert compress("zoo:digits", tmp_path / "a", weights=weights, compression=options).network.slots == 2
 
 
 def test_layers_to_keep_are_the_users_choice(tmp_path, weights):
-    report = compress("zoo:digits", tmp_path / "a", weights=weights, scheme="shift", uniform=["conv3"])
+    options = CompressionOptions(scheme="shift", uniform=["conv3"])
+    report = compress("zoo:digits", tmp_path / "a", weights=weights, compression=options)
     assert [n.name for n in report.network.nodes if n.weights.scheme == "int8"] == ["conv3"]
 
 
@@ -116,8 +124,14 @@ def test_fine_tuning_without_labels_keeps_the_float_networks_answers(tmp_path):
     wanted = train.answers(model, digits.images, zoo.digits.MEAN, zoo.digits.STD)
     agreement = []
     for epochs in (0, 8):
-        arguments = {"weights": path, "data": images, "scheme": "shift", "bits": 3, "density": 0.15}
-        report = compress("zoo:digits", tmp_path / "a", epochs=epochs, **arguments)
+        report = compress(
+            "zoo:digits",
+            tmp_path / "a",
+            weights=path,
+            data=DataOptions(images=images),
+            compression=CompressionOptions(scheme="shift", options={"bits": 3}, density=0.15),
+            training=TrainingOptions(epochs=epochs),
+        )
         assert (report.images, report.accuracy) == (0, None)
         outputs = executor.run(report.network, digits.images).outputs
         agreement.append((outputs.argmax(1) == wanted).mean())
@@ -135,27 +149,51 @@ def test_calibration_images_alone_are_enough(tmp_path, weights):
     file = tmp_path / "model.py"
     file.write_text("from frontend.zoo.digits import Digits as digits\n")
     source = f"{file}:digits"
-    report = compress(source, tmp_path / "a", weights=weights, calibration=tmp_path / "images")
+    data = DataOptions(calibration=tmp_path / "images")
+    report = compress(source, tmp_path / "a", weights=weights, data=data)
     assert (report.images, report.accuracy, report.float_accuracy) == (0, None, None)
     with pytest.raises(ShiftbookError, match="there are no images to calibrate on: give --data or"):
         compress(source, tmp_path / "b", weights=weights)
     with pytest.raises(ShiftbookError, match="fine-tuning for 2 epochs needs images to train on"):
-        compress(source, tmp_path / "b", weights=weights, calibration=tmp_path / "images", epochs=2)
+        compress(source, tmp_path / "b", weights=weights, data=data, training=TrainingOptions(epochs=2))
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (CompressionOptions, {"density": 0.0}, "density must be in (0, 1], not 0.0"),
+        (CompressionOptions, {"density": 1.5}, "not 1.5"),
+        (CompressionOptions, {"density": float("nan")}, "not nan"),
+        (CompressionOptions, {"scheme": "magic"}, "scheme must be one of additive, focused, "),
+        (CompressionOptions, {"scheme": get("shift")(4), "options": {"bits": 3}}, "options are of a scheme"),
+        (CompressionOptions, {"uniform_bits": 9}, "bits of uniform layers must be in 3..8, not 9"),
+        (CompressionOptions, {"seed": -1}, "seed must be at least 0, not -1"),
+        (TrainingOptions, {"epochs": -1}, "epochs must be at least 0, not -1"),
+        (Recipe, {"rate": 0.0}, "rate must be positive and finite, not 0.0"),
+        (Recipe, {"batch": 0}, "batch must be at least 1, not 0"),
+        (Recipe, {"noise": 0.0}, "noise must be in (0, 1], not 0.0"),
+        (Recipe, {"distill": 1.1}, "distill must be in [0, 1], not 1.1"),
+        (DataOptions, {"mean": (float("inf"),)}, "mean must be finite numbers, not [inf]"),
+        (DataOptions, {"std": (0.0,)}, "std must be positive, not [0.0]"),
+    ],
+)
+def test_options_check_themselves(make, options, message):
+    with pytest.raises(ShiftbookError, match=re.escape(message)) as caught:
+        make(**options)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"density": 0.0}, "density must be above 0 and at most 1, not 0.0"),
-        ({"density": 1.5}, "not 1.5"),
-        ({"density": float("nan")}, "not nan"),
-        ({"epochs": -1}, "epochs must be at least 0, not -1"),
-        ({"scheme": "magic"}, "scheme must be one of"),
-        ({"bits": 40}, "bits of scheme 'focused' must be in"),
-        ({"mean": (0.1, 0.2)}, "mean must be 1 finite numbers, one for each channel, not [0.1, 0.2]"),
-        ({"std": (0.0,)}, "std must be positive, not [0.0]"),
-        ({"uniform": ["nowhere"]}, "there is no layer 'nowhere' to keep"),
-        ({"data": "nowhere"}, "no data at nowhere"),
+        ({"compression": CompressionOptions(options={"bits": 40})}, "bits of scheme 'focused' must be in"),
+        ({"compression": CompressionOptions(options={"dim": 4})}, "scheme 'focused' has no option dim"),
+        ({"compression": CompressionOptions(options={"dimm": 4})}, "scheme 'focused' has no option dimm"),
+        ({"compression": CompressionOptions(importance=True)}, "importance is for schemes with vectors"),
+        ({"training": TrainingOptions(recipe=Recipe(noise=0.5))}, "noise is for schemes with vectors"),
+        ({"data": DataOptions(mean=(0.1, 0.2))}, "mean must be 1 numbers, one for each channel"),
+        ({"compression": CompressionOptions(uniform=["nowhere"])}, "there is no layer 'nowhere' to keep"),
+        ({"data": DataOptions(images="nowhere")}, "no data at nowhere"),
     ],
 )
 def test_bad_arguments_leave_nothing_behind(tmp_path, weights, options, message):
@@ -172,16 +210,16 @@ def test_images_of_another_shape_are_refused(tmp_path, weights):
             "zoo:digits",
             tmp_path / "a",
             weights=weights,
-            data=tmp_path / "colour.npz",
-            mean=(0, 0, 0),
-            std=(1, 1, 1),
+            data=DataOptions(images=tmp_path / "colour.npz", mean=(0, 0, 0), std=(1, 1, 1)),
         )
 
 
 def test_labels_beyond_the_classes_are_refused(tmp_path, weights):
     np.savez(tmp_path / "many.npz", x=np.zeros((9, 8, 8, 1), np.uint8), y=np.full(9, 12))
     with pytest.raises(ShiftbookError, match="the data has a label 12, but the network has 10 outputs"):
-        compress("zoo:digits", tmp_path / "a", weights=weights, data=tmp_path / "many.npz")
+        compress(
+            "zoo:digits", tmp_path / "a", weights=weights, data=DataOptions(images=tmp_path / "many.npz")
+        )
 
 
 def test_normalization_is_the_users_then_the_zoos_then_the_usual():
@@ -190,3 +228,33 @@ def test_normalization_is_the_users_then_the_zoos_then_the_usual():
     assert normalization_for(Source(model), 1, None, None).std == (1.0,)
     assert normalization_for(Source(model, None, (0.5,), (0.1,)), 1, None, None).std == (0.1,)
     assert normalization_for(Source(model, None, (0.5,), (0.1,)), 1, [0.2], None).mean == (0.2,)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tuned", "decomposed", "density"),
+    [
+        ("int8", False, False, 1.0),
+        ("focused", False, False, 1.0),
+        ("focused", False, True, 1.0),
+        ("int8", True, False, 0.2),
+        ("int8", True, True, 1.0),
+        ("shift", True, True, 0.2),
+        ("additive", True, False, 1.0),
+    ],
+)
+def test_nothing_is_pruned_where_nothing_makes_up_for_it(scheme, tuned, decomposed, density):
+    options = CompressionOptions(scheme=scheme)
+    assert options.density_of(options.make_scheme(), tuned=tuned, decomposed=decomposed) == density
+    given = replace(options, density=0.3)
+    assert given.density_of(options.make_scheme(), tuned=tuned, decomposed=decomposed) == 0.3
+
+
+def test_options_need_no_pytorch():
+    modules = ("compression", "data", "training")
+    lines = [f"import shiftbook.frontend.options.{name} as {name}" for name in modules]
+    lines += [
+        "import sys",
+        "compression.CompressionOptions(scheme='shift')",
+        "assert 'torch' not in sys.modules",
+    ]
+    subprocess.run([sys.executable, "-c", "; ".join(lines)], check=True)

@@ -23,6 +23,7 @@ def row(checkpoint: str, engine: str, gate_cycles: float, accuracy: float | None
         "density": 0.5,
         "macs": 50000,
         "stored_bits": 4001,
+        "ratio": 8.2,
         "engine": engine,
         "moved_bytes": 700,
         "cycles": 100,

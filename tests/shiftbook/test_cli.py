@@ -89,9 +89,11 @@ def test_bug_is_not_hidden(monkeypatch):
         cli.main(["gates"])
 
 
-@pytest.mark.parametrize("module", ["torch", "amaranth", "sklearn", "cocotb"])
-def test_starting_imports_nothing_slow(module):
-    code = f"import sys, shiftbook.cli; sys.exit({module!r} in sys.modules)"
+@pytest.mark.parametrize("module", ["torch", "numpy", "amaranth", "sklearn", "cocotb"])
+@pytest.mark.parametrize("arguments", [["--help"], ["compress", "--help"]], ids=str)
+def test_help_imports_nothing_slow(module, arguments):
+    code = f"import sys; from shiftbook.cli import main; main({arguments}); "
+    code += f"sys.exit({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 
 

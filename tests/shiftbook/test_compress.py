@@ -1,6 +1,9 @@
 """`shiftbook compress` on a user's own model file, and input that it must refuse."""
 
 import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
 from typing import get_type_hints
 
 import numpy as np
@@ -11,8 +14,10 @@ from safetensors.torch import save_file
 
 from shiftbook import cli
 from shiftbook.commands.compress import compress
+from shiftbook.frontend import schemes
 from shiftbook.frontend.training.finetune import FineTuning
 from shiftbook.frontend.zoo import ENTRIES
+from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.storage.checkpoint import load
 from tests.shiftbook.test_inspect import refused
 
@@ -79,7 +84,7 @@ FEW = ["--dim", "3", "--codewords", "8"]
         ("kernel", ["--codewords", "8", "--bits", "4"]),
     ],
 )
-def test_checkpoint_does_what_compress_said(scheme, more, inputs, data, tmp_path, capsys):
+def test_checkpoint_does_what_compress_said(scheme, more, inputs, data, tmp_path, capsys, monkeypatch):
     report = tmp_path / "compress.json"
     options = ["--scheme", scheme, "--density", "0.5", "--epochs", "1", *more, "--json", str(report)]
     assert cli.main([*inputs, *options]) == 0
@@ -90,8 +95,66 @@ def test_checkpoint_does_what_compress_said(scheme, more, inputs, data, tmp_path
     sizes, run = tmp_path / "sizes.json", tmp_path / "run.json"
     assert cli.main(["inspect", said["checkpoint"], "--json", str(sizes)]) == 0
     assert json.loads(sizes.read_text())["ratio"] == said["ratio"]
+    (row,) = compared(said["checkpoint"], tmp_path, monkeypatch)
+    assert row["ratio"] == said["ratio"]
+    assert f" {said['ratio']:.2f}x " in capsys.readouterr().out.splitlines()[-1]
     assert cli.main(["run", said["checkpoint"], "--data", str(data), "--json", str(run)]) == 0
     assert json.loads(run.read_text())["images"] == 6
+
+
+def compared(path: str, tmp_path: Path, monkeypatch) -> list[dict[str, object]]:
+    """What compare says of a checkpoint; no engine is synthesized."""
+    engine = SimpleNamespace(total_ge=1.0, accelerator_ge=None, spec=DEFAULT)
+    monkeypatch.setattr("shiftbook.commands.compare._gates", lambda *_: {"shift": engine})
+    table = tmp_path / "compare.json"
+    assert cli.main(["compare", path, "--engines", "shift", "--json", str(table)]) == 0
+    return json.loads(table.read_text())["rows"]
+
+
+TOY = """
+from shiftbook.frontend.schemes.shift import Shift
+
+
+class Toy(Shift):
+    name = "toy"
+    help = "powers of two that play"
+
+    def __init__(self, bits: int = 3) -> None:
+        super().__init__(bits)
+"""
+
+
+def test_a_scheme_is_a_file(inputs, tmp_path, capsys, monkeypatch):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "toy.py").write_text(TOY)
+    monkeypatch.setattr(schemes, "__path__", [*schemes.__path__, str(tmp_path / "more")])
+    assert cli.main(["compress", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "toy: powers of two that play." in shown
+    assert "3 (toy)" in shown
+    assert cli.main([*inputs, "--scheme", "toy"]) == 0
+    facts = load(tmp_path / "net.ckpt").facts
+    assert (facts["scheme"], facts["bits"], facts["density"]) == ("toy", 3, 1.0)
+    capsys.readouterr()
+    message = refused(capsys, [*inputs, "--scheme", "shift", "--cores", "toy"])
+    assert message == "--cores is for the scheme 'tensor-train', not for 'shift'"
+
+
+def test_the_advice_on_codewords_can_be_taken(inputs, tmp_path, capsys):
+    words = [*inputs, "--scheme", "additive", "--dim", "3"]
+    advised = re.search(r"take at most (\d+) codewords", refuse(capsys, tmp_path, words))[1]
+    assert cli.main([*words, "--codewords", advised]) == 0
+
+
+def test_help_has_a_default_for_every_option_in_its_panel(capsys):
+    assert cli.main(["compress", "--help"]) == 0
+    text = capsys.readouterr().out
+    panels = re.findall(r"^(\w[\w ]*):$", text.split("[required]", 1)[1], re.MULTILINE)
+    assert panels == ["Data", "Compression", "Training", "Vectors", "Tensor train", "Output", "Options"]
+    options = re.split(r"\n  (?=-)", text.split("\nData:")[1].split("\nOptions:")[0])[1:]
+    assert len(options) == 39
+    for option in options:
+        assert re.search(r"[Dd]efault:|\[required\]", option), option
 
 
 def test_same_seed_gives_the_same_file(inputs, tmp_path):
@@ -143,14 +206,14 @@ def without_seconds(line: str) -> dict[str, object]:
     [
         (["--scheme", "additive", "--dim", "40"], "dim must be in 1..16, not 40"),
         (["--scheme", "additive", "--dim", "16"], "no layer has room for vectors of 16 weights in a slot"),
-        (["--scheme", "additive", "--dim", "3"], "48 vectors are too few for 256 codewords: take at most 48"),
+        (["--scheme", "additive", "--dim", "3"], "48 vectors are too few for 256 codewords: take at most 32"),
         (
             ["--scheme", "additive", "--codewords", "100"],
             "codewords must be a power of two in 2..256, not 100",
         ),
         (["--scheme", "shift", "--dim", "4"], "scheme 'shift' has no option dim: it belongs to additive,"),
-        (["--noise", "0.5"], "--noise is for schemes with vectors, not for 'focused'"),
-        (["--importance"], "--importance is for schemes with vectors, not for 'focused'"),
+        (["--noise", "0.5"], "noise is for schemes with vectors, not for 'focused'"),
+        (["--importance"], "importance is for schemes with vectors, not for 'focused'"),
         (["--scheme", "additive", "--noise", "0"], "noise must be in (0, 1], not 0.0"),
     ],
 )
@@ -251,11 +314,16 @@ def test_source_that_is_no_model(source, message, model, inputs, tmp_path, capsy
         (["-o", "{here}"], "it is a folder"),
         (["--json", "{here}/no/x.json"], "there is no folder"),
         (["--mean", "a,b"], "mean must be numbers between commas such as .5,.5,.5, not 'a,b'"),
-        (["--mean", "0.1,0.2"], "mean must be 1 finite numbers"),
+        (["--mean", "0.1,0.2"], "mean must be 1 numbers, one for each channel, not [0.1, 0.2]"),
         (["--std", "0"], "std must be positive"),
+        (["--mean", "nan"], "mean must be finite numbers, not [nan]"),
         (["--epochs", "-1"], "epochs must be at least 0, not -1"),
         (["--bits", "17"], "bits of scheme 'focused' must be in"),
-        (["--scheme", "ternary"], "Invalid value for '--scheme'"),
+        (
+            ["--scheme", "ternary"],
+            "Invalid value for '--scheme': 'ternary' is no scheme: choose of additive, ",
+        ),
+        (["--cores", "tensor-train"], "Invalid value for '--cores': 'tensor-train' is no scheme"),
         (["--rate", "0"], "rate must be positive and finite, not 0.0"),
         (["--rate", "nan"], "rate must be positive and finite, not nan"),
         (["--batch", "0"], "batch must be at least 1, not 0"),

@@ -9,7 +9,7 @@ from shiftbook.frontend.data.batches import augment, batch_count, batch_size, ba
 from shiftbook.frontend.importing.graph import Graph
 from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.post_training.calibrate import calibrate
-from shiftbook.frontend.training.finetune import Recipe
+from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.frontend.training.train import accuracy
 
 

@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 from shiftbook.frontend.data.dataset import (
-    Frame,
     check_labels,
     check_shape,
     class_numbers,
@@ -13,6 +12,7 @@ from shiftbook.frontend.data.dataset import (
     load,
     split_indices,
 )
+from shiftbook.frontend.data.frame import Frame
 from shiftbook.golden.errors import ShiftbookError
 
 PARTS = ("train", "test", "all")

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shiftbook.frontend.data.dataset import MAX_LABEL, Frame, load
+from shiftbook.frontend.data.dataset import MAX_LABEL, load
+from shiftbook.frontend.data.frame import Frame
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.limits import Limits
 

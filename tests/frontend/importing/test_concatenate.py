@@ -18,7 +18,7 @@ from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.layers.subsample import Subsample
 from shiftbook.frontend.post_training.calibrate import calibrate
 from shiftbook.frontend.post_training.shared_scales import Tie, ties
-from shiftbook.frontend.training.train import Recipe
+from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.nodes import Concat

@@ -16,7 +16,7 @@ from shiftbook.frontend.importing.operators.pool import PoolLayer
 from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.lowering.lower import fold_norm, input_requantizer, lower
 from shiftbook.frontend.quantization.affine import Affine, fixed_point
-from shiftbook.frontend.schemes import QuantizedLayer
+from shiftbook.frontend.schemes.base import QuantizedLayer
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.integer import accumulate, requantize

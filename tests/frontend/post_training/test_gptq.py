@@ -13,7 +13,7 @@ from shiftbook.frontend.post_training.gptq import adapted, compensate, rounded, 
 from shiftbook.frontend.schemes import get
 from shiftbook.frontend.schemes.base import Part, channel_scales
 from shiftbook.frontend.training.layer_state import layer_states, prune_layers
-from shiftbook.frontend.training.prune import Balance
+from shiftbook.frontend.training.recipe import Balance
 from shiftbook.frontend.training.train import quantize_weights
 from tests.frontend.models import Dense, Mixed, Residual, lively, small
 

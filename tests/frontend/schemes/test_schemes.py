@@ -1,5 +1,8 @@
 """Schemes: grids, worked example, exactness, discovery."""
 
+import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +11,11 @@ import torch
 
 import shiftbook.frontend.schemes
 from shiftbook.frontend.schemes import available, get
+from shiftbook.frontend.schemes.catalogue import catalogue
 from shiftbook.frontend.schemes.focused import Focused, FocusedQuantizer
 from shiftbook.frontend.schemes.shift import Shift, shift_bias, shift_levels
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import Spec
 
 SCHEMES = ("focused", "int8", "shift")
 
@@ -36,6 +41,22 @@ def test_schemes_are_found_by_name():
     names = ("additive", "focused", "int8", "kernel", "product", "shift")
     assert tuple(available()) == names
     assert all(get(name).name == name for name in names)
+
+
+def test_the_catalogue_says_what_the_classes_say():
+    """It reads their files and runs none of them."""
+    entries = catalogue()
+    assert list(entries) == list(available())
+    for name, kind in available().items():
+        assert entries[name].help == kind.help != ""
+        parameters = inspect.signature(kind).parameters.values()
+        defaults = {each.name: each.default for each in parameters if not isinstance(each.default, Spec)}
+        assert entries[name].defaults == defaults
+
+
+def test_reading_the_catalogue_imports_no_pytorch():
+    code = "import sys; from shiftbook.frontend.schemes.catalogue import catalogue; catalogue(); "
+    subprocess.run([sys.executable, "-c", code + "assert 'torch' not in sys.modules"], check=True)
 
 
 def test_unknown_scheme():

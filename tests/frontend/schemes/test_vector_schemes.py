@@ -298,7 +298,7 @@ def test_options_out_of_range(name, options, message):
 
 
 def test_too_few_vectors():
-    with pytest.raises(ShiftbookError, match="160 vectors are too few for 256 codewords: take at most 160"):
+    with pytest.raises(ShiftbookError, match="160 vectors are too few for 256 codewords: take at most 128"):
         scheme(codewords=256).fit_all([part(weights(8, 8, 3, 3))])
 
 

@@ -1,6 +1,7 @@
 """A decomposed network all the way to integers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from shiftbook.frontend.compress import compress
 from shiftbook.frontend.data.dataset import load as load_data
 from shiftbook.frontend.importing.load import load_model
 from shiftbook.frontend.importing.trace import trace
+from shiftbook.frontend.options.compression import CompressionOptions
+from shiftbook.frontend.options.data import DataOptions
+from shiftbook.frontend.options.training import TrainingOptions
 from shiftbook.frontend.tensor_train import saved_cores as keep
 from shiftbook.frontend.tensor_train.chain import chains
 from shiftbook.frontend.tensor_train.equalize import equalize
@@ -155,11 +159,14 @@ def digits():
 def test_digits_from_training_to_integers(digits, tmp_path, monkeypatch):
     weights = tmp_path / "digits.pt"
     torch.save(digits.state_dict(), weights)
-    plan = Plan(ratio=2.5, factors={64: (8, 8), 32: (4, 8)}, admm_epochs=1, core_epochs=1)
     cores, log = tmp_path / "cores.safetensors", tmp_path / "log"
-    options = {"weights": weights, "scheme": "int8", "density": 1.0, "data": "digits"}
+    kept = Plan(keep_cores=cores)
+    plan = replace(kept, ratio=2.5, factors={64: (8, 8), 32: (4, 8)}, admm_epochs=1, core_epochs=1)
+    options = {"weights": weights, "data": DataOptions(images="digits")}
+    dense = CompressionOptions(scheme="int8")
+    logged = TrainingOptions(log=log)
     report = compress(
-        "zoo:digits", tmp_path / "a.ckpt", **options, tensor_train=plan, keep_cores=cores, log=log
+        "zoo:digits", tmp_path / "a.ckpt", **options, compression=dense, tensor_train=plan, training=logged
     )
     assert report.accuracy > 0.8
     assert [json.loads(line)["stage"] for line in log.read_text().splitlines()] == ["admm", "cores"]
@@ -169,11 +176,11 @@ def test_digits_from_training_to_integers(digits, tmp_path, monkeypatch):
     assert network.facts["cores_accuracy"] > 0.8
     # Again from the cores that were kept: nothing is trained, whatever the plan, and the same comes out.
     monkeypatch.setattr("shiftbook.frontend.tensor_train.decomposition.train_chains", None)
-    compress("zoo:digits", tmp_path / "b.ckpt", **options, tensor_train=Plan(), keep_cores=cores)
+    compress("zoo:digits", tmp_path / "b.ckpt", **options, compression=dense, tensor_train=kept)
     assert (tmp_path / "a.ckpt").read_bytes() == (tmp_path / "b.ckpt").read_bytes()
     # With focused cores too; both on the accelerator, to the last integer.
-    options |= {"scheme": "focused", "density": 0.5, "uniform": ()}
-    compress("zoo:digits", tmp_path / "c.ckpt", **options, tensor_train=Plan(), keep_cores=cores)
+    sparse = CompressionOptions(scheme="focused", density=0.5, uniform=())
+    compress("zoo:digits", tmp_path / "c.ckpt", **options, compression=sparse, tensor_train=kept)
     images = load_data("digits", "test", limit=2).images
     for file, spec in (("a.ckpt", SPECS["int8"]), ("c.ckpt", SPECS["shift"])):
         recoded = recode(load(tmp_path / file), spec)

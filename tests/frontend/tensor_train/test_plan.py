@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from shiftbook.frontend.importing.trace import trace
-from shiftbook.frontend.tensor_train.plan import Plan, choose, parse_factors, parse_ranks, suitable
+from shiftbook.frontend.tensor_train.choose import choose, suitable
+from shiftbook.frontend.tensor_train.plan import Plan
+from shiftbook.frontend.tensor_train.plan_texts import parse_factors, parse_ranks
 from shiftbook.frontend.tensor_train.ranks import Point, allot, hull
 from shiftbook.golden.errors import ShiftbookError
 from tests.frontend.models import lively

@@ -19,8 +19,8 @@ from shiftbook.frontend.tensor_train.decompose import project
 from shiftbook.frontend.tensor_train.modes import modes_for
 from shiftbook.frontend.tensor_train.network import assemble, states_of, train_chains
 from shiftbook.frontend.tensor_train.plan import Plan
-from shiftbook.frontend.training.finetune import Recipe
 from shiftbook.frontend.training.processes import Processes
+from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.golden.errors import ShiftbookError
 
 ALONE = Processes(torch.device("cpu"))

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from shiftbook.frontend.training.prune import Balance, balance_slots, density_of, masks_at, prune
+from shiftbook.frontend.training.prune import balance_slots, density_of, masks_at, prune
+from shiftbook.frontend.training.recipe import Balance
 from shiftbook.golden.errors import ShiftbookError
 
 

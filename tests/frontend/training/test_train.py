@@ -11,8 +11,9 @@ from torch import nn
 from shiftbook.frontend.schemes import get
 from shiftbook.frontend.training.finetune import FineTuning
 from shiftbook.frontend.training.layer_state import layer_states, refresh
+from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.frontend.training.schedule import stage_at
-from shiftbook.frontend.training.train import Recipe, accuracy, quantize_weights, remeasure_batch_norm
+from shiftbook.frontend.training.train import accuracy, quantize_weights, remeasure_batch_norm
 from shiftbook.golden.errors import ShiftbookError
 
 NORMALIZE = {"mean": (0.5,), "std": (0.25,)}

@@ -1,0 +1,108 @@
+"""What weights become."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shiftbook.frontend.schemes import catalogue, make
+from shiftbook.frontend.training.recipe import Balance, check_density
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import DEFAULT, Spec
+
+if TYPE_CHECKING:
+    from shiftbook.frontend.schemes.base import Scheme
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompressionOptions:
+    """A scheme, how many weights it keeps, and for which engine.
+
+    Parameters
+    ----------
+    scheme
+        One of ``frontend.schemes.available()`` by name, or a scheme with all its options.
+    options
+        Of the scheme that is named, such as bits; those that are None or missing take its defaults.
+    density
+        Share of the weights to keep, in (0, 1]; None: see `density_of`.
+    balance
+        Prune so that each weight slot of the engine has equally much to do.
+    importance
+        Fit codebooks to what the weights do to the calibration images: an error counts by the mean square
+        of the input that it meets.
+    uniform
+        Paths of layers that are not pruned and get uniform weights whatever the scheme; None means the first
+        and the last.
+    uniform_bits
+        Bits of these weights, 3..8.
+    spec
+        Widths, and the weight slots that the streams are coded for.
+    seed
+        Of everything random: training, pruning, sampling.
+
+    Raises
+    ------
+    ShiftbookError
+        There is no such scheme, or a number is out of range.
+    """
+
+    scheme: str | Scheme = "focused"
+    options: Mapping[str, object] = field(default_factory=dict)
+    density: float | None = None
+    balance: bool = False
+    importance: bool = False
+    uniform: Collection[str] | None = None
+    uniform_bits: int = 8
+    spec: Spec = DEFAULT
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.scheme, str):
+            catalogue.check(self.scheme)
+        elif self.options:
+            raise ShiftbookError(f"options are of a scheme that is named; {self.scheme.name!r} has its own")
+        if self.density is not None:
+            check_density(self.density)
+        if not 3 <= self.uniform_bits <= 8:
+            raise ShiftbookError(f"bits of uniform layers must be in 3..8, not {self.uniform_bits}")
+        if self.seed < 0:
+            raise ShiftbookError(f"seed must be at least 0, not {self.seed}")
+
+    def make_scheme(self) -> Scheme:
+        """The scheme with its options; imports PyTorch.
+
+        Raises
+        ------
+        ShiftbookError
+            It has no such option, an option's value is out of range, or importance means nothing to it.
+        """
+        made = make(self.scheme, self.spec, **self.options) if isinstance(self.scheme, str) else self.scheme
+        if made.incremental and self.importance:
+            raise ShiftbookError(f"importance is for schemes with vectors, not for {made.name!r}")
+        return made
+
+    def density_of(self, scheme: Scheme, *, tuned: bool, decomposed: bool) -> float:
+        """The density that was given, or what is usual.
+
+        Without fine-tuning nothing makes up for weights that are lost: all stay. With it the scheme knows,
+        but chains with int8 weights stay whole: their ranks are what was pruned.
+
+        Parameters
+        ----------
+        tuned
+            Whether fine-tuning follows.
+        decomposed
+            Whether layers are chains.
+        """
+        if self.density is not None:
+            return self.density
+        if not tuned or (decomposed and scheme.name == "int8"):
+            return 1.0
+        return scheme.density
+
+    @property
+    def balanced(self) -> Balance | None:
+        """What pruning knows of the engine."""
+        return Balance(self.spec.slots, self.spec.drain_cycles) if self.balance else None

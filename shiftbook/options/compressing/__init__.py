@@ -1,0 +1,1 @@
+"""The options of `shiftbook compress`, a file for each panel of its help."""

@@ -1,0 +1,91 @@
+"""What `compress` makes of weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+
+import typer
+
+from shiftbook.frontend.options.compression import CompressionOptions
+from shiftbook.golden.spec import DEFAULT
+from shiftbook.options.compressing.vectors import VectorGroup
+from shiftbook.options.schemes import TENSOR_TRAIN, scheme_or_train
+from shiftbook.options.seed import Seed
+
+
+@dataclass(frozen=True)
+class CompressionGroup:
+    """Options of the scheme, and of any scheme."""
+
+    panel: ClassVar[str] = "Compression"
+
+    scheme: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            parser=scheme_or_train,
+            help="What weights become. {schemes} tensor-train: convolutions first become chains of small "
+            "ones, whose weights have the scheme --cores.",
+        ),
+    ] = "focused"
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            metavar="B",
+            help="Bits of a weight before entropy coding, or of a codeword's weights. Default: "
+            "{default of bits}.",
+        ),
+    ] = None
+    end_bits: Annotated[
+        int,
+        typer.Option(
+            metavar="B",
+            help="Bits of the first and the last layer's weights, uniform and dense; 5 for --preset narrow.",
+        ),
+    ] = 8
+    density: Annotated[
+        float | None,
+        typer.Option(
+            metavar="D",
+            help="Share of the weights to keep, in (0, 1]; 1 prunes none. With vectors, whole vectors are "
+            "pruned. Default: 1 without --epochs, with vectors, and for int8 cores of a tensor train; else "
+            "0.2.",
+        ),
+    ] = None
+    balance: Annotated[
+        bool,
+        typer.Option(
+            "--balance",
+            help="Prune so that no slot waits for another: an output channel keeps as many weights in each. "
+            "Those stay that cost no cycle, because draining the channel takes as long. Default: off.",
+        ),
+    ] = False
+    slots: Annotated[
+        int, typer.Option(metavar="W", help="Weight slots of the engine that the streams are coded for.")
+    ] = DEFAULT.slots
+    seed: Seed = 0
+
+    @property
+    def decomposes(self) -> bool:
+        """Whether layers become chains."""
+        return self.scheme == TENSOR_TRAIN
+
+    def options(self, vectors: VectorGroup, cores: str) -> CompressionOptions:
+        """The options as the front end takes them.
+
+        Parameters
+        ----------
+        cores
+            The scheme of the chains' weights, where layers become chains.
+        """
+        return CompressionOptions(
+            scheme=cores if self.decomposes else self.scheme,
+            options={"bits": self.bits, **vectors.options()},
+            density=self.density,
+            balance=self.balance,
+            importance=vectors.importance,
+            uniform_bits=self.end_bits,
+            spec=replace(DEFAULT, slots=self.slots),
+            seed=self.seed,
+        )

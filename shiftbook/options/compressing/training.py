@@ -1,0 +1,38 @@
+"""How `compress` fine-tunes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import typer
+
+from shiftbook.frontend.options.training import TrainingOptions
+from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.frontend.training.schedule import BATCH, PEAK_RATE
+
+
+@dataclass(frozen=True)
+class TrainingGroup:
+    """Options of fine-tuning."""
+
+    panel: ClassVar[str] = "Training"
+
+    epochs: Annotated[
+        int, typer.Option(metavar="N", help="Epochs of fine-tuning; 0 compresses the weights as they are.")
+    ] = 0
+    rate: Annotated[
+        float, typer.Option(metavar="R", help="Highest learning rate; it follows half a cosine to 0.")
+    ] = PEAK_RATE
+    batch: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Images of a training step; of fewer images an epoch is a single step."
+        ),
+    ] = BATCH
+
+    def options(self, noise: float, state: Path | None, log: Path | None) -> TrainingOptions:
+        """The options as the front end takes them."""
+        recipe = Recipe(rate=self.rate, noise=noise, batch=self.batch)
+        return TrainingOptions(epochs=self.epochs, recipe=recipe, state=state, log=log)

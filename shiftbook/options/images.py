@@ -1,0 +1,31 @@
+"""Images that commands take."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from shiftbook.options.paths import data_named
+
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="D",
+        parser=data_named,
+        help="Images: a folder of class folders, an .npz with x (uint8 N,H,W,C) and y, or: digits.",
+    ),
+]
+Resize = Annotated[
+    int | None,
+    typer.Option(
+        "--resize",
+        metavar="N",
+        help="Resize photographs in folders, so that their shorter side has N pixels. Default: as they are.",
+    ),
+]
+Crop = Annotated[
+    int | None,
+    typer.Option("--crop", metavar="N", help="Then cut N x N pixels from the middle. Default: cut nothing."),
+]
