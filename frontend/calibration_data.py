@@ -58,8 +58,8 @@ class Material:
 
 def gather(
     found: Source,
-    data: str | Path | None,
-    calibration: str | Path | None,
+    data: str | Path | Dataset | None,
+    calibration: str | Path | Dataset | None,
     epochs: int,
     seed: int,
     progress: Progress,
