@@ -27,7 +27,11 @@ def given(value: object) -> str:
         return f"{value!r:.{MOST_SHOWN}} ({type(value).__name__})"
     if isinstance(value, np.ndarray):
         return f"an array {value.dtype} {list(value.shape)}"
-    return f"the class {value.__name__}" if isinstance(value, type) else f"an object {type(value).__name__}"
+    return (
+        f"the class {value.__name__}"
+        if isinstance(value, type)
+        else f"a value of type {type(value).__name__}"
+    )
 
 
 def path_of(name: str, value: object) -> Path:

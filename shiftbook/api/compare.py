@@ -134,8 +134,11 @@ def compare(
     Mismatch
         RTL and golden model differ.
     """
-    if isinstance(checkpoints, str | os.PathLike | Checkpoint) or not len(checkpoints):
-        raise wrong("checkpoints", "a list of checkpoints or of their paths", checkpoints)
+    _check_list("checkpoints", "a list of checkpoints or of their paths", checkpoints)
+    _check_list("engines", "a list of engines", engines)
+    _check_list("gates", "a list of what sb.gates() gives", gates)
+    if not checkpoints:
+        raise ShiftbookError("checkpoints must be at least one, not none")
     loaded = [each if isinstance(each, Checkpoint) else load(each) for each in checkpoints]
     known = {found.engine: found for found in gates or ()}
     if engines is None:
@@ -153,6 +156,12 @@ def compare(
 
     rows = comparison_rows(loaded, specs, count, dataset, rtl=rtl, progress=progress)
     return Comparison(tuple(Compared(**row) for row in rows))
+
+
+def _check_list(name: str, right: str, values: object) -> None:
+    """Refuse one thing where several are expected."""
+    if values is not None and not isinstance(values, list | tuple):
+        raise wrong(name, right, values)
 
 
 def _counted(names: Sequence[str], specs: Mapping[str, Spec], progress: Progress) -> dict[str, Gates]:
