@@ -1,37 +1,85 @@
 """shiftbook: measure what compressing a CNN buys in hardware.
 
-The same things that the command line does, as functions. Each is imported when it is first used, since
-PyTorch and the HDL tools are slow to import.
+The same things that the command line does, as functions; docs/python.md has examples. Each is imported when
+it is first used, since PyTorch and the HDL tools are slow to import.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from shiftbook.golden.errors import ShiftbookError
 
+if TYPE_CHECKING:
+    from shiftbook.api.answers import Answers
+    from shiftbook.api.checkpoint import Checkpoint, load
+    from shiftbook.api.compare import Compared, Comparison, compare
+    from shiftbook.api.compress import compress
+    from shiftbook.api.cycles import Cycles, LayerCycles
+    from shiftbook.api.gates import Gates, ModuleGates, gates
+    from shiftbook.api.images import images
+    from shiftbook.api.simulation import LayerSimulation, Simulation
+    from shiftbook.frontend.data.dataset import Dataset
+    from shiftbook.golden.spec import PRESETS, Spec
+    from shiftbook.golden.statistics.sizes import LayerSize
+    from shiftbook.sim.driver import Mismatch
+    from shiftbook.sim.simulator import SimulationError
+
 __version__ = "0.1.0"
 
+__all__ = [
+    "PRESETS",
+    "Answers",
+    "Checkpoint",
+    "Compared",
+    "Comparison",
+    "Cycles",
+    "Dataset",
+    "Gates",
+    "LayerCycles",
+    "LayerSimulation",
+    "LayerSize",
+    "Mismatch",
+    "ModuleGates",
+    "ShiftbookError",
+    "Simulation",
+    "SimulationError",
+    "Spec",
+    "__version__",
+    "compare",
+    "compress",
+    "gates",
+    "images",
+    "load",
+]
+
 _HOMES = {
-    "Engine": "shiftbook.hw.engine.engine",
-    "Spec": "shiftbook.golden.spec",
-    "compress": "shiftbook.frontend.compress",
-    "emit": "shiftbook.hw.verilog",
-    "gate_report": "shiftbook.synth.flow.gates",
-    "load": "shiftbook.golden.storage.checkpoint",
-    "run": "shiftbook.golden.model.executor",
-    "run_rtl": "shiftbook.sim.driver",
-    "save": "shiftbook.golden.storage.checkpoint",
+    "shiftbook.api.answers": ("Answers",),
+    "shiftbook.api.checkpoint": ("Checkpoint", "load"),
+    "shiftbook.api.compare": ("Compared", "Comparison", "compare"),
+    "shiftbook.api.compress": ("compress",),
+    "shiftbook.api.cycles": ("Cycles", "LayerCycles"),
+    "shiftbook.api.gates": ("Gates", "ModuleGates", "gates"),
+    "shiftbook.api.images": ("images",),
+    "shiftbook.api.simulation": ("LayerSimulation", "Simulation"),
+    "shiftbook.frontend.data.dataset": ("Dataset",),
+    "shiftbook.golden.spec": ("PRESETS", "Spec"),
+    "shiftbook.golden.statistics.sizes": ("LayerSize",),
+    "shiftbook.sim.driver": ("Mismatch",),
+    "shiftbook.sim.simulator": ("SimulationError",),
 }
+"""By module the names that are taken from it, as type checkers see them above."""
 
-__all__ = ["ShiftbookError", "__version__", *_HOMES]
+if not TYPE_CHECKING:  # a type checker would take any name for one of the package's
 
+    def __getattr__(name):
+        """Import what is used for the first time."""
+        from importlib import import_module
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+        home = next((module for module, names in _HOMES.items() if name in names), None)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:

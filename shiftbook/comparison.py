@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from shiftbook.api.cycles import cycles_of
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.nodes import Conv
-from shiftbook.golden.program.image import build
 from shiftbook.golden.spec import Spec
 from shiftbook.golden.statistics.decomposed import FACT, macs_of
 from shiftbook.golden.statistics.sizes import Sizes
@@ -56,15 +55,11 @@ def loads(network: Network, spec_of: Mapping[str, Spec]) -> list[Load]:
     for engine, any_slots in spec_of.items():
         spec = replace(any_slots, slots=network.slots)
         try:
-            check_runnable(network, spec)
-            image = build(network, spec)
+            cycles = cycles_of(network, spec)
         except ShiftbookError as error:
             refusals.append(f"{engine}: {error}")
             continue
-        costs = image.costs()
-        beats = sum(cost.read_beats + cost.write_beats for cost in costs)
-        moved = beats * spec.bus_bytes + len(image.program)
-        found.append(Load(engine, sum(cost.cycles for cost in costs), moved))
+        found.append(Load(engine, cycles.total, cycles.moved_bytes))
     if not found:
         raise ShiftbookError(f"no engine runs it: {refusals[0]}")
     return found

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ class Dataset:
 
 
 def load(
-    source: str | Path,
+    source: str | Path | Dataset,
     part: Part,
     *,
     limit: int | None = None,
@@ -80,7 +80,7 @@ def load(
         ``"digits"``; an .npz with ``x`` uint8 [N, H, W, C] and perhaps ``y`` [N]; a folder with one folder
         a class, or with ``train`` and ``test`` (or ``val``) folders of such folders, or of images alone. A
         class's number is the leading number of its folder's name where all folders have one, else its rank
-        among the sorted names.
+        among the sorted names. Or images that are in memory already: they are left as they are.
     part
         ``"train"`` or ``"test"``: the source's own split, or else one of our own, 80 to 20, always the
         same. ``"all"``: everything where the source has no split of its own, else its test part.
@@ -96,6 +96,8 @@ def load(
     """
     if limit is not None and limit < 1:
         raise ShiftbookError(f"the number of images must be at least 1, not {limit}")
+    if isinstance(source, Dataset):
+        return _given(source, part, limit, seed, frame)
     if frame and not os.path.isdir(source):
         raise ShiftbookError(f"resize and crop are for folders of image files, not for {shown(source)}")
     if str(source) == DIGITS:
@@ -137,23 +139,50 @@ def _npz(path: Path) -> Dataset:
     arrays = read_arrays(path, ("x", "y"))
     if "x" not in arrays:
         raise ShiftbookError(f"{path} must hold an array x, uint8 [N, H, W, C]")
-    images, labels = arrays["x"], arrays.get("y")
+    return from_arrays(arrays["x"], arrays.get("y"), where=f" in {path}")
+
+
+def from_arrays(images: NDArray[Any], labels: NDArray[Any] | None, *, where: str = "") -> Dataset:
+    """Images and labels that are arrays.
+
+    Parameters
+    ----------
+    images
+        uint8 [N, H, W, C].
+    labels
+        Integers from 0, [N], or None.
+    where
+        What errors say after the names x and y.
+
+    Raises
+    ------
+    ShiftbookError
+        An array has another type or shape, or a label is out of range.
+    """
     if images.dtype != np.uint8 or images.ndim != 4:
-        raise ShiftbookError(
-            f"x in {path} must be uint8 [N, H, W, C], not {images.dtype} {list(images.shape)}"
-        )
+        raise ShiftbookError(f"x{where} must be uint8 [N, H, W, C], not {images.dtype} {list(images.shape)}")
     if 0 in images.shape:
-        raise ShiftbookError(f"x in {path} has no images: its shape is {list(images.shape)}")
+        raise ShiftbookError(f"x{where} has no images: its shape is {list(images.shape)}")
     if labels is None:
         return Dataset(images, None)
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
         raise ShiftbookError(
-            f"y in {path} must be {len(images)} integers from 0, not {labels.dtype} {list(labels.shape)}"
+            f"y{where} must be {len(images)} integers from 0, not {labels.dtype} {list(labels.shape)}"
         )
     if labels.min() < 0 or labels.max() > MAX_LABEL:
         bad = labels.min() if labels.min() < 0 else labels.max()
-        raise ShiftbookError(f"y in {path} must be {len(images)} integers from 0 to {MAX_LABEL}, not {bad}")
+        raise ShiftbookError(f"y{where} must be {len(images)} integers from 0 to {MAX_LABEL}, not {bad}")
     return Dataset(images, labels.astype(np.int64))
+
+
+def _given(dataset: Dataset, part: Part, limit: int | None, seed: int, frame: Frame) -> Dataset:
+    """Some of the images that a program has in memory."""
+    if frame:
+        raise ShiftbookError("resize and crop are for folders of image files, not for arrays")
+    if part != "all":
+        dataset = dataset.take(split_indices(len(dataset), part))
+    chosen = _drawn(len(dataset), limit, seed)
+    return dataset if chosen is None else dataset.take(chosen)
 
 
 def _split(dataset: Dataset, part: Part) -> Dataset:
@@ -226,8 +255,10 @@ def _folder(
     return Dataset(images, labels if names else None, _class_names(names))
 
 
-def has_own_split(source: str | Path) -> bool:
+def has_own_split(source: str | Path | Dataset) -> bool:
     """Whether a source says itself which images are for training."""
+    if isinstance(source, Dataset):
+        return False
     return str(source) == DIGITS or None not in _own_split(Path(source))
 
 

@@ -19,6 +19,7 @@ from torch.nn.parameter import is_lazy
 from shiftbook.frontend import zoo
 from shiftbook.frontend.importing.folder import folder_kept
 from shiftbook.frontend.importing.foreign import told
+from shiftbook.frontend.importing.given import GivenModel
 from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.inputs import shown, unreadable
 from shiftbook.golden.progress import Progress, quiet
@@ -58,7 +59,8 @@ def load_model(
     Parameters
     ----------
     source
-        ``zoo:NAME``, or ``path/to/file.py:factory`` where ``factory()`` returns the nn.Module.
+        ``zoo:NAME``, or ``path/to/file.py:factory`` where ``factory()`` returns the nn.Module. Or a
+        `frontend.importing.given.GivenModel`, whose model is copied.
     weights
         A .safetensors file, or a file that torch.save made of a state dict. Without it the model keeps what
         its factory gave it, and a zoo model is trained on the spot if it can be.
@@ -77,7 +79,7 @@ def load_model(
         model = entry.build()
         found = Source(model, entry.data, entry.mean, entry.std)
     else:
-        model = _from_file(source)
+        model = source.copy() if isinstance(source, GivenModel) else _from_file(source)
         found = Source(model)
     with told(lambda error: _failure(source, error)):  # its methods may be the user's own
         if weights is not None:

@@ -6,9 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shiftbook.frontend.data.frame import AS_IT_IS, Frame
 from shiftbook.golden.errors import ShiftbookError
+
+if TYPE_CHECKING:
+    from shiftbook.frontend.data.dataset import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +38,8 @@ class DataOptions:
         A mean that is not finite, or a deviation that is not positive.
     """
 
-    images: str | Path | None = None
-    calibration: str | Path | None = None
+    images: str | Path | Dataset | None = None
+    calibration: str | Path | Dataset | None = None
     frame: Frame = AS_IT_IS
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None

@@ -96,6 +96,31 @@ class LayerSize:
         """Bits of the layer's tensors."""
         return self.stream_bits + self.table_bits + self.side_bits
 
+    @property
+    def bits_per_weight(self) -> float:
+        """All stored bits a weight."""
+        return self.stored_bits / self.weights
+
+    def as_json(self) -> dict[str, object]:
+        """The figures as JSON values."""
+        return {
+            "name": self.name,
+            "scheme": self.scheme,
+            "gapless": self.gapless,
+            "weights": self.weights,
+            "nonzero": self.nonzero,
+            "density": self.density,
+            "terms": self.terms,
+            "terms_per_weight": self.terms_per_weight,
+            "gap_bits": self.gap_bits,
+            "code_bits": self.code_bits,
+            "stream_bits": self.stream_bits,
+            "entropy_bits": self.entropy_bits,
+            "table_bits": self.table_bits,
+            "side_bits": self.side_bits,
+            "stored_bits": self.stored_bits,
+        }
+
 
 @dataclass(frozen=True)
 class Sizes:

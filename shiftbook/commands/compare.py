@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +15,8 @@ from shiftbook.golden.files import check_writable, write_json
 from shiftbook.options import Bus, Json, Lanes, data_named, make_spec, named
 
 if TYPE_CHECKING:
-    from shiftbook.comparison import Load
-    from shiftbook.frontend.data.dataset import Dataset
+    from shiftbook.api.compare import Price
     from shiftbook.gate_file import Engine
-    from shiftbook.golden.model.network import Network
     from shiftbook.golden.spec import Spec
 
 Row = dict[str, Any]
@@ -86,55 +84,35 @@ def compare(
       shiftbook compare int8.ckpt focused.ckpt --gates gates.json --rtl --data digits --json compare.json
     """
     check_writable(json_file, inputs=[*checkpoints, gates, *data_files(data, [json_file])])
-    from shiftbook.comparison import cheapest, relate, stored
-    from shiftbook.frontend.data import dataset as datasets
-    from shiftbook.golden.statistics.sizes import stored_sizes
-    from shiftbook.golden.storage.checkpoint import network_of, read
+    from shiftbook.api.checkpoint import load
+    from shiftbook.api.compare import comparison_rows
+    from shiftbook.api.images import images
+    from shiftbook.commands.run import failures_told
     from shiftbook.synth.flow.gates import ENGINES
 
     wanted = _engines(engines, list(ENGINES))
     spec_of = {engine: make_spec(ENGINES[engine], lanes, bus=bus) for engine in wanted}
     if rtl and data is None:
         raise ShiftbookError("--rtl runs an image: add --data")
-    contents = {path: read(path) for path in checkpoints}
-    networks = {path: network_of(found, path) for path, found in contents.items()}
-    with progress_bar() as progress:
-        dataset = None
-        if data is not None:
-            dataset = datasets.load(data, "all", limit=limit, progress=progress)
-            for network in networks.values():
-                datasets.check_shape(dataset, network.input.shape)
-        found = {path: _loads(path, network, spec_of) for path, network in networks.items()}
-        known = sorted({load.engine for each in found.values() for load in each})
-        counted = _gates(gates, lanes, known, progress)
-        ge = {name: engine.total_ge for name, engine in counted.items()}
-        rows = []
-        for path, network in networks.items():
-            chosen = cheapest(found[path], ge)
-            sizes = stored_sizes(contents[path], network)
-            row: Row = {"checkpoint": str(path), **stored(network, sizes), "engine": chosen.engine}
-            row |= {"moved_bytes": chosen.moved, "cycles": chosen.cycles, "ge": ge[chosen.engine]}
-            engine = counted[chosen.engine]
-            same_bus = engine.spec.bus_bytes == spec_of[chosen.engine].bus_bytes
-            if engine.accelerator_ge is not None and same_bus:
-                row["accelerator_ge"] = engine.accelerator_ge
-            if dataset is not None:
-                spec = make_spec(ENGINES[chosen.engine], lanes, network.slots, bus)
-                row |= _measured(network, dataset, chosen, spec, rtl, progress)
-            rows.append(row)
-    rows = relate(rows)
+    loaded = [load(path) for path in checkpoints]
+    with progress_bar() as progress, failures_told():
+        dataset = None if data is None else images(data, limit=limit, progress=progress)
+
+        def count(names: Sequence[str]) -> dict[str, Price]:
+            counted = _gates(gates, lanes, names, progress)
+            return {name: _price(counted[name], spec_of[name]) for name in names}
+
+        rows = comparison_rows(loaded, spec_of, count, dataset, rtl=rtl, progress=progress)
     write_json(json_file, {"lanes": lanes, "data": data, "rows": rows})
     say(comparison_table(rows))
 
 
-def _loads(path: Path, network: Network, spec_of: Mapping[str, Spec]) -> list[Load]:
-    """What the network takes on each engine; a refusal says which checkpoint it is about."""
-    from shiftbook.comparison import loads
+def _price(found: Engine, spec: Spec) -> Price:
+    """Gates of an engine; those of its accelerator only where its bus is the one asked for."""
+    from shiftbook.api.compare import Price
 
-    try:
-        return loads(network, spec_of)
-    except ShiftbookError as error:
-        raise ShiftbookError(f"{path}: {error}") from None
+    same_bus = found.spec.bus_bytes == spec.bus_bytes
+    return Price(found.total_ge, found.accelerator_ge if same_bus else None)
 
 
 def _engines(text: str | None, known: list[str]) -> list[str]:
@@ -145,7 +123,7 @@ def _engines(text: str | None, known: list[str]) -> list[str]:
     return wanted
 
 
-def _gates(file: Path | None, lanes: str, engines: list[str], progress: Progress) -> dict[str, Engine]:
+def _gates(file: Path | None, lanes: str, engines: Sequence[str], progress: Progress) -> dict[str, Engine]:
     """What the gate report says of each engine, from a file or from synthesis."""
     from shiftbook.gate_file import checked, read_engines
 
@@ -160,22 +138,6 @@ def _gates(file: Path | None, lanes: str, engines: list[str], progress: Progress
         progress=lambda done, total, what: progress("synthesis", done, total),
     )
     return checked(report, "the synthesis")
-
-
-def _measured(
-    network: Network, dataset: Dataset, load: Load, spec: Spec, rtl: bool, progress: Progress
-) -> Row:
-    """Accuracy on the golden model; with ``rtl`` the cycles of the first image on the RTL."""
-    from shiftbook.commands.run import golden_accuracy, run_report
-
-    row: Row = {"images": len(dataset), "accuracy": golden_accuracy(network, dataset, progress)}
-    if rtl:
-        import numpy as np
-
-        first = dataset.take(np.arange(1))
-        run = run_report(network, first, spec, "rtl", wave=None, progress=progress)
-        row |= {"modelled_cycles": load.cycles, "cycles": run["cycles"], "compared": run["compared"]}
-    return row
 
 
 HEADER = (

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shiftbook.api.cycles import cycles_of
 from shiftbook.commands.inspect import inspect_report, size_table
-from shiftbook.commands.run import mean_utilization, modelled_layers, run_report, run_table
+from shiftbook.commands.run import run_report, run_table
 from shiftbook.compressed import summary
 from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.golden.errors import ShiftbookError, one_line
@@ -160,17 +161,19 @@ def _engine(name: str, network: Network, gates: dict[str, Any], lanes: str) -> R
     """What this network takes on one engine of the gate report."""
     from shiftbook.synth.flow.gates import ENGINES
 
-    layers = modelled_layers(network, make_spec(ENGINES[name], lanes, network.slots))
-    cycles = None if any("note" in layer for layer in layers) else sum(layer["cycles"] for layer in layers)
+    try:
+        cycles = cycles_of(network, make_spec(ENGINES[name], lanes, network.slots))
+    except ShiftbookError:  # it cannot run it
+        cycles = None
     found = gates["engines"][name]
     return {
         "engine": name,
         "lane_ge": found["lane_ge"],
         "total_ge": found["total_ge"],
         "memory_bits": found["memory_bits"],
-        "cycles": cycles,
-        "utilization": None if cycles is None else mean_utilization(layers),
-        "gate_cycles": None if cycles is None else found["total_ge"] * cycles,
+        "cycles": None if cycles is None else cycles.total,
+        "utilization": None if cycles is None else cycles.utilization,
+        "gate_cycles": None if cycles is None else found["total_ge"] * cycles.total,
     }
 
 

@@ -14,7 +14,7 @@ from shiftbook.options import Checkpoint, Json
 if TYPE_CHECKING:
     from shiftbook.golden.model.network import Network
     from shiftbook.golden.statistics.decomposed import DecomposedLayer, Savings
-    from shiftbook.golden.statistics.sizes import LayerSize, Sizes
+    from shiftbook.golden.statistics.sizes import Sizes
 
 
 def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
@@ -82,7 +82,7 @@ def inspect_report(checkpoint: Path, network: Network, sizes: Sizes) -> dict[str
         "other_bits": sizes.other_bits,
         "header_bytes": sizes.header_bytes,
         "layers": [
-            {**_layer_report(layer), **weights}
+            {**layer.as_json(), **weights}
             for layer, weights in zip(sizes.layers, _distributions(network), strict=True)
         ],
     }
@@ -100,26 +100,6 @@ def _distributions(network: Network) -> list[dict[str, object]]:
         for node in network.nodes
         if isinstance(node, Conv)
     ]
-
-
-def _layer_report(layer: LayerSize) -> dict[str, object]:
-    return {
-        "name": layer.name,
-        "scheme": layer.scheme,
-        "gapless": layer.gapless,
-        "weights": layer.weights,
-        "nonzero": layer.nonzero,
-        "density": layer.density,
-        "terms": layer.terms,
-        "terms_per_weight": layer.terms_per_weight,
-        "gap_bits": layer.gap_bits,
-        "code_bits": layer.code_bits,
-        "stream_bits": layer.stream_bits,
-        "entropy_bits": layer.entropy_bits,
-        "table_bits": layer.table_bits,
-        "side_bits": layer.side_bits,
-        "stored_bits": layer.stored_bits,
-    }
 
 
 HEADER = (
@@ -149,7 +129,7 @@ def size_table(sizes: Sizes) -> str:
             layer.entropy_bits / layer.weights,
             layer.table_bits,
             layer.side_bits,
-            layer.stored_bits / layer.weights,
+            layer.bits_per_weight,
         )
         for layer in sizes.layers
     ]

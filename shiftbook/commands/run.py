@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from shiftbook.api.answers import answers_of, class_name
+from shiftbook.api.cycles import LayerCycles, cycles_of, lanes_of, mean_utilization
+from shiftbook.api.images import Labels, labels_of
+from shiftbook.api.simulation import simulate
 from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.files_read import data_files, source_file
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute, check_writable, write_json
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.nodes import Conv
+from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.spec import Spec
 from shiftbook.options import (
     Bus,
@@ -28,24 +38,15 @@ from shiftbook.options import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from shiftbook.frontend.data.dataset import Dataset
     from shiftbook.golden.model.network import Network
-
-    Images = NDArray[np.uint8]
-    Labels = NDArray[np.int64]
 
 UTILIZATION = "a lane owns an output pixel: where a layer has fewer pixels than lanes, utilization stays low"
 SHOWN_PREDICTIONS = 10
 Backend = Literal["golden", "rtl"]
-Layer = dict[str, Any]
-"""JSON values of one layer."""
 SPENT = ("busy", "issue", "stream_wait", "output_wait", "load_wait", "read_beats", "write_beats")
 """Counters of the accelerator that are reported besides its cycles and rows."""
 
-BUILDING = "building the simulator (once for a spec)"
 FAILED = 1
 """Exit code where golden and RTL differ or the simulator fails: nothing that the user did wrong."""
 
@@ -133,7 +134,7 @@ def run(
         answers = None if source is None else _float_answers(network, dataset, source, weights, progress)
         report = run_report(network, dataset, spec, backend, wave=wave, progress=progress)
     if answers is not None:
-        report |= _against(answers, report, _labels(dataset, network))
+        report |= _against(answers, report, labels_of(dataset, network))
     write_json(json_file, {"checkpoint": str(checkpoint), "data": data, "preset": preset, **report})
     say(run_table(report))
 
@@ -148,30 +149,48 @@ def run_report(
     progress: Progress,
 ) -> dict[str, Any]:
     """Run and measure: the report that `shiftbook run --json` writes, less its arguments."""
-    labels = _labels(dataset, network)
     started = time.perf_counter()
+    layers: Sequence[LayerCycles] = ()
+    notes: list[dict[str, Any]] = []
     if backend == "golden":
-        outputs = _run_golden(network, dataset.images, progress)
-        layers, facts = modelled_layers(network, spec), {"mismatches": None}
+        answers = answers_of(network, dataset, progress)
+        facts: dict[str, object] = {"mismatches": None}
+        try:
+            layers = cycles_of(network, spec).layers
+        except ShiftbookError as error:
+            notes = [{"name": "", "cycles": None, "micro_ops": None, "utilization": None, "note": str(error)}]
     else:
-        outputs, layers, facts = _run_rtl(network, dataset.images, spec, wave, progress)
+        with failures_told():
+            simulation = simulate(network, dataset, spec, wave=wave, progress=progress)
+        answers, facts, layers = simulation.answers, simulation.facts(), simulation.layers
     seconds = time.perf_counter() - started
-    predictions = outputs.argmax(axis=1)
-    known = [layer["cycles"] for layer in layers]
     return {
         "backend": backend,
-        "lanes": f"{spec.rows}x{spec.cols}",
+        "lanes": lanes_of(spec),
         "images": len(dataset),
-        "accuracy": None if labels is None else float((predictions == labels).mean()),
+        "accuracy": answers.accuracy,
         **facts,
-        "cycles": None if None in known else sum(known),
-        "utilization": None if None in known else mean_utilization(layers),
-        "convolution_utilization": None if None in known else _of_convolutions(network, layers),
-        "layers": layers,
-        "predictions": predictions.tolist(),
+        "cycles": sum(layer.cycles for layer in layers) if layers else None,
+        "utilization": mean_utilization(layers) if layers else None,
+        "convolution_utilization": _of_convolutions(network, layers),
+        "layers": [asdict(layer) for layer in layers] or notes,
+        "predictions": answers.predictions.tolist(),
         "classes": list(network.classes),
         "seconds": round(seconds, 3),
     }
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Golden and RTL differ, or the simulator fails: say it and end with `FAILED`."""
+    from shiftbook.sim.driver import Mismatch
+    from shiftbook.sim.simulator import SimulationError
+
+    try:
+        yield
+    except (Mismatch, SimulationError) as error:
+        say(f"{'mismatch' if isinstance(error, Mismatch) else 'simulation failed'}: {error}", err=True)
+        raise typer.Exit(FAILED) from None
 
 
 def _float_answers(
@@ -194,121 +213,6 @@ def _against(answers: Labels, report: dict[str, Any], labels: Labels | None) -> 
     }
 
 
-def _labels(dataset: Dataset, network: Network) -> Labels | None:
-    """The data's labels by the network's own numbers: by name where both sides name their classes."""
-    import numpy as np
-
-    from shiftbook.frontend.data.dataset import check_labels
-    from shiftbook.golden.model.validate import shapes
-
-    if dataset.labels is None:
-        return None
-    names, known = dataset.classes, {name: number for number, name in enumerate(network.classes)}
-    if names != network.classes and names and set(names) <= set(known):
-        # a folder that lacks some classes numbers the others differently
-        return np.array([known[name] for name in names])[dataset.labels]
-    check_labels(dataset, int(np.prod(shapes(network)[network.nodes[-1].name])))
-    return dataset.labels
-
-
-def golden_accuracy(network: Network, dataset: Dataset, progress: Progress) -> float | None:
-    """Share of right answers of the golden model; None where the data has no labels."""
-    labels = _labels(dataset, network)
-    outputs = _run_golden(network, dataset.images, progress) if labels is not None else None
-    return None if outputs is None else float((outputs.argmax(axis=1) == labels).mean())
-
-
-def _run_golden(network: Network, images: Images, progress: Progress) -> Images:
-    from shiftbook.golden.model import executor
-
-    done = 0
-
-    def count(more: int) -> None:
-        nonlocal done
-        done += more
-        progress("running images", done, len(images))
-
-    return executor.run(network, images, progress=count).outputs
-
-
-def _run_rtl(
-    network: Network, images: Images, spec: Spec, wave: Path | None, progress: Progress
-) -> tuple[Images, list[Layer], Layer]:
-    """Outputs, layers as the RTL's own counters have them, and facts about the simulation.
-
-    Returning means that there was no mismatch: the first one ends the run.
-    """
-    from shiftbook.sim.driver import Mismatch, run_rtl
-    from shiftbook.sim.simulator import SimulationError
-
-    building = True
-
-    def show(done: int, total: int, layer: str) -> None:
-        nonlocal building
-        if building:
-            progress(BUILDING, 1, 1)
-            building = False
-        progress("simulated cycles", done, total)
-
-    progress(BUILDING, 0, 1)
-    try:
-        result = run_rtl(network, images, spec, wave=wave, progress=show)
-    except (Mismatch, SimulationError) as error:
-        say(f"{'mismatch' if isinstance(error, Mismatch) else 'simulation failed'}: {error}", err=True)
-        raise typer.Exit(FAILED) from None
-    layers: list[Layer] = [
-        {
-            "name": layer.name,
-            "cycles": layer.counters.cycles,
-            "micro_ops": layer.counters.rows,
-            "utilization": layer.utilization,
-            "modelled_cycles": layer.model,
-            "compared": layer.integers,
-            **{name: getattr(layer.counters, name) for name in SPENT},
-        }
-        for layer in result.layers
-    ]
-    return (
-        result.outputs,
-        layers,
-        {
-            "mismatches": 0,
-            "compared": result.integers,
-            "simulated_cycles": result.simulated_cycles,
-            "simulation_seconds": round(result.seconds, 3),
-            "build_seconds": round(result.build_seconds, 3),
-        },
-    )
-
-
-def modelled_layers(network: Network, spec: Spec) -> list[Layer]:
-    """Cycles of one image from the cycle model; a single entry with a note where a layer cannot be run."""
-    from shiftbook.golden.mapping.cycles import utilization
-    from shiftbook.golden.mapping.legality import check_runnable
-    from shiftbook.golden.program.image import build
-
-    try:
-        check_runnable(network, spec)
-        image = build(network, spec)
-    except ShiftbookError as error:
-        return [{"name": "", "cycles": None, "micro_ops": None, "utilization": None, "note": str(error)}]
-    layers: dict[str, Layer] = {}
-    for step, cost in zip(image.plan.passes, image.costs(), strict=True):
-        found = layers.setdefault(
-            step.node, {"name": step.node, "cycles": 0, "micro_ops": 0, "useful": 0, "busy": 0}
-        )
-        for name, more in (
-            ("cycles", cost.cycles),
-            ("micro_ops", cost.rows),
-            ("useful", cost.useful),
-            ("busy", cost.busy),
-        ):
-            found[name] += more
-    for found in layers.values():
-        found["utilization"] = utilization(found.pop("useful"), found["cycles"], spec)
-    return list(layers.values())
-
-
 def run_table(report: dict[str, Any]) -> str:
     """The report for people."""
     rows = [
@@ -320,7 +224,9 @@ def run_table(report: dict[str, Any]) -> str:
     for layer in report["layers"]:
         if "note" in layer:
             lines.append(f"no cycles: {layer['note']}")
-    shown = ", ".join(_class_name(report, number) for number in report["predictions"][:SHOWN_PREDICTIONS])
+    shown = ", ".join(
+        class_name(tuple(report["classes"]), number) for number in report["predictions"][:SHOWN_PREDICTIONS]
+    )
     more = ", ..." if report["images"] > SHOWN_PREDICTIONS else ""
     lines.append(f"predictions {shown}{more}")
     accuracy = "no labels" if report["accuracy"] is None else f"{100 * report['accuracy']:.2f} %"
@@ -362,25 +268,9 @@ def _spent(report: dict[str, Any]) -> str:
     )
 
 
-def mean_utilization(layers: list[Layer]) -> float:
-    """Over all layers, each as long as it runs."""
-    import numpy as np
-
-    return float(
-        np.average([row["utilization"] for row in layers], weights=[row["cycles"] for row in layers])
-    )
-
-
-def _of_convolutions(network: Network, layers: list[Layer]) -> float | None:
-    """The same over the convolutions whose output has more than a pixel; None where there are none."""
-    from shiftbook.golden.model.nodes import Conv
-    from shiftbook.golden.model.validate import shapes
-
+def _of_convolutions(network: Network, layers: Sequence[LayerCycles]) -> float | None:
+    """Mean utilization of the convolutions whose output has more than a pixel; None where there are none."""
     sizes = shapes(network)
     chosen = {n.name for n in network.nodes if isinstance(n, Conv) and sizes[n.name][:2] != (1, 1)}
-    found = [layer for layer in layers if layer["name"] in chosen]
+    found = [layer for layer in layers if layer.name in chosen]
     return mean_utilization(found) if found else None
-
-
-def _class_name(report: dict[str, Any], number: int) -> str:
-    return report["classes"][number] if number < len(report["classes"]) else str(number)

@@ -117,22 +117,54 @@ def gate_report(
         raise ShiftbookError(
             f"engines must be some of {', '.join(ENGINES)}, not {', '.join(unknown) or 'none'}"
         )
+    specs = {name: engine_spec(ENGINES[name], lanes, slots, bus, bus_parity) for name in engines}
+    compared = {f"{name} lane": replace(PRESETS[ENGINES[name]], slots=1) for name in COMPARED}
+    return report_on(
+        specs,
+        compared,
+        weights=weights,
+        liberty=liberty,
+        flat=flat,
+        system=system,
+        progress=progress,
+    )
+
+
+def report_on(
+    specs: Mapping[str, Spec],
+    lanes: Mapping[str, Spec] | None = None,
+    *,
+    weights: Path | None = None,
+    liberty: Sequence[Path] = (),
+    flat: bool | None = None,
+    system: bool = False,
+    progress: Progress | None = None,
+) -> Json:
+    """Measure the engines of any specs; see `gate_report` for what is not said here.
+
+    Parameters
+    ----------
+    specs
+        By the names that the report gives them.
+    lanes
+        Of the two lanes that the report compares; None compares none.
+    """
     table = NAND2_TABLE if weights is None else weights
     ruler = Ruler(load_weights(table), load_liberty(liberty) if liberty else None)
-    specs = {name: engine_spec(ENGINES[name], lanes, slots, bus, bus_parity) for name in engines}
     small = all(spec.lanes <= FLAT_LANES for spec in specs.values())
     top = Accelerator if system else Engine
     designs: dict[str, Callable[[], Component]] = {n: partial(top, spec) for n, spec in specs.items()}
-    designs |= {f"{n} lane": partial(make_lane, replace(PRESETS[ENGINES[n]], slots=1)) for n in COMPARED}
+    designs |= {name: partial(make_lane, spec) for name, spec in (lanes or {}).items()}
     measured = measure(designs, ruler, flat=small if flat is None else flat, progress=progress)
     described = {
-        name: (describe_all if system else describe)(specs[name], measured[name], ruler) for name in specs
+        name: (describe_all if system else describe)(spec, measured[name], ruler)
+        for name, spec in specs.items()
     }
     return {
         "engines": described,
         "ratios": ratios(described),
-        "one_slot_lanes": one_slot_lanes(measured, ruler),
-        "versions": versions(measured[engines[0]].gates.yosys),
+        **({"one_slot_lanes": one_slot_lanes(measured, ruler)} if lanes else {}),
+        "versions": versions(measured[next(iter(specs))].gates.yosys),
         "weights": table.name,
         "liberty": ruler.liberty.names if ruler.liberty else None,
     }

@@ -1,0 +1,55 @@
+"""A model that a program hands over itself, where else the name of its source stands."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+from torch import nn
+
+from shiftbook.frontend.importing.foreign import told
+from shiftbook.golden.errors import ShiftbookError, first_line
+
+
+class GivenModel(str):
+    """A source that is a model itself; as text, for facts and messages, it names the model's class.
+
+    Parameters
+    ----------
+    model
+        It is never changed.
+    """
+
+    model: nn.Module
+
+    def __new__(cls, model: nn.Module) -> GivenModel:
+        source = super().__new__(cls, f"python:{type(model).__qualname__}")
+        source.model = model
+        return source
+
+    def copy(self) -> nn.Module:
+        """A model of the caller's own.
+
+        Raises
+        ------
+        ShiftbookError
+            It cannot be copied.
+        """
+        with told(lambda error: f"{self} cannot be copied: {type(error).__name__}: {first_line(error)}"):
+            return copy.deepcopy(self.model)
+
+
+def called(factory: Callable[[], object]) -> GivenModel:
+    """The model that a factory returns.
+
+    Raises
+    ------
+    ShiftbookError
+        It fails, or returns something else.
+    """
+    name = getattr(factory, "__qualname__", type(factory).__name__)
+    with told(lambda error: f"{name} fails: {type(error).__name__}: {first_line(error)}"):
+        model = factory()
+    if not isinstance(model, nn.Module):
+        raise ShiftbookError(f"{name} must return a torch.nn.Module, not {type(model).__name__}")
+    return GivenModel(model)

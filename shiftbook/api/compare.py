@@ -1,0 +1,256 @@
+"""Checkpoints side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shiftbook.api.answers import answers_of
+from shiftbook.api.arguments import wrong
+from shiftbook.api.checkpoint import Checkpoint, load
+from shiftbook.api.engines import Engine, by_name
+from shiftbook.api.gates import Gates, gates_of
+from shiftbook.api.images import Data, images
+from shiftbook.api.simulation import simulate
+from shiftbook.api.table import Row, Table
+from shiftbook.comparison import Json, Load, cheapest, loads, relate, stored
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.progress import Progress, quiet
+from shiftbook.golden.spec import PRESETS, Spec
+
+if TYPE_CHECKING:
+    from shiftbook.frontend.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A checkpoint on the engine on which its gates times cycles are least.
+
+    Attributes
+    ----------
+    checkpoint, scheme, engine
+        Names.
+    weights, density
+        Of the network: positions, and the share of them that is not 0.
+    macs
+        Products of an image, those with zeros included.
+    stored_bits, moved_bytes
+        Bits of the file's tensors; bytes on the memory bus for an image.
+    cycles
+        Of an image: by the model, or counted by the RTL.
+    ge
+        Gates of the engine.
+    gate_cycles, relative
+        Gates times cycles, and that over the first checkpoint's.
+    ge_per_mac
+        Gates over the products of the dense network that are done in a cycle.
+    accelerator_ge, accelerator_relative
+        The same with the gates of the whole accelerator, where they are known.
+    epochs, float_accuracy
+        What `compress` noted.
+    images, accuracy
+        Measured now, where images were given.
+    modelled_cycles, compared
+        With the RTL: what the model says, and integers compared with the golden model.
+    """
+
+    checkpoint: str
+    scheme: str
+    weights: int
+    density: float
+    macs: int
+    stored_bits: int
+    engine: str
+    moved_bytes: int
+    cycles: int
+    ge: float
+    gate_cycles: float
+    relative: float
+    ge_per_mac: float
+    accelerator_ge: float | None = None
+    accelerator_relative: float | None = None
+    epochs: int | None = None
+    float_accuracy: float | None = None
+    images: int | None = None
+    accuracy: float | None = None
+    modelled_cycles: int | None = None
+    compared: int | None = None
+
+
+@dataclass(frozen=True)
+class Comparison(Table):
+    """Checkpoints in the order in which they were given; the first is the baseline."""
+
+    checkpoints: tuple[Compared, ...]
+
+    def to_dict(self) -> Row:
+        return {"rows": self.rows()}
+
+    def rows(self) -> list[Row]:
+        """One for each checkpoint."""
+        return [asdict(row) for row in self.checkpoints]
+
+    def __repr__(self) -> str:
+        each = ", ".join(f"{row.checkpoint} on {row.engine} {row.relative:.3f}" for row in self.checkpoints)
+        return f"Comparison(GE x cycles: {each})"
+
+
+def compare(
+    checkpoints: Sequence[Checkpoint | str | os.PathLike[str]],
+    data: Data | None = None,
+    *,
+    engines: Sequence[Engine] | None = None,
+    gates: Sequence[Gates] | None = None,
+    rtl: bool = False,
+    limit: int | None = None,
+    progress: Progress = quiet,
+) -> Comparison:
+    """Compare checkpoints: size, cycles, gates, accuracy.
+
+    Parameters
+    ----------
+    checkpoints
+        Checkpoints or their files; the first is the baseline.
+    data, limit
+        Images for the accuracy, as of `Checkpoint.run`; None measures none.
+    engines
+        To choose from: names of presets, or specs. None takes those of ``gates``, or else all presets.
+    gates
+        What `gates` counted, so that nothing is synthesized again.
+    rtl
+        Whether to count the cycles on the RTL, with the first image, in place of the model's.
+    progress
+        Called as ``progress(what, done, total)``.
+
+    Raises
+    ------
+    ShiftbookError
+        There is no such checkpoint or engine, no engine runs a network, ``gates`` lacks an engine, or images
+        do not fit.
+    Mismatch
+        RTL and golden model differ.
+    """
+    _check_list("checkpoints", "a list of checkpoints or of their paths", checkpoints)
+    _check_list("engines", "a list of engines", engines)
+    _check_list("gates", "a list of what sb.gates() gives", gates)
+    if not checkpoints:
+        raise ShiftbookError("checkpoints must be at least one, not none")
+    loaded = [each if isinstance(each, Checkpoint) else load(each) for each in checkpoints]
+    known = {found.engine: found for found in gates or ()}
+    if engines is None:
+        specs = {name: found.spec for name, found in known.items()} or by_name(PRESETS)
+    else:
+        specs = by_name(engines)
+    dataset = None if data is None else images(data, limit=limit, progress=progress)
+
+    def count(names: Sequence[str]) -> dict[str, Price]:
+        found = known if gates is not None else _counted(names, specs, progress)
+        missing = [name for name in names if name not in found or found[name].spec != specs[name]]
+        if missing:
+            raise ShiftbookError(f"gates must have every engine: {missing[0]} is missing, or of another spec")
+        return {name: Price(found[name].total_ge, found[name].accelerator_ge) for name in names}
+
+    rows = comparison_rows(loaded, specs, count, dataset, rtl=rtl, progress=progress)
+    return Comparison(tuple(Compared(**row) for row in rows))
+
+
+def _check_list(name: str, right: str, values: object) -> None:
+    """Refuse one thing where several are expected."""
+    if values is not None and not isinstance(values, list | tuple):
+        raise wrong(name, right, values)
+
+
+def _counted(names: Sequence[str], specs: Mapping[str, Spec], progress: Progress) -> dict[str, Gates]:
+    counted = gates_of({name: specs[name] for name in names}, progress=progress)
+    return {found.engine: found for found in counted}
+
+
+@dataclass(frozen=True)
+class Price:
+    """Gates of an engine, and of the accelerator around it where they were counted."""
+
+    ge: float
+    accelerator_ge: float | None = None
+
+
+def comparison_rows(
+    checkpoints: Sequence[Checkpoint],
+    specs: Mapping[str, Spec],
+    count: Callable[[Sequence[str]], Mapping[str, Price]],
+    dataset: Dataset | None,
+    *,
+    rtl: bool,
+    progress: Progress,
+) -> list[Json]:
+    """The rows that `shiftbook compare --json` writes, and of which a `Comparison` is made.
+
+    Parameters
+    ----------
+    specs
+        Engines to choose from, by name.
+    count
+        Gives the gates of the named engines; called once, with those that run any of the networks.
+    dataset
+        Images for the accuracy.
+
+    Raises
+    ------
+    ShiftbookError
+        See `compare`.
+    """
+    if rtl and dataset is None:
+        raise ShiftbookError("the RTL runs an image: give data")
+    if dataset is not None:
+        from shiftbook.frontend.data.dataset import check_shape
+
+        for checkpoint in checkpoints:
+            check_shape(dataset, checkpoint.input_shape)
+    found = [_loads(checkpoint, specs) for checkpoint in checkpoints]
+    prices = count(sorted({load.engine for each in found for load in each}))
+    ge = {name: price.ge for name, price in prices.items()}
+    rows = []
+    for checkpoint, each in zip(checkpoints, found, strict=True):
+        chosen = cheapest(each, ge)
+        row = _row(checkpoint, chosen, prices[chosen.engine])
+        if dataset is not None:
+            spec = replace(specs[chosen.engine], slots=checkpoint.network.slots)
+            row |= _measured(checkpoint, dataset, chosen, spec, rtl, progress)
+        rows.append(row)
+    return relate(rows)
+
+
+def _loads(checkpoint: Checkpoint, specs: Mapping[str, Spec]) -> list[Load]:
+    """What the network takes on each engine; a refusal says which checkpoint it is about."""
+    try:
+        return loads(checkpoint.network, specs)
+    except ShiftbookError as error:
+        raise ShiftbookError(f"{checkpoint.name}: {error}") from None
+
+
+def _row(checkpoint: Checkpoint, load: Load, price: Price) -> Json:
+    row = {
+        "checkpoint": checkpoint.name,
+        **stored(checkpoint.network, checkpoint.sizes),
+        "engine": load.engine,
+        "moved_bytes": load.moved,
+        "cycles": load.cycles,
+        "ge": price.ge,
+    }
+    return row if price.accelerator_ge is None else {**row, "accelerator_ge": price.accelerator_ge}
+
+
+def _measured(
+    checkpoint: Checkpoint, dataset: Dataset, load: Load, spec: Spec, rtl: bool, progress: Progress
+) -> Json:
+    """Accuracy on the golden model; with ``rtl`` the cycles of the first image on the RTL."""
+    network = checkpoint.network
+    accuracy = None if dataset.labels is None else answers_of(network, dataset, progress).accuracy
+    row: Json = {"images": len(dataset), "accuracy": accuracy}
+    if rtl:
+        run = simulate(network, dataset.take(np.arange(1)), spec, progress=progress)
+        row |= {"modelled_cycles": load.cycles, "cycles": run.cycles, "compared": run.compared}
+    return row

@@ -1,0 +1,132 @@
+"""What a network takes on an engine, by the cycle model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from shiftbook.api.table import Row, Table
+from shiftbook.golden.mapping.cycles import PassCycles, utilization
+from shiftbook.golden.mapping.legality import check_runnable
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.program.image import build
+from shiftbook.golden.spec import Spec
+
+
+@dataclass(frozen=True)
+class LayerCycles:
+    """One layer, for one image.
+
+    Attributes
+    ----------
+    name
+        The node's; for the normalization of raw pixels the input's.
+    cycles
+        With the bus.
+    micro_ops
+        Codebook rows that were issued on all slots.
+    utilization
+        Rows that reached a lane with a pixel, of those that all lanes could have taken.
+    """
+
+    name: str
+    cycles: int
+    micro_ops: int
+    utilization: float
+
+
+@dataclass(frozen=True)
+class Cycles(Table):
+    """A network on an engine, for one image.
+
+    Attributes
+    ----------
+    lanes
+        The grid, such as 8x8.
+    layers
+        In the order in which they run.
+    moved_bytes
+        On the memory bus: program, streams, tensors.
+    """
+
+    lanes: str
+    layers: tuple[LayerCycles, ...]
+    moved_bytes: int
+
+    @property
+    def total(self) -> int:
+        """Cycles of all layers."""
+        return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def utilization(self) -> float:
+        """Over all layers, each as long as it runs."""
+        return mean_utilization(self.layers)
+
+    def to_dict(self) -> Row:
+        return {
+            "lanes": self.lanes,
+            "cycles": self.total,
+            "utilization": self.utilization,
+            "moved_bytes": self.moved_bytes,
+            "layers": self.rows(),
+        }
+
+    def rows(self) -> list[Row]:
+        """One for each layer."""
+        return [asdict(layer) for layer in self.layers]
+
+    def __repr__(self) -> str:
+        return f"Cycles({self.total:,} an image on {self.lanes} lanes, utilization {self.utilization:.1%})"
+
+
+class _Running(Protocol):
+    """A layer of a run."""
+
+    @property
+    def cycles(self) -> int:
+        """How long it ran."""
+
+    @property
+    def utilization(self) -> float:
+        """Of all lanes."""
+
+
+def mean_utilization(layers: Iterable[_Running]) -> float:
+    """Over layers, each as long as it runs."""
+    pairs = [(layer.utilization, layer.cycles) for layer in layers]
+    return sum(share * cycles for share, cycles in pairs) / sum(cycles for _, cycles in pairs)
+
+
+def cycles_of(network: Network, spec: Spec) -> Cycles:
+    """Count the cycles of one image.
+
+    Raises
+    ------
+    ShiftbookError
+        The engine cannot run the network.
+    """
+    check_runnable(network, spec)
+    image = build(network, spec)
+    costs = image.costs()
+    of_layer: dict[str, list[PassCycles]] = {}
+    for step, cost in zip(image.plan.passes, costs, strict=True):
+        of_layer.setdefault(step.node, []).append(cost)
+    beats = sum(cost.read_beats + cost.write_beats for cost in costs)
+    return Cycles(
+        lanes=lanes_of(spec),
+        layers=tuple(_layer(name, passes, spec) for name, passes in of_layer.items()),
+        moved_bytes=beats * spec.bus_bytes + len(image.program),
+    )
+
+
+def _layer(name: str, passes: list[PassCycles], spec: Spec) -> LayerCycles:
+    cycles = sum(cost.cycles for cost in passes)
+    useful = sum(cost.useful for cost in passes)
+    return LayerCycles(name, cycles, sum(cost.rows for cost in passes), utilization(useful, cycles, spec))
+
+
+def lanes_of(spec: Spec) -> str:
+    """The grid of a spec as the option --lanes says it."""
+    return f"{spec.rows}x{spec.cols}"

@@ -1,0 +1,189 @@
+"""A network on the simulated RTL, every integer compared with the golden model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shiftbook.api.answers import Answers
+from shiftbook.api.cycles import LayerCycles, lanes_of, mean_utilization
+from shiftbook.api.images import labels_of
+from shiftbook.api.table import Row, Table
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.progress import Progress, quiet
+from shiftbook.golden.spec import Spec
+
+if TYPE_CHECKING:
+    from shiftbook.frontend.data.dataset import Dataset
+    from shiftbook.sim.driver import LayerRun, RtlResult
+
+BUILDING = "building the simulator (once for a spec)"
+
+
+@dataclass(frozen=True)
+class LayerSimulation(LayerCycles):
+    """One layer, for one image; counts are the accelerator's own.
+
+    Attributes
+    ----------
+    modelled_cycles
+        What the cycle model says.
+    compared
+        Outputs compared with the golden model, of all images.
+    busy, issue, stream_wait, output_wait, load_wait, read_beats, write_beats
+        Where the cycles went: see docs/accelerator.md.
+    """
+
+    modelled_cycles: int
+    compared: int
+    busy: int
+    issue: int
+    stream_wait: int
+    output_wait: int
+    load_wait: int
+    read_beats: int
+    write_beats: int
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation(Table):
+    """A run in which RTL and golden model agreed in every integer.
+
+    Attributes
+    ----------
+    answers
+        Class scores of the images.
+    lanes
+        The grid, such as 8x8.
+    layers
+        In the order in which they run.
+    simulated_cycles
+        Clock cycles of the simulator, of all images and with the host.
+    simulation_seconds, build_seconds
+        How long running and building the simulator took; building takes 0 where it was built before.
+    """
+
+    answers: Answers
+    lanes: str
+    layers: tuple[LayerSimulation, ...]
+    simulated_cycles: int
+    simulation_seconds: float
+    build_seconds: float
+
+    @property
+    def mismatches(self) -> int:
+        """Always 0: the first difference ends a simulation with a `Mismatch`."""
+        return 0
+
+    @property
+    def compared(self) -> int:
+        """Integers of all layers and images that were compared."""
+        return sum(layer.compared for layer in self.layers)
+
+    @property
+    def cycles(self) -> int:
+        """Of one image."""
+        return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def utilization(self) -> float:
+        """Over all layers, each as long as it runs."""
+        return mean_utilization(self.layers)
+
+    def facts(self) -> Row:
+        """The figures of the whole run."""
+        return {
+            "mismatches": self.mismatches,
+            "compared": self.compared,
+            "simulated_cycles": self.simulated_cycles,
+            "simulation_seconds": round(self.simulation_seconds, 3),
+            "build_seconds": round(self.build_seconds, 3),
+        }
+
+    def to_dict(self) -> Row:
+        return {
+            "lanes": self.lanes,
+            "images": len(self.answers),
+            "accuracy": self.answers.accuracy,
+            **self.facts(),
+            "cycles": self.cycles,
+            "utilization": self.utilization,
+            "layers": self.rows(),
+            "predictions": self.answers.predictions.tolist(),
+        }
+
+    def rows(self) -> list[Row]:
+        """One for each layer."""
+        return [asdict(layer) for layer in self.layers]
+
+    def __repr__(self) -> str:
+        return (
+            f"Simulation({len(self.answers):,} images, {self.mismatches} mismatches in {self.compared:,} "
+            f"integers, {self.cycles:,} cycles an image)"
+        )
+
+
+def simulate(
+    network: Network, dataset: Dataset, spec: Spec, *, wave: Path | None = None, progress: Progress = quiet
+) -> Simulation:
+    """Run images on the simulated accelerator.
+
+    Parameters
+    ----------
+    wave
+        Where to record the signals (FST).
+
+    Raises
+    ------
+    ShiftbookError
+        The engine cannot run the network, or images or labels do not fit it.
+    sim.driver.Mismatch
+        RTL and golden model differ.
+    sim.simulator.SimulationError
+        The simulator does not build or start.
+    """
+    from shiftbook.sim.driver import run_rtl
+
+    labels, building = labels_of(dataset, network), True
+
+    def show(done: int, total: int, layer: str) -> None:
+        nonlocal building
+        if building:
+            progress(BUILDING, 1, 1)
+            building = False
+        progress("simulated cycles", done, total)
+
+    progress(BUILDING, 0, 1)
+    result = run_rtl(network, dataset.images, spec, wave=wave, progress=show)
+    return _simulation(result, Answers(result.outputs, labels, network.classes), spec)
+
+
+def _simulation(result: RtlResult, answers: Answers, spec: Spec) -> Simulation:
+    return Simulation(
+        answers=answers,
+        lanes=lanes_of(spec),
+        layers=tuple(map(_layer, result.layers)),
+        simulated_cycles=result.simulated_cycles,
+        simulation_seconds=result.seconds,
+        build_seconds=result.build_seconds,
+    )
+
+
+def _layer(run: LayerRun) -> LayerSimulation:
+    counters = run.counters
+    return LayerSimulation(
+        name=run.name,
+        cycles=counters.cycles,
+        micro_ops=counters.rows,
+        utilization=run.utilization,
+        modelled_cycles=run.model,
+        compared=run.integers,
+        busy=counters.busy,
+        issue=counters.issue,
+        stream_wait=counters.stream_wait,
+        output_wait=counters.output_wait,
+        load_wait=counters.load_wait,
+        read_beats=counters.read_beats,
+        write_beats=counters.write_beats,
+    )
