@@ -248,7 +248,7 @@ def main() -> None:
     parser.add_argument(
         "--terms", type=int, default=1, metavar="T", help="signed powers of two a weight of a codeword"
     )
-    parser.add_argument("--preset", choices=("default", "pair"), default="default")
+    parser.add_argument("--preset", choices=("shift", "two_term"), default="shift")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     check_writable(options.json)

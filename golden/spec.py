@@ -328,10 +328,8 @@ DEFAULT = Spec()
 """Runs any codebook."""
 
 PRESETS: dict[str, Spec] = {
-    "default": DEFAULT,
-    "pair": replace(DEFAULT, terms=((4, 7), (0, 3))),
-    "focused": replace(DEFAULT, terms=((4, 4), (0, 3))),
-    "narrow": replace(
+    "shift": DEFAULT,
+    "shift4": replace(
         DEFAULT,
         terms=((0, 3),),
         accumulator_width=18,
@@ -343,7 +341,17 @@ PRESETS: dict[str, Spec] = {
     ),
     "int8": replace(DEFAULT, lane="multiply", feed="dense"),
     "int8_sparse": replace(DEFAULT, lane="multiply"),
+    "focused": replace(DEFAULT, terms=((4, 4), (0, 3))),
+    "two_term": replace(DEFAULT, terms=((4, 7), (0, 3))),
 }
-"""Named specs. ``focused`` is the cheapest lane for 5-bit focused weights, ``narrow`` that for 4-bit shift
-weights that are pruned, whose sums fit its accumulator; its decoders know no vectors, and short codes only.
-Both refuse what they cannot represent."""
+"""Engines by name, in the order of reports.
+
+- ``shift``: one term per cycle and slot; any codebook.
+- ``shift4``: for pruned 4-bit shift weights whose sums fit its accumulator; no vectors, short codes only.
+- ``int8``: the dense multiplier engine.
+- ``int8_sparse``: the multiplier behind the decoders of the shift engines.
+- ``focused``: two terms, the cheapest lane for 5-bit focused weights.
+- ``two_term``: two terms; any codebook.
+
+``shift4`` and ``focused`` refuse weights that they cannot represent.
+"""

@@ -26,7 +26,7 @@ class Load:
     Attributes
     ----------
     engine
-        Its name in `synth.flow.gates.ENGINES`.
+        Its name in `golden.spec.PRESETS`.
     cycles
         Of an image, by the cycle model with its bus.
     moved

@@ -29,7 +29,7 @@ def build(
         ),
     ],
     lanes: Lanes = "8x8",
-    preset: Preset = "default",
+    preset: Preset = "shift",
     bus: Bus = None,
     bus_parity: BusParity = False,
     period: Annotated[
@@ -51,7 +51,7 @@ def build(
     \b
     Example:
       shiftbook build digits.ckpt -o board
-      shiftbook build net.ckpt -o board --lanes 7x7 --preset pair --period 5
+      shiftbook build net.ckpt -o board --lanes 7x7 --preset two_term --period 5
       make -C board/bench SIM=verilator
     """
     if not (math.isfinite(period) and period > 0):

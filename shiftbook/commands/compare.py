@@ -12,6 +12,7 @@ from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.files_read import data_files
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.spec import PRESETS
 from shiftbook.options import Bus, Json, Lanes, data_named, make_spec, named
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def compare(
         typer.Option(
             "--engines",
             metavar="A,B",
-            help="Of int8, int8_sparse, shift, narrow, pair, focused: those to choose from. Default: all.",
+            help=f"Of {', '.join(PRESETS)}: those to choose from. Default: all.",
         ),
     ] = None,
     gates: Annotated[
@@ -88,10 +89,9 @@ def compare(
     from shiftbook.api.compare import comparison_rows
     from shiftbook.api.images import images
     from shiftbook.commands.run import failures_told
-    from shiftbook.synth.flow.gates import ENGINES
 
-    wanted = _engines(engines, list(ENGINES))
-    spec_of = {engine: make_spec(ENGINES[engine], lanes, bus=bus) for engine in wanted}
+    wanted = _engines(engines, list(PRESETS))
+    spec_of = {engine: make_spec(engine, lanes, bus=bus) for engine in wanted}
     if rtl and data is None:
         raise ShiftbookError("--rtl runs an image: add --data")
     loaded = [load(path) for path in checkpoints]
@@ -131,7 +131,7 @@ def _gates(file: Path | None, lanes: str, engines: Sequence[str], progress: Prog
         return read_engines(file, lanes, engines)
     from shiftbook.synth.flow.gates import gate_report
 
-    grid = make_spec("default", lanes)
+    grid = make_spec("shift", lanes)
     report = gate_report(
         (grid.rows, grid.cols),
         engines=engines,

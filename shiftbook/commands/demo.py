@@ -65,7 +65,7 @@ def demo(
     """
     if images < 1:
         raise ShiftbookError(f"the number of images must be at least 1, not {images}")
-    spec = make_spec("default", lanes)
+    spec = make_spec("shift", lanes)
     check_writable(json_file)
     make_folder(output)
     check_writable(json_file, *(output / name for name in FILES))
@@ -86,7 +86,7 @@ def demo(
         f"3/5 {images} images on simulated RTL, every integer compared with the golden model"
     ) as progress:
         rtl = _simulate(network, images, spec, progress)
-        arguments = {"checkpoint": str(compressed.path), "data": DATA, "preset": "default"}
+        arguments = {"checkpoint": str(compressed.path), "data": DATA, "preset": "shift"}
         write_json(output / "run.json", {**arguments, **rtl})
     say(run_table(rtl))
 
@@ -159,10 +159,9 @@ def _simulate(network: Network, images: int, spec: Spec, progress: Progress) -> 
 
 def _engine(name: str, network: Network, gates: dict[str, Any], lanes: str) -> Row:
     """What this network takes on one engine of the gate report."""
-    from shiftbook.synth.flow.gates import ENGINES
 
     try:
-        cycles = cycles_of(network, make_spec(ENGINES[name], lanes, network.slots))
+        cycles = cycles_of(network, make_spec(name, lanes, network.slots))
     except ShiftbookError:  # it cannot run it
         cycles = None
     found = gates["engines"][name]

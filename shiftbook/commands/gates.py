@@ -10,6 +10,7 @@ import typer
 from shiftbook.console import print_rich, progress_bar
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.spec import PRESETS
 from shiftbook.options import Bus, BusParity, Json, make_spec, named
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def gates(
         typer.Option(
             "--engine",
             metavar="NAME",
-            help="shift, narrow, int8, int8_sparse, focused or pair; give one or more. Default: all; with "
-            "--fpga shift and int8.",
+            help=f"{', '.join(PRESETS)}; give one or more. Default: all; with --fpga shift and int8.",
         ),
     ] = None,
     fpga: Annotated[
@@ -199,13 +199,13 @@ def _check(reports: dict[str, Any], options: dict[str, Any]) -> None:
 
 
 def _engines(lanes: str, engines: list[str] | None, progress: Progress, **options: Any) -> Result:
-    from shiftbook.synth.flow.gates import ENGINES, gate_report
+    from shiftbook.synth.flow.gates import gate_report
     from shiftbook.synth.flow.report import gate_table
 
-    spec = make_spec("default", lanes, bus=options["bus"])
+    spec = make_spec("shift", lanes, bus=options["bus"])
     grid = (spec.rows, spec.cols)
     report = gate_report(
-        grid, engines=tuple(ENGINES) if engines is None else engines, progress=progress, **options
+        grid, engines=tuple(PRESETS) if engines is None else engines, progress=progress, **options
     )
     return report, gate_table(report)
 
@@ -214,7 +214,7 @@ def _placed(chip: str, lanes: str | None, engines: list[str] | None, progress: P
     from shiftbook.synth.flow.gates import COMPARED
     from shiftbook.synth.fpga.report import fpga_report, fpga_table
 
-    spec = None if lanes is None else make_spec("default", lanes)
+    spec = None if lanes is None else make_spec("shift", lanes)
     grid = None if spec is None else (spec.rows, spec.cols)
     chosen = COMPARED if engines is None else engines
     report = fpga_report(chip, grid, engines=chosen, progress=progress)

@@ -77,7 +77,7 @@ def run(
         typer.Option(metavar="FILE", parser=named, help="The weights that compress was given with it."),
     ] = None,
     lanes: Lanes = "8x8",
-    preset: Preset = "default",
+    preset: Preset = "shift",
     bus: Bus = None,
     bus_parity: BusParity = False,
     wave: Annotated[

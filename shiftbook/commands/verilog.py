@@ -21,7 +21,7 @@ def verilog(
         typer.Option("-o", "--output", metavar="FILE.v", parser=named, help="Where to write the Verilog."),
     ],
     lanes: Lanes = "8x8",
-    preset: Preset = "default",
+    preset: Preset = "shift",
     bus: Bus = None,
     bus_parity: BusParity = False,
     part: Annotated[

@@ -26,16 +26,6 @@ from shiftbook.synth.flow.measure import Measured, Progress, Ruler, measure
 from shiftbook.synth.flow.netlist import CellCost, Netlist
 from shiftbook.synth.flow.weights import NAND2_TABLE, load_weights
 
-ENGINES = {
-    "shift": "default",
-    "narrow": "narrow",
-    "int8": "int8",
-    "int8_sparse": "int8_sparse",
-    "focused": "focused",
-    "pair": "pair",
-}
-"""Engines of a report and the presets that they are."""
-
 BASELINE = "int8"
 
 RATIOS = {
@@ -68,7 +58,7 @@ def gate_report(
     slots: int | None = None,
     bus: int | None = None,
     bus_parity: bool = False,
-    engines: Sequence[str] = tuple(ENGINES),
+    engines: Sequence[str] = tuple(PRESETS),
     weights: Path | None = None,
     liberty: Sequence[Path] = (),
     flat: bool | None = None,
@@ -88,7 +78,7 @@ def gate_report(
     bus_parity
         Whether the memory bus has parity.
     engines
-        Names from `ENGINES`.
+        Names from `golden.spec.PRESETS`.
     weights
         Gate weight table to use instead of ``nand2.toml``.
     liberty
@@ -112,13 +102,13 @@ def gate_report(
     ShiftbookError
         An unknown engine, a grid that no spec allows, a weight table or library that does not do, no Yosys.
     """
-    unknown = [name for name in engines if name not in ENGINES]
+    unknown = [name for name in engines if name not in PRESETS]
     if unknown or not engines:
         raise ShiftbookError(
-            f"engines must be some of {', '.join(ENGINES)}, not {', '.join(unknown) or 'none'}"
+            f"engines must be some of {', '.join(PRESETS)}, not {', '.join(unknown) or 'none'}"
         )
-    specs = {name: engine_spec(ENGINES[name], lanes, slots, bus, bus_parity) for name in engines}
-    compared = {f"{name} lane": replace(PRESETS[ENGINES[name]], slots=1) for name in COMPARED}
+    specs = {name: engine_spec(name, lanes, slots, bus, bus_parity) for name in engines}
+    compared = {f"{name} lane": replace(PRESETS[name], slots=1) for name in COMPARED}
     return report_on(
         specs,
         compared,

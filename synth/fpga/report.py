@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.spec import Spec
+from shiftbook.golden.spec import PRESETS, Spec
 from shiftbook.hw.engine.engine import Engine
-from shiftbook.synth.flow.gates import BASELINE, COMPARED, ENGINES, Json, versions
+from shiftbook.synth.flow.gates import BASELINE, COMPARED, Json, versions
 from shiftbook.synth.flow.measure import Progress
 from shiftbook.synth.flow.yosys import find_yosys
 from shiftbook.synth.fpga.fpga import FPGAS, SEED, Fpga, Synthesized, place, synthesize
@@ -39,7 +39,7 @@ def fpga_report(
     lanes
         (rows, cols) of the grid; the chip's own by default.
     engines
-        Names from `synth.flow.gates.ENGINES`.
+        Names from `golden.spec.PRESETS`.
     progress
         Called after every step.
 
@@ -57,14 +57,14 @@ def fpga_report(
     """
     if chip not in FPGAS:
         raise ShiftbookError(f"an FPGA must be one of {', '.join(FPGAS)}, not {chip!r}")
-    unknown = [name for name in engines if name not in ENGINES]
+    unknown = [name for name in engines if name not in PRESETS]
     if unknown or not engines:
         raise ShiftbookError(
-            f"engines must be some of {', '.join(ENGINES)}, not {', '.join(unknown) or 'none'}"
+            f"engines must be some of {', '.join(PRESETS)}, not {', '.join(unknown) or 'none'}"
         )
     fpga = FPGAS[chip]
     nextpnr, yosys = find_nextpnr(fpga.family), find_yosys()
-    specs = {name: fpga.spec(ENGINES[name], lanes) for name in engines}
+    specs = {name: fpga.spec(name, lanes) for name in engines}
     made_of = [kind for kind, dsp in MULTIPLIERS.items() if not dsp or fpga.dsp is not None]
     steps = [(name, kind) for name in specs for kind in made_of]
     described: Json = {name: {"spec": spec.as_json()} for name, spec in specs.items()}

@@ -41,7 +41,7 @@ class Case:
         ]
 
 
-@pytest.mark.parametrize("preset", ["default", "pair"])
+@pytest.mark.parametrize("preset", ["shift", "two_term"])
 def test_lookup_equals_adding_rows(preset: str) -> None:
     case = Case(preset)
     lane = LookupLane(case.spec, entries=CODEWORDS, channels=CHANNELS)

@@ -27,7 +27,7 @@ def compared(cycles: int, ge: float, **more: object) -> dict[str, object]:
         "stored_bits": 17,
         "ratio": 4.0,
         "moved_bytes": 4000,
-        "engine": "pair",
+        "engine": "two_term",
         "cycles": cycles,
         "ge": ge,
         **more,
@@ -42,8 +42,11 @@ def test_rows_of_several_files_are_related_to_the_first(tmp_path: Path) -> None:
     lines = render(document).splitlines()
     assert lines[0] == "before"
     assert lines[-1] == "after"
-    assert lines[4] == "| net | shift | 12 % | 1,000 | 3 | 4,000 | `pair` | 100 | 10 | 1 |  | 1.000 |  |"
-    assert lines[5] == "| net | shift | 12 % | 1,000 | 3 | 4,000 | `pair` | 50 | 5 | 0 | 50.00 % | 0.250 |  |"
+    assert lines[4] == "| net | shift | 12 % | 1,000 | 3 | 4,000 | `two_term` | 100 | 10 | 1 |  | 1.000 |  |"
+    assert (
+        lines[5]
+        == "| net | shift | 12 % | 1,000 | 3 | 4,000 | `two_term` | 50 | 5 | 0 | 50.00 % | 0.250 |  |"
+    )
     document.write_text(render(document))
     assert render(document) == document.read_text()
     document.write_text(TABLE.format("compare a.json b.json:other"))

@@ -34,9 +34,9 @@ from tests.formal.prove import Inside, prove, refute
 
 SPECS = {
     "shift": DEFAULT,
-    "pair": PRESETS["pair"],
+    "two_term": PRESETS["two_term"],
     "focused": PRESETS["focused"],
-    "narrow": PRESETS["narrow"],
+    "shift4": PRESETS["shift4"],
     "three": replace(DEFAULT, slots=1, terms=((7, 7), (2, 5), (0, 0)), accumulator_width=32),
 }
 MULTIPLY = PRESETS["int8_sparse"]
@@ -211,7 +211,7 @@ FIRST_CYCLES = 4
 
 
 @pytest.mark.formal
-@pytest.mark.parametrize("preset", ["default", "focused", "int8_sparse"])
+@pytest.mark.parametrize("preset", ["shift", "focused", "int8_sparse"])
 def test_first_rows(preset: str) -> None:
     spec = replace(PRESETS[preset], slots=1)
     correction = Correction(spec) if spec.lane == "shift" else None

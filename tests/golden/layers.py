@@ -101,7 +101,7 @@ def one_layer_network(layer: Layer) -> Network:
 @st.composite
 def specs(draw) -> Spec:
     """Small grids of every lane, feed and number of slots."""
-    preset = PRESETS[draw(st.sampled_from(["default", "default", "pair", "focused", "int8", "int8_sparse"]))]
+    preset = PRESETS[draw(st.sampled_from(["shift", "shift", "two_term", "focused", "int8", "int8_sparse"]))]
     rows, cols, requantizers = draw(st.sampled_from([(4, 4, 2), (8, 8, 8), (4, 8, 4), (7, 7, 7), (3, 5, 5)]))
     return replace(
         preset,

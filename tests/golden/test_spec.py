@@ -123,10 +123,10 @@ def test_as_json_gives_every_field_and_builds_the_same_spec():
 
 def test_presets_differ_only_where_they_say():
     presets = {
-        "default": set(),
-        "pair": {"terms"},
+        "shift": set(),
+        "two_term": {"terms"},
         "focused": {"terms"},
-        "narrow": {
+        "shift4": {
             "terms",
             "accumulator_width",
             "codebooks",

@@ -23,8 +23,8 @@ from shiftbook.hw.system.fifo import Fifo
 
 SECTIONS = ("Parameters", "Members", "Latency", "Numeric range", "Raises", "Source")
 VARIANTS = {
-    **{name: PRESETS[name] for name in ("default", "int8", "int8_sparse")},
-    "parity": replace(PRESETS["default"], bus_parity=True),
+    **{name: PRESETS[name] for name in ("shift", "int8", "int8_sparse")},
+    "parity": replace(PRESETS["shift"], bus_parity=True),
 }
 
 

@@ -68,7 +68,7 @@ def test_verilog_has_the_ports_of_the_signature() -> None:
     assert set(re.search(r"module chain\(([^)]*)\)", text).group(1).split(", ")) == {"x", "y", "clk", "rst"}
 
 
-@pytest.mark.parametrize("preset", ["default", "int8"])
+@pytest.mark.parametrize("preset", ["shift", "int8"])
 def test_engine_is_one_lane_many_times(preset: str) -> None:
     spec = small(preset)
     text = rtlil_text(Engine(spec), "engine")
@@ -82,7 +82,7 @@ def test_engine_is_one_lane_many_times(preset: str) -> None:
 
 
 def test_memories_stay_memories() -> None:
-    text = rtlil_text(Engine(small("default")), "engine")
+    text = rtlil_text(Engine(small("shift")), "engine")
     found = len(re.findall(r"^  memory width", text, re.MULTILINE))
     assert found == 5  # bank, rows, taps, two symbols
 

@@ -36,7 +36,10 @@ def row(checkpoint: str, engine: str, gate_cycles: float, accuracy: float | None
 
 
 def compare(*rows: Json) -> Json:
-    rows = rows or (row("runs/base.ckpt", "int8", 4000.0, 0.9), row("runs/small.ckpt", "pair", 1000.0, 0.895))
+    rows = rows or (
+        row("runs/base.ckpt", "int8", 4000.0, 0.9),
+        row("runs/small.ckpt", "two_term", 1000.0, 0.895),
+    )
     return {"lanes": "8x8", "data": "digits", "rows": list(rows)}
 
 
@@ -70,7 +73,7 @@ def run(checkpoint: str = "runs/small.ckpt", *, rtl: bool = True) -> Json:
     return {
         "checkpoint": checkpoint,
         "data": "digits",
-        "preset": "pair",
+        "preset": "two_term",
         "backend": "rtl" if rtl else "golden",
         "lanes": "8x8",
         "images": 3,

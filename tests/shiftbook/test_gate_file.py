@@ -27,7 +27,7 @@ def with_engine(**changes: str) -> str:
 
 def test_what_gates_wrote_is_read() -> None:
     for file, lanes in (("gates.json", "8x8"), ("asap7.json", "8x8"), ("gates16.json", "16x16")):
-        found = read_engines(SHARED / file, lanes, ["shift", "narrow"])
+        found = read_engines(SHARED / file, lanes, ["shift", "shift4"])
         expected = json.loads((SHARED / file).read_text())["engines"]
         for name, engine in found.items():
             assert engine.total_ge == expected[name]["total_ge"]

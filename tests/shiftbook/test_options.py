@@ -10,32 +10,32 @@ def test_grid_and_slots():
 
 
 def test_small_grid_has_as_many_requantizers_as_lanes():
-    assert make_spec("default", "2x2").requantizers == 4
+    assert make_spec("shift", "2x2").requantizers == 4
 
 
 def test_another_bus():
-    assert make_spec("default", "8x8").bus_bytes == 32
-    assert make_spec("default", "8x8", bus=16).bus_bytes == 16
+    assert make_spec("shift", "8x8").bus_bytes == 32
+    assert make_spec("shift", "8x8", bus=16).bus_bytes == 16
     with pytest.raises(ShiftbookError, match="bus_bytes must be a power of two, not 24"):
-        make_spec("default", "8x8", bus=24)
+        make_spec("shift", "8x8", bus=24)
 
 
 def test_parity_on_the_bus():
-    assert not make_spec("default", "8x8").bus_parity
-    assert make_spec("narrow", "7x7", bus_parity=True).bus_parity
+    assert not make_spec("shift", "8x8").bus_parity
+    assert make_spec("shift4", "7x7", bus_parity=True).bus_parity
 
 
 @pytest.mark.parametrize("lanes", ["", "8", "8x", "8x8x8", "-8x8", "8 x 8", "axb", "٣x٣", "08x8", "8x8\n"])
 def test_grid_that_is_none(lanes):
     with pytest.raises(ShiftbookError, match="lanes must be ROWSxCOLUMNS such as 8x8, not"):
-        make_spec("default", lanes)
+        make_spec("shift", lanes)
 
 
 def test_grid_that_no_engine_has():
     with pytest.raises(ShiftbookError, match=r"rows must be an integer in 2\.\.32, not 33"):
-        make_spec("default", "33x8")
+        make_spec("shift", "33x8")
     with pytest.raises(ShiftbookError, match=r"rows must be an integer in 2\.\.32, not 0"):
-        make_spec("default", "0x8")
+        make_spec("shift", "0x8")
 
 
 def test_preset_that_is_none():

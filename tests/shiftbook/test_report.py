@@ -128,7 +128,7 @@ def test_the_golden_model_knows_less_of_cycles(tmp_path: Path) -> None:
 def test_without_cycles_or_accuracy_the_page_says_so(tmp_path: Path) -> None:
     refused = {"name": "", "cycles": None, "micro_ops": None, "utilization": None, "note": "too wide"}
     nothing = {**run(rtl=False), "cycles": None, "utilization": None, "layers": [refused]}
-    blind = compare(row("a.ckpt", "int8", 4000.0, None), row("b.ckpt", "pair", 1000.0, None))
+    blind = compare(row("a.ckpt", "int8", 4000.0, None), row("b.ckpt", "two_term", 1000.0, None))
     page = Page(made(write(tmp_path / "in", x=nothing, y=blind)))
     assert "No cycles by layer" in page.text
     assert "Without an accuracy" in page.text
@@ -263,7 +263,7 @@ def test_names_are_text(tmp_path: Path) -> None:
     path = f"runs/{NASTY}.ckpt"
     folder = write(
         tmp_path / "in",
-        a=compare(row(path, "int8", 4000.0, 0.9), row("<b>.ckpt", "pair", 100.0, 0.8, scheme=NASTY)),
+        a=compare(row(path, "int8", 4000.0, 0.9), row("<b>.ckpt", "two_term", 100.0, 0.8, scheme=NASTY)),
         b=run(path),
         c=inspect(path, layer=NASTY),
         d=compress(path),

@@ -34,10 +34,10 @@ def test_the_best_point_keeps_the_accuracy() -> None:
     rows = [
         Row.model_validate(row(name, engine, cost, accuracy))
         for name, engine, cost, accuracy in (
-            ("cheap", "pair", 10.0, 0.5),
+            ("cheap", "two_term", 10.0, 0.5),
             ("base", "int8", 4000.0, 0.9),
-            ("good", "pair", 1000.0, 0.89),
-            ("dear", "pair", 2000.0, 0.95),
+            ("good", "two_term", 1000.0, 0.89),
+            ("dear", "two_term", 2000.0, 0.95),
         )
     ]
     assert baseline(rows).checkpoint == "base"

@@ -14,13 +14,13 @@ from shiftbook.golden.spec import PRESETS, Spec
 from tests.golden.model.test_executor import small_network
 from tests.hw.small import ODD, small
 
-SMALL = small("default")
+SMALL = small("shift")
 
 SPECS = {
     "shift": SMALL,
-    "odd": replace(ODD, slots=3, terms=PRESETS["pair"].terms),
+    "odd": replace(ODD, slots=3, terms=PRESETS["two_term"].terms),
     "int8": small("int8", slots=4),
-    "pair": small("pair", slots=4, requantizers=2),
+    "two_term": small("two_term", slots=4, requantizers=2),
     "int8_sparse": small("int8_sparse", requantizers=16, bus_bytes=16),
 }
 """As in tests/hw/engine/test_engine.py, so that each simulator is built once."""

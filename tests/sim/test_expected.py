@@ -35,10 +35,10 @@ def test_the_bench_imports_nothing_of_this_package() -> None:
     assert packages - sys.stdlib_module_names == {"cocotb", "cocotbext"}
 
 
-@pytest.mark.parametrize("name", [*SPECS, "default", "7x7"])
+@pytest.mark.parametrize("name", [*SPECS, "shift", "7x7"])
 @pytest.mark.parametrize("size", [(1, 1, 1), (9, 11, 3), (16, 5, 7)])
 def test_addresses_are_those_of_the_layout(bench: ModuleType, name: str, size: tuple[int, int, int]) -> None:
-    specs = {**SPECS, "default": PRESETS["default"], "7x7": PRESETS["default"].on_grid(7, 7)}
+    specs = {**SPECS, "shift": PRESETS["shift"], "7x7": PRESETS["shift"].on_grid(7, 7)}
     layout = TensorLayout(*size, specs[name])
     values = np.random.default_rng(3).integers(0, 256, size, np.uint8)
     first = int(size[2] > 1)  # a part of the channels, where there are some

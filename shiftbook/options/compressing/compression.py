@@ -41,7 +41,7 @@ class CompressionGroup:
         int,
         typer.Option(
             metavar="B",
-            help="Bits of the first and the last layer's weights, uniform and dense; 5 for --preset narrow.",
+            help="Bits of the first and the last layer's weights, uniform and dense; 5 for --preset shift4.",
         ),
     ] = 8
     density: Annotated[

@@ -14,7 +14,7 @@ from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.program.row_words import row_words
 from shiftbook.golden.spec import DEFAULT, PRESETS, WEIGHT_WIDTH
 
-SHIFT_PRESETS = ["default", "pair", "focused"]
+SHIFT_PRESETS = ["shift", "two_term", "focused"]
 
 
 def row_bits(row, spec) -> int:
@@ -63,7 +63,7 @@ def test_rows_are_as_few_as_possible_and_sum_to_the_value(name):
 
 
 def test_of_equally_few_rows_those_with_the_fewest_terms_are_taken():
-    spec = PRESETS["pair"]
+    spec = PRESETS["two_term"]
     one_row = {0: 0}
     for first, second in product([0, *(s << e for e in range(8) for s in (1, -1))], repeat=2):
         if abs(second) <= 8:
@@ -125,7 +125,7 @@ def test_multiplier_lanes_take_the_integer():
 def test_work_is_rows():
     codebook = np.array([-128, 3, 85], dtype=np.int16)
     assert work(codebook, DEFAULT).tolist() == [1, 2, 4]
-    assert work(codebook, PRESETS["pair"]).tolist() == [1, 2, 2]
+    assert work(codebook, PRESETS["two_term"]).tolist() == [1, 2, 2]
     assert work(np.array([-128, 85], dtype=np.int16), PRESETS["int8"]).tolist() == [1, 1]
 
 

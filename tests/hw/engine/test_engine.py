@@ -20,16 +20,16 @@ from tests.golden.layers import FOCUSED, make_codebooks, make_conv, make_vector_
 from tests.hw.small import ODD, small
 
 SPECS = {
-    "shift": small("default"),
-    "eight": small("default", rows=8, cols=8, requantizers=8, slots=1, group_channels=2),
-    "pair": small("pair", slots=4, requantizers=2),
+    "shift": small("shift"),
+    "eight": small("shift", rows=8, cols=8, requantizers=8, slots=1, group_channels=2),
+    "two_term": small("two_term", slots=4, requantizers=2),
     "focused": small("focused", slots=1, word_width=32, requantizers=8, bus_bytes=16),
-    "narrow": small("narrow"),
+    "shift4": small("shift4"),
     "int8_sparse": small("int8_sparse", requantizers=16, bus_bytes=16),
     "int8": small("int8", slots=4),
-    "odd": replace(ODD, slots=3, terms=PRESETS["pair"].terms),
+    "odd": replace(ODD, slots=3, terms=PRESETS["two_term"].terms),
 }
-QUICK = ("shift", "narrow", "int8")
+QUICK = ("shift", "shift4", "int8")
 """Builds take a while: these stand for the others. Odd grids run in tests/sim/test_driver.py too."""
 
 MULTI_ROW = [-128, 127, 85, -107]
@@ -40,7 +40,7 @@ NEAR = 20
 """Latency of a memory that is in nobody's way."""
 
 
-ONLY = {"focused": [value for value in FOCUSED if value], "narrow": [1, -2, 4, -8, 11, -15]}
+ONLY = {"focused": [value for value in FOCUSED if value], "shift4": [1, -2, 4, -8, 11, -15]}
 """Weights that lanes can take which cannot take all."""
 
 

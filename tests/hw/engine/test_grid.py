@@ -7,7 +7,7 @@ from tests.hw.benches import GridBench
 from tests.hw.rows import factor, nothing, random_row, unit
 from tests.hw.small import small
 
-PRESETS = ("default", "pair", "int8_sparse")
+PRESETS = ("shift", "two_term", "int8_sparse")
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES)

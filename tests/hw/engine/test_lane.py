@@ -8,11 +8,11 @@ from tests.hw.benches import Paced
 from tests.hw.rows import correction, factor, nothing, random_row, unit
 from tests.hw.small import small
 
-SPECS = [small("default"), small("pair", slots=3), small("focused", slots=1), small("int8_sparse")]
+SPECS = [small("shift"), small("two_term", slots=3), small("focused", slots=1), small("int8_sparse")]
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES[::3])
-@pytest.mark.parametrize("spec", SPECS, ids=["shift", "pair", "focused", "multiply"])
+@pytest.mark.parametrize("spec", SPECS, ids=["shift", "two_term", "focused", "multiply"])
 def test_sums(spec: Spec, pauses: bench.Pauses) -> None:
     rng = np.random.default_rng(0)
     modulus = 1 << spec.accumulator_width
@@ -30,7 +30,7 @@ def test_sums(spec: Spec, pauses: bench.Pauses) -> None:
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES[::3])
-@pytest.mark.parametrize("spec", SPECS, ids=["shift", "pair", "focused", "multiply"])
+@pytest.mark.parametrize("spec", SPECS, ids=["shift", "two_term", "focused", "multiply"])
 def test_maxima(spec: Spec, pauses: bench.Pauses) -> None:
     """Pixels that grow, fall, are equal, 0 and 255; with cycles between in which nothing is issued."""
     rng = np.random.default_rng(1)

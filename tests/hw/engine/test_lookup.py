@@ -13,8 +13,8 @@ from tests.hw.small import small
 CHANNEL_BITS = 3
 TAPS = 24
 SPECS = {
-    "pair": small("pair"),
-    "no offsets": small("pair", vector_size=1),
+    "two_term": small("two_term"),
+    "no offsets": small("two_term", vector_size=1),
     "int8_sparse": small("int8_sparse"),
     "int8": small("int8"),
 }

@@ -35,7 +35,7 @@ def golden(spec: Spec, writes: list[tuple[int, int]]) -> list[dict[str, int]]:
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES[:2])
-@pytest.mark.parametrize("spec", [small("default", table_entries=12), small("int8")], ids=["coded", "dense"])
+@pytest.mark.parametrize("spec", [small("shift", table_entries=12), small("int8")], ids=["coded", "dense"])
 def test_writes(spec: Spec, pauses: bench.Pauses) -> None:
     rng = np.random.default_rng(0)
     writes = [

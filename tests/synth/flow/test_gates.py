@@ -71,7 +71,7 @@ def test_the_report_says_what_was_measured(report: dict[str, Any]) -> None:
     assert json.loads(json.dumps(report)) == json.loads(json.dumps(report, sort_keys=True))
     assert report["versions"]["yosys"].startswith("Yosys")
     assert report["liberty"] == "tiny.lib"
-    verilog = emit(Engine(engine_spec("default", LANES, SLOTS)), "engine")
+    verilog = emit(Engine(engine_spec("shift", LANES, SLOTS)), "engine")
     assert report["engines"]["shift"]["verilog_sha256"] == hashlib.sha256(verilog.encode()).hexdigest()
     assert report["engines"]["shift"]["spec"]["rows"] == 2
 

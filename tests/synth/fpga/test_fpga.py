@@ -71,8 +71,8 @@ def test_every_chip_has_a_spec_for_every_engine(chip: str, lanes: tuple[int, int
         spec = FPGAS[chip].spec(preset, lanes)
         assert (spec.rows, spec.cols) == (lanes or FPGAS[chip].lanes)
         assert (spec.slots, spec.lane) == (FPGAS[chip].slots, PRESETS[preset].lane)
-    assert FPGAS[chip].spec("default", (8, 8)).requantizers == 8
-    assert FPGAS[chip].spec("default", (4, 4)).requantizers == 2
+    assert FPGAS[chip].spec("shift", (8, 8)).requantizers == 8
+    assert FPGAS[chip].spec("shift", (4, 4)).requantizers == 2
 
 
 def test_bad_requests_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_two_runs_give_the_same_figures() -> None:
     fpga = FPGAS["ice40"]
 
     def once() -> dict[str, Any]:
-        component = make_lane(replace(PRESETS["default"], slots=1))
+        component = make_lane(replace(PRESETS["shift"], slots=1))
         synthesized = synthesize(component, fpga, dsp=False, yosys=find_yosys())
         return describe(synthesized, place(synthesized, fpga, find_nextpnr("ice40")), fpga)
 
