@@ -40,6 +40,8 @@ class Compared:
         Products of an image, those with zeros included.
     stored_bits, moved_bytes
         Bits of the file's tensors; bytes on the memory bus for an image.
+    ratio
+        Bits of the float weights over the bits that are stored, see `golden.statistics.sizes`.
     cycles
         Of an image: by the model, or counted by the RTL.
     ge
@@ -64,6 +66,7 @@ class Compared:
     density: float
     macs: int
     stored_bits: int
+    ratio: float
     engine: str
     moved_bytes: int
     cycles: int

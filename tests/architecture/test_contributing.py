@@ -178,20 +178,21 @@ import numpy as np
 import shiftbook
 from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.mapping.passes import plan
+from shiftbook.golden.model import executor
 from shiftbook.golden.spec import DEFAULT
 
 assert shiftbook.__file__.startswith(sys.argv[1]), shiftbook.__file__
 pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8)
 np.savez("data.npz", x=pixels, y=np.arange(20) % 4)
 {compress}
-network = shiftbook.load("net.ckpt")
+network = shiftbook.load("net.ckpt").network
 check_runnable(network, DEFAULT)
 passes = plan(network, DEFAULT).passes
-tensors = shiftbook.run(network, pixels[:2], keep=True).tensors
+tensors = executor.run(network, pixels[:2], keep=True).tensors
 """
 
 SCHEME_USE = """
-shiftbook.compress("net.py:make", "net.ckpt", scheme="signs", density=1.0, data="data.npz")
+shiftbook.compress("net.py:make", "data.npz", output="net.ckpt", scheme="signs", density=1.0)
 """
 
 SCHEME_CHECK = """
@@ -204,7 +205,7 @@ assert set(np.unique(middle.weights.integers)) <= {-1, 0, 1}
 """
 
 OPERATOR_USE = """
-shiftbook.compress("net.py:make", "net.ckpt", scheme="int8", density=1.0, data="data.npz")
+shiftbook.compress("net.py:make", "data.npz", output="net.ckpt", scheme="int8", density=1.0)
 """
 
 OPERATOR_CHECK = """

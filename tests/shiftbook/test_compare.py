@@ -124,7 +124,7 @@ def test_whole_accelerators_are_compared_where_they_were_counted(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--engines", "float"], "there is no engine 'float': choose of shift, narrow, int8"),
+        (["--engines", "float"], "there is no engine 'float': choose of shift, shift4, int8"),
         (["--engines", "focused"], "small.ckpt: no engine runs it: focused: layer"),
         (["--rtl"], "--rtl runs an image: add --data"),
         (["--gates", "nowhere.json"], "cannot read nowhere.json: No such file"),

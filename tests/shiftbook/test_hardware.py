@@ -33,7 +33,7 @@ def test_gates(tmp_path, capsys):
         (["--liberty", "missing.lib"], "missing.lib"),
         (
             ["--engine", "tpu"],
-            "engines must be some of shift, narrow, int8, int8_sparse, focused, pair, not tpu",
+            "engines must be some of shift, shift4, int8, int8_sparse, focused, two_term, not tpu",
         ),
         (["--fpga", "ecp5", "--liberty", "x.lib"], "--liberty does not go with --fpga: leave it out"),
         (["--fpga", "zynq"], "an FPGA must be one of ecp5, ice40, up5k, not 'zynq'"),

@@ -39,5 +39,5 @@ def test_grid_that_no_engine_has():
 
 
 def test_preset_that_is_none():
-    with pytest.raises(ShiftbookError, match="there is no preset 'fast': choose one of default, "):
+    with pytest.raises(ShiftbookError, match="there is no preset 'fast': choose one of shift, "):
         make_spec("fast", "8x8")

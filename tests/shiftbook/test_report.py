@@ -87,7 +87,7 @@ def test_a_section_is_there_with_its_result(command: str, tmp_path: Path) -> Non
 
 def test_figures_are_those_of_the_results(whole: Made) -> None:
     text = Page(whole.text).text
-    assert "0.25× gates × cycles of base small on the pair engine" in text
+    assert "0.25× gates × cycles of base small on the two_term engine" in text
     assert "89.50 % accuracy of small on 40 images base has 90.00 %" in text
     assert "501 of 501 bytes" in text
     assert "0.451× gates of the int8 engine: shift its lane is 0.333×" in text

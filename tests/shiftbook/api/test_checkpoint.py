@@ -70,7 +70,7 @@ def test_simulate(loaded, images):
     assert (found.mismatches, len(found.answers), found.lanes) == (0, 1, "4x4")
     assert found.compared == sum(layer.compared for layer in found.layers) > 0
     modelled = loaded.cycles(GRID)
-    assert [layer.terms for layer in found.layers] == [layer.terms for layer in modelled.layers]
+    assert [layer.micro_ops for layer in found.layers] == [layer.micro_ops for layer in modelled.layers]
     assert found.cycles == sum(layer.cycles for layer in found.layers)
     assert json.loads(json.dumps(found.to_dict()))["mismatches"] == 0
     assert list(found.to_frame()["modelled_cycles"]) == [layer.cycles for layer in modelled.layers]
