@@ -36,7 +36,7 @@ def test_full_density_keeps_everything():
 
 @pytest.mark.parametrize("density", [0.0, -0.1, 1.01, float("nan")])
 def test_bad_density(density):
-    with pytest.raises(ShiftbookError, match=rf"density must be above 0 and at most 1, not {density}"):
+    with pytest.raises(ShiftbookError, match=rf"density must be in \(0, 1\], not {density}"):
         prune(layers(), density)
 
 
