@@ -20,7 +20,7 @@ from shiftbook.frontend import zoo
 from shiftbook.frontend.importing.folder import folder_kept
 from shiftbook.frontend.importing.foreign import told
 from shiftbook.frontend.importing.given import GivenModel
-from shiftbook.golden.errors import ShiftbookError, first_line
+from shiftbook.golden.errors import MOST_SHOWN, ShiftbookError, first_line
 from shiftbook.golden.inputs import shown, unreadable
 from shiftbook.golden.progress import Progress, quiet
 
@@ -245,4 +245,4 @@ def _why(path: Path, error: Exception) -> str:
     if isinstance(error, (KeyError, IndexError, EOFError)):  # of the unpickler, and not for people
         return "it is damaged"
     told_by_torch = str(error).partition(REFUSAL)[2].strip()
-    return told_by_torch.splitlines()[0] if told_by_torch else first_line(error)
+    return told_by_torch.splitlines()[0][:MOST_SHOWN] if told_by_torch else first_line(error)

@@ -158,7 +158,8 @@ def _change_graph(graph: dict, rng: random.Random) -> None:
 
 def _demand(graph: dict, rng: random.Random) -> None:
     """Ask for much: a large padding, window or number of channels, tensors doubled many times, odd texts."""
-    nodes = [node for node in graph.get("nodes") or [] if isinstance(node, dict)]
+    listed = graph.get("nodes")
+    nodes = [node for node in listed if isinstance(node, dict)] if isinstance(listed, list) else []
     much = rng.choice([100, 1000, 5000, 1 << 20])
     kind = rng.randrange(4)
     if kind == 0 and nodes:
