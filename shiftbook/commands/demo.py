@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shiftbook.api.cycles import cycles_of
 from shiftbook.commands.inspect import inspect_report, size_table
 from shiftbook.commands.run import run_report, run_table
 from shiftbook.compressed import summary
@@ -159,6 +158,7 @@ def _simulate(network: Network, images: int, spec: Spec, progress: Progress) -> 
 
 def _engine(name: str, network: Network, gates: dict[str, Any], lanes: str) -> Row:
     """What this network takes on one engine of the gate report."""
+    from shiftbook.api.cycles import cycles_of
 
     try:
         cycles = cycles_of(network, make_spec(name, lanes, network.slots))

@@ -11,17 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from shiftbook.api.answers import answers_of, class_name
-from shiftbook.api.cycles import LayerCycles, cycles_of, lanes_of, mean_utilization
-from shiftbook.api.images import Labels, labels_of
-from shiftbook.api.simulation import simulate
 from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.files_read import data_files, source_file
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute, check_writable, write_json
-from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Conv
-from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.spec import Spec
 from shiftbook.options import (
     Bus,
@@ -38,6 +31,8 @@ from shiftbook.options import (
 )
 
 if TYPE_CHECKING:
+    from shiftbook.api.cycles import LayerCycles
+    from shiftbook.api.images import Labels
     from shiftbook.frontend.data.dataset import Dataset
     from shiftbook.golden.model.network import Network
 
@@ -111,6 +106,8 @@ def run(
       shiftbook run digits.ckpt --data digits --backend rtl --limit 64 --json run.json
       shiftbook run digits.ckpt --data digits --backend rtl --limit 1 --lanes 4x4 --wave out.fst
     """
+    from shiftbook.api.images import labels_of
+
     check_writable(
         *(json_file, wave),
         inputs=[checkpoint, weights, source_file(source), *data_files(data, (json_file, wave))],
@@ -149,6 +146,10 @@ def run_report(
     progress: Progress,
 ) -> dict[str, Any]:
     """Run and measure: the report that `shiftbook run --json` writes, less its arguments."""
+    from shiftbook.api.answers import answers_of
+    from shiftbook.api.cycles import cycles_of, lanes_of, mean_utilization
+    from shiftbook.api.simulation import simulate
+
     started = time.perf_counter()
     layers: Sequence[LayerCycles] = ()
     notes: list[dict[str, Any]] = []
@@ -215,6 +216,8 @@ def _against(answers: Labels, report: dict[str, Any], labels: Labels | None) -> 
 
 def run_table(report: dict[str, Any]) -> str:
     """The report for people."""
+    from shiftbook.api.answers import class_name
+
     rows = [
         (layer["name"], layer["cycles"], layer["micro_ops"], layer["utilization"])
         for layer in report["layers"]
@@ -270,6 +273,10 @@ def _spent(report: dict[str, Any]) -> str:
 
 def _of_convolutions(network: Network, layers: Sequence[LayerCycles]) -> float | None:
     """Mean utilization of the convolutions whose output has more than a pixel; None where there are none."""
+    from shiftbook.api.cycles import mean_utilization
+    from shiftbook.golden.model.nodes import Conv
+    from shiftbook.golden.model.validate import shapes
+
     sizes = shapes(network)
     chosen = {n.name for n in network.nodes if isinstance(n, Conv) and sizes[n.name][:2] != (1, 1)}
     found = [layer for layer in layers if layer.name in chosen]

@@ -41,7 +41,7 @@ class VectorGroup:
         typer.Option(
             metavar="T",
             help="Signed powers of two that add up to a codeword's weight, 1 to 4; each takes a cycle on the "
-            "default engine. Default: {default of terms}.",
+            "engine `shift`. Default: {default of terms}.",
         ),
     ] = None
     per_layer: Annotated[
