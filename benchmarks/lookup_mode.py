@@ -167,7 +167,7 @@ def bits(sizes: tuple[int, int, int]) -> float:
 
 
 def product_of(row: Json, rows: Sequence[Json]) -> Json | None:
-    """The same layers with one code of 8 bits a vector and as many bits a weight, if it was weighed."""
+    """The same layers with one code of 8 bits a vector and as many bits per weight, if it was weighed."""
     for other in rows:
         same = all(other[key] == row[key] for key in ("network", "outputs", "bits"))
         if same and tuple(other["sizes"][1:]) == (1, 256):

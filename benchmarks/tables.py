@@ -87,7 +87,7 @@ def stored(results: Sequence[Json]) -> str:
         Column("accuracy", percent("accuracy")),
         Column("float", percent("float_accuracy")),
         Column("ratio", lambda row: f"{row['ratio']:.2f}x"),
-        Column("bits a weight", lambda row: f"{row['stored_bits'] / row['weights']:.3f}"),
+        Column("bits per weight", lambda row: f"{row['stored_bits'] / row['weights']:.3f}"),
     ]
     return markdown(columns, rows)
 

@@ -15,7 +15,7 @@ def summary(report: Report) -> str:
     from shiftbook.golden.statistics.decomposed import decomposed_layers, savings
 
     sizes, facts = report.sizes, report.network.facts
-    size = f"ratio {sizes.ratio:.2f}x, {sizes.bits_per_weight:.3f} bits a weight, {report.seconds:.0f} s"
+    size = f"ratio {sizes.ratio:.2f}x, {sizes.bits_per_weight:.3f} bits per weight, {report.seconds:.0f} s"
     lines = [f"{one_line(str(report.path))}: {size}"]
     chains = decomposed_layers(report.network, sizes)
     if chains:

@@ -32,7 +32,7 @@ class DecomposedLayer:
     dense_weights, weights
         Of the layer and of the chain.
     dense_macs, macs
-        Products for an image, zeros included.
+        Products per image, zeros included.
     stored_bits
         Of the chain's tensors in the checkpoint.
     inner_biases
@@ -56,7 +56,7 @@ class DecomposedLayer:
 
 
 def macs_of(network: Network) -> dict[str, int]:
-    """Products for an image of every convolution, by name."""
+    """Products per image of every convolution, by name."""
     found = shapes(network)
     return {
         node.name: prod(found[node.name]) * prod(node.weights.integers.shape[1:])

@@ -78,7 +78,7 @@ class LayerSize:
 
     @property
     def terms_per_weight(self) -> float:
-        """Terms a weight, pruned ones included."""
+        """Terms per weight, pruned ones included."""
         return self.terms / self.weights
 
     @property
@@ -98,7 +98,7 @@ class LayerSize:
 
     @property
     def bits_per_weight(self) -> float:
-        """All stored bits a weight."""
+        """All stored bits per weight."""
         return self.stored_bits / self.weights
 
     def as_json(self) -> dict[str, object]:

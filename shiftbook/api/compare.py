@@ -37,9 +37,9 @@ class Compared:
     weights, density
         Of the network: positions, and the share of them that is not 0.
     macs
-        Products of an image, those with zeros included.
+        Products per image, zeros included.
     stored_bits, moved_bytes
-        Bits of the file's tensors; bytes on the memory bus for an image.
+        Bits of the file's tensors; bytes on the memory bus per image.
     ratio
         Bits of the float weights over the bits that are stored, see `golden.statistics.sizes`.
     cycles

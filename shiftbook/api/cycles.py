@@ -78,7 +78,7 @@ class Cycles(Table):
         return [asdict(layer) for layer in self.layers]
 
     def __repr__(self) -> str:
-        return f"Cycles({self.total:,} an image on {self.lanes} lanes, utilization {self.utilization:.1%})"
+        return f"Cycles({self.total:,} per image on {self.lanes} lanes, utilization {self.utilization:.1%})"
 
 
 class _Running(Protocol):

@@ -120,7 +120,7 @@ class Simulation(Table):
     def __repr__(self) -> str:
         return (
             f"Simulation({len(self.answers):,} images, {self.mismatches} mismatches in {self.compared:,} "
-            f"integers, {self.cycles:,} cycles an image)"
+            f"integers, {self.cycles:,} cycles per image)"
         )
 
 

@@ -70,10 +70,10 @@ def compare(
 
     \b
     Columns:
-      MACs     products of an image, those with zeros included
+      MACs     products per image, zeros included
       ratio    the network in 32-bit floats over all stored bits, as inspect has it
-      moved    bytes on the memory bus for an image: program, weights, tensors
-      cycles   of an image, with the bus: by the model, or with --rtl counted by the RTL itself, every
+      moved    bytes on the memory bus per image: program, weights, tensors
+      cycles   per image, with the bus: by the model, or with --rtl counted by the RTL itself, every
                output integer compared with the golden model
       GE       NAND2 equivalents of the engine, memories apart (see gates)
       with buses   GE x cycles with the gates of the whole accelerator, where gates --system counted them

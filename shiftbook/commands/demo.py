@@ -201,7 +201,5 @@ def _engine_table(engines: list[Row]) -> str:
         "1e9 GE x cycles",
         "x int8",
     )
-    note = (
-        "GE: NAND2 equivalents, memories apart; cycles for one image; an engine without cycles cannot run it"
-    )
+    note = "GE: NAND2 equivalents, memories apart; cycles per image; an engine without cycles cannot run it"
     return f"{table(header, rows)}\n{note}"

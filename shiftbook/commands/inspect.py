@@ -23,13 +23,13 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
     \b
     Columns, by layer and in total:
       density      share of the weights that are not 0
-      terms/w      signed powers of two that a weight takes, zeros included
-      stream b/w   bits of the Huffman coded streams a weight
+      terms/w      signed powers of two per weight, zeros included
+      stream b/w   bits of the Huffman coded streams per weight
       entropy b/w  the least that any such code could take
       tables       bits of codebooks and of code lengths; those that layers share have a line of their own,
                    where bits/w is of all weights
       side         bits of requantizer parameters, slots, bit counts and padding
-      bits/w       all stored bits a weight
+      bits/w       all stored bits per weight
       ratio        the network in 32-bit floats over all of that
 
     Of a network whose layers were decomposed, a second table has a line for each layer as it was: modes and

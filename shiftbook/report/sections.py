@@ -121,7 +121,7 @@ def _pareto_plots(result: Result, comparison: Comparison) -> list[Plot]:
         pareto_plot(
             f"{result.slug}.accuracy-gates-cycles",
             "Accuracy against gates × cycles",
-            "GE × cycles of an image",
+            "GE × cycles per image",
             cost,
             named,
         ),
@@ -147,7 +147,7 @@ def _runs(results: Results) -> Iterator[Part]:
             f"{run.lanes} lanes, preset {run.preset}, {images}" + _share(", accuracy", run.accuracy) + "."
         ]
         if run.cycles is not None and run.utilization is not None:
-            lines.append(f"{run.cycles:,} cycles an image, utilization {100 * run.utilization:.1f} %.")
+            lines.append(f"{run.cycles:,} cycles per image, utilization {100 * run.utilization:.1f} %.")
         if run.compared:
             lines.append(f"{run.mismatches:,} mismatches in {run.compared:,} integers.")
         plot = cycles_plot(run, result.slug)
@@ -174,7 +174,7 @@ def _inspections(results: Results) -> Iterator[Part]:
         (name,) = short_names([inspection.checkpoint])
         line = (
             f"{inspection.weights:,} weights in {-(-inspection.stored_bits // 8):,} bytes: "
-            f"{inspection.bits_per_weight:.3f} bits a weight, ratio {inspection.ratio:.2f}× to 32-bit floats."
+            f"{inspection.bits_per_weight:.3f} bits per weight, ratio {inspection.ratio:.2f}× to 32-bit floats."
         )
         layers = enumerate(inspection.layers, 1)
         plots = [weights_plot(layer, number, result.slug) for number, layer in layers]

@@ -101,7 +101,7 @@ def module_table(gates: Gates) -> Table:
 def compression_table(compressions: Sequence[Compression]) -> Table:
     """One row a checkpoint that was made."""
     head = ["checkpoint", "source", "scheme", "bits", "density", "epochs", "seed", "float accuracy"]
-    head += ["accuracy", "images", "ratio", "bits a weight", "stored bytes"]
+    head += ["accuracy", "images", "ratio", "bits per weight", "stored bytes"]
     names = short_names(each.checkpoint for each in compressions)
     rows = [
         (

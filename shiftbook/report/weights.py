@@ -47,7 +47,7 @@ def weights_plot(layer: Layer, number: int, slug: str) -> Plot:
 def describe(layer: Layer) -> str:
     """The layer in a line."""
     parts = [layer.scheme, f"{layer.weights:,} weights", f"{100 * (1 - layer.density):.0f} % zero"]
-    parts.append(f"{layer.stored_bits / max(layer.weights, 1):.2f} bits a weight")
+    parts.append(f"{layer.stored_bits / max(layer.weights, 1):.2f} bits per weight")
     if layer.components is not None:
         parts.append(", ".join(f"{c.mean:+.1f} ± {c.sigma:.1f}" for c in layer.components))
     if layer.mixture is not None:

@@ -97,7 +97,7 @@ def test_figures_are_those_of_the_results(whole: Made) -> None:
     assert "shift 10 0.33 1,050 0.45 16 4 2,048" in text
     assert "multiply_lane 1,920 (64)" in text
     assert "small zoo:digits focused 5 0.2 3 0 97.00 % 96.25 % 40 10.50× 3.000 75" in text
-    assert "focused · 100 weights · 60 % zero · 3.00 bits a weight" in text
+    assert "focused · 100 weights · 60 % zero · 3.00 bits per weight" in text
     assert "-12.0 ± 4.0, +12.0 ± 0.0 · separation 3.25" in text
     assert "Yosys 0.70 · amaranth 0.5.10" in text
 
@@ -110,7 +110,7 @@ def test_plots_show_what_they_are_about(whole: Made) -> None:
         "Accuracy against stored bytes",
         "Gates by module",
         "Memory bits by module",
-        "Cycles of an image by layer, counted by the RTL",
+        "Cycles per image by layer, counted by the RTL",
         "conv1: integer weights",
         "head: integer weights",
     }
@@ -120,7 +120,7 @@ def test_plots_show_what_they_are_about(whole: Made) -> None:
 
 def test_the_golden_model_knows_less_of_cycles(tmp_path: Path) -> None:
     page = Page(made(write(tmp_path / "in", x=run(rtl=False))))
-    assert "Cycles of an image by layer, by the cycle model" in page.text
+    assert "Cycles per image by layer, by the cycle model" in page.text
     assert "in tiles" in page.text
     assert "stream wait" not in page.text
 

@@ -43,7 +43,7 @@ class TensorTrainGroup:
         int | None,
         typer.Option(
             metavar="N",
-            help="Instead of a ratio: most products of the whole network for an image. Default: any number.",
+            help="Instead of a ratio: most products of the whole network per image. Default: any number.",
         ),
     ] = None
     ranks: Annotated[
