@@ -174,7 +174,8 @@ def _inspections(results: Results) -> Iterator[Part]:
         (name,) = short_names([inspection.checkpoint])
         line = (
             f"{inspection.weights:,} weights in {-(-inspection.stored_bits // 8):,} bytes: "
-            f"{inspection.bits_per_weight:.3f} bits per weight, ratio {inspection.ratio:.2f}× to 32-bit floats."
+            f"{inspection.bits_per_weight:.3f} bits per weight, "
+            f"ratio {inspection.ratio:.2f}× to 32-bit floats."
         )
         layers = enumerate(inspection.layers, 1)
         plots = [weights_plot(layer, number, result.slug) for number, layer in layers]
