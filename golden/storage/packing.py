@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -138,7 +139,9 @@ def unpack_layer(streams: Bytes, tables: Bytes, layer: LayerShape, slots: int, s
     placement = place((kh, kw), channels, slots, spec, owner)
     if layer.vectors is None:
         integers = decode(coded, layer.shape, entries, placement, spec)
-        return Weights(integers, entries, layer.scheme, layer.gapless, owner)
+        weights = Weights(integers, entries, layer.scheme, layer.gapless, owner)
+        # A file may say what is so by default; what is read is then what is written again.
+        return weights if is_balanced(weights, slots) else replace(weights, slot_of_channel=None)
     vectors = decode_vectors(coded, layer.shape[0], *layer.vectors, placement, spec)
     if layer.gapless != bool(vectors.present.all()):
         raise ShiftbookError("a layer with gaps has every vector")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shiftbook.golden.isa.faults import Fault
 from shiftbook.golden.isa.host_map import Host, packed
 from shiftbook.golden.program.host import (
     DONE,
@@ -89,7 +90,7 @@ def test_unknown_events(events: int) -> None:
     assert not port.written
 
 
-@pytest.mark.parametrize("fault", [0, 17, 255])
+@pytest.mark.parametrize("fault", [0, max(Fault) + 1, 255])
 def test_unknown_faults(fault: int) -> None:
     port = Port(interrupt=ERROR, status=packed(Host.STATUS, {"fault": fault, "layers": 3}))
     with pytest.raises(

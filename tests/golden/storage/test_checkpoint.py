@@ -12,12 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shiftbook.golden.coding.items import placement_of
+from shiftbook.golden.coding.placement import default_slots
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.nodes import Concat
+from shiftbook.golden.model.nodes import Concat, Conv
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.statistics.sizes import layer_sizes
 from shiftbook.golden.storage.checkpoint import load, read, save, serialize
 from tests.golden.checkpoints import network, same
+from tests.golden.codings import stored_default_slots
 
 
 @pytest.mark.parametrize("slots", [1, 2, 4, 8])
@@ -33,6 +36,25 @@ def test_round_trip_of_any_network(path, seed, slots):
     saved = network(seed, slots)
     save(saved, path)
     assert same(load(path), saved)
+
+
+def test_slots_that_are_stored_though_they_are_the_default_ones(path, monkeypatch):
+    plain = network()
+
+    def spelled_out(node):
+        if not isinstance(node, Conv) or node.weights.vectors or node.weights.slot_of_channel is not None:
+            return node
+        if placement_of(node.weights, plain.slots, DEFAULT).mode != "channel":
+            return node
+        owner = default_slots(node.weights.integers.shape[3], plain.slots)
+        return replace(node, weights=replace(node.weights, slot_of_channel=owner.astype(np.uint8)))
+
+    spelled = replace(plain, nodes=tuple(map(spelled_out, plain.nodes)))
+    assert not same(spelled, plain)
+    with monkeypatch.context() as patch:
+        stored_default_slots(patch)
+        save(spelled, path)
+    assert same(load(path), plain)
 
 
 def test_round_trip_of_a_concatenation(path):
