@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 
 from tests.shiftbook.test_package import ROOT
 
@@ -30,6 +31,7 @@ def kinds(path: Path) -> list[list[str]]:
     ]
 
 
+@pytest.mark.slow
 def test_it_runs(tmp_path):
     copy = Path(shutil.copy(NOTEBOOK, tmp_path))
     own = {"IPYTHONDIR": str(tmp_path / "ipython"), "JUPYTER_CONFIG_DIR": str(tmp_path / "jupyter")}
