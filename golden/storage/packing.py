@@ -186,7 +186,8 @@ def unpack_codebooks(streams: Bytes, tables: Bytes, shape: tuple[int, int, int])
 
 def _int16(codebook: NDArray[np.int64]) -> NDArray[np.int16]:
     if codebook.min() < -(1 << 15) or codebook.max() >= 1 << 15:
-        raise ShiftbookError(f"the codebook must hold 16-bit integers, not {codebook.tolist()}")
+        wrong = codebook[codebook != codebook.astype(np.int16)]
+        raise ShiftbookError(f"the codebook must hold 16-bit integers, not {int(wrong[0])}")
     return codebook.astype(np.int16)
 
 
