@@ -5,9 +5,16 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from types import ModuleType
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+def modules_in(package: str, path: Iterable[str]) -> tuple[ModuleType, ...]:
+    """The modules of a package, given by its ``__name__`` and ``__path__``, in the order of their names."""
+    names = sorted(info.name for info in pkgutil.iter_modules(path))
+    return tuple(importlib.import_module(f"{package}.{name}") for name in names)
 
 
 def classes_in(package: str, path: Iterable[str], base: type[T]) -> tuple[type[T], ...]:
@@ -21,8 +28,7 @@ def classes_in(package: str, path: Iterable[str], base: type[T]) -> tuple[type[T
         Not an entry itself.
     """
     found: list[type[T]] = []
-    for info in sorted(pkgutil.iter_modules(path), key=lambda info: info.name):
-        module = importlib.import_module(f"{package}.{info.name}")
+    for module in modules_in(package, path):
         for value in vars(module).values():
             own = isinstance(value, type) and value.__module__ == module.__name__
             if own and issubclass(value, base) and value is not base:

@@ -9,6 +9,7 @@ import ast
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.machinery import PathFinder
 
 import shiftbook.frontend.schemes as package
@@ -32,9 +33,15 @@ class Entry:
     defaults: Mapping[str, object]
 
 
-def catalogue() -> dict[str, Entry]:
+def catalogue() -> Mapping[str, Entry]:
     """Every scheme of the package, by name, in alphabetical order."""
-    classes = {node.name: node for node in _classes(package.__path__)}
+    return _read(tuple(package.__path__))
+
+
+@cache
+def _read(path: tuple[str, ...]) -> Mapping[str, Entry]:
+    """The schemes of some folders; help asks for them once an option."""
+    classes = {node.name: node for node in _classes(path)}
     entries = [_entry(node, classes) for node in classes.values()]
     return {entry.name: entry for entry in sorted(filter(None, entries), key=lambda entry: entry.name)}
 

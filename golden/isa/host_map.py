@@ -26,7 +26,7 @@ ALIGNMENT = 4096
 
 
 STEP_SHIFT = 12
-"""A step of the program may take the cycles of ``patience`` shifted left by this."""
+"""A step of the program may take the cycles of WATCHDOG shifted left by this."""
 
 START, ABORT, CONTINUE = 1, 2, 4
 """Words that CONTROL takes; no other bit may be set."""

@@ -79,7 +79,7 @@ def pack_layer(weights: Weights, slots: int, spec: Spec) -> PackedLayer:
     Raises
     ------
     ShiftbookError
-        See :func:`golden.coding.streams.items`.
+        See :func:`golden.coding.items.items_of`.
     """
     coded = encode(weights, slots, spec)
     strings = (*coded.gaps, *coded.codes)

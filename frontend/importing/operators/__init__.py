@@ -8,16 +8,12 @@ it needs one of its own.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from typing import Any
 
 from shiftbook.frontend.importing.fusion import Handler
+from shiftbook.golden.registry import modules_in
 
-_MODULES = [
-    importlib.import_module(f"{__name__}.{info.name}")
-    for info in sorted(pkgutil.iter_modules(__path__), key=lambda info: info.name)
-]
+_MODULES = modules_in(__name__, __path__)
 
 HANDLERS: dict[Any, Handler] = {
     key: handler for module in _MODULES for key, handler in module.HANDLERS.items()

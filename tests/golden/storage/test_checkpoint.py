@@ -19,6 +19,7 @@ from shiftbook.golden.model.nodes import Concat, Conv
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.statistics.sizes import layer_sizes
 from shiftbook.golden.storage.checkpoint import load, read, save, serialize
+from shiftbook.golden.storage.packing import _int16
 from tests.golden.checkpoints import network, same
 from tests.golden.codings import stored_default_slots
 
@@ -182,3 +183,8 @@ def test_an_invalid_network_is_not_written(path):
     with pytest.raises(ShiftbookError, match="its source 'nowhere' is no earlier layer"):
         save(replace(network(), nodes=(replace(network().nodes[0], source="nowhere"),)), path)
     assert not path.exists()
+
+
+def test_a_codebook_out_of_range_is_refused_by_its_first_bad_value():
+    with pytest.raises(ShiftbookError, match=r"^the codebook must hold 16-bit integers, not -40000$"):
+        _int16(np.array([3, -40_000] * 100))
