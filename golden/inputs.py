@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
-from typing import Any, NoReturn
+from typing import Any
 
 from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.limits import limits
+from shiftbook.golden.strict_json import parse
 
-MOST_SHOWN = 512
+LONGEST_PATH = 512
 """Characters of a path that a message shows."""
-
-MOST_DIGITS = 300
-"""Of an integer in JSON: floats can hold it."""
 
 KINDS = {
     stat.S_IFIFO: "a FIFO",
@@ -28,9 +25,9 @@ KINDS = {
 def shown(path: str | os.PathLike[str]) -> str:
     """A path for messages: of a very long one the beginning, and how long it is."""
     text = os.fspath(path)
-    if len(text) <= MOST_SHOWN:
+    if len(text) <= LONGEST_PATH:
         return text
-    return f"{text[:MOST_SHOWN]}... ({len(text):,} characters)"
+    return f"{text[:LONGEST_PATH]}... ({len(text):,} characters)"
 
 
 def unreadable(path: str | os.PathLike[str]) -> str | None:
@@ -92,19 +89,8 @@ def read_json(path: str | os.PathLike[str], hint: str) -> Any:
     except OSError as error:
         raise ShiftbookError(f"cannot read {shown(path)}: {error.strerror}; {hint}") from error
     try:
-        return json.loads(text.decode(), parse_constant=_refuse_constant, parse_int=_integer)
+        return parse(text.decode())
     except RecursionError as error:
         raise ShiftbookError(f"{shown(path)} is no JSON: its values are nested too deep; {hint}") from error
     except ValueError as error:
         raise ShiftbookError(f"{shown(path)} is no JSON: {first_line(error)}; {hint}") from error
-
-
-def _integer(text: str) -> int:
-    """Python's own message about these names a setting of Python."""
-    if len(text) > MOST_DIGITS:
-        raise ValueError(f"it has an integer of more than {MOST_DIGITS} digits")
-    return int(text)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from shiftbook.golden.spec import DEFAULT, Spec
 from shiftbook.golden.storage.fields import JSON, Fields
 from shiftbook.golden.storage.graph import graph_of, network_from, tensors_of
 from shiftbook.golden.storage.upgrade import from_version_2
+from shiftbook.golden.strict_json import parse
 
 VERSION = 3
 """Version of the format that this program writes; it also reads the one before."""
@@ -38,9 +38,6 @@ KEY = "shiftbook"
 """The one entry of the safetensors metadata: ``VERSION SHA256 GRAPH``."""
 
 HINT = "name a checkpoint file"
-
-MAX_DIGITS = 20
-"""Of an integer in the graph: those of 64 bits."""
 
 MAX_DEPTH = 64
 """Lists and objects within each other in the graph, facts above all."""
@@ -223,7 +220,7 @@ def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
     if stated not in (str(VERSION - 1), str(VERSION)) or _sha256(text.encode(errors="replace")) != checksum:
         raise ShiftbookError(f"{path} is damaged: the checksum of its graph is wrong")
     try:
-        graph = json.loads(text, parse_constant=_refuse_constant, parse_float=_float, parse_int=_integer)
+        graph = parse(text)
         _check_depth(graph)
     except (ValueError, RecursionError) as error:
         raise ShiftbookError(
@@ -232,24 +229,6 @@ def _checked_graph(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
     if not isinstance(graph, dict):
         raise ShiftbookError(f"{path} is no valid checkpoint: its graph is no JSON object")
     return graph, int(stated)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _float(text: str) -> float:
-    """A number with a point or an exponent; Python reads 1e400 as infinity, which no JSON can hold."""
-    if not math.isfinite(value := float(text)):
-        raise ValueError(f"{text:.40} is beyond the range of 64-bit floats")
-    return value
-
-
-def _integer(text: str) -> int:
-    """An integer that can be computed with: no float can hold 10^400."""
-    if len(text) > MAX_DIGITS:
-        raise ValueError(f"an integer has {len(text)} digits, more than {MAX_DIGITS}")
-    return int(text)
 
 
 def _check_depth(values: object) -> None:

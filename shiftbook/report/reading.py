@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import errno
 import itertools
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.inputs import shown, unreadable
 from shiftbook.golden.limits import limits
+from shiftbook.golden.strict_json import parse
 from shiftbook.report.schema import Comparison, Compression, Gates, Inspection, Record, Run, printable
 
 Kind = TypeVar("Kind", bound=Record)
@@ -119,7 +119,7 @@ def read_result(path: Path) -> tuple[str, Record]:
         raise ShiftbookError(f"cannot be read: {reason}")
     try:
         limits().check("too many bytes", "json_bytes", path.stat().st_size)
-        values: Any = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        values: Any = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ShiftbookError(f"cannot be read: {error.strerror}") from error
     except ShiftbookError:
@@ -145,10 +145,6 @@ def _slug(text: str, taken: Collection[str]) -> str:
     base = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "result"
     names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
     return next(name for name in names if name not in taken)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def short_names(checkpoints: Iterable[str]) -> list[str]:
