@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,7 +21,6 @@ from shiftbook.golden.spec import DEFAULT
 if TYPE_CHECKING:
     from torch import nn
 
-    from shiftbook.frontend.data.dataset import Dataset
     from shiftbook.frontend.schemes.base import Scheme
 
 Model: TypeAlias = "str | nn.Module | Callable[[], nn.Module]"
@@ -28,26 +28,6 @@ Model: TypeAlias = "str | nn.Module | Callable[[], nn.Module]"
 
 MODEL = "a torch.nn.Module, a function that returns one, 'zoo:NAME' or 'file.py:factory'"
 MOST_SEED = 2**32 - 1
-
-
-@dataclass(frozen=True)
-class _Order:
-    """Everything that the front end is asked for; arguments are checked."""
-
-    source: str
-    data: str | Path | Dataset | None
-    calibration: str | Path | Dataset | None
-    scheme: str | Scheme
-    bits: int | None
-    end_bits: int
-    density: float | None
-    epochs: int
-    weights: Path | None
-    seed: int
-    mean: Sequence[float] | None
-    std: Sequence[float] | None
-    slots: int
-    progress: Progress
 
 
 def compress(
@@ -110,32 +90,53 @@ def compress(
     ShiftbookError
         Anything about the arguments that the caller can mend, in one line.
     """
-    order = _Order(
-        source=_source(model),
-        data=None if data is None else source_of("data", data),
+    from shiftbook.frontend.options.compression import CompressionOptions
+    from shiftbook.frontend.options.data import DataOptions
+    from shiftbook.frontend.options.training import TrainingOptions
+
+    source = _source(model)
+    file = None if weights is None else path_of("weights", weights)
+    target = None if output is None else path_of("output", output)
+    check_writable(target, inputs=[file])
+    images = DataOptions(
+        images=None if data is None else source_of("data", data),
         calibration=None if calibration is None else source_of("calibration", calibration),
-        scheme=_scheme(scheme),
-        bits=None if bits is None else whole("bits", bits, 1),
-        end_bits=whole("end_bits", end_bits, 1),
-        density=None if density is None else real("density", density, "a number in (0, 1]"),
-        epochs=whole("epochs", epochs, 0),
-        weights=None if weights is None else path_of("weights", weights),
-        seed=_seed(seed),
         mean=_numbers("mean", mean),
         std=_numbers("std", std),
-        slots=whole("slots", slots, 1),
-        progress=progress,
     )
-    if output is not None:
-        target = path_of("output", output)
-        check_writable(target, inputs=[order.weights])
-        _carry_out(order, target)
-        return load(target)
+    compression = CompressionOptions(
+        scheme=_scheme(scheme),
+        options={} if bits is None else {"bits": whole("bits", bits, 1)},
+        density=None if density is None else real("density", density, "a number in (0, 1]"),
+        uniform_bits=whole("end_bits", end_bits, 1),
+        spec=replace(DEFAULT, slots=whole("slots", slots, 1)),
+        seed=_seed(seed),
+    )
+    training = TrainingOptions(epochs=whole("epochs", epochs, 0))
+    from shiftbook.frontend.compress import compress as run
+
+    with _place(target) as place:
+        run(
+            source,
+            place,
+            weights=file,
+            data=images,
+            compression=compression,
+            training=training,
+            progress=progress,
+        )
+        found = load(place)
+    return found if target is not None else Checkpoint(source, found.network, found.sizes, found.coding)
+
+
+@contextmanager
+def _place(target: Path | None) -> Iterator[Path]:
+    """Where the front end writes: the file that was asked for, or one that goes when the block ends."""
+    if target is not None:
+        yield target
+        return
     with tempfile.TemporaryDirectory(prefix="shiftbook-") as folder:
-        made = Path(folder, "network.ckpt")
-        _carry_out(order, made)
-        found = load(made)
-    return Checkpoint(order.source, found.network, found.sizes, found.coding)
+        yield Path(folder, "network.ckpt")
 
 
 def _source(model: object) -> str:
@@ -177,28 +178,3 @@ def _numbers(name: str, values: object) -> tuple[float, ...] | None:
     if isinstance(values, str) or not isinstance(values, Sequence):
         raise wrong(name, right, values)
     return tuple(real(name, value, right) for value in values)
-
-
-def _carry_out(order: _Order, target: Path) -> None:
-    """Hand an order to the front end, which writes the checkpoint: the only call of it."""
-    from shiftbook.frontend.compress import compress as run
-    from shiftbook.frontend.options.compression import CompressionOptions
-    from shiftbook.frontend.options.data import DataOptions
-    from shiftbook.frontend.options.training import TrainingOptions
-
-    run(
-        order.source,
-        target,
-        weights=order.weights,
-        data=DataOptions(images=order.data, calibration=order.calibration, mean=order.mean, std=order.std),
-        compression=CompressionOptions(
-            scheme=order.scheme,
-            options={} if order.bits is None else {"bits": order.bits},
-            density=order.density,
-            uniform_bits=order.end_bits,
-            spec=replace(DEFAULT, slots=order.slots),
-            seed=order.seed,
-        ),
-        training=TrainingOptions(epochs=order.epochs),
-        progress=order.progress,
-    )
