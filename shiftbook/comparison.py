@@ -69,7 +69,7 @@ def stored(network: Network, sizes: Sizes) -> Json:
     """What a checkpoint's file holds, and the products of an image, those with zeros included."""
     nonzero = sum(layer.nonzero for layer in sizes.layers)
     return {
-        "scheme": _scheme(network),
+        "scheme": scheme_of(network),
         "weights": sizes.weights,
         "density": nonzero / sizes.weights,
         "macs": sum(macs_of(network).values()),
@@ -80,7 +80,7 @@ def stored(network: Network, sizes: Sizes) -> Json:
     }
 
 
-def _scheme(network: Network) -> str:
+def scheme_of(network: Network) -> str:
     """The scheme that compress was asked for, else those of the layers; and whether layers are chains."""
     schemes = dict.fromkeys(node.weights.scheme for node in network.nodes if isinstance(node, Conv))
     named = str(network.facts.get("scheme") or ", ".join(schemes))

@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-BUILT_IN = "digits"
-"""Data that is in no file."""
+from shiftbook.frontend.data.names import DIGITS, SUFFIXES
 
 
 def source_file(source: str | None) -> Path | None:
@@ -23,16 +22,10 @@ def ranks_file(ranks: str | None) -> Path | None:
 
 def data_files(data: str | None, outputs: Iterable[Path | None]) -> list[Path]:
     """The file that data is, or those of the outputs that are images in its folder."""
-    if data is None or data == BUILT_IN:
+    if data is None or data == DIGITS:
         return []
     if not os.path.isdir(data):
         return [Path(data)]
     folder = Path(data).resolve()
     there = [path for path in outputs if path is not None and folder in path.resolve().parents]
-    return [path for path in there if _is_image(path)]
-
-
-def _is_image(path: Path) -> bool:
-    from shiftbook.frontend.data.dataset import SUFFIXES
-
-    return path.suffix.lower() in SUFFIXES
+    return [path for path in there if path.suffix.lower() in SUFFIXES]

@@ -17,6 +17,7 @@ from PIL import Image
 
 from shiftbook.frontend.data.depth import GREY, to_8_bits
 from shiftbook.frontend.data.frame import AS_IT_IS, Frame
+from shiftbook.frontend.data.names import DIGITS, SUFFIXES
 from shiftbook.frontend.data.npz import read_arrays
 from shiftbook.golden.errors import ShiftbookError, first_line, is_plain
 from shiftbook.golden.inputs import check_file, shown, unreadable
@@ -25,10 +26,6 @@ from shiftbook.golden.progress import Progress, quiet
 
 Part = Literal["train", "test", "all"]
 
-DIGITS = "digits"
-"""Name of the built-in set: 1,797 images of 8x8 pixels."""
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp"})
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 TRAIN_FOLDER = "train"
 MAX_LABEL = (1 << 20) - 1
@@ -36,6 +33,7 @@ MAX_LABEL = (1 << 20) - 1
 
 TEST_SHARE = 0.2
 """Share of the images that is held out where the source has no split of its own."""
+
 MOVED = 256
 """Images that move within their array at a time."""
 

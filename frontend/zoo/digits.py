@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shiftbook.frontend.data.dataset import DIGITS, load
+from shiftbook.frontend.data.dataset import load
+from shiftbook.frontend.data.names import DIGITS
 from shiftbook.golden.progress import Progress
 
 DATA = DIGITS

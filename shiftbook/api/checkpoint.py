@@ -14,6 +14,7 @@ from shiftbook.api.images import Images
 from shiftbook.api.images import images as load_images
 from shiftbook.api.simulation import Simulation, simulate
 from shiftbook.api.table import Row, Table
+from shiftbook.comparison import scheme_of
 from shiftbook.golden.errors import one_line
 from shiftbook.golden.files import check_writable
 from shiftbook.golden.model.network import Network
@@ -46,8 +47,8 @@ class Checkpoint(Table):
 
     @property
     def scheme(self) -> str:
-        """What `compress` was asked for; empty where the file does not say."""
-        return str(self.network.facts.get("scheme", ""))
+        """What `compress` was asked for, else the schemes of the layers."""
+        return scheme_of(self.network)
 
     @property
     def ratio(self) -> float:
@@ -190,7 +191,7 @@ class Checkpoint(Table):
     def __repr__(self) -> str:
         right = "" if self.accuracy is None else f", accuracy {100 * self.accuracy:.2f} %"
         return (
-            f"Checkpoint({one_line(self.name)}: {self.scheme or 'unnamed scheme'}, {len(self.layers)} "
+            f"Checkpoint({one_line(self.name)}: {self.scheme}, {len(self.layers)} "
             f"layers, ratio {self.ratio:.2f}x{right})"
         )
 

@@ -47,7 +47,8 @@ def source_of(name: str, data: object) -> str | Path | Dataset:
     ShiftbookError
         It is none of them, or an array has another type or shape.
     """
-    from shiftbook.frontend.data.dataset import DIGITS, Dataset, from_arrays
+    from shiftbook.frontend.data.dataset import Dataset, from_arrays
+    from shiftbook.frontend.data.names import DIGITS
 
     if isinstance(data, Dataset):
         from_arrays(_array(f"images of {name}", data.images), data.labels)
