@@ -20,9 +20,9 @@ from benchmarks.command import start
 from shiftbook.frontend.compression import ends
 from shiftbook.frontend.data.batches import normalize
 from shiftbook.frontend.data.dataset import Dataset, load
+from shiftbook.frontend.float_network import FloatNetwork
 from shiftbook.frontend.importing.load import load_model
 from shiftbook.frontend.importing.normalization import normalization_for
-from shiftbook.frontend.importing.trace import any_layout, trace
 from shiftbook.frontend.schemes import make
 from shiftbook.frontend.schemes.base import QuantizedLayer
 from shiftbook.frontend.training.layer_context import surroundings
@@ -65,8 +65,8 @@ def weigh(
     importance = chosen.pop("importance", False)
     found = load_model(source, weights)
     height, width, channels = train.shape
-    graph = trace(found.model, (channels, height, width))
-    model = any_layout(found.model, (channels, height, width))
+    network = FloatNetwork.of(found.model, (channels, height, width))
+    model, graph = network.graph, network.layers
     norm = normalization_for(found, channels, None, None)
     before = {path: _weight(model, path).clone() for path in graph.paths}
     inputs = normalize(train.images[:CALIBRATED], norm.mean, norm.std) if importance else None

@@ -20,8 +20,8 @@ import torch
 from torch import nn
 
 from benchmarks.command import start
+from shiftbook.frontend.float_network import FloatNetwork
 from shiftbook.frontend.importing.load import load_model
-from shiftbook.frontend.importing.trace import any_layout
 from shiftbook.golden.model.executor import run
 from shiftbook.golden.model.network import Input, Network
 from shiftbook.golden.model.nodes import Conv, Node, Pool, Subsample
@@ -171,8 +171,8 @@ def main() -> None:
     if given.checkpoint is not None:
         network = checkpoint.load(given.checkpoint)
         height, width, channels = network.input.shape
-        # torch may lay tensors out as it likes, which a view in the user's forward would forbid
-        model = any_layout(load_model(given.source, given.weights).model, (channels, height, width))
+        found = load_model(given.source, given.weights)
+        model = FloatNetwork.of(found.model, (channels, height, width)).graph
         contenders = [(given.checkpoint.stem, network, model, given.images)]
     print(f"{'network':10} {'golden':>10} {'torch float':>12}   images/s on one core")
     for contender in contenders:

@@ -32,8 +32,8 @@ from benchmarks.additive import cut, sizes_of
 from benchmarks.command import start
 from benchmarks.lookup_lane import LookupLane
 from shiftbook.frontend.codebooks import Codebooks, fit
+from shiftbook.frontend.float_network import FloatNetwork
 from shiftbook.frontend.importing.load import load_model
-from shiftbook.frontend.importing.trace import trace
 from shiftbook.golden.coding.terms import codeword_work
 from shiftbook.golden.files import check_writable, write_json
 from shiftbook.golden.mapping.cycles import busy_cycles
@@ -85,7 +85,7 @@ class Layer:
 def resnet20(weights: Path, sizes: tuple[int, int, int], terms: int) -> tuple[list[Layer], Codebooks, float]:
     """ResNet-20's inner layers with their codes, the codebooks that all share, and the relative error."""
     dim, books, codewords = sizes
-    convs = list(trace(load_model("zoo:resnet20", weights).model, (3, 32, 32)).convs())[1:-1]
+    convs = list(FloatNetwork.of(load_model("zoo:resnet20", weights).model, (3, 32, 32)).layers.convs())[1:-1]
     vectors = [cut([conv.weight().detach()], dim) for conv in convs]
     found = fit(torch.cat(vectors), codebooks=books, codewords=codewords, terms=terms)
     wanted = torch.cat(vectors)

@@ -26,9 +26,9 @@ from rich.table import Table
 
 from benchmarks.command import start
 from shiftbook.frontend import schemes
-from shiftbook.frontend.importing.conv_layer import ConvLayer
+from shiftbook.frontend.float_network import FloatNetwork
+from shiftbook.frontend.fusing.conv_layer import ConvLayer
 from shiftbook.frontend.importing.load import load_model
-from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.training.prune import prune
 from shiftbook.golden.coding import streams
 from shiftbook.golden.coding.select import code_weights
@@ -95,7 +95,7 @@ def organisations(slots: Sequence[int]) -> dict[tuple[str, int], Spec]:
 
 def pruned(source: str, weights: Path | None, densities: Sequence[float]) -> Iterator[Workload]:
     """A model pruned by magnitude to each density and quantized by each scheme, without fine-tuning."""
-    graph = trace(load_model(source, weights).model, IMAGE)
+    graph = FloatNetwork.of(load_model(source, weights).model, IMAGE).layers
     layers = list(graph.convs())
     real = {layer.path: layer.weight().detach() for layer in layers}
     for density in densities:

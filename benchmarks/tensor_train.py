@@ -13,7 +13,6 @@ trained again.
 from __future__ import annotations
 
 import argparse
-import copy
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,10 +27,12 @@ from benchmarks.command import start
 from shiftbook.console import progress_bar
 from shiftbook.frontend.calibration_data import Material, gather
 from shiftbook.frontend.data.batches import normalize
-from shiftbook.frontend.importing.graph import Graph
+from shiftbook.frontend.float_network import FloatNetwork
+from shiftbook.frontend.fusing.fuse import fuse
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
+from shiftbook.frontend.graph.model import GraphModel
 from shiftbook.frontend.importing.load import Source, load_model
 from shiftbook.frontend.importing.normalization import Normalization, normalization_for
-from shiftbook.frontend.importing.trace import any_layout, trace
 from shiftbook.frontend.options.data import DataOptions
 from shiftbook.frontend.post_training.batch_norm import refresh_statistics
 from shiftbook.frontend.tensor_train.admm import Trains
@@ -70,10 +71,10 @@ class Bench:
         height, width, channels = self.material.train.shape
         return channels, height, width
 
-    def model(self) -> tuple[torch.nn.Module, Graph]:
+    def model(self) -> tuple[GraphModel, LayerGraph]:
         """A fresh copy of the float network."""
-        model = copy.deepcopy(self.source.model)
-        return model, trace(model, self.shape)
+        network = FloatNetwork.of(self.source.model, self.shape)
+        return network.graph, network.layers
 
     def accuracy(self, model: torch.nn.Module) -> float:
         """On the test images."""
@@ -81,8 +82,7 @@ class Bench:
         if test is None or test.labels is None:
             raise SystemExit("the data has no labelled test images")
         norm = self.normalization
-        runs = any_layout(model, self.shape)
-        return accuracy(runs, (test.images, test.labels), norm.mean, norm.std)
+        return accuracy(model, (test.images, test.labels), norm.mean, norm.std)
 
     def row(self, name: str, plan: Plan) -> Json:
         """Decompose by a plan, and measure."""
@@ -103,7 +103,7 @@ class Bench:
         with progress_bar() as progress:
             found = decompose_network(model, graph, kept, training, self.inputs, progress)
         check_kept(file, plan, found)
-        after = trace(model, self.shape)
+        after = fuse(model)
         if plan.epochs == 0:
             refresh_statistics(model, after, images, norm, self.inputs, scores, 0)
         before, now = counted(graph), counted(after)
@@ -124,7 +124,7 @@ class Bench:
         trains: Trains = choose(graph, Plan(ratio=ratio, search=name), self.inputs)  # type: ignore[arg-type]
         turn_gains(graph, list(trains))
         assemble(model, trains)
-        after = trace(model, self.shape)
+        after = fuse(model)
         norm, images = self.normalization, self.material.train.images
         apart = float((after.run(self.inputs) - wanted).square().mean())
         refresh_statistics(model, after, images, norm, self.inputs, wanted, 0)

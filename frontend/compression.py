@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from shiftbook.frontend.calibration_data import Material
 from shiftbook.frontend.data.batches import normalize
-from shiftbook.frontend.importing.graph import Graph
+from shiftbook.frontend.float_network import FloatNetwork
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
+from shiftbook.frontend.graph.model import GraphModel
 from shiftbook.frontend.importing.load import Source
 from shiftbook.frontend.importing.normalization import Normalization
-from shiftbook.frontend.importing.trace import any_layout, trace
 from shiftbook.frontend.lowering.lower import lower
 from shiftbook.frontend.options.compression import CompressionOptions
 from shiftbook.frontend.options.training import TrainingOptions
@@ -42,7 +43,7 @@ class Compression:
     Parameters
     ----------
     found
-        The network; its model is changed in place.
+        The network; its model stays as it is.
     options, training
         See `frontend.compress.compress`; the epochs are of fine-tuning in `quantize`.
     """
@@ -57,26 +58,32 @@ class Compression:
         training: TrainingOptions,
         progress: Progress,
     ) -> None:
-        self.found, self.material, self.normalization = found, material, normalization
+        self.material = material
         self.options, self.progress = options, progress
         self.epochs, self.seed = training.epochs, options.seed
         self.recipe = replace(training.recipe, balance=options.balanced or training.recipe.balance)
         self.state, self.log = training.state, training.log
         self.teacher: nn.Module | None = None
         self.decomposed = False
-        self._trace()
+        height, width, channels = material.train.shape
+        self.network = FloatNetwork.of(found.model, (channels, height, width))
+        material.check(self.graph.classes)
+        self.normalization = self.network.normalization(normalization)
         calibration = material.calibration(self.seed).images
-        self.inputs = normalize(calibration, normalization.mean, normalization.std)
+        self.inputs = normalize(calibration, self.normalization.mean, self.normalization.std)
 
-    def _trace(self) -> None:
-        """Find the model's layers; images and labels must fit. ``model`` takes tensors of any layout."""
-        height, width, channels = self.material.train.shape
-        self.graph: Graph = trace(self.found.model, (channels, height, width))
-        self.material.check(self.graph.classes)
-        self.model = any_layout(self.found.model, (channels, height, width))
+    @property
+    def model(self) -> GraphModel:
+        """The network itself."""
+        return self.network.graph
+
+    @property
+    def graph(self) -> LayerGraph:
+        """Its layers."""
+        return self.network.layers
 
     def float_accuracy(self) -> float | None:
-        """Of the network as it is now, on the test images; None where there are none with labels."""
+        """Of the float network, on the test images; None where there are none with labels."""
         test = self.material.test
         if test is None or test.labels is None:
             return None
@@ -98,7 +105,7 @@ class Compression:
     def decompose(self, plan: Plan) -> dict[str, object]:
         """Put chains of cores in the place of layers; the whole network then teaches them."""
         if self.epochs:
-            self.teacher = copy.deepcopy(self.found.model)
+            self.teacher = copy.deepcopy(self.model)
         training = Training(
             data=self._lessons() if plan.epochs else None,
             mean=self.normalization.mean,
@@ -109,16 +116,15 @@ class Compression:
             log=self.log,
         )
         before = scores(self.graph, self.inputs)
-        model = self.found.model
-        facts = decompose_network(model, self.graph, plan, training, self.inputs, self.progress)
+        facts = decompose_network(self.model, self.graph, plan, training, self.inputs, self.progress)
         self.decomposed = True
-        self._trace()
+        self.network.fuse()
         if not facts.get("trained"):
             self._refresh(before)
         return {
             "tensor_train": facts,
             "cores_accuracy": self.float_accuracy(),
-            FACT: facts_of(model, self.graph),
+            FACT: facts_of(self.model, self.graph),
         }
 
     def _refresh(self, wanted: Tensor) -> None:
@@ -141,6 +147,7 @@ class Compression:
             "uniform_bits": self.options.uniform_bits,
             "mean": list(self.normalization.mean),
             "std": list(self.normalization.std),
+            **({"left_out": left_out} if (left_out := self.network.rewritten.left_out) else {}),
         }
 
     def quantize(self, scheme: Scheme) -> dict[str, QuantizedLayer]:
@@ -213,23 +220,24 @@ class Compression:
         return float((outputs.argmax(axis=1) == test.labels).mean())
 
 
-def layers_kept(graph: Graph, paths: Collection[str] | None) -> tuple[str, ...]:
+def layers_kept(graph: LayerGraph, paths: Collection[str] | None) -> tuple[str, ...]:
     """Paths of layers that are not pruned and get uniform weights; None takes `ends`.
+
+    Layers of one weight a channel are always among them.
 
     Raises
     ------
     ShiftbookError
         There is no such layer.
     """
-    if paths is None:
-        return ends(graph)
-    for path in paths:
+    for path in paths or ():
         if path not in graph.paths:
             raise ShiftbookError(f"there is no layer {path!r} to keep: choose of {', '.join(graph.paths)}")
-    return tuple(paths)
+    chosen = ends(graph) if paths is None else tuple(paths)
+    return tuple(dict.fromkeys((*chosen, *graph.scales)))
 
 
-def ends(graph: Graph) -> tuple[str, ...]:
+def ends(graph: LayerGraph) -> tuple[str, ...]:
     """Paths of the first and the last layer, which have few weights and matter most.
 
     Measured on ResNet-20, 5-bit shift, each weight rounded for itself, CIFAR-10 (JPEG copy), 2,000 images
@@ -237,10 +245,11 @@ def ends(graph: Graph) -> tuple[str, ...]:
     87.65 % with both, which hold 1,072 of 268,336 weights. Focused weights in the last layer triple the
     squared error of the class scores there.
     """
-    return tuple(dict.fromkeys((graph.paths[0], graph.paths[-1])))
+    paths = [path for path in graph.paths if path not in graph.scales] or graph.paths
+    return tuple(dict.fromkeys((paths[0], paths[-1])))
 
 
-def _mixtures(graph: Graph, quantized: Mapping[str, QuantizedLayer]) -> dict[str, object]:
+def _mixtures(graph: LayerGraph, quantized: Mapping[str, QuantizedLayer]) -> dict[str, object]:
     """The fact that names the mixtures of layers that were fitted with one; none where there are none."""
     found = {layer.name: quantized[layer.path].facts.get("mixture") for layer in graph.convs()}
     found = {name: mixture for name, mixture in found.items() if mixture is not None}

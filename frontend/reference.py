@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from shiftbook.frontend.data.batches import Images, Labels
+from shiftbook.frontend.float_network import FloatNetwork
 from shiftbook.frontend.importing.load import load_model
-from shiftbook.frontend.importing.trace import any_layout, trace
 from shiftbook.frontend.training.train import answers
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.network import Network
@@ -46,8 +46,9 @@ def float_answers(
     seed = facts.get("seed")
     model = load_model(source, weights, seed=seed if isinstance(seed, int) else 0, progress=progress).model
     height, width, channels = network.input.shape
-    outputs = trace(model, (channels, height, width)).classes
+    read = FloatNetwork.of(model, (channels, height, width))
+    outputs = read.layers.classes
     classes = int(np.prod(shapes(network)[network.nodes[-1].name]))
     if outputs != classes:
         raise ShiftbookError(f"{source} has {outputs} outputs, but the checkpoint has {classes}")
-    return answers(any_layout(model, (channels, height, width)), images, mean, std)
+    return answers(read.graph, images, mean, std)

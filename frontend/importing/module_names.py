@@ -1,41 +1,23 @@
-"""Names of modules: torch.fx writes them into Python code, and checkpoints store them."""
+"""Names of modules, which checkpoints store and reports show."""
 
 from __future__ import annotations
 
-import keyword
-import unicodedata
-
-from torch import fx
-
+from shiftbook.frontend.graph.model import GraphModel
 from shiftbook.golden.errors import ShiftbookError, is_plain
 from shiftbook.golden.model.validate import MAX_NAME
 
-KINDS = {"call_module": "module", "get_attr": "parameter"}
 
-
-def check_names(graph: fx.Graph) -> None:
-    """Refuse names that torch.fx makes no code of, or code of another name.
+def check_names(graph: GraphModel) -> None:
+    """Refuse names that no checkpoint can hold.
 
     Raises
     ------
     ShiftbookError
-        Names the first such module or parameter that the graph uses.
+        Names the first such operation.
     """
     for node in graph.nodes:
-        if node.op in KINDS and not _is_usable(path := str(node.target)):
+        if len(node.name) > MAX_NAME or not is_plain(node.name):
             raise ShiftbookError(
-                f"the model has a {KINDS[node.op]} named {path!r:.280}: torch.fx and checkpoints need names "
-                f"of at most {MAX_NAME} visible characters and blanks, without quotes and backslashes, "
-                "no part a keyword of Python"
+                f"the model has a layer named {node.name!r:.280}: checkpoints need names of at most {MAX_NAME} "
+                "visible characters and blanks"
             )
-
-
-def _is_usable(path: str) -> bool:
-    if len(path) > MAX_NAME or not is_plain(path) or '"' in path or "\\" in path:
-        return False
-    return not any(keyword.iskeyword(part) or _is_read_otherwise(part) for part in path.split("."))
-
-
-def _is_read_otherwise(part: str) -> bool:
-    """Whether Python takes it for another identifier, as a ligature for its letters."""
-    return part.isidentifier() and unicodedata.normalize("NFKC", part) != part

@@ -25,6 +25,12 @@ class Normalization:
         ends = [(level - m) / s for m, s in zip(self.mean, self.std, strict=True) for level in (0.0, 1.0)]
         return min(ends), max(ends)
 
+    def then(self, scale: Sequence[float], offset: Sequence[float]) -> Normalization:
+        """The same, and then ``scale * x + offset``, each [C]."""
+        std = tuple(s / a for s, a in zip(self.std, scale, strict=True))
+        mean = tuple(m - b * s for m, b, s in zip(self.mean, offset, std, strict=True))
+        return Normalization(mean, std)
+
 
 def normalization_for(
     found: Source, channels: int, mean: Sequence[float] | None, std: Sequence[float] | None

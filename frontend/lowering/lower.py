@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shiftbook.frontend.codebooks.negate import negate
-from shiftbook.frontend.importing.conv_layer import ConvLayer
-from shiftbook.frontend.importing.graph import INPUT, Graph
-from shiftbook.frontend.importing.layer import PlainLayer
+from shiftbook.frontend.fusing.conv_layer import ConvLayer
+from shiftbook.frontend.fusing.layer import PlainLayer
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
+from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.importing.normalization import Normalization
 from shiftbook.frontend.lowering.coarsen import narrow
 from shiftbook.frontend.quantization.affine import Affine, Ints, Reals, fixed_point, named_fixed_point
@@ -44,7 +45,7 @@ CONSTANT_BITS = 10
 
 
 def lower(
-    graph: Graph,
+    graph: LayerGraph,
     quantized: Mapping[str, QuantizedLayer],
     calibration: Mapping[str, Affine],
     normalization: Normalization,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from shiftbook.frontend.data.batches import Images, batch_size
-from shiftbook.frontend.importing.graph import Graph
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.importing.normalization import Normalization
 from shiftbook.frontend.training import train
 from shiftbook.frontend.training.recipe import Recipe
@@ -14,7 +14,7 @@ from shiftbook.frontend.training.recipe import Recipe
 
 def refresh_statistics(
     model: nn.Module,
-    graph: Graph,
+    graph: LayerGraph,
     images: Images,
     normalization: Normalization,
     inputs: Tensor,
@@ -49,7 +49,7 @@ def refresh_statistics(
     return False
 
 
-def scores(graph: Graph, inputs: Tensor) -> Tensor:
+def scores(graph: LayerGraph, inputs: Tensor) -> Tensor:
     """[N, classes, 1, 1] what the float layers give for normalized images."""
     batch = batch_size(inputs.shape[2], inputs.shape[3], len(inputs))
     return torch.cat([graph.run(part) for part in inputs.split(batch)])

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shiftbook.frontend.data.batches import batch_size
-from shiftbook.frontend.importing.graph import INPUT, Graph
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
+from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.post_training.shared_scales import ties
 from shiftbook.frontend.quantization.affine import Affine
 from shiftbook.golden.errors import ShiftbookError
@@ -57,7 +58,7 @@ class Histogram:
 
 
 def calibrate(
-    graph: Graph,
+    graph: LayerGraph,
     images: Tensor,
     *,
     method: Method = "mse",
@@ -112,7 +113,7 @@ def calibrate(
 
 
 def observe_ranges(
-    graph: Graph, images: Tensor, progress: Progress = quiet
+    graph: LayerGraph, images: Tensor, progress: Progress = quiet
 ) -> dict[str, tuple[float, float]]:
     """Lowest and highest value of every tensor."""
     found: dict[str, tuple[float, float]] = {}
@@ -132,7 +133,7 @@ def observe_ranges(
 
 
 def observe_histograms(
-    graph: Graph, images: Tensor, ranges: Mapping[str, tuple[float, float]], progress: Progress = quiet
+    graph: LayerGraph, images: Tensor, ranges: Mapping[str, tuple[float, float]], progress: Progress = quiet
 ) -> dict[str, Histogram]:
     """Histograms of every tensor over the ranges that a first pass found."""
     found = {name: Histogram(low, high, np.zeros(BINS)) for name, (low, high) in ranges.items()}

@@ -26,9 +26,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from shiftbook.frontend.importing.conv_layer import ConvLayer
-from shiftbook.frontend.importing.graph import INPUT, Graph
-from shiftbook.frontend.importing.layer import Layer
+from shiftbook.frontend.fusing.conv_layer import ConvLayer
+from shiftbook.frontend.fusing.layer import Layer
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
+from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.schemes.base import Quantizer, Scheme, channel_scales
 from shiftbook.frontend.training.layer_state import LayerState, States
 from shiftbook.frontend.training.prune import balance_slots
@@ -59,7 +60,7 @@ BLOCK = 128
 
 @torch.no_grad()
 def compensate(
-    graph: Graph,
+    graph: LayerGraph,
     states: States,
     images: Tensor,
     seed: int = 0,
@@ -102,7 +103,7 @@ def _run(was: Layer, now: Layer, part: Sequence[Pair]) -> Pair:
     return was(*(old for old, _ in part)), now(*(new for _, new in part))
 
 
-def _some(graph: Graph, images: Tensor) -> Tensor:
+def _some(graph: LayerGraph, images: Tensor) -> Tensor:
     """As many of the images as the memory has room for, from first to last."""
     largest = 1
 
@@ -115,7 +116,7 @@ def _some(graph: Graph, images: Tensor) -> Tensor:
     return images if count >= len(images) else images[torch.arange(count) * len(images) // count]
 
 
-def _chunk(graph: Graph) -> int:
+def _chunk(graph: LayerGraph) -> int:
     """How many images to unfold together."""
     most = 1
     for layer in graph.convs():

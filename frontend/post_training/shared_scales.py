@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shiftbook.frontend.importing.graph import INPUT, Graph
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
+from shiftbook.frontend.graph.model import INPUT
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Tie:
     computed: tuple[str, ...]
 
 
-def ties(graph: Graph) -> list[Tie]:
+def ties(graph: LayerGraph) -> list[Tie]:
     """Every tensor in one tie; most are alone in theirs."""
     first_of = {INPUT: INPUT}
     computed = {INPUT}

@@ -107,4 +107,4 @@ def chains(model: nn.Module) -> dict[str, Chain]:
 def replace_module(model: nn.Module, path: str, module: nn.Module) -> None:
     """Put a module where ``path`` is."""
     parent, _, name = path.rpartition(".")
-    setattr(model.get_submodule(parent), name, module)
+    model.get_submodule(parent)._modules[name] = module

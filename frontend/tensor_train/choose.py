@@ -9,8 +9,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from shiftbook.frontend.importing.conv_layer import ConvLayer
-from shiftbook.frontend.importing.graph import Graph
+from shiftbook.frontend.fusing.conv_layer import ConvLayer
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.tensor_train.admm import Trains
 from shiftbook.frontend.tensor_train.modes import Modes, Ranks, modes_for
 from shiftbook.frontend.tensor_train.plan import Factors, Plan
@@ -32,7 +32,7 @@ MEASURED_IMAGES = 256
 """Images that harm is measured on, once for each point of each layer."""
 
 
-def suitable(graph: Graph) -> dict[str, ConvLayer]:
+def suitable(graph: LayerGraph) -> dict[str, ConvLayer]:
     """The layers that may be decomposed, by module path.
 
     Convolutions with a kernel beyond 1x1, without groups, called once; not the first layer, whose few inputs
@@ -51,7 +51,7 @@ def suitable(graph: Graph) -> dict[str, ConvLayer]:
     }
 
 
-def choose(graph: Graph, plan: Plan, inputs: Tensor | None = None, progress: Progress = quiet) -> Trains:
+def choose(graph: LayerGraph, plan: Plan, inputs: Tensor | None = None, progress: Progress = quiet) -> Trains:
     """The layers to decompose, with modes and ranks.
 
     Parameters
@@ -110,7 +110,7 @@ def _given(modes: Mapping[str, Modes], wanted: Mapping[str, Ranks]) -> dict[str,
 
 
 def _searched(
-    graph: Graph,
+    graph: LayerGraph,
     layers: Mapping[str, ConvLayer],
     modes: Mapping[str, Modes],
     plan: Plan,
@@ -141,7 +141,7 @@ def _searched(
     return {name: point.ranks for name, point in points.items() if point.ranks is not None}
 
 
-def counted(graph: Graph) -> dict[Unit, int]:
+def counted(graph: LayerGraph) -> dict[Unit, int]:
     """Weights of a network, each stored once, and its products for an image."""
     pixels = _pixels(graph)
     stored = {layer.path: layer.weight().numel() for layer in graph.convs()}
@@ -158,7 +158,7 @@ def _cost(modes: Modes, pixels: tuple[int, int], unit: Unit) -> Cost:
     return cost
 
 
-def _pixels(graph: Graph) -> dict[str, tuple[int, int]]:
+def _pixels(graph: LayerGraph) -> dict[str, tuple[int, int]]:
     """Pixels of the input and of the output of each convolution, by the layer's name."""
     found = {}
     for layer in graph.convs():

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from shiftbook.frontend.importing.graph import Graph
-from shiftbook.frontend.importing.trace import trace
+from shiftbook.frontend.fusing.fuse import fuse
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
+from shiftbook.frontend.graph.model import GraphModel
 from shiftbook.frontend.tensor_train import saved_cores as keep
 from shiftbook.frontend.tensor_train.choose import choose
 from shiftbook.frontend.tensor_train.equalize import equalize
@@ -45,8 +46,8 @@ class Training:
 
 
 def decompose_network(
-    model: nn.Module,
-    graph: Graph,
+    model: GraphModel,
+    graph: LayerGraph,
     plan: Plan,
     training: Training,
     inputs: Tensor,
@@ -57,7 +58,7 @@ def decompose_network(
     Parameters
     ----------
     graph
-        Traced from the model.
+        Fused from the model.
     inputs
         Normalized images for what is measured.
 
@@ -73,12 +74,12 @@ def decompose_network(
         _find(model, graph, plan, training, inputs, progress)
         if kept is not None:
             keep.save(model, kept, facts)
-    equalize(model, trace(model, graph.input_shape), inputs)
+    equalize(model, fuse(model), inputs)
     return facts
 
 
 def _find(
-    model: nn.Module, graph: Graph, plan: Plan, training: Training, inputs: Tensor, progress: Progress
+    model: GraphModel, graph: LayerGraph, plan: Plan, training: Training, inputs: Tensor, progress: Progress
 ) -> None:
     trains = choose(graph, plan, inputs, progress)
     turn_gains(graph, list(trains))

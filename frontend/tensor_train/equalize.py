@@ -13,18 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from shiftbook.frontend.data.batches import batch_size
-from shiftbook.frontend.importing.graph import Graph
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.tensor_train.chain import Chain, chains
 
 
 @torch.no_grad()
-def equalize(model: nn.Module, graph: Graph, images: Tensor) -> None:
+def equalize(model: nn.Module, graph: LayerGraph, images: Tensor) -> None:
     """Scale the channels within all chains of a model, which goes on computing the same.
 
     Parameters
     ----------
     graph
-        Traced from the model, with its weights.
+        Fused from the model, with its weights.
     images
         Normalized, float [N, C, H, W].
     """

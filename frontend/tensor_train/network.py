@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from shiftbook.frontend.importing.conv_layer import ConvLayer
-from shiftbook.frontend.importing.graph import Graph
+from shiftbook.frontend.fusing.conv_layer import ConvLayer
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.tensor_train.admm import Admm, Trains
 from shiftbook.frontend.tensor_train.chain import Chain, chains, replace_module
 from shiftbook.frontend.tensor_train.choose import suitable
@@ -91,7 +91,7 @@ def assemble(model: nn.Module, trains: Trains) -> None:
 
 
 @torch.no_grad()
-def turn_gains(graph: Graph, paths: Sequence[str]) -> None:
+def turn_gains(graph: LayerGraph, paths: Sequence[str]) -> None:
     """Make the gains of the batch norms behind some layers positive, by negating weights; nothing else
     changes.
 
@@ -110,13 +110,13 @@ def turn_gains(graph: Graph, paths: Sequence[str]) -> None:
             layer.module.bias.mul_(sign)
 
 
-def facts_of(model: nn.Module, graph: Graph) -> dict[str, object]:
+def facts_of(model: nn.Module, graph: LayerGraph) -> dict[str, object]:
     """What a checkpoint says of each decomposed layer, as JSON values.
 
     Parameters
     ----------
     graph
-        Traced from the model with its chains.
+        Fused from the model with its chains.
     """
     convs: dict[str, ConvLayer] = {layer.path: layer for layer in graph.convs()}
     found: dict[str, object] = {}

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from shiftbook.frontend.data.batches import batch_size
-from shiftbook.frontend.importing.conv_layer import ConvLayer
-from shiftbook.frontend.importing.graph import Graph
+from shiftbook.frontend.fusing.conv_layer import ConvLayer
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Surroundings:
     moments: Tensor | None = None
 
 
-def surroundings(graph: Graph, inputs: Tensor | None = None) -> dict[str, Surroundings]:
+def surroundings(graph: LayerGraph, inputs: Tensor | None = None) -> dict[str, Surroundings]:
     """Return the surroundings of all layers by module path; of a module called twice those of the first call.
 
     Parameters

@@ -124,8 +124,8 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn import functional
 
-from shiftbook.frontend.importing.fusion import Value
-from shiftbook.frontend.importing.layer import PlainLayer
+from shiftbook.frontend.fusing.builder import Value
+from shiftbook.frontend.fusing.layer import PlainLayer
 from shiftbook.golden.model.nodes.X import Shuffle
 
 

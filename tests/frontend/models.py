@@ -6,7 +6,26 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from shiftbook.frontend.float_network import FloatNetwork
+from shiftbook.frontend.fusing.fuse import fuse
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
+from shiftbook.frontend.graph.model import GraphModel
+from shiftbook.frontend.layers.shared_conv import SharedConv2d
 from shiftbook.frontend.layers.subsample import Subsample
+
+
+def graph_of(model: nn.Module, shape: tuple[int, int, int]) -> GraphModel:
+    """The graph of a model that takes images [C, H, W]; shared weights stay shared."""
+    graph = FloatNetwork.of(model, shape).graph
+    for path, module in model.named_modules():
+        if isinstance(module, SharedConv2d):
+            graph.place(path, module)
+    return graph
+
+
+def layers_of(model: nn.Module, shape: tuple[int, int, int]) -> LayerGraph:
+    """The layers of a model, or of a graph, which they refer to."""
+    return fuse(model if isinstance(model, GraphModel) else graph_of(model, shape))
 
 
 def lively(model: nn.Module, seed: int = 0) -> nn.Module:

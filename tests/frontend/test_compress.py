@@ -16,7 +16,6 @@ from shiftbook.frontend.data.batches import normalize
 from shiftbook.frontend.data.dataset import load
 from shiftbook.frontend.importing.load import Source
 from shiftbook.frontend.importing.normalization import Normalization, normalization_for
-from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.options.compression import CompressionOptions
 from shiftbook.frontend.options.data import DataOptions
 from shiftbook.frontend.options.training import TrainingOptions
@@ -29,7 +28,7 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.storage import checkpoint
-from tests.frontend.models import lively
+from tests.frontend.models import graph_of, layers_of, lively
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +77,8 @@ def test_int8_answers_as_the_float_model_does(tmp_path):
 
 @pytest.mark.parametrize("shifted", [False, True])
 def test_batch_norm_is_measured_again_only_where_that_helps(shifted):
-    model = lively(Digits())
-    graph = trace(model, (1, 8, 8))
+    model = graph_of(lively(Digits()), (1, 8, 8))
+    graph = layers_of(model, (1, 8, 8))
     images = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), dtype=np.uint8)
     normalization = Normalization((0.0,), (1.0,))
     train.remeasure_batch_norm(model, images, (0.0,), (1.0,), 0, False)

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from shiftbook.frontend.data.batches import augment, batch_count, batch_size, batches, normalize
-from shiftbook.frontend.importing.graph import Graph
-from shiftbook.frontend.importing.trace import trace
+from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.post_training.calibrate import calibrate
 from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.frontend.training.train import accuracy
+from tests.frontend.models import layers_of
 
 
 def images(count=50, shape=(16, 8, 3)):
@@ -96,9 +96,11 @@ def test_large_images_go_in_small_batches(height, width, most, size):
 
 def test_calibration_and_accuracy_run_large_images_one_at_a_time(monkeypatch):
     model = nn.Sequential(nn.Conv2d(1, 2, 3, 32), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
-    graph = trace(model, (1, 512, 512))
+    graph = layers_of(model, (1, 512, 512))
     seen = []
-    monkeypatch.setattr(graph, "run", lambda x, observe: seen.append(len(x)) or Graph.run(graph, x, observe))
+    monkeypatch.setattr(
+        graph, "run", lambda x, observe: seen.append(len(x)) or LayerGraph.run(graph, x, observe)
+    )
     model[0].register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
     large = images(3, (512, 512, 1))
     calibrate(graph, normalize(large, (0.5,), (0.5,)))

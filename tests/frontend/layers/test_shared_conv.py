@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.layers.shared_conv import SharedConv2d
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.nodes import Conv
 from tests.frontend.lowering.checking import check_layers, lowered
+from tests.frontend.models import layers_of
 
 
 def network(norm=True):
@@ -45,7 +45,7 @@ def test_sizes_must_be_positive(sizes):
 
 
 def test_a_trace_knows_copies():
-    graph = trace(network(), (2, 6, 6))
+    graph = layers_of(network(), (2, 6, 6))
     assert [(layer.copies, layer.outputs) for layer in graph.convs()] == [(1, 12), (3, 6), (2, 8), (1, 5)]
 
 

@@ -5,17 +5,17 @@ import torch
 from torch import nn
 
 from shiftbook.frontend.data.batches import normalize
-from shiftbook.frontend.importing.conv_layer import ConvLayer
-from shiftbook.frontend.importing.layer import activate
+from shiftbook.frontend.fusing.conv_layer import ConvLayer
+from shiftbook.frontend.fusing.layer import activate
+from shiftbook.frontend.graph.model import GraphModel
 from shiftbook.frontend.importing.normalization import Normalization
-from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.lowering.lower import fold_norm, lower
 from shiftbook.frontend.post_training.calibrate import calibrate
 from shiftbook.frontend.schemes import get
 from shiftbook.frontend.training.train import quantize_weights
 from shiftbook.golden.model import executor
 from shiftbook.golden.spec import DEFAULT, FRACTION
-from tests.frontend.models import lively
+from tests.frontend.models import graph_of, layers_of, lively
 
 
 def random_images(count, height, width, channels, seed=0):
@@ -28,7 +28,9 @@ def lowered(
     """A traced, quantized and calibrated model, its integer network, and what that gives on some images."""
     channels, height, width = shape
     normalization = normalization or Normalization((0.4,) * channels, (0.25,) * channels)
-    graph = trace(lively(model) if drawn else model, shape)
+    if not isinstance(model, GraphModel):
+        model = graph_of(lively(model) if drawn else model, shape)
+    graph = layers_of(model, shape)
     quantized = quantize_weights(model, graph.paths, get(scheme)(), density=density, **options)
     images = random_images(8, height, width, channels)
     inputs = normalize(images, normalization.mean, normalization.std)

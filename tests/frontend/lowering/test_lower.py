@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from shiftbook.frontend.data.batches import normalize
-from shiftbook.frontend.importing.graph import INPUT
+from shiftbook.frontend.fusing.operators.pool import PoolLayer
+from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.importing.normalization import Normalization
-from shiftbook.frontend.importing.operators.pool import PoolLayer
-from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.lowering.lower import fold_norm, input_requantizer, lower
 from shiftbook.frontend.quantization.affine import Affine, fixed_point
 from shiftbook.frontend.schemes.base import QuantizedLayer
@@ -23,7 +22,7 @@ from shiftbook.golden.model.integer import accumulate, requantize
 from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.spec import DEFAULT, LEAST_SHIFT
 from tests.frontend.lowering.checking import check_layers, lowered, random_images, real_values
-from tests.frontend.models import Residual, small
+from tests.frontend.models import Residual, layers_of, small
 
 PLAIN = Normalization((0.0, 0.0), (1.0, 1.0))
 
@@ -102,7 +101,7 @@ def one_by_one(weight_value, bias_value, channels=1, **norm):
         parts[1].eps = norm.pop("eps", 0.0)
         for name, value in norm.items():
             getattr(parts[1], name).data[:] = value
-    return next(trace(nn.Sequential(*parts), (channels, 1, 1)).convs())
+    return next(layers_of(nn.Sequential(*parts), (channels, 1, 1)).convs())
 
 
 def lower_one(layer, source, target, step=1.0, integers=None, scheme="int8"):
@@ -230,7 +229,7 @@ def test_pixels_that_are_not_normalized_stay_what_they_are():
 
 
 def test_fully_connected_layer_reads_its_input_in_torch_order():
-    layer = next(trace(nn.Sequential(nn.Flatten(), nn.Linear(2 * 3 * 4, 1)), (2, 3, 4)).convs())
+    layer = next(layers_of(nn.Sequential(nn.Flatten(), nn.Linear(2 * 3 * 4, 1)), (2, 3, 4)).convs())
     integers = np.arange(24, dtype=np.int16).reshape(1, 1, 1, 24)
     network = lower_whole(layer, Affine(1.0, 0), Affine(1000.0, 0), integers=integers)
     stored = network.nodes[0].weights.integers

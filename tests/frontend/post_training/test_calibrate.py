@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from shiftbook.frontend.importing.graph import INPUT
-from shiftbook.frontend.importing.trace import trace
+from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.post_training.calibrate import (
     BINS,
     Histogram,
@@ -19,7 +18,7 @@ from shiftbook.frontend.post_training.calibrate import (
 )
 from shiftbook.frontend.quantization.affine import Affine
 from shiftbook.golden.errors import ShiftbookError
-from tests.frontend.models import Residual, lively, small
+from tests.frontend.models import Residual, layers_of, lively, small
 
 
 def images(*shape):
@@ -72,7 +71,7 @@ def test_mse_beats_the_whole_range_and_every_percentile(signed):
 
 
 def test_every_tensor_gets_a_scale_and_shares_it_where_nothing_is_computed():
-    graph = trace(lively(Residual()), (3, 16, 16))
+    graph = layers_of(lively(Residual()), (3, 16, 16))
     found = calibrate(graph, images(20, 3, 16, 16), input_range=(-2.0, 3.0))
     assert set(found) == {INPUT, *(layer.name for layer in graph.layers)}
     assert found[INPUT] == Affine.spanning(-2.0, 3.0)
@@ -84,13 +83,13 @@ def test_every_tensor_gets_a_scale_and_shares_it_where_nothing_is_computed():
 
 
 def test_average_pooling_has_a_scale_of_its_own():
-    graph = trace(lively(small()), (2, 8, 8))
+    graph = layers_of(lively(small()), (2, 8, 8))
     found = calibrate(graph, images(20, 2, 8, 8))
     assert found["3"].scale < found["0"].scale
 
 
 def test_scales_are_those_of_all_images_and_not_of_the_last():
-    graph = trace(lively(small()), (2, 8, 8))
+    graph = layers_of(lively(small()), (2, 8, 8))
     x = images(250, 2, 8, 8)
     x[0] *= 10
     whole = calibrate(graph, x, method="percentile", percentile=100)
@@ -98,7 +97,7 @@ def test_scales_are_those_of_all_images_and_not_of_the_last():
 
 
 def test_histograms_count_every_value_once():
-    graph = trace(lively(small()), (2, 8, 8))
+    graph = layers_of(lively(small()), (2, 8, 8))
     x = images(250, 2, 8, 8)
     found = observe_histograms(graph, x, observe_ranges(graph, x))
     assert found[INPUT].counts.sum() == x.numel()
@@ -106,7 +105,7 @@ def test_histograms_count_every_value_once():
 
 
 def test_progress_runs_from_start_to_end():
-    graph = trace(lively(small()), (2, 8, 8))
+    graph = layers_of(lively(small()), (2, 8, 8))
     seen = []
     calibrate(graph, images(250, 2, 8, 8), progress=lambda what, done, total: seen.append((done, total)))
     assert seen == sorted(seen)
@@ -122,14 +121,14 @@ def test_progress_runs_from_start_to_end():
     ],
 )
 def test_refusals(count, options, message):
-    graph = trace(lively(small()), (2, 8, 8))
+    graph = layers_of(lively(small()), (2, 8, 8))
     with pytest.raises(ShiftbookError, match=re.escape(message)):
         calibrate(graph, images(count, 2, 8, 8), **options)
 
 
 def test_activations_that_are_not_finite_name_their_layer():
     model = lively(nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2)))
-    graph = trace(model, (1, 2, 2))
-    model[3].weight.data[0, 0] = torch.nan
+    graph = layers_of(model, (1, 2, 2))
+    graph.layers[-1].module.weight.data[0, 0] = torch.nan
     with pytest.raises(ShiftbookError, match="layer 3 gives NaN or infinite values"):
         calibrate(graph, images(2, 1, 2, 2))

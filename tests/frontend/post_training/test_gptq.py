@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.post_training import gptq as module
 from shiftbook.frontend.post_training.gptq import adapted, compensate, rounded, spared
 from shiftbook.frontend.schemes import get
@@ -15,7 +14,7 @@ from shiftbook.frontend.schemes.base import Part, channel_scales
 from shiftbook.frontend.training.layer_state import layer_states, prune_layers
 from shiftbook.frontend.training.recipe import Balance
 from shiftbook.frontend.training.train import quantize_weights
-from tests.frontend.models import Dense, Mixed, Residual, lively, small
+from tests.frontend.models import Dense, Mixed, Residual, graph_of, layers_of, lively, small
 
 
 def draw(*shape, seed=0):
@@ -65,8 +64,8 @@ def test_what_stays_is_balanced_where_slots_count():
 
 
 def test_a_whole_network_is_pruned_in_balance():
-    model = lively(small())
-    graph, balance = trace(model, (2, 8, 8)), Balance(2)
+    model = graph_of(lively(small()), (2, 8, 8))
+    graph, balance = layers_of(model, (2, 8, 8)), Balance(2)
     states = layer_states(model, graph.paths, get("shift")(), uniform=[])
     prune_layers(states, 0.4, balance)
     compensate(graph, states, draw(64, 2, 8, 8, seed=5), balance=balance)
@@ -131,7 +130,8 @@ def test_a_scale_for_each_channel_errs_less():
 
 def compressed(model, shape, scheme, density, images=64, seed=0):
     """The float scores, those of plain rounding, those of compensation; and the layers."""
-    plain, graph = copy.deepcopy(model), trace(model, shape)
+    model = graph_of(model, shape)
+    plain, graph = copy.deepcopy(model), layers_of(model, shape)
     x = draw(images, *shape, seed=5)
     wanted = graph.run(x)
     quantize_weights(plain, graph.paths, get(scheme)(), density=density, seed=seed)
@@ -139,7 +139,7 @@ def compressed(model, shape, scheme, density, images=64, seed=0):
     layers = quantize_weights(
         model, graph.paths, get(scheme)(), density=density, seed=seed, together=together
     )
-    return wanted, trace(plain, shape).run(x), graph.run(x), layers
+    return wanted, layers_of(plain, shape).run(x), graph.run(x), layers
 
 
 @pytest.mark.parametrize(
@@ -202,14 +202,17 @@ def test_layers_with_many_inputs_are_rounded_weight_by_weight(monkeypatch):
 
 
 def test_of_too_many_images_some_are_used_from_first_to_last(monkeypatch):
-    graph, x = trace(lively(small()), (2, 8, 8)), torch.arange(10.0).reshape(10, 1, 1, 1).expand(10, 2, 8, 8)
+    graph, x = (
+        layers_of(lively(small()), (2, 8, 8)),
+        torch.arange(10.0).reshape(10, 1, 1, 1).expand(10, 2, 8, 8),
+    )
     assert module._some(graph, x) is x
     monkeypatch.setattr(module, "LARGEST_TENSOR", 3 * 6 * 8 * 8 + 5)
     assert module._some(graph, x)[:, 0, 0, 0].tolist() == [0, 3, 6]
 
 
 def test_progress_ends_at_the_last_layer():
-    graph, seen = trace(lively(small()), (2, 8, 8)), []
+    graph, seen = layers_of(lively(small()), (2, 8, 8)), []
     states = layer_states(graph_model(graph), graph.paths, get("shift")(), ())
     compensate(graph, states, draw(4, 2, 8, 8), progress=lambda what, done, total: seen.append((done, total)))
     assert seen == [(i + 1, len(graph.layers)) for i in range(len(graph.layers))]

@@ -11,7 +11,6 @@ import torch
 
 from shiftbook.frontend.codebooks import Layout
 from shiftbook.frontend.codebooks.negate import negate
-from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.schemes import make
 from shiftbook.frontend.schemes.base import Part
 from shiftbook.frontend.schemes.vectors import VectorQuantizer
@@ -22,6 +21,7 @@ from shiftbook.golden.coding.placement import place
 from shiftbook.golden.coding.vectors import integers_of
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import DEFAULT
+from tests.frontend.models import layers_of
 from tests.frontend.training.test_train import LAYERS, NORMALIZE, Tiny, data, model, recipe  # noqa: F401
 
 OPTIONS = {
@@ -229,7 +229,7 @@ def test_a_fully_connected_layer_is_cut_as_its_kernel_is(model):  # noqa: F811
             return self.linear(torch.relu(self.conv(x)).flatten(1))
 
     flat = Flat()
-    graph = trace(flat, (1, 4, 4))
+    graph = layers_of(flat, (1, 4, 4))
     around = surroundings(graph, weights(5, 1, 4, 4))
     assert around["linear"].kernel == (4, 4)
     assert around["linear"].moments.shape == (8, 4, 4)

@@ -11,7 +11,6 @@ from torch import nn
 from shiftbook.frontend.compress import compress
 from shiftbook.frontend.data.dataset import load as load_data
 from shiftbook.frontend.importing.load import load_model
-from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.options.compression import CompressionOptions
 from shiftbook.frontend.options.data import DataOptions
 from shiftbook.frontend.options.training import TrainingOptions
@@ -30,12 +29,12 @@ from shiftbook.golden.statistics.sizes import layer_sizes
 from shiftbook.golden.storage.checkpoint import load
 from shiftbook.sim.driver import run_rtl
 from tests.frontend.lowering.checking import check_layers, lowered
-from tests.frontend.models import lively
+from tests.frontend.models import graph_of, layers_of, lively
 from tests.sim.networks import SPECS
 
 
 def plain():
-    return lively(
+    model = lively(
         nn.Sequential(
             nn.Conv2d(2, 8, 3, padding=1),
             nn.ReLU(),
@@ -48,6 +47,7 @@ def plain():
             nn.Linear(8 * 16, 5),
         )
     )
+    return graph_of(model, (2, 8, 8))
 
 
 TRAINS = {"2": ((3, 4), (2, 4), (4, 7, 6, 4)), "5": (None, None, (5, 6))}
@@ -55,7 +55,7 @@ TRAINS = {"2": ((3, 4), (2, 4), (4, 7, 6, 4)), "5": (None, None, (5, 6))}
 
 def decomposed(model=None):
     model = model or plain()
-    graph = trace(model, (2, 8, 8))
+    graph = layers_of(model, (2, 8, 8))
     trains = {
         path: (modes_for(model.get_submodule(path).weight, outputs, inputs), ranks)
         for path, (outputs, inputs, ranks) in TRAINS.items()
@@ -72,18 +72,20 @@ def images(seed=0):
 def test_turning_gains_changes_nothing_else():
     model = plain()
     before = model(images())
-    assert (model[3].weight < 0).any()
-    turn_gains(trace(model, (2, 8, 8)), ["2", "5"])
-    assert (model[3].weight >= 0).all()
+    assert (model.get_submodule("3").weight < 0).any()
+    turn_gains(layers_of(model, (2, 8, 8)), ["2", "5"])
+    assert (model.get_submodule("3").weight >= 0).all()
     assert torch.allclose(model(images()), before, atol=1e-5)
 
 
 def test_equal_channels_compute_the_same_and_reach_equally_far():
     model = decomposed()
     before, reach = model(images()), {}
-    equalize(model, trace(model, (2, 8, 8)), images())
+    equalize(model, layers_of(model, (2, 8, 8)), images())
     assert torch.allclose(model(images()), before, atol=1e-4)
-    trace(model, (2, 8, 8)).run(images(), lambda name, x: reach.update({name: x.abs().amax(dim=(0, 2, 3))}))
+    layers_of(model, (2, 8, 8)).run(
+        images(), lambda name, x: reach.update({name: x.abs().amax(dim=(0, 2, 3))})
+    )
     for name, rank in (("2.in2", 4), ("2.in1", 6), ("2.taps", 7), ("2.out1", 4), ("5.in1", 6), ("5.taps", 5)):
         largest = reach[name].reshape(-1, rank).amax(dim=0)
         assert torch.allclose(largest, largest.mean().expand(rank), rtol=1e-3), name
@@ -112,7 +114,7 @@ def test_chains_become_layers_that_share_weights(scheme):
 
 def test_facts_name_the_layers_of_each_chain():
     model = decomposed()
-    facts = facts_of(model, trace(model, (2, 8, 8)))
+    facts = facts_of(model, layers_of(model, (2, 8, 8)))
     assert json.loads(json.dumps(facts)) == {
         "2": {
             "nodes": ["2.in2", "2.in1", "2.taps", "2.out1", "2.out2"],

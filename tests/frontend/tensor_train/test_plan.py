@@ -6,13 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.tensor_train.choose import choose, suitable
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.frontend.tensor_train.plan_texts import parse_factors, parse_ranks
 from shiftbook.frontend.tensor_train.ranks import Point, allot, hull
 from shiftbook.golden.errors import ShiftbookError
-from tests.frontend.models import lively
+from tests.frontend.models import layers_of, lively
 
 
 def network():
@@ -45,7 +44,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def graph():
-    return trace(network(), (3, 8, 8))
+    return layers_of(network(), (3, 8, 8))
 
 
 def weights(graph, trains):

@@ -4,10 +4,10 @@ import torch
 
 from shiftbook.frontend import zoo
 from shiftbook.frontend.data.dataset import load
-from shiftbook.frontend.importing.trace import trace
 from shiftbook.frontend.zoo.resnet20 import ResNet20
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import quiet
+from tests.frontend.models import layers_of
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def test_digits_reach_97_percent(digits):
 
 
 def test_digits_have_enough_weights_and_only_layers_of_the_engine(digits):
-    graph = trace(digits, (1, 8, 8))
+    graph = layers_of(digits, (1, 8, 8))
     convs = list(graph.convs())
     assert len(convs) == len(graph.layers), "no layer is left to the host"
     assert all(conv.residual is None and conv.groups == 1 for conv in convs)

@@ -5,14 +5,13 @@ import torch
 
 from shiftbook.frontend import zoo
 from shiftbook.frontend.data.batches import normalize
-from shiftbook.frontend.importing.operators.pool import PoolLayer
-from shiftbook.frontend.importing.trace import trace
+from shiftbook.frontend.fusing.operators.pool import PoolLayer
 from shiftbook.frontend.zoo.mobilenet_v2 import MobileNetV2, channels
 from shiftbook.frontend.zoo.resnet import resnet18, resnet50
 from shiftbook.frontend.zoo.vgg import VGG11
 from shiftbook.golden.errors import ShiftbookError
 from tests.frontend.lowering.checking import check_layers, lowered, random_images, real_values
-from tests.frontend.models import lively
+from tests.frontend.models import layers_of, lively
 
 SHAPES = {
     "resnet18": {
@@ -111,7 +110,7 @@ def test_integers_follow_the_float_model(name):
 
 
 def test_resnet50_strides_in_the_3x3_convolutions():
-    convs = trace(resnet50(10, width=8), (3, 64, 64)).convs()
+    convs = layers_of(resnet50(10, width=8), (3, 64, 64)).convs()
     strided = {layer.name: layer.kernel for layer in convs if layer.stride == (2, 2)}
     assert strided == {
         "conv1": (7, 7),
@@ -122,7 +121,7 @@ def test_resnet50_strides_in_the_3x3_convolutions():
 
 def test_vgg_sees_seven_by_seven_pixels():
     def pools(side):
-        layers = trace(VGG11(10, width=1 / 32), (3, side, side)).layers
+        layers = layers_of(VGG11(10, width=1 / 32), (3, side, side)).layers
         return [(layer.kind, layer.kernel) for layer in layers if isinstance(layer, PoolLayer)]
 
     assert pools(224) == [("max", (2, 2))] * 5

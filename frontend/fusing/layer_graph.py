@@ -13,17 +13,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from shiftbook.frontend.importing.conv_layer import ConvLayer
-from shiftbook.frontend.importing.layer import Layer
+from shiftbook.frontend.fusing.conv_layer import ConvLayer
+from shiftbook.frontend.fusing.layer import Layer
+from shiftbook.frontend.graph.model import INPUT
+from shiftbook.frontend.layers.scale import ScaleConv2d
 
 Observer = Callable[[str, Tensor], None]
 
-INPUT = "input"
-"""Name of the normalized image."""
-
 
 @dataclass
-class Graph:
+class LayerGraph:
     """Layers in an order in which they can run; the last one's output is the result.
 
     ``input_shape`` is (C, H, W) of the normalized image, which goes by the name ``INPUT``; ``classes`` is the
@@ -42,6 +41,12 @@ class Graph:
     def paths(self) -> list[str]:
         """Module paths of the layers that have weights, in order, each once."""
         return list(dict.fromkeys(layer.path for layer in self.convs()))
+
+    @property
+    def scales(self) -> list[str]:
+        """Paths of the layers that only scale channels, in order, each once."""
+        found = (layer.path for layer in self.convs() if isinstance(layer.module, ScaleConv2d))
+        return list(dict.fromkeys(found))
 
     @torch.no_grad()
     def run(self, x: Tensor, observe: Observer | None = None) -> Tensor:

@@ -11,10 +11,9 @@ from torch import nn
 from torch.nn import functional
 
 from shiftbook.frontend.data.batches import normalize
-from shiftbook.frontend.importing.conv_layer import ConvLayer
-from shiftbook.frontend.importing.graph import INPUT
-from shiftbook.frontend.importing.operators.concat import ConcatLayer
-from shiftbook.frontend.importing.trace import trace
+from shiftbook.frontend.fusing.conv_layer import ConvLayer
+from shiftbook.frontend.fusing.operators.concat import ConcatLayer
+from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.layers.subsample import Subsample
 from shiftbook.frontend.post_training.calibrate import calibrate
 from shiftbook.frontend.post_training.shared_scales import Tie, ties
@@ -24,9 +23,9 @@ from shiftbook.golden.model import executor
 from shiftbook.golden.model.nodes import Concat
 from shiftbook.golden.model.validate import shapes
 from shiftbook.sim.driver import run_rtl
-from tests.frontend.importing.test_trace import Wrapped, agree, conv
+from tests.frontend.fusing.test_fuse import Wrapped, agree, conv
 from tests.frontend.lowering.checking import check_layers, lowered, random_images, real_values
-from tests.frontend.models import Dense, Mixed, lively
+from tests.frontend.models import Dense, Mixed, layers_of, lively
 from tests.sim.networks import SPECS
 
 CASES = [(Dense, (3, 8, 8)), (Mixed, (3, 9, 9))]
@@ -123,19 +122,19 @@ def test_other_ways_to_write_it(function):
 def test_what_cannot_be_joined_is_named_with_its_path(function, message):
     model = Wrapped(function, c=conv(padding=1), d=conv(), n=nn.BatchNorm2d(8))
     with pytest.raises(ShiftbookError, match=re.escape(message)) as caught:
-        trace(model, (3, 8, 8))
+        layers_of(model, (3, 8, 8))
     assert "\n" not in str(caught.value)
 
 
 def test_ties_reach_over_pools_and_over_concatenations_of_concatenations():
-    assert ties(trace(lively(Dense()), (3, 8, 8))) == [
+    assert ties(layers_of(lively(Dense()), (3, 8, 8))) == [
         Tie(
             (INPUT, "layers.0.0", "cat_1", "layers.1.0", "cat_2", "layers.2.0", "cat_3"),
             (INPUT, "layers.0.0", "layers.1.0", "layers.2.0"),
         ),
         *(Tie((name,), (name,)) for name in ("transition", "pool", "mean", "head")),
     ]
-    _, first, *_, last = ties(trace(lively(Mixed()), (3, 9, 9)))
+    _, first, *_, last = ties(layers_of(lively(Mixed()), (3, 9, 9)))
     assert set(first.computed) == {"squeeze", "one", "three", "signed", "avg_pool2d", "down"}
     assert set(first.tensors) - set(first.computed) == {"max_pool2d", "cat", "max_pool2d_1", "concat"}
     assert last == Tie(("left", "right", "cat_1"), ("left", "right"))
@@ -247,7 +246,7 @@ def test_a_tie_holds_what_any_of_its_tensors_holds():
         **{name: nn.Conv2d(1, 1, 1, bias=False) for name in ("small", "large")},
     )
     model.part.small.weight.data[:], model.part.large.weight.data[:] = 0.02, -2.0
-    graph = trace(model, (1, 4, 4))
+    graph = layers_of(model, (1, 4, 4))
     inputs = torch.linspace(-1, 1, 64).reshape(4, 1, 4, 4)
     tied = calibrate(graph, inputs, method="percentile", percentile=100)
     assert tied["part.small"] == tied["part.large"] == tied[INPUT] == tied["part.cat"]
@@ -264,7 +263,7 @@ def test_every_part_keeps_its_own_clamp():
         a=nn.Conv2d(1, 1, 1),
     )
     model.part.a.weight.data[:], model.part.a.bias.data[:] = 20.0, 0.0
-    graph = trace(model, (1, 4, 4))
+    graph = layers_of(model, (1, 4, 4))
     scales = calibrate(graph, torch.linspace(-1, 1, 16).reshape(1, 1, 4, 4), input_range=(-1.0, 1.0))
     affine = scales["part.cat"]
     zero, six = affine.zero_point, round(6 / affine.scale)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shiftbook.frontend.importing.layer import ClampedLayer, activate
+from shiftbook.frontend.fusing.layer import ClampedLayer, activate
 from shiftbook.frontend.layers.shared_conv import SharedConv2d
 
 Norm = nn.BatchNorm2d | nn.BatchNorm1d

@@ -1,0 +1,66 @@
+"""Layers that change nothing, where an addition or an activation finds none to ride on.
+
+A requantizer adds a tensor and clamps, but only behind a convolution or an average. Where a model adds two
+tensors that other operations read too, or clamps one, a depthwise 1 x 1 convolution by 1 stands in between.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from shiftbook.frontend.graph.model import INPUT, GraphModel, Node
+from shiftbook.frontend.graph.operations import Add, Concatenate, Reshape
+from shiftbook.frontend.layers.scale import ScaleConv2d
+from shiftbook.frontend.rewriting.affine import Norm
+
+CLAMPS = (nn.ReLU, nn.ReLU6)
+
+
+def give_carriers(graph: GraphModel) -> None:
+    """Put layers that change nothing in front of additions and clamps that need them."""
+    for node in list(graph.nodes):
+        current = next(n for n in graph.nodes if n.name == node.name)
+        if _lacks_carrier(graph, current):
+            _insert(graph, current)
+
+
+def _lacks_carrier(graph: GraphModel, node: Node) -> bool:
+    operation = graph.of(node)
+    if isinstance(operation, CLAMPS):
+        return not _takes_clamp(graph, node.inputs[0])
+    if not isinstance(operation, Add) or len({graph.shape(name) for name in node.inputs}) > 1:
+        return False
+    return node.inputs[0] == node.inputs[1] or not any(_takes_tensor(graph, name) for name in node.inputs)
+
+
+def _insert(graph: GraphModel, node: Node) -> None:
+    """In front of a node's first input alone."""
+    source, *others = node.inputs
+    layer = graph.insert(node, ScaleConv2d.identity(graph.shape(source)[0]), [source], f"{node.name}.carrier")
+    at = graph.nodes.index(node)
+    graph.nodes[at] = Node(node.name, node.module, (layer.name, *others), node.shape, node.place)
+
+
+def _takes_tensor(graph: GraphModel, name: str) -> bool:
+    """Whether a convolution makes a value, perhaps with batch norm, and nothing is added or clamped yet."""
+    node = graph.node(name)
+    if node is None or graph.sole_reader(name) is None:
+        return False
+    if isinstance(graph.of(node), (nn.Flatten, Reshape)):
+        return _takes_tensor(graph, node.inputs[0])
+    if isinstance(graph.of(node), Norm):
+        return _takes_tensor(graph, node.inputs[0])
+    return isinstance(graph.of(node), (nn.Conv2d, nn.Linear))
+
+
+def _takes_clamp(graph: GraphModel, name: str) -> bool:
+    """Whether a requantizer that clamps makes a value, and nothing reads what lies between."""
+    node = graph.node(name)
+    if name == INPUT or node is None or graph.sole_reader(name) is None:
+        return False
+    operation = graph.of(node)
+    if isinstance(operation, (nn.Conv2d, nn.Linear, Norm, Add, nn.AvgPool2d)):
+        return True
+    if isinstance(operation, (*CLAMPS, nn.MaxPool2d, Concatenate, nn.Flatten, Reshape)):
+        return all(_takes_clamp(graph, source) for source in node.inputs)
+    return False

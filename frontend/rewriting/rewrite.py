@@ -1,0 +1,50 @@
+"""All rewrites of a graph, in the order in which they find most to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from shiftbook.frontend.graph.model import GraphModel
+from shiftbook.frontend.rewriting.activations import recognize_activations
+from shiftbook.frontend.rewriting.affine import fold_affine, fold_input
+from shiftbook.frontend.rewriting.carriers import give_carriers
+from shiftbook.frontend.rewriting.scales import make_scale_layers
+from shiftbook.frontend.rewriting.scores import drop_final_activation
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What rewriting took out of a graph.
+
+    Attributes
+    ----------
+    left_out
+        Name of the activation behind the class scores that is not there any more, or "".
+    scale, offset
+        [C] of ``scale * image + offset``, which the graph did itself with the normalized image before; None
+        where it did nothing.
+    """
+
+    left_out: str
+    scale: Tensor | None
+    offset: Tensor | None
+
+
+def rewrite(graph: GraphModel) -> Rewritten:
+    """Rewrite a graph in place into operations that layers can be made of; it computes the same scores.
+
+    What can become no layer stays as it is, for fusing to name.
+    """
+    left_out = drop_final_activation(graph)
+    with torch.no_grad():
+        recognize_activations(graph)
+        folded = fold_input(graph)
+        fold_affine(graph)
+        make_scale_layers(graph)
+        give_carriers(graph)
+    graph.drop_unused()
+    scale, offset = folded or (None, None)
+    return Rewritten(left_out, scale, offset)
