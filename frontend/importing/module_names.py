@@ -18,6 +18,6 @@ def check_names(graph: GraphModel) -> None:
     for node in graph.nodes:
         if len(node.name) > MAX_NAME or not is_plain(node.name):
             raise ShiftbookError(
-                f"the model has a layer named {node.name!r:.280}: checkpoints need names of at most {MAX_NAME} "
+                f"the model has a layer named {node.name!r:.280}: names must be of at most {MAX_NAME} "
                 "visible characters and blanks"
             )

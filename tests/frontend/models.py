@@ -16,6 +16,8 @@ from shiftbook.frontend.layers.subsample import Subsample
 
 def graph_of(model: nn.Module, shape: tuple[int, int, int]) -> GraphModel:
     """The graph of a model that takes images [C, H, W]; shared weights stay shared."""
+    if isinstance(model, GraphModel):
+        return model
     graph = FloatNetwork.of(model, shape).graph
     for path, module in model.named_modules():
         if isinstance(module, SharedConv2d):
@@ -25,7 +27,7 @@ def graph_of(model: nn.Module, shape: tuple[int, int, int]) -> GraphModel:
 
 def layers_of(model: nn.Module, shape: tuple[int, int, int]) -> LayerGraph:
     """The layers of a model, or of a graph, which they refer to."""
-    return fuse(model if isinstance(model, GraphModel) else graph_of(model, shape))
+    return fuse(graph_of(model, shape))
 
 
 def lively(model: nn.Module, seed: int = 0) -> nn.Module:

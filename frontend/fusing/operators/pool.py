@@ -113,6 +113,19 @@ def _append(
     return layer
 
 
-HANDLERS: dict[type[nn.Module], Handler] = {nn.MaxPool2d: max_pool, nn.AvgPool2d: average_pool}
+def adaptive(
+    builder: LayerBuilder, node: Node, operation: nn.AdaptiveAvgPool2d, values: Sequence[Value]
+) -> Value:
+    """Parts of one size have become plain pooling by now."""
+    _, height, width = builder.shapes[values[0].layer]
+    rows, cols = node.shape[1:]
+    raise builder.unsupported(node, f"{height}x{width} pixels do not divide into {rows}x{cols}")
+
+
+HANDLERS: dict[type[nn.Module], Handler] = {
+    nn.MaxPool2d: max_pool,
+    nn.AvgPool2d: average_pool,
+    nn.AdaptiveAvgPool2d: adaptive,
+}
 
 SUPPORTED = ("MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "mean")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from shiftbook.frontend.graph.model import GraphModel, Node
+from shiftbook.frontend.graph.model import INPUT, GraphModel, Node
 from shiftbook.frontend.importing.recording import movement
 from shiftbook.frontend.importing.recording.values import BATCH, Value
 
@@ -29,7 +29,8 @@ class Draft:
     def __init__(self, graph: GraphModel) -> None:
         self.graph = graph
         self.place = ""
-        self.names = {node.name for node in graph.nodes}
+        self.names = {INPUT}
+        self.paths: set[str] = set()
         self.shared: dict[tuple[object, ...], str] = {}
 
     def add(
@@ -52,7 +53,8 @@ class Draft:
         """
         unique = self._unique(name)
         if not path:
-            path = unique
+            path = unique if name in self.paths else name
+            self.paths.add(path)
             self.graph.place(path, operation)
         self.graph.nodes.append(Node(unique, path, tuple(inputs), tuple(shape), self.place))
         return Value(unique, tuple(shape))
@@ -84,9 +86,10 @@ class Draft:
         steps = movement.operations(value.shape, index)
         if steps is None:
             return None
-        for operation, shape in steps:
-            name = f"{value.node}.{name_of(operation)}"
-            value = self.add(operation, [value.node], shape, name)
+        name = value.mover
+        for i, (operation, shape) in enumerate(steps, 1):
+            own = name if name and i == len(steps) else f"{value.node}.{name_of(operation)}"
+            value = self.add(operation, [value.node], shape, own)
         return value
 
 

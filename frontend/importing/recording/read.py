@@ -109,8 +109,8 @@ def _outputs(recorder: Recorder, outputs: list[Tensor]) -> Iterator[str]:
 @torch.no_grad()
 def _check(graph: GraphModel, model: nn.Module, input_shape: tuple[int, int, int]) -> None:
     """The graph against the model on other images; float rounding is all that may differ."""
-    images = torch.randn(BATCH + 1, *input_shape, generator=torch.Generator().manual_seed(1))
-    with told(lambda error: f"the model does not run on {len(images)} images at once: {reason(error)}"):
+    images = torch.randn(BATCH, *input_shape, generator=torch.Generator().manual_seed(1))
+    with told(lambda error: f"the model does not run on other images: {reason(error)}"):
         wanted = list(_tensors(model(images.clone())))
     got = graph(images)
     for mine, theirs in zip(got if isinstance(got, tuple) else (got,), wanted, strict=True):

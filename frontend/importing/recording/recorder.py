@@ -11,6 +11,7 @@ machinery takes. A program that `torch.export` saved is recorded like any model.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -126,6 +127,7 @@ class Recorder(TorchDispatchMode):
         super().__init__()
         self.model, self.draft, self.handlers = model, Draft(graph), handlers
         self.values: Any = WeakIdKeyDictionary()
+        self.sharing: dict[int, list[weakref.ref[Tensor]]] = {}
         self.stack: list[tuple[str, nn.Module]] = []
         self.failed: str | None = None
         self.owners: dict[int, str] = {}
@@ -143,7 +145,7 @@ class Recorder(TorchDispatchMode):
 
     def start(self, image: Tensor) -> None:
         """Name the image."""
-        self.values[image] = Value(INPUT, tuple(image.shape[1:]))
+        self._know(image, Value(INPUT, tuple(image.shape[1:])))
 
     def value(self, tensor: object) -> Value | None:
         """What a tensor stands for; None for a constant."""
@@ -219,6 +221,11 @@ class Recorder(TorchDispatchMode):
             self._note(result, self._handled(call))
         return result
 
+    def leaf(self) -> str:
+        """Path of the module that runs now, where it has none within it."""
+        path, module = self.stack[-1] if self.stack else ("", None)
+        return path if module is not None and not module._modules else ""
+
     def _handled(self, call: Call) -> Value:
         handler = self.handlers.get(call.name)
         if handler is None:
@@ -230,35 +237,43 @@ class Recorder(TorchDispatchMode):
         several = result if isinstance(result, (tuple, list)) else [result]
         for i, tensor in enumerate(several):
             if isinstance(tensor, Tensor):
-                self.values[tensor] = value if i == 0 else Unreadable("a second result of an operation")
+                self._know(tensor, value if i == 0 else Unreadable("a second result of an operation"))
+
+    def _know(self, tensor: Tensor, value: Value | Unreadable) -> None:
+        self.values[tensor] = value
+        storage = tensor.untyped_storage().data_ptr()
+        self.sharing[storage] = [r for r in self.sharing.get(storage, ()) if r() is not None] + [
+            weakref.ref(tensor)
+        ]
 
     def _move(self, call: Call) -> None:
         """Do to the index what is done to the tensor."""
         value = self.value(call.args[0])
         if value is None:
             raise call.unsupported("where elements go must not depend on the image")
-        index = value.indices()
+        index, mover = value.indices(), self.leaf()
         moved = index if call.name in CASTS else call.func(index, *call.args[1:], **call.kwargs)
         if isinstance(moved, Tensor):
-            self.values[call.result] = value.moved(moved.contiguous())
+            self._know(call.result, value.moved(moved.contiguous(), mover))
             return
         for tensor, part in zip(call.result, moved, strict=True):
-            self.values[tensor] = value.moved(part.contiguous())
+            self._know(tensor, value.moved(part.contiguous(), mover))
 
     def _written(self, call: Call, target: Tensor) -> None:
         """A call that changes its first argument: as if it made a new tensor of the same name."""
         storage = target.untyped_storage().data_ptr()
-        for other in list(self.values):
-            if other is not target and other.untyped_storage().data_ptr() == storage:
+        for reference in self.sharing.get(storage, ()):
+            other = reference()
+            if other is not None and other is not target and other.untyped_storage().data_ptr() == storage:
                 self.values[other] = Unreadable("a tensor that was changed through another view of it")
         if call.name == "copy":
             source = self.value(call.args[1])
             whole = target._base is None and source is not None and source.dims == tuple(target.shape)
             if source is None or not whole:
                 raise call.unsupported("it writes into a part of a tensor")
-            self.values[target] = source
+            self._know(target, source)
             return
-        self.values[target] = self._handled(call)
+        self._know(target, self._handled(call))
 
 
 def place(path: str) -> str:

@@ -33,11 +33,14 @@ class Value:
     index
         int64, of the tensor's own shape with the batch: numbers of elements of the value for the whole
         batch, or ``ZERO``. None where the tensor is the value, element for element.
+    mover
+        Path of the module of the user's model that moved the elements last; empty for one that has others.
     """
 
     node: str
     shape: tuple[int, ...]
     index: Tensor | None = None
+    mover: str = ""
 
     @property
     def elements(self) -> int:
@@ -55,10 +58,10 @@ class Value:
             return self.index
         return torch.arange(BATCH * self.elements).reshape(BATCH, *self.shape)
 
-    def moved(self, index: Tensor) -> Value:
+    def moved(self, index: Tensor, mover: str = "") -> Value:
         """The same value under another index."""
         same = tuple(index.shape) == (BATCH, *self.shape) and in_order(index)
-        return replace(self, index=None if same else index)
+        return replace(self, index=None if same else index, mover=mover or self.mover)
 
     def of_one(self) -> Tensor | None:
         """The index within one image, or None where images are mixed or the batch is not first."""

@@ -1,12 +1,16 @@
 """Reading a model: what its code may do, and what is said where it cannot be read."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from shiftbook.frontend.importing.recording.read import read_model
 from shiftbook.frontend.zoo.digits import Digits
 from shiftbook.golden.errors import ShiftbookError, is_plain
+from tests.frontend.fusing.test_fuse import Wrapped, conv
 from tests.frontend.models import lively
 
 
@@ -52,7 +56,9 @@ ERRORS = [
 def test_a_forward_that_raises_anything_is_one_line(error, message):
     with pytest.raises(ShiftbookError) as caught:
         read_model(nn.Sequential(Raises(error)), (1, 8, 8))
-    assert str(caught.value).startswith(f"the model cannot be traced at '0': {message}; its forward must not")
+    assert str(caught.value).startswith(
+        f"the model does not run on 8x8 images of 1 channels: at '0': {message}"
+    )
 
 
 @pytest.mark.parametrize(("error", "message"), ERRORS)
@@ -62,7 +68,61 @@ def test_so_is_one_that_raises_when_it_runs(error, message):
 
     with pytest.raises(ShiftbookError) as caught:
         read_model(Raises(error, late), (1, 8, 8))
-    assert str(caught.value) == f"the model does not run on 8x8 images of 1 channels: {message}"
+    assert (
+        str(caught.value)
+        == f"the model does not run on 8x8 images of 1 channels: at the model's own forward: {message}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "modules", "message"),
+    [
+        (lambda m, x: functional.layer_norm(m.c(x), (6,)), {"c": conv()}, "native_layer_norm at 'part'"),
+        (lambda m, x: m.n(m.c(x)), {"c": conv(), "n": nn.GroupNorm(2, 4)}, "GroupNorm at 'part.n'"),
+        (
+            lambda m, x: m.n(m.c(x)),
+            {"c": conv(), "n": nn.InstanceNorm2d(4)},
+            "InstanceNorm2d at 'part.n': batch norm must track running statistics",
+        ),
+        (lambda m, x: m.n(m.c(x).flatten(2))[0], {"c": conv(), "n": nn.LSTM(36, 4)}, "LSTM at 'part.n'"),
+        (lambda m, x: m.c(x).transpose(1, 2), {"c": conv()}, "not a tensor of shape [2, 6, 4, 6]"),
+        (lambda m, x: m.c(x).view(-1, 6), {"c": conv()}, "not a tensor of shape [48, 6]"),
+        (lambda m, x: functional.dropout(m.c(x)), {"c": conv()}, "must draw no random numbers"),
+        (
+            lambda m, x: m.c(x) if x[0, 0, 0, 0].item() > 0 else x,
+            {"c": conv()},
+            "at 'part': the model's forward must not depend on values of tensors",
+        ),
+        (lambda m, x: m.c(x) * torch.rand(6), {"c": conv()}, "must draw no random numbers"),
+        (
+            lambda m, x: m.c(x) * torch.arange(6),
+            {"c": conv()},
+            "mul at 'part': constants must be the same for",
+        ),
+        (
+            lambda m, x: m.c(x) / m.c(x),
+            {"c": conv()},
+            "div at 'part': the divisor must",
+        ),
+        (lambda m, x: torch.tensor(m.c(x).numpy()), {"c": conv()}, "without NumPy"),
+        (lambda m, x: torch.ones(2, 3), {}, "must compute what it returns from its image"),
+        (lambda m, x: "scores", {}, "must return a tensor of class scores"),
+        (
+            lambda m, x: m.c(x),
+            {"c": conv(5)},
+            "does not run on 8x8 images of 3 channels: at 'part.c': Given groups=1",
+        ),
+        (
+            lambda m, x: functional.conv2d(x, m.c(x)[:, :3, :3, :3]),
+            {"c": conv()},
+            "at 'part': its weight must not depend on the image",
+        ),
+    ],
+)
+def test_what_no_graph_holds_is_named_with_its_path(function, modules, message):
+    with pytest.raises(ShiftbookError, match=re.escape(message)) as caught:
+        read_model(Wrapped(function, **modules), (3, 8, 8))
+    assert "\n" not in str(caught.value)
 
 
 def test_an_interrupt_stays_one():
@@ -85,31 +145,40 @@ class Named(nn.Module):
 
 @pytest.mark.parametrize(
     "name",
-    ['a"b', "a\\b", "a\nb", "a\x1b[31mb", "a\0b", "\ud800", "\u202eb", "class", "None", "\ufb01", "x" * 257],
+    ["a\nb", "a\x1b[31mb", "a\0b", "\ud800", "\u202eb", "x" * 257],
 )
-def test_names_that_are_no_code_are_refused(name):
+def test_names_that_no_checkpoint_holds_are_refused(name):
     with pytest.raises(ShiftbookError) as caught:
         read_model(Named(name), (3, 8, 8))
     line = str(caught.value)
-    assert line.startswith("the model has a module named 'body.")
+    assert line.startswith("the model has a layer named 'body.")
     assert is_plain(line)
     assert len(line) < 500
 
 
-def test_names_of_parameters_are_too():
-    class Own(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.register_parameter("a\nb", nn.Parameter(torch.ones(1)))
-
-        def forward(self, x):
-            return x * getattr(self, "a\nb")
-
-    with pytest.raises(ShiftbookError, match=r"^the model has a parameter named 'a.*nb': torch\.fx"):
-        read_model(Own(), (3, 8, 8))
-
-
-@pytest.mark.parametrize("name", ["é", "1", "a b", "a'b", "{x}", "%s", "self", "#", "klasse", "猫", "print"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "é",
+        'a"b',
+        "a\\b",
+        "class",
+        "None",
+        "\ufb01",
+        "nodes",
+        "operation",
+        "1",
+        "a b",
+        "a'b",
+        "{x}",
+        "%s",
+        "self",
+        "#",
+        "klasse",
+        "猫",
+        "print",
+    ],
+)
 def test_other_names_are_taken(name):
     model = Named(name)
-    assert read_model(model, (3, 8, 8)).paths == [f"body.{name}"]
+    assert read_model(model, (3, 8, 8)).nodes[0].name == f"body.{name}"

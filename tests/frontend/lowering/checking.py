@@ -7,7 +7,6 @@ from torch import nn
 from shiftbook.frontend.data.batches import normalize
 from shiftbook.frontend.fusing.conv_layer import ConvLayer
 from shiftbook.frontend.fusing.layer import activate
-from shiftbook.frontend.graph.model import GraphModel
 from shiftbook.frontend.importing.normalization import Normalization
 from shiftbook.frontend.lowering.lower import fold_norm, lower
 from shiftbook.frontend.post_training.calibrate import calibrate
@@ -28,8 +27,7 @@ def lowered(
     """A traced, quantized and calibrated model, its integer network, and what that gives on some images."""
     channels, height, width = shape
     normalization = normalization or Normalization((0.4,) * channels, (0.25,) * channels)
-    if not isinstance(model, GraphModel):
-        model = graph_of(lively(model) if drawn else model, shape)
+    model = graph_of(lively(model) if drawn else model, shape)
     graph = layers_of(model, shape)
     quantized = quantize_weights(model, graph.paths, get(scheme)(), density=density, **options)
     images = random_images(8, height, width, channels)

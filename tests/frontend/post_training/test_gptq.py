@@ -147,7 +147,7 @@ def compressed(model, shape, scheme, density, images=64, seed=0):
 )
 @pytest.mark.parametrize(("scheme", "density"), [("shift", 1.0), ("shift", 0.5), ("focused", 0.5)])
 def test_a_network_keeps_its_scores(build, shape, scheme, density):
-    model = lively(build())
+    model = graph_of(lively(build()), shape)
     wanted, plain, together, layers = compressed(model, shape, scheme, density)
     assert (together - wanted).square().mean() < 0.6 * (plain - wanted).square().mean()
     for name, layer in layers.items():
@@ -188,9 +188,9 @@ class Twice(nn.Module):
 
 
 def test_a_module_that_is_called_twice_is_rounded_once():
-    model = lively(Twice())
+    model = graph_of(lively(Twice()), (3, 4, 4))
     *_, layers = compressed(model, (3, 4, 4), "shift", 1.0)
-    assert torch.equal(model.conv.weight.detach(), layers["conv"].real())
+    assert torch.equal(model.get_submodule("conv").weight.detach(), layers["conv"].real())
 
 
 def test_layers_with_many_inputs_are_rounded_weight_by_weight(monkeypatch):

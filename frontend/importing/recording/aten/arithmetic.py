@@ -76,7 +76,7 @@ def maximum(call: Call) -> Value:
 
 def _two(call: Call, operation: nn.Module, first: Value, second: Value) -> Value:
     """An operation of two tensors, perhaps broadcast."""
-    name = operation_name(call, operation)
+    name = operation_name(call)
     alike = first.index is not None and second.index is not None and first.shape == second.shape
     if alike and torch.equal(first.indices(), second.indices()):
         result = call.draft.add(operation, [first.node, second.node], first.shape, name)
@@ -122,7 +122,7 @@ def _affine(call: Call, value: Value, factor: object, added: object, sign: float
     if scale is None or offset is None:
         raise call.unsupported("constants must be the same for all pixels of a channel and for all images")
     operation = ChannelAffine(scale, sign * offset)
-    result = call.draft.add(operation, [source.node], source.shape, operation_name(call, operation))
+    result = call.draft.add(operation, [source.node], source.shape, operation_name(call))
     return result.moved(index)
 
 

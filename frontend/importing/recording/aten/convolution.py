@@ -63,22 +63,21 @@ def bmm(call: Call) -> Value:
         raise call.unsupported("products of tensors that depend on the image, as attention takes, do not run")
     value = call.value("self")
     rows = value.moved(value.indices().flatten(0, 1))
-    result = _linear(call, rows, weight[0], None)
+    result = _linear(call, rows, weight[0], None, call["mat2"])
     return result.moved(result.indices().reshape(call.dims))
 
 
 def _product(call: Call, left: str, right: str, bias: Tensor | None) -> Value:
     if call.recorder.value(call[left]) is None:
         raise call.unsupported("products of a constant and a tensor that depends on the image do not run")
-    return _linear(call, call.value(left), _constant(call, right), bias)
+    return _linear(call, call.value(left), _constant(call, right), bias, _parameter(call[right]))
 
 
-def _linear(call: Call, rows: Value, weight: Tensor, bias: Tensor | None) -> Value:
+def _linear(call: Call, rows: Value, weight: Tensor, bias: Tensor | None, given: Tensor) -> Value:
     """``rows @ weight`` of [rows, features] and [features, outputs]."""
     outputs = weight.shape[1]
     if bias is not None:
         bias = bias.expand(outputs)
-    given = _parameter(call, weight)
     if rows.dims[0] == BATCH:
         source = call.as_value(rows, 2)
         layer = nn.Linear(weight.shape[0], outputs, bias is not None)
@@ -103,7 +102,7 @@ def _pixels(rows: Value) -> Value | None:
     return maps if torch.equal(rows.indices(), wanted) else None
 
 
-def _parameter(call: Call, weight: Tensor) -> Tensor:
+def _parameter(weight: Tensor) -> Tensor:
     """The parameter that a transposed weight is a view of."""
     base = weight._base
     return weight if base is None else base

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from shiftbook.frontend.graph.operations import Concatenate
-from shiftbook.frontend.importing.recording.aten.pointwise import operation_name
+from shiftbook.frontend.importing.recording.aten.pointwise import operation_name, reordered
 from shiftbook.frontend.importing.recording.recorder import Call, Handler
 from shiftbook.frontend.importing.recording.values import BATCH, ZERO, Value
 
@@ -23,9 +23,8 @@ def concatenate(call: Call) -> Value:
     if len(tensors) == 1:
         return known[0]
     if len(known) == len(values) and len({value.node for value in known}) == 1:
-        index = torch.cat([value.indices() for value in known], dim)
-        joined = known[0].moved(index)
-        if call.draft.materialized(joined) is not None:
+        joined = known[0].moved(torch.cat([value.indices() for value in known], dim), call.recorder.leaf())
+        if reordered(joined):
             return joined
     if len(known) < len(values):
         return _with_zeros(call, tensors, values, dim)
@@ -34,7 +33,7 @@ def concatenate(call: Call) -> Value:
     operation = Concatenate()
     parts = [call.as_value(value) for value in known]
     shape = (sum(part.shape[0] for part in parts), *parts[0].shape[1:])
-    result = call.draft.add(operation, [part.node for part in parts], shape, operation_name(call, operation))
+    result = call.draft.add(operation, [part.node for part in parts], shape, operation_name(call))
     return result.moved(result.indices().reshape(call.dims))
 
 
@@ -64,9 +63,19 @@ def constant_pad(call: Call) -> Value:
     """Zeros around."""
     value = call.value("self")
     if call["value"] != 0:
-        raise call.unsupported(f"padding must be with zeros, not {call['value']}")
+        return _padded_with(call, call["value"])
     padded = torch.constant_pad_nd(value.indices(), call["pad"], ZERO)
-    return value.moved(padded)
+    return value.moved(padded, call.recorder.leaf())
+
+
+def _padded_with(call: Call, fill: float) -> Value:
+    """Another constant around maps."""
+    source = call.materialized("self", 4)
+    if len(call["pad"]) > 4:
+        raise call.unsupported(f"channels must be padded with zeros, not with {fill}")
+    pads = [*call["pad"], 0, 0][:4]
+    operation = nn.ConstantPad2d(pads, fill)
+    return call.draft.add(operation, [source.node], call.dims[1:], operation_name(call))
 
 
 def mirrored_pad(make: type[nn.Module]) -> Handler:
@@ -76,7 +85,7 @@ def mirrored_pad(make: type[nn.Module]) -> Handler:
         source = call.materialized("self", 4)
         pad = list(call["padding"])
         operation = make(pad if len(pad) == 4 else [*pad, 0, 0])
-        result = call.draft.add(operation, [source.node], call.dims[1:], operation_name(call, operation))
+        result = call.draft.add(operation, [source.node], call.dims[1:], operation_name(call))
         return result.moved(result.indices().reshape(call.dims))
 
     return handle
@@ -94,7 +103,7 @@ def upsample(mode: str) -> Handler:
         scale = _scale(call, source.shape[1:], size)
         options: dict[str, Any] = {"scale_factor": scale} if scale else {"size": size}
         operation = nn.Upsample(**options, mode=mode, align_corners=corners)
-        return call.draft.add(operation, [source.node], call.dims[1:], operation_name(call, operation))
+        return call.draft.add(operation, [source.node], call.dims[1:], operation_name(call))
 
     return handle
 
@@ -116,7 +125,7 @@ def softmax(make: type[nn.Module]) -> Handler:
             raise call.unsupported(f"softmax must be over the classes, dim 1, not dim {call['dim']}")
         source = call.as_value(value)
         operation = make(dim=1)
-        result = call.draft.add(operation, [source.node], source.shape, operation_name(call, operation))
+        result = call.draft.add(operation, [source.node], source.shape, operation_name(call))
         return result.moved(result.indices().reshape(call.dims))
 
     return handle

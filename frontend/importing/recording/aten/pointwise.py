@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from shiftbook.frontend.graph.operations import Clamp
-from shiftbook.frontend.importing.recording.draft import name_of
 from shiftbook.frontend.importing.recording.recorder import Call, Handler
 from shiftbook.frontend.importing.recording.values import Value
 
@@ -25,25 +24,25 @@ def pointwise(make: Callable[[Call], nn.Module], argument: str = "self") -> Hand
 
 def applied(call: Call, value: Value, module: nn.Module) -> Value:
     """A function of a value, under the value's index where that cannot be made real."""
-    found = call.draft.materialized(value) if not _reordered(value) else None
+    found = call.draft.materialized(value) if not reordered(value) else None
     source = value if found is None else found
     if found is None and value.index is not None and bool((value.index < 0).any()):
         raise call.no_maps(value)
-    result = call.draft.add(module, [source.node], source.shape, operation_name(call, module))
+    result = call.draft.add(module, [source.node], source.shape, operation_name(call))
     if found is None:
         return result.moved(value.indices())
     return result.moved(result.indices().reshape(value.dims))
 
 
-def operation_name(call: Call, module: nn.Module) -> str:
-    """The path of the layer of torch.nn that makes the call, or a name below its module's."""
+def operation_name(call: Call) -> str:
+    """The path of the layer of torch.nn that makes the call, or the operator's name below its module's."""
     stack = call.recorder.stack
     path, owner = stack[-1] if stack else ("", None)
     layer = owner is not None and type(owner).__module__.startswith("torch.nn.") and not owner._modules
-    return path if path and layer else call.draft.named(name_of(module))
+    return path if path and layer else call.draft.named(call.name.strip("_").removesuffix("_with_indices"))
 
 
-def _reordered(value: Value) -> bool:
+def reordered(value: Value) -> bool:
     """Whether the tensor has all elements of the value, each once, in another shape or order."""
     index = value.index
     if index is None or index.numel() != index.shape[0] * value.elements:

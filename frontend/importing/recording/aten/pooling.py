@@ -54,7 +54,7 @@ def _pooled(call: Call, module: nn.Module, name: str = "") -> Value:
     source = call.materialized("self" if "self" in call._given else "input", 4)
     dims = call.dims
     shape = dims[1:] if len(dims) == 4 else (dims[1], 1, dims[2])
-    result = call.draft.add(module, [source.node], shape, name or operation_name(call, module))
+    result = call.draft.add(module, [source.node], shape, name or operation_name(call))
     return result.moved(result.indices().reshape(dims))
 
 
@@ -88,7 +88,7 @@ def mean(call: Call) -> Value:
         return _over_channels(call, ChannelMean())
     maps = _whole_maps(call, value, axes)
     operation = nn.AvgPool2d((maps.shape[1], maps.shape[2]))
-    result = call.draft.add(operation, [maps.node], (maps.shape[0], 1, 1), operation_name(call, operation))
+    result = call.draft.add(operation, [maps.node], (maps.shape[0], 1, 1), operation_name(call))
     return result.moved(result.indices().reshape(call.dims))
 
 
@@ -100,7 +100,7 @@ def largest(call: Call) -> Value:
         return _over_channels(call, ChannelMax())
     maps = _whole_maps(call, value, axes)
     operation = nn.MaxPool2d((maps.shape[1], maps.shape[2]))
-    result = call.draft.add(operation, [maps.node], (maps.shape[0], 1, 1), operation_name(call, operation))
+    result = call.draft.add(operation, [maps.node], (maps.shape[0], 1, 1), operation_name(call))
     return result.moved(result.indices().reshape(call.dims))
 
 
@@ -115,7 +115,7 @@ def total(call: Call) -> Value:
             return _added(call, slices)
     maps = _whole_maps(call, value, axes)
     average = nn.AvgPool2d((maps.shape[1], maps.shape[2]))
-    pooled = call.draft.add(average, [maps.node], (maps.shape[0], 1, 1), operation_name(call, average))
+    pooled = call.draft.add(average, [maps.node], (maps.shape[0], 1, 1), operation_name(call))
     pixels = float(maps.shape[1] * maps.shape[2])
     scale = ChannelAffine(torch.full((maps.shape[0],), pixels), torch.zeros(maps.shape[0]))
     result = call.draft.add(scale, [pooled.node], pooled.shape, call.draft.named("sum"))
@@ -140,7 +140,7 @@ def _axes(call: Call, rank: int) -> set[int]:
 def _over_channels(call: Call, operation: nn.Module) -> Value:
     source = call.materialized("self", 4)
     shape = (1, *source.shape[1:])
-    result = call.draft.add(operation, [source.node], shape, operation_name(call, operation))
+    result = call.draft.add(operation, [source.node], shape, operation_name(call))
     return result.moved(result.indices().reshape(call.dims))
 
 
