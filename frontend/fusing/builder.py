@@ -14,6 +14,7 @@ from torch import nn
 from shiftbook.frontend.fusing.layer import ClampedLayer, Layer
 from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.graph.model import INPUT, GraphModel, Node
+from shiftbook.frontend.quantization.affine import Affine
 from shiftbook.golden.errors import ShiftbookError
 
 Pair = tuple[int, int]
@@ -91,7 +92,13 @@ class LayerBuilder:
             raise ShiftbookError(
                 f"the model must return one score a class, not {channels} maps of {height}x{width} pixels"
             )
-        return LayerGraph(self.shapes[INPUT], self.needed(result.layer), channels)
+        return LayerGraph(self.shapes[INPUT], self.needed(result.layer), channels, self.scales())
+
+    def scales(self) -> dict[str, Affine]:
+        """Of tensors that the user's file has quantized; the last word on a tensor counts."""
+        names = [INPUT, *(node.name for node in self.graph.nodes)]
+        known = [(name, self.graph.scales[name]) for name in names if name in self.graph.scales]
+        return {self.values[name].layer: Affine(*scale) for name, scale in known}
 
     def needed(self, name: str) -> list[Layer]:
         """The layers that lead to ``name``, in order."""

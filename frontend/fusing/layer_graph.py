@@ -8,7 +8,7 @@ that weights changed by quantization or fine-tuning are seen without tracing aga
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from shiftbook.frontend.fusing.conv_layer import ConvLayer
 from shiftbook.frontend.fusing.layer import Layer
 from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.layers.scale import ScaleConv2d
+from shiftbook.frontend.quantization.affine import Affine
 
 Observer = Callable[[str, Tensor], None]
 
@@ -26,12 +27,13 @@ class LayerGraph:
     """Layers in an order in which they can run; the last one's output is the result.
 
     ``input_shape`` is (C, H, W) of the normalized image, which goes by the name ``INPUT``; ``classes`` is the
-    number of the result's channels.
+    number of the result's channels. ``given`` are scales of tensors that the user's file has quantized.
     """
 
     input_shape: tuple[int, int, int]
     layers: list[Layer]
     classes: int
+    given: dict[str, Affine] = field(default_factory=dict)
 
     def convs(self) -> Iterator[ConvLayer]:
         """The layers that have weights, in order."""

@@ -49,6 +49,15 @@ class GraphModel(nn.Module):
     ----------
     input_shape
         (C, H, W) of the normalized image, which goes by the name ``INPUT``.
+
+    Attributes
+    ----------
+    nodes
+        In an order in which they can run.
+    outputs
+        Names of the values that the network gives.
+    scales
+        Scale and zero point of the integers 0..255 that stand for a value, where the user's file says them.
     """
 
     def __init__(self, input_shape: tuple[int, int, int]) -> None:
@@ -56,6 +65,7 @@ class GraphModel(nn.Module):
         self.input_shape = input_shape
         self.nodes: list[Node] = []
         self.outputs: tuple[str, ...] = ()
+        self.scales: dict[str, tuple[float, int]] = {}
 
     def operation(self, path: str) -> nn.Module:
         """The operation at a path.
@@ -118,6 +128,8 @@ class GraphModel(nn.Module):
     def bypass(self, node: Node) -> None:
         """Take a node out; what read it reads its first input."""
         self.nodes.remove(node)
+        if node.name in self.scales:
+            self.scales.setdefault(node.inputs[0], self.scales.pop(node.name))
         self.redirect(node.name, node.inputs[0])
 
     def redirect(self, old: str, new: str, readers: Sequence[Node] | None = None) -> None:

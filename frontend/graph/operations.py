@@ -236,3 +236,29 @@ class Clamp(nn.Module):
     def extra_repr(self) -> str:
         """What ``print(model)`` shows."""
         return f"low={self.low}, high={self.high}"
+
+
+class FakeQuantize(nn.Module):
+    """Real values rounded to integers that stand for them, as a file that is quantized already says.
+
+    Parameters
+    ----------
+    scale, zero_point
+        ``scale * (integer - zero_point)`` is the real value.
+    low, high
+        The integers' range, at most 256 of them.
+    """
+
+    def __init__(self, scale: float, zero_point: int, low: int, high: int) -> None:
+        super().__init__()
+        self.scale, self.zero_point, self.low, self.high = scale, zero_point, low, high
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of any shape; the gradient goes straight through."""
+        integers = (x / self.scale).round().add(self.zero_point).clamp(self.low, self.high)
+        rounded = (integers - self.zero_point) * self.scale
+        return x + (rounded - x).detach() if x.requires_grad else rounded
+
+    def extra_repr(self) -> str:
+        """What ``print(model)`` shows."""
+        return f"scale={self.scale:.4g}, zero_point={self.zero_point}, low={self.low}, high={self.high}"

@@ -81,7 +81,7 @@ def calibrate(
 
     Returns
     -------
-    By tensor name. Tensors that are tied (see `frontend.post_training.shared_scales`) share one, which
+    By tensor name: what the user's file says, where it is quantized already. Tensors that are tied (see `frontend.post_training.shared_scales`) share one, which
     covers the range of all of them.
 
     Raises
@@ -103,6 +103,10 @@ def calibrate(
     histograms = observe_histograms(graph, images, ranges, progress)
     chosen: dict[str, Affine] = {}
     for tie in found:
+        given = {graph.given[name] for name in tie.tensors if name in graph.given}
+        if len(given) == 1:
+            chosen.update(dict.fromkeys(tie.tensors, given.pop()))
+            continue
         known = input_range if INPUT in tie.computed else None
         observed = [histograms[name] for name in tie.computed if name != INPUT or known is None]
         ends = [choose(_sum(observed), method, percentile)] if observed else []

@@ -12,6 +12,7 @@ from shiftbook.frontend.rewriting.activations import recognize_activations
 from shiftbook.frontend.rewriting.affine import fold_affine, fold_input
 from shiftbook.frontend.rewriting.carriers import give_carriers
 from shiftbook.frontend.rewriting.scales import make_scale_layers
+from shiftbook.frontend.rewriting.scales_of_file import take_scales
 from shiftbook.frontend.rewriting.scores import drop_final_activation
 
 
@@ -40,6 +41,7 @@ def rewrite(graph: GraphModel) -> Rewritten:
     """
     left_out = drop_final_activation(graph)
     with torch.no_grad():
+        take_scales(graph)
         recognize_activations(graph)
         folded = fold_input(graph)
         fold_affine(graph)

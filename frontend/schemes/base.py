@@ -64,6 +64,7 @@ class Part:
     sign : float [O], -1 where the batch norm that follows turns the channel's sign, else 1; None for all 1
     moments : float [I, kh, kw], mean squares of the inputs that the weights see; None where unknown
     previous : what the last fit gave
+    grid : float [O] or of one element, steps of weights that the user's file has quantized; None for others
     """
 
     weight: Tensor
@@ -72,6 +73,7 @@ class Part:
     sign: Tensor | None = None
     moments: Tensor | None = None
     previous: Quantizer | None = None
+    grid: Tensor | None = None
 
 
 class Quantizer(ABC):

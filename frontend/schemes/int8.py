@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from shiftbook.frontend.schemes.base import Quantizer, Scheme
+from shiftbook.frontend.schemes.base import Part, Quantizer, Scheme
+from shiftbook.golden.progress import Progress, quiet
+
+ON_GRID = 1e-3
+"""Steps that float32 may have moved a weight by."""
 
 
 class UniformQuantizer(Quantizer):
@@ -36,6 +42,21 @@ class Int8(Scheme):
 
     def __init__(self, bits: int = 8) -> None:
         super().__init__(bits)
+
+    def fit_all(self, parts: Sequence[Part], progress: Progress = quiet) -> list[Quantizer]:
+        return [self._given(part) or self.fit(part.weight, part.mask, part.generator) for part in parts]
+
+    def _given(self, part: Part) -> Quantizer | None:
+        """The grid that the user's file has the weights on, where they still are on it."""
+        if part.grid is None:
+            return None
+        highest = (1 << (self.bits - 1)) - 1
+        step = part.grid.reshape(-1, 1, 1, 1).expand(len(part.weight), 1, 1, 1)
+        scaled = part.weight / step
+        on_grid = bool(
+            ((scaled - scaled.round()).abs() < ON_GRID).all() and (scaled.abs() < highest + 0.5).all()
+        )
+        return UniformQuantizer(highest, step, part.mask, f"int{self.bits}") if on_grid else None
 
     def fit(self, weight: Tensor, mask: Tensor, generator: torch.Generator) -> Quantizer:
         highest = (1 << (self.bits - 1)) - 1

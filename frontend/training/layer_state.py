@@ -32,6 +32,7 @@ class LayerState:
     chosen : bool [O, I, kh, kw], true where quantized by now
     alpha : the learnable layer scale, one element
     quantizer, fitted_on, fits : the grid, the weights it was fitted to, and how often it was fitted
+    grid : steps that the user's file has the weights on, where it is quantized
     rounded : integers [O, I, kh, kw] where something better than the nearest was found
     """
 
@@ -47,6 +48,7 @@ class LayerState:
     fitted_on: Tensor | None = None
     fits: int = 0
     rounded: Tensor | None = None
+    grid: Tensor | None = None
 
     @property
     def kernel(self) -> Tensor:
@@ -63,6 +65,7 @@ class LayerState:
             sign=None if around is None else around.sign,
             moments=None if around is None else around.moments,
             previous=self.quantizer,
+            grid=self.grid,
         )
 
     def choose(self, share: float) -> None:
@@ -191,6 +194,7 @@ def layer_states(
             chosen=torch.zeros(shape, dtype=torch.bool),
             alpha=nn.Parameter(torch.ones(1)),
             surroundings=around,
+            grid=getattr(module, "grid", None),
         )
     return states
 

@@ -126,6 +126,9 @@ def _weighted(
 ) -> Value:
     """Add a layer with weights, or use the one again that has them."""
     assert isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear))
+    grid = getattr(given, "grid", None)
+    if grid is not None:
+        module.grid = grid
     owner = call.recorder.owner(given)
     path = call.draft.place if owner is None else owner.removesuffix(".weight").removesuffix("weight")
     name = path or call.draft.named(call.name)

@@ -1,0 +1,21 @@
+"""Scales of tensors that a file has quantized already."""
+
+from __future__ import annotations
+
+from shiftbook.frontend.graph.model import GraphModel
+from shiftbook.frontend.graph.operations import FakeQuantize
+
+
+def take_scales(graph: GraphModel) -> None:
+    """Take the rounding of tensors out of a graph, and remember their scales.
+
+    The accelerator rounds where it stores a tensor. What it adds up before, as a convolution and a shortcut,
+    is then not rounded in between, as the file would have it.
+    """
+    for node in list(graph.nodes):
+        operation = graph.of(node)
+        if not isinstance(operation, FakeQuantize):
+            continue
+        current = next(n for n in graph.nodes if n.name == node.name)
+        graph.bypass(current)
+        graph.scales[current.inputs[0]] = (operation.scale, operation.zero_point - operation.low)
