@@ -117,7 +117,14 @@ def compress(
     float_accuracy = steps.float_accuracy()
     decomposed = {} if plan is None else steps.decompose(plan)
     quantized = steps.quantize(scheme)
-    facts = {"source": source, **steps.describe(scheme), "float_accuracy": float_accuracy, **decomposed}
+    taken = {} if found.weights is None else {"weights": found.weights}
+    facts = {
+        "source": source,
+        **taken,
+        **steps.describe(scheme),
+        "float_accuracy": float_accuracy,
+        **decomposed,
+    }
     network = steps.lower(quantized, facts)
     accuracy = steps.integer_accuracy(network)
     network = replace(network, facts={**network.facts, "accuracy": accuracy})
