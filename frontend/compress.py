@@ -110,7 +110,7 @@ def compress(
     found = load_model(source, weights, seed=compression.seed, progress=progress)
     trained = training.epochs + (0 if plan is None else plan.epochs)
     material = gather(found, data, trained, compression.seed, progress)
-    normalization = normalization_for(found, material.train.shape[2], data.mean, data.std)
+    normalization = normalization_for(found, material.train.shape[2], data.mean, data.std, material.scale)
     steps = Compression(
         found, material, normalization, options=compression, training=training, progress=progress
     )

@@ -106,7 +106,7 @@ def judge(path: Path) -> bool:
     dataset = loaded(lambda: load(path, "all"))
     if dataset is None:
         return False
-    assert dataset.images.dtype == np.uint8
+    assert dataset.images.dtype == np.uint8 or (dataset.is_float and np.isfinite(dataset.images).all())
     assert dataset.images.ndim == 4
     assert dataset.images.size
     if dataset.labels is not None:
