@@ -165,7 +165,7 @@ def check_layout(dataset: Dataset, channels: int | None, where: str = "") -> Non
     if hint:
         raise ShiftbookError(
             f"x{where} is {_text(dataset.shape)} as height, width and channels, but the network takes "
-            f"{channels} channels; {hint}"
+            f"{channels} channel{'s' * (channels != 1)}; {hint}"
         )
 
 

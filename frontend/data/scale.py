@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftbook.frontend.quantization.affine import LEVELS
 from shiftbook.golden.errors import ShiftbookError
-
-LEVELS = 255
-"""Steps from the lowest to the highest byte."""
 
 LEAST_SCALE = 1e-30
 """Values that lie nearer to each other are one value."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shiftbook.frontend.data.scale import LEVELS, InputScale
+from shiftbook.frontend.data.scale import InputScale
 from shiftbook.frontend.importing.load import Source
+from shiftbook.frontend.quantization.affine import LEVELS
 from shiftbook.golden.errors import ShiftbookError
 
 COLOUR_MEAN = (0.485, 0.456, 0.406)

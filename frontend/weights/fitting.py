@@ -87,8 +87,12 @@ class Choice:
         if self.others:
             others = some([other.where() or WHOLE for other in self.others])
             said.append(f"{others} would fit, too: to take them, save them alone")
-        if self.fit.outside:
-            said.append(f"left out {some(list(self.fit.outside))}")
+        known = {
+            name for other in self.others if other.found is self.fit.found for name in other.names.values()
+        }
+        left = [name for name in self.fit.outside if name not in known]
+        if left:
+            said.append(f"left out {some(left)}")
         return "; ".join((f"took {self.fit.where() or WHOLE}", *said)) if said else None
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from shiftbook.frontend.weights.assigning import assign, cut
 from shiftbook.frontend.weights.fitting import Choice, choose, shapes_of, short
+from shiftbook.frontend.weights.inert import Inert
 from shiftbook.frontend.weights.reading import read, refuse_without_tensors
 from shiftbook.frontend.weights.reparameterized import PARAMETRIZATIONS, make_plain, plain_tensors
 from shiftbook.frontend.weights.state_dicts import StateDict, state_dicts
@@ -64,9 +65,8 @@ def _check(path: Path, found: Sequence[StateDict], choice: Choice) -> None:
         return
     for name, value in fit.found.others.items():
         if short(name).removeprefix(f"{fit.prefix}.") in fit.own:
-            raise ShiftbookError(
-                f"{path} does not hold a state dict: {cut(name)} is {type(value).__name__}, not a tensor"
-            )
+            kind = cut(value.name) if isinstance(value, Inert) else type(value).__name__
+            raise ShiftbookError(f"{path} does not hold a state dict: {cut(name)} is {kind}, not a tensor")
     untold = [name for name in fit.names if PARAMETRIZATIONS in name]
     if untold:
         raise ShiftbookError(

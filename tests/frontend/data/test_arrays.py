@@ -135,7 +135,8 @@ def test_labels_that_are_neither(y, message):
 def test_channels_at_another_place(tmp_path, x, channels, shape, hint):
     path = tmp_path / "x.npz"
     np.savez(path, x=x)
-    said = f"is {shape} as height, width and channels, but the network takes {channels} channels; {hint}"
+    takes = f"the network takes {channels} channel{'s' * (channels > 1)}"
+    said = f"is {shape} as height, width and channels, but {takes}; {hint}"
     with pytest.raises(ShiftbookError, match=re.escape(f"x in {path} {said}") + "$"):
         load(path, "all", channels=channels)
     with pytest.raises(ShiftbookError, match=re.escape(f"x {said}") + "$"):

@@ -172,6 +172,15 @@ def test_what_is_left_out_is_told(tmp_path):
     assert source.weights == "took 'state_dict', names behind 'model.'; left out loss.weight"
 
 
+def test_a_mean_beside_the_weights_in_one_state_dict(tmp_path):
+    torch.save({**behind("ema_model.", OTHER), **behind("model.", WANTED)}, tmp_path / "w.pt")
+    source = loaded(tmp_path / "w.pt")
+    check(source, WANTED)
+    assert source.weights == (
+        "took names behind 'model.'; names behind 'ema_model.' would fit, too: to take them, save them alone"
+    )
+
+
 def pruned(seed: int = 0) -> nn.Sequential:
     net = model(seed)
     prune.l1_unstructured(net[0], "weight", 0.5)
@@ -249,4 +258,11 @@ def test_the_best_of_what_does_not_fit_is_told_with_its_place(tmp_path):
     torch.save(behind("net.", short), tmp_path / "w.pt")
     assert refused(tmp_path / "w.pt") == (
         f"{tmp_path}/w.pt (names behind 'net.') does not fit the model: it lacks 3.bias"
+    )
+
+
+def test_an_object_in_the_place_of_a_weight_is_told(tmp_path):
+    torch.save({**WANTED, "3.bias": argparse.Namespace(a=1)}, tmp_path / "w.pt")
+    assert refused(tmp_path / "w.pt") == (
+        f"{tmp_path}/w.pt does not hold a state dict: 3.bias is argparse.Namespace, not a tensor"
     )
