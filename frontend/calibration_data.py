@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -14,7 +16,10 @@ from shiftbook.frontend.data.dataset import (
     has_own_split,
     load,
 )
+from shiftbook.frontend.data.scale import InputScale
+from shiftbook.frontend.importing.channels import input_channels
 from shiftbook.frontend.importing.load import Source
+from shiftbook.frontend.importing.normalization import per_channel
 from shiftbook.frontend.options.data import DataOptions
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress
@@ -28,11 +33,46 @@ STATISTICS_IMAGES = 4096
 
 @dataclass(frozen=True)
 class Material:
-    """Images to fine-tune and calibrate on, and labelled images to measure with, or None."""
+    """Images to fine-tune and calibrate on, and labelled images to measure with, or None.
+
+    ``scale`` says how the bytes of all parts stand for floats, where these are what the data holds.
+    """
 
     train: Dataset
     other: Dataset | None
     test: Dataset | None
+    scale: InputScale | None = None
+
+    def to_bytes(self, mean: Sequence[float] | None) -> Material:
+        """The same with bytes in place of floats; the training part decides their scale.
+
+        Parameters
+        ----------
+        mean
+            Of each channel, which becomes the network's 0; None is 0.
+
+        Raises
+        ------
+        ShiftbookError
+            Some parts are pixels and others floats, or shapes differ.
+        """
+        parts = [part for part in (self.train, self.other, self.test) if part is not None]
+        pixels = [part for part in parts if not part.is_float]
+        if pixels:
+            raise ShiftbookError(
+                f"the data to train and to calibrate on must both be floats or both pixels, not "
+                f"{self.train.images.dtype} and {parts[1].images.dtype}"
+            )
+        for part in parts:
+            check_shape(part, self.train.shape)
+        channels = self.train.shape[2]
+        zero = (0.0,) * channels if mean is None else per_channel("mean", tuple(mean), channels)
+        scale = InputScale.spanning(self.train.images, zero)
+        train, other, test = (
+            None if part is None else part.to_bytes(scale) for part in (self.train, self.other, self.test)
+        )
+        assert train is not None
+        return Material(train, other, test, scale)
 
     def calibration(self, seed: int) -> Dataset:
         """The images to calibrate on, drawn with ``seed``."""
@@ -61,19 +101,27 @@ def gather(
     seed: int,
     progress: Progress,
 ) -> Material:
-    """Read the images that compressing needs, and no more.
+    """Read the images that compressing needs, and no more; floats become bytes.
 
     Raises
     ------
     ShiftbookError
         There are none, or none but for calibration, and fine-tuning is asked for.
     """
+    material = _read(found, options, epochs, seed, progress)
+    floats = any(part is not None and part.is_float for part in (material.train, material.other))
+    return material.to_bytes(options.mean) if floats else material
+
+
+def _read(found: Source, options: DataOptions, epochs: int, seed: int, progress: Progress) -> Material:
+    """The parts as they are in their files."""
     data = found.data if options.images is None else options.images
-    calibration, frame = options.calibration, options.frame
-    other = None
+    channels = input_channels(found.model)
+    read = partial(load, seed=seed, frame=options.frame, channels=channels, progress=progress)
+    calibration, other = options.calibration, None
     if calibration is not None:
         part: Part = "train" if has_own_split(calibration) else "all"
-        other = load(calibration, part, limit=STATISTICS_IMAGES, seed=seed, frame=frame, progress=progress)
+        other = read(calibration, part, limit=STATISTICS_IMAGES)
     if data is None:
         if other is None:
             raise ShiftbookError("there are no images to calibrate on: give --data or --calibration")
@@ -81,7 +129,6 @@ def gather(
             raise ShiftbookError(f"fine-tuning for {epochs} epochs needs images to train on: give --data")
         return Material(other, None, None)
     limit = None if epochs else STATISTICS_IMAGES
-    trained_on = load(data, "train", limit=limit, seed=seed, frame=frame, progress=progress)
-    labelled = trained_on.labels is not None
-    test = load(data, "test", seed=seed, frame=frame, progress=progress) if labelled else None
+    trained_on = read(data, "train", limit=limit)
+    test = None if trained_on.labels is None else read(data, "test")
     return Material(trained_on, other, test)

@@ -110,14 +110,21 @@ def compress(
     found = load_model(source, weights, seed=compression.seed, progress=progress)
     trained = training.epochs + (0 if plan is None else plan.epochs)
     material = gather(found, data, trained, compression.seed, progress)
-    normalization = normalization_for(found, material.train.shape[2], data.mean, data.std)
+    normalization = normalization_for(found, material.train.shape[2], data.mean, data.std, material.scale)
     steps = Compression(
         found, material, normalization, options=compression, training=training, progress=progress
     )
     float_accuracy = steps.float_accuracy()
     decomposed = {} if plan is None else steps.decompose(plan)
     quantized = steps.quantize(scheme)
-    facts = {"source": source, **steps.describe(scheme), "float_accuracy": float_accuracy, **decomposed}
+    taken = {} if found.weights is None else {"weights": found.weights}
+    facts = {
+        "source": source,
+        **taken,
+        **steps.describe(scheme),
+        "float_accuracy": float_accuracy,
+        **decomposed,
+    }
     network = steps.lower(quantized, facts)
     accuracy = steps.integer_accuracy(network)
     network = replace(network, facts={**network.facts, "accuracy": accuracy})

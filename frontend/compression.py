@@ -62,6 +62,8 @@ class Compression:
         self.options, self.progress = options, progress
         self.epochs, self.seed = training.epochs, options.seed
         self.recipe = replace(training.recipe, balance=options.balanced or training.recipe.balance)
+        if material.scale is not None and self.recipe.flip is None:
+            self.recipe = replace(self.recipe, flip=False)  # a signal has a direction
         self.state, self.log = training.state, training.log
         self.teacher: nn.Module | None = None
         self.decomposed = False
@@ -148,6 +150,7 @@ class Compression:
             "mean": list(self.normalization.mean),
             "std": list(self.normalization.std),
             **({"left_out": left_out} if (left_out := self.network.rewritten.left_out) else {}),
+            **({} if self.material.scale is None else self.material.scale.facts()),
         }
 
     def quantize(self, scheme: Scheme) -> dict[str, QuantizedLayer]:

@@ -17,6 +17,8 @@ def summary(report: Report) -> str:
     sizes, facts = report.sizes, report.network.facts
     size = f"ratio {sizes.ratio:.2f}x, {sizes.bits_per_weight:.3f} bits per weight, {report.seconds:.0f} s"
     lines = [f"{one_line(str(report.path))}: {size}"]
+    if "weights" in facts:
+        lines.append(f"weights: {one_line(str(facts['weights']))}")
     chains = decomposed_layers(report.network, sizes)
     if chains:
         saved = savings(report.network, sizes, chains)

@@ -48,7 +48,7 @@ def augment(images: Images, mean: Sequence[float], flip: bool, random: np.random
     """
     count, height, width, _ = images.shape
     down, right = height // 8, width // 8
-    border = np.round(255 * np.asarray(mean)).astype(np.uint8)
+    border = np.clip(np.round(255 * np.asarray(mean)), 0, 255).astype(np.uint8)
     padded = np.empty((count, height + 2 * down, width + 2 * right, images.shape[3]), np.uint8)
     padded[:] = border
     padded[:, down : down + height, right : right + width] = images

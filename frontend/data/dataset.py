@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shiftbook.frontend.data.arrays import layout_hint, maps
 from shiftbook.frontend.data.depth import GREY, to_8_bits
 from shiftbook.frontend.data.frame import AS_IT_IS, Frame
+from shiftbook.frontend.data.labels import MAX_LABEL, class_numbers_of
 from shiftbook.frontend.data.names import DIGITS, SUFFIXES
 from shiftbook.frontend.data.npz import read_arrays
+from shiftbook.frontend.data.scale import InputScale
 from shiftbook.golden.errors import ShiftbookError, first_line, is_plain
 from shiftbook.golden.inputs import check_file, shown, unreadable
 from shiftbook.golden.limits import limits
@@ -28,9 +31,6 @@ Part = Literal["train", "test", "all"]
 
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 TRAIN_FOLDER = "train"
-MAX_LABEL = (1 << 20) - 1
-"""Of a class: far above the channels that a network can have."""
-
 TEST_SHARE = 0.2
 """Share of the images that is held out where the source has no split of its own."""
 
@@ -43,9 +43,19 @@ SPLIT_SEED = 0
 
 @dataclass(frozen=True)
 class Dataset:
-    """``images`` uint8 [N, H, W, C]; ``labels`` int64 [N] or None; ``classes``: their names, perhaps none."""
+    """Images or other maps, with their labels.
 
-    images: NDArray[np.uint8]
+    Attributes
+    ----------
+    images
+        uint8 [N, H, W, C]; or floats that no `InputScale` has made bytes yet.
+    labels
+        int64 [N], or None.
+    classes
+        Names of the classes, perhaps none.
+    """
+
+    images: NDArray[Any]
     labels: NDArray[np.int64] | None
     classes: tuple[str, ...] = ()
 
@@ -58,10 +68,30 @@ class Dataset:
         height, width, channels = self.images.shape[1:]
         return height, width, channels
 
+    @property
+    def is_float(self) -> bool:
+        """Whether the images are floats."""
+        return self.images.dtype.kind == "f"
+
+    def to_bytes(self, scale: InputScale) -> Dataset:
+        """The floats as bytes."""
+        return replace(self, images=scale.to_bytes(self.images))
+
     def take(self, indices: NDArray[np.int64]) -> Dataset:
         """Some of the images, in the order asked for."""
         labels = None if self.labels is None else self.labels[indices]
         return replace(self, images=self.images[indices], labels=labels)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the images of a folder become: their frame, and their channels, 1 or 3, where that is known."""
+
+    frame: Frame = AS_IT_IS
+    channels: int | None = None
+
+
+ANY = Form()
 
 
 def load(
@@ -71,6 +101,7 @@ def load(
     limit: int | None = None,
     seed: int = 0,
     frame: Frame = AS_IT_IS,
+    channels: int | None = None,
     progress: Progress = quiet,
 ) -> Dataset:
     """Load images and, where there are any, labels.
@@ -78,7 +109,7 @@ def load(
     Parameters
     ----------
     source
-        ``"digits"``; an .npz with ``x`` uint8 [N, H, W, C] and perhaps ``y`` [N]; a folder with one folder
+        ``"digits"``; an .npz with ``x`` and perhaps ``y``, see :func:`from_arrays`; a folder with one folder
         a class, or with ``train`` and ``test`` (or ``val``) folders of such folders, or of images alone. A
         class's number is the leading number of its folder's name where all folders have one, else its rank
         among the sorted names. Or images that are in memory already: they are left as they are.
@@ -89,15 +120,20 @@ def load(
         At most so many images, drawn with ``seed``.
     frame
         Of a folder's images.
+    channels
+        That the network takes, where that is known: the images of a folder are made grey for 1 and coloured
+        for 3. Arrays keep theirs. Else the first image of a folder decides.
 
     Raises
     ------
     ShiftbookError
-        Nothing there, no image in it, images of different shapes, labels that do not fit.
+        Nothing there, no image in it, images of different shapes, labels that do not fit, or an array in
+        another layout.
     """
     if limit is not None and limit < 1:
         raise ShiftbookError(f"the number of images must be at least 1, not {limit}")
     if isinstance(source, Dataset):
+        check_layout(source, channels)
         return _given(source, part, limit, seed, frame)
     if frame and not os.path.isdir(source):
         raise ShiftbookError(f"resize and crop are for folders of image files, not for {shown(source)}")
@@ -105,18 +141,42 @@ def load(
         return _limit(_split(_digits(), "test" if part == "all" else part), limit, seed)
     path = Path(source)
     if os.path.isdir(path):
-        return _folder(path, part, limit, seed, frame, progress)
+        return _folder(path, part, limit, seed, Form(frame, channels), progress)
     hint = f"it must be a folder of class folders, an .npz file or '{DIGITS}'"
     if path.suffix == ".npz":
         check_file(path, hint)
-        return _limit(_split(_npz(path), part), limit, seed)
+        dataset = _npz(path)
+        check_layout(dataset, channels, f" in {path}")
+        return _limit(_split(dataset, part), limit, seed)
     raise ShiftbookError(f"no data at {shown(source)}: {hint}")
+
+
+def check_layout(dataset: Dataset, channels: int | None, where: str = "") -> None:
+    """Refuse an array that has the network's channels at another place, or none at all.
+
+    Parameters
+    ----------
+    channels
+        That the network takes; None where that is not known.
+    where
+        What errors say after the name x.
+    """
+    hint = "" if channels is None else layout_hint(dataset.shape, channels)
+    if hint:
+        raise ShiftbookError(
+            f"x{where} is {_text(dataset.shape)} as height, width and channels, but the network takes "
+            f"{channels} channel{'s' * (channels != 1)}; {hint}"
+        )
 
 
 def check_shape(dataset: Dataset, shape: tuple[int, int, int]) -> None:
     """Refuse images that are not (H, W, C) = ``shape``."""
     if dataset.shape != shape:
-        raise ShiftbookError(f"the images are {_text(dataset.shape)}, but the network takes {_text(shape)}")
+        hint = layout_hint(dataset.shape, shape[2])
+        raise ShiftbookError(
+            f"the images are {_text(dataset.shape)}, but the network takes {_text(shape)}"
+            f"{'; ' if hint else ''}{hint}"
+        )
 
 
 def check_labels(dataset: Dataset, classes: int) -> None:
@@ -139,7 +199,7 @@ def _digits() -> Dataset:
 def _npz(path: Path) -> Dataset:
     arrays = read_arrays(path, ("x", "y"))
     if "x" not in arrays:
-        raise ShiftbookError(f"{path} must hold an array x, uint8 [N, H, W, C]")
+        raise ShiftbookError(f"{path} must hold an array x, uint8 [N, H, W, C] or floats")
     return from_arrays(arrays["x"], arrays.get("y"), where=f" in {path}")
 
 
@@ -149,31 +209,19 @@ def from_arrays(images: NDArray[Any], labels: NDArray[Any] | None, *, where: str
     Parameters
     ----------
     images
-        uint8 [N, H, W, C].
+        uint8 [N, H, W, C], or floats; see `frontend.data.arrays.maps`.
     labels
-        Integers from 0, [N], or None.
+        Integers from 0, [N] or [N, 1], or one-hot [N, classes]; or None.
     where
         What errors say after the names x and y.
 
     Raises
     ------
     ShiftbookError
-        An array has another type or shape, or a label is out of range.
+        An array has another type or shape, a value is not finite, or a label is out of range.
     """
-    if images.dtype != np.uint8 or images.ndim != 4:
-        raise ShiftbookError(f"x{where} must be uint8 [N, H, W, C], not {images.dtype} {list(images.shape)}")
-    if 0 in images.shape:
-        raise ShiftbookError(f"x{where} has no images: its shape is {list(images.shape)}")
-    if labels is None:
-        return Dataset(images, None)
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise ShiftbookError(
-            f"y{where} must be {len(images)} integers from 0, not {labels.dtype} {list(labels.shape)}"
-        )
-    if labels.min() < 0 or labels.max() > MAX_LABEL:
-        bad = labels.min() if labels.min() < 0 else labels.max()
-        raise ShiftbookError(f"y{where} must be {len(images)} integers from 0 to {MAX_LABEL}, not {bad}")
-    return Dataset(images, labels.astype(np.int64))
+    images = maps(images, where)
+    return Dataset(images, None if labels is None else class_numbers_of(labels, len(images), where))
 
 
 def _given(dataset: Dataset, part: Part, limit: int | None, seed: int, frame: Frame) -> Dataset:
@@ -232,9 +280,7 @@ def _drawn(count: int, limit: int | None, seed: int) -> NDArray[np.int64] | None
     return np.sort(np.random.default_rng(seed).permutation(count)[:limit])
 
 
-def _folder(
-    path: Path, part: Part, limit: int | None, seed: int, frame: Frame, progress: Progress
-) -> Dataset:
+def _folder(path: Path, part: Part, limit: int | None, seed: int, form: Form, progress: Progress) -> Dataset:
     """A folder of class folders, with or without a split of its own; files are chosen before any is read."""
     train, test = _own_split(path)
     if train is not None and test is not None:
@@ -253,7 +299,7 @@ def _folder(
     drawn = _drawn(len(files), limit, seed)
     if drawn is not None:
         files, labels = [files[i] for i in drawn], labels[drawn]
-    images = decode(files, progress, frame)
+    images = decode(files, progress, form)
     return Dataset(images, labels if names else None, _class_names(names))
 
 
@@ -340,27 +386,27 @@ def _images_in(path: Path) -> list[Path]:
     return [p for p in _entries(path) if p.suffix.lower() in SUFFIXES and unreadable(p) is None]
 
 
-def decode(files: Sequence[Path], progress: Progress = quiet, frame: Frame = AS_IT_IS) -> NDArray[np.uint8]:
+def decode(files: Sequence[Path], progress: Progress = quiet, form: Form = ANY) -> NDArray[np.uint8]:
     """Decode images of one shape into one array, uint8 [N, H, W, C].
 
-    C is 1 where the first image is grey, else 3; the others are converted. One process: for the small
-    images that networks take, handing them between processes costs what a second core gains (5,000 32x32
-    JPEG files a second either way, measured on two cores).
+    C is the form's, or else 1 where the first image is grey and 3 where not; the others are converted. One
+    process: for the small images that networks take, handing them between processes costs what a second core
+    gains (5,000 32x32 JPEG files a second either way, measured on two cores).
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of decoders: about what a file says beside its pixels
-        return _decode(files, progress, frame)
+        return _decode(files, progress, form)
 
 
-def _decode(files: Sequence[Path], progress: Progress, frame: Frame) -> NDArray[np.uint8]:
+def _decode(files: Sequence[Path], progress: Progress, form: Form) -> NDArray[np.uint8]:
     images: NDArray[np.uint8] | None = None
     for i, file in enumerate(files):
         try:
             with Image.open(file) as image:
                 limits().check(f"{file} has too many pixels", "tensor", image.width * image.height)
                 if images is None:
-                    images = _room(image, files, frame)
-                images[i] = _pixels(image, file, frame, images.shape[1:], files[0])
+                    images = _room(image, files, form)
+                images[i] = _pixels(image, file, form.frame, images.shape[1:], files[0])
         except ShiftbookError:
             raise
         except Exception as error:  # a decoder's, of which there are many
@@ -372,10 +418,11 @@ def _decode(files: Sequence[Path], progress: Progress, frame: Frame) -> NDArray[
     return images
 
 
-def _room(image: Image.Image, files: Sequence[Path], frame: Frame) -> NDArray[np.uint8]:
+def _room(image: Image.Image, files: Sequence[Path], form: Form) -> NDArray[np.uint8]:
     """An array for all images, which get the shape of the first; refused before it is decoded."""
-    width, height = frame.size(image.size, files[0])
-    shape = height, width, 1 if image.mode in GREY else 3
+    width, height = form.frame.size(image.size, files[0])
+    own = 1 if image.mode in GREY else 3
+    shape = height, width, form.channels if form.channels in (1, 3) else own
     what = f"the images in {files[0].parent}, {len(files):,} of {_text(shape)}, have too many bytes"
     limits().check(what, "data_bytes", len(files) * prod(shape))
     return np.empty((len(files), *shape), np.uint8)

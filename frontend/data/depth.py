@@ -12,6 +12,11 @@ from shiftbook.golden.errors import ShiftbookError
 GREY = ("L", "1", "I;16", "I;16L", "I;16B", "I")
 """Pillow's modes of grey pixels; what it scales itself to 8 bits is L already."""
 
+BITS, PHOTOMETRIC = 258, 262
+"""Tags of a TIFF file: bits a channel, and whether 0 is white."""
+
+WHITE_IS_ZERO = 0
+
 
 def to_8_bits(image: Image.Image, name: str | Path) -> Image.Image:
     """The image with 8 bits a channel: of 16 the upper 8, so that the darkest and the lightest stay so.
@@ -28,10 +33,15 @@ def to_8_bits(image: Image.Image, name: str | Path) -> Image.Image:
     Raises
     ------
     ShiftbookError
-        Its pixels have 32 bits: nothing says which number is white.
+        Its pixels have 32 bits or a sign: nothing says which number is white.
     """
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PPM", "PNG")):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        tags = getattr(image, "tag_v2", {})
+        bits = tags.get(BITS, (16,))[0]
+        pixels = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
+        return Image.fromarray(~pixels if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO else pixels)
     if image.mode in ("I", "F"):
-        raise ShiftbookError(f"{name} has pixels of 32 bits: save it with 8 or 16 bits a channel")
+        bits = getattr(image, "tag_v2", {}).get(BITS, (32,))[0]
+        kind = f"of {bits} bits with a sign" if bits < 32 else f"of {bits} bits"
+        raise ShiftbookError(f"{name} has pixels {kind}: save it with 8 or 16 bits a channel")
     return image

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from shiftbook.frontend.importing.foreign import told
 from shiftbook.golden.errors import ShiftbookError, first_line
@@ -36,7 +37,13 @@ class GivenModel(str):
             It cannot be copied.
         """
         with told(lambda error: f"{self} cannot be copied: {type(error).__name__}: {first_line(error)}"):
-            return copy.deepcopy(self.model)
+            return copy.deepcopy(self.model, _computed(self.model))
+
+
+def _computed(model: nn.Module) -> dict[int, Any]:
+    """For copy.deepcopy: weights that modules compute from others, which torch refuses to copy itself."""
+    values = (value for module in model.modules() for value in vars(module).values())
+    return {id(v): v.detach().clone() for v in values if isinstance(v, Tensor) and not v.is_leaf}
 
 
 def called(factory: Callable[[], object]) -> GivenModel:

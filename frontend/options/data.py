@@ -29,8 +29,9 @@ class DataOptions:
     frame
         The shape that the images of folders get.
     mean, std
-        Input normalization, one value a channel. None takes the zoo entry's own, for colour images
-        .485 .456 .406 and .229 .224 .225, else 0 and 1.
+        Input normalization, one value a channel, of pixels in 0..1 or of floats as they are. None takes the
+        zoo entry's own, for colour images .485 .456 .406 and .229 .224 .225, else 0 and 1; for floats always
+        0 and 1.
 
     Raises
     ------

@@ -10,9 +10,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import nn
 
-from shiftbook.frontend.importing.load import assign, check_finite
 from shiftbook.frontend.tensor_train.chain import Chain, chains, replace_module
 from shiftbook.frontend.tensor_train.modes import Modes
+from shiftbook.frontend.weights.assigning import assign, check_finite
 from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.files import write_bytes
 from shiftbook.golden.inputs import check_file

@@ -65,7 +65,8 @@ class Recipe:
         Prune so that each weight slot of an engine has equally much to do (see
         `frontend.training.prune.balance_slots`); None does not care.
     flip
-        Mirror images at random; None mirrors colour images only (digits and letters have a side).
+        Mirror images at random; None mirrors colour images only (digits and letters have a side, and signals,
+        which are images of height 1 or floats, a direction).
     bfloat16
         Compute activations in bfloat16; None does so where the processor multiplies it natively.
     """
@@ -98,4 +99,4 @@ class Recipe:
 
     def mirrors(self, images: Images) -> bool:
         """Whether to mirror these images at random."""
-        return images.shape[3] == 3 if self.flip is None else self.flip
+        return images.shape[3] == 3 and images.shape[1] > 1 if self.flip is None else self.flip

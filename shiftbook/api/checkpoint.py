@@ -95,7 +95,8 @@ class Checkpoint(Table):
         Parameters
         ----------
         images
-            uint8 [N, H, W, C], or anything that `compress` takes as data.
+            uint8 [N, H, W, C], floats where the network was compressed on floats, or anything that
+            `compress` takes as data.
         limit
             At most so many of them, drawn with a fixed seed.
         progress
@@ -199,11 +200,11 @@ class Checkpoint(Table):
         return spec_of(engine, self.network.slots)
 
     def _images(self, images: Images, limit: int | None, progress: Progress) -> Dataset:
-        from shiftbook.frontend.data.dataset import check_shape
+        from shiftbook.frontend.data.network_input import for_network
 
-        dataset = load_images(images, limit=limit, progress=progress)
-        check_shape(dataset, self.input_shape)
-        return dataset
+        channels = self.input_shape[2]
+        dataset = load_images(images, limit=limit, channels=channels, progress=progress)
+        return for_network(dataset, self.network)
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:

@@ -148,7 +148,8 @@ def compare(
         specs = {name: found.spec for name, found in known.items()} or by_name(PRESETS)
     else:
         specs = by_name(engines)
-    dataset = None if data is None else images(data, limit=limit, progress=progress)
+    channels = loaded[0].input_shape[2]
+    dataset = None if data is None else images(data, limit=limit, channels=channels, progress=progress)
 
     def count(names: Sequence[str]) -> dict[str, Price]:
         found = known if gates is not None else _counted(names, specs, progress)
@@ -208,10 +209,10 @@ def comparison_rows(
     if rtl and dataset is None:
         raise ShiftbookError("the RTL runs an image: give data")
     if dataset is not None:
-        from shiftbook.frontend.data.dataset import check_shape
+        from shiftbook.frontend.data.network_input import check_fits
 
         for checkpoint in checkpoints:
-            check_shape(dataset, checkpoint.input_shape)
+            check_fits(dataset, checkpoint.network)
     found = [_loads(checkpoint, specs) for checkpoint in checkpoints]
     prices = count(sorted({load.engine for each in found for load in each}))
     ge = {name: price.ge for name, price in prices.items()}
@@ -250,7 +251,10 @@ def _measured(
     checkpoint: Checkpoint, dataset: Dataset, load: Load, spec: Spec, rtl: bool, progress: Progress
 ) -> Json:
     """Accuracy on the golden model; with ``rtl`` the cycles of the first image on the RTL."""
+    from shiftbook.frontend.data.network_input import for_network
+
     network = checkpoint.network
+    dataset = for_network(dataset, network)
     accuracy = None if dataset.labels is None else answers_of(network, dataset, progress).accuracy
     row: Json = {"images": len(dataset), "accuracy": accuracy}
     if rtl:

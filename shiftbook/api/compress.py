@@ -56,10 +56,10 @@ def compress(
         A module, which is not changed; a function that returns one; ``"zoo:digits"`` and other networks of
         the zoo; or ``"path/to/file.py:factory"``.
     data
-        Images to fine-tune, calibrate and test on: a pair ``(x, y)`` of arrays, uint8 [N, H, W, C] and
-        integers [N] (or None), a Dataset, a folder of class folders, an .npz file, or ``"digits"``. Where the
-        data has no split of its own, a fifth is held out to measure the accuracy. None takes what a network
-        of the zoo brings.
+        Images to fine-tune, calibrate and test on: a pair ``(x, y)`` of arrays, uint8 [N, H, W, C] or floats,
+        and integers [N] (or None), a Dataset, a folder of class folders, an .npz file, or ``"digits"``. Where
+        the data has no split of its own, a fifth is held out to measure the accuracy. None takes what a
+        network of the zoo brings.
     output
         File for the checkpoint; None keeps it in memory, see `Checkpoint.save`.
     scheme, bits
@@ -72,12 +72,13 @@ def compress(
     epochs
         Of fine-tuning; 0 compresses the weights as they are.
     weights
-        Trained weights: .safetensors, or a state dict that torch.save wrote.
+        Trained weights: .safetensors, or a state dict or checkpoint that torch.save wrote.
     calibration
         Other images to calibrate activations on.
     mean, std
-        Input normalization of pixels in 0..1, one value a channel. By default what a network of the zoo was
-        trained with, for colour images .485 .456 .406 and .229 .224 .225, else 0 and 1.
+        Input normalization of pixels in 0..1, or of floats as they are, one value a channel. By default what
+        a network of the zoo was trained with, for colour images .485 .456 .406 and .229 .224 .225, else 0 and
+        1; for floats always 0 and 1.
     slots
         Weight slots of the engine that the streams are coded for.
     seed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
 
 Labels = NDArray[np.int64]
 
-Pair = tuple[NDArray[np.uint8], NDArray[np.integer[Any]] | None]
-"""x uint8 [N, H, W, C], and y integers [N] or None."""
+Values: TypeAlias = "NDArray[np.uint8] | NDArray[np.floating[Any]]"
+"""uint8 [N, H, W, C]; or floats, [N, H, W, C], [N, L, C] or [N, L]."""
+
+Pair: TypeAlias = "tuple[Values, NDArray[Any] | None]"
+"""x, and y integers [N] or [N, 1], one-hot rows [N, classes], or None."""
 
 Data: TypeAlias = "str | os.PathLike[str] | Pair | Dataset"
 """A folder of class folders, an .npz file, ``"digits"``, a pair of arrays, or what `images` gives."""
 
-Images: TypeAlias = "NDArray[np.uint8] | Data"
-"""Images that need no labels: an array uint8 [N, H, W, C], or any `Data`."""
+Images: TypeAlias = "Values | Data"
+"""Images that need no labels: an array, or any `Data`."""
 
 RIGHT = "a path, 'digits', a pair (x, y) of arrays, or a Dataset"
 
@@ -40,7 +44,7 @@ def source_of(name: str, data: object) -> str | Path | Dataset:
     name
         Of the argument, for errors.
     data
-        A `Data`, a Dataset, or images uint8 [N, H, W, C] alone.
+        A `Data`, a Dataset, or an array of images alone.
 
     Raises
     ------
@@ -51,8 +55,9 @@ def source_of(name: str, data: object) -> str | Path | Dataset:
     from shiftbook.frontend.data.names import DIGITS
 
     if isinstance(data, Dataset):
-        from_arrays(_array(f"images of {name}", data.images), data.labels)
-        return data
+        return replace(
+            from_arrays(_array(f"images of {name}", data.images), data.labels), classes=data.classes
+        )
     if isinstance(data, np.ndarray):
         return from_arrays(data, None)
     if isinstance(data, tuple | list):
@@ -74,7 +79,12 @@ def _array(name: str, value: object) -> NDArray[Any]:
 
 
 def images(
-    data: Images, *, part: Part = "all", limit: int | None = None, progress: Progress = quiet
+    data: Images,
+    *,
+    part: Part = "all",
+    limit: int | None = None,
+    channels: int | None = None,
+    progress: Progress = quiet,
 ) -> Dataset:
     """Load images with their labels.
 
@@ -87,12 +97,15 @@ def images(
         part where the source has one of its own, else everything.
     limit
         At most so many, drawn with a fixed seed.
+    channels
+        Make the images of a folder grey (1) or coloured (3). None leaves that to its first image.
     progress
         Called as ``progress(what, done, total)``.
 
     Returns
     -------
-    ``images`` uint8 [N, H, W, C], ``labels`` int64 [N] or None, and ``classes``, their names.
+    ``images`` uint8 [N, H, W, C] (floats stay floats), ``labels`` int64 [N] or None, and ``classes``, their
+    names.
 
     Raises
     ------
@@ -104,7 +117,8 @@ def images(
     if part not in get_args(Part):
         raise wrong("part", f"one of {', '.join(get_args(Part))}", part)
     most = None if limit is None else whole("limit", limit, 1)
-    return load(source_of("images", data), part, limit=most, progress=progress)
+    wanted = None if channels is None else whole("channels", channels, 1)
+    return load(source_of("images", data), part, limit=most, channels=wanted, progress=progress)
 
 
 def labels_of(dataset: Dataset, network: Network) -> Labels | None:

@@ -96,7 +96,8 @@ def compare(
         raise ShiftbookError("--rtl runs an image: add --data")
     loaded = [load(path) for path in checkpoints]
     with progress_bar() as progress, failures_told():
-        dataset = None if data is None else images(data, limit=limit, progress=progress)
+        channels = loaded[0].input_shape[2]
+        dataset = None if data is None else images(data, limit=limit, channels=channels, progress=progress)
 
         def count(names: Sequence[str]) -> dict[str, Price]:
             counted = _gates(gates, lanes, names, progress)

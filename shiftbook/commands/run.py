@@ -87,7 +87,8 @@ def run(
 ) -> None:
     """Run a checkpoint on images: predictions, accuracy, cycles.
 
-    Images go in as raw 8-bit pixels, everything else is integers of the checkpoint. Cycles, micro-ops
+    Images go in as raw 8-bit pixels (floats become such by the checkpoint's own scale), everything else is
+    integers of the checkpoint. Cycles, micro-ops
     (codebook rows that slots issue) and lane utilization of each layer come from the cycle model: micro-ops
     and busy cycles are exact, the share of the buses is an estimate. On the RTL all of them come from the
     accelerator's own counters. With --backend rtl every output integer of every layer is compared with the
@@ -120,14 +121,16 @@ def run(
     spec = make_spec(preset, lanes, bus=bus, bus_parity=bus_parity)
     from shiftbook.frontend.data import dataset as datasets
     from shiftbook.frontend.data.frame import Frame
+    from shiftbook.frontend.data.network_input import for_network
     from shiftbook.golden.storage.checkpoint import load
 
     network = load(checkpoint)
     spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
     with progress_bar() as progress:
         frame = Frame(resize, crop)
-        dataset = datasets.load(data, "all", limit=limit, frame=frame, progress=progress)
-        datasets.check_shape(dataset, network.input.shape)
+        channels = network.input.shape[2]
+        dataset = datasets.load(data, "all", limit=limit, frame=frame, channels=channels, progress=progress)
+        dataset = for_network(dataset, network)
         answers = None if source is None else _float_answers(network, dataset, source, weights, progress)
         report = run_report(network, dataset, spec, backend, wave=wave, progress=progress)
     if answers is not None:

@@ -14,7 +14,8 @@ Data = Annotated[
         "--data",
         metavar="D",
         parser=data_named,
-        help="Images: a folder of class folders, an .npz with x (uint8 N,H,W,C) and y, or: digits.",
+        help="Images: a folder of class folders, an .npz with x (uint8 N,H,W,C, or floats) and y, or: "
+        "digits.",
     ),
 ]
 Resize = Annotated[

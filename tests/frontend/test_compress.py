@@ -1,5 +1,6 @@
 """The whole way, on a digits network whose weights are drawn and not trained, so that it takes seconds."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,11 +10,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
+import shiftbook as sb
+from shiftbook import cli
+from shiftbook.compressed import summary
 from shiftbook.frontend import zoo
 from shiftbook.frontend.compress import compress
 from shiftbook.frontend.data.batches import normalize
 from shiftbook.frontend.data.dataset import load
+from shiftbook.frontend.importing.given import GivenModel
 from shiftbook.frontend.importing.load import Source
 from shiftbook.frontend.importing.normalization import Normalization, normalization_for
 from shiftbook.frontend.options.compression import CompressionOptions
@@ -257,3 +263,37 @@ def test_options_need_no_pytorch():
         "assert 'torch' not in sys.modules",
     ]
     subprocess.run([sys.executable, "-c", "; ".join(lines)], check=True)
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 3), ("RGB", 1)])
+def test_the_network_decides_how_many_channels_images_have(tmp_path, mode, channels):
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        path = tmp_path / "images" / str(number % 2) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(pixels).convert(mode).save(path)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+    options = CompressionOptions(scheme="int8", density=1.0)
+    data = DataOptions(images=tmp_path / "images")
+    report = compress(GivenModel(model), tmp_path / "net.ckpt", data=data, compression=options)
+    assert report.network.input.shape == (8, 8, channels)
+    assert report.accuracy is not None
+    arguments = ["run", str(tmp_path / "net.ckpt"), "--data", str(tmp_path / "images")]
+    assert cli.main([*arguments, "--json", str(tmp_path / "run.json")]) == 0
+    predictions = json.loads((tmp_path / "run.json").read_text())["predictions"]
+    assert predictions == sb.load(tmp_path / "net.ckpt").run(tmp_path / "images").predictions.tolist()
+
+
+def test_the_weights_that_were_taken_are_told(tmp_path, weights):
+    state = torch.load(weights, weights_only=True)
+    torch.save({"ema": state, "net": dict(state), "epoch": 3}, tmp_path / "w.pt")
+    options = CompressionOptions(scheme="int8", density=1.0)
+    report = compress("zoo:digits", tmp_path / "a.ckpt", weights=tmp_path / "w.pt", compression=options)
+    told = "took 'net'; 'ema' would fit, too: to take them, save them alone"
+    assert checkpoint.load(tmp_path / "a.ckpt").facts["weights"] == told
+    assert f"weights: {told}" in summary(report).splitlines()
+    plain = compress("zoo:digits", tmp_path / "b.ckpt", weights=weights, compression=options)
+    assert "weights" not in plain.network.facts
+    assert "weights: " not in summary(plain)

@@ -51,8 +51,14 @@ def mutate(rng: random.Random, folder: Path) -> Path:
 def _arrays() -> dict[str, bytes]:
     """The members of a good file."""
     images = np.random.default_rng(0).integers(0, 256, (6, 5, 4, 3), np.uint8)
+    arrays = {
+        "x": images,
+        "y": np.arange(6) % 3,
+        "floats": images / np.float32(9),
+        "hot": np.eye(3)[[0, 1, 2] * 2],
+    }
     found = {}
-    for name, array in {"x": images, "y": np.arange(6) % 3}.items():
+    for name, array in arrays.items():
         stream = io.BytesIO()
         np.lib.format.write_array(stream, array)
         found[name] = stream.getvalue()
@@ -61,6 +67,9 @@ def _arrays() -> dict[str, bytes]:
 
 def _npz(rng: random.Random, path: Path) -> Path:
     members = dict(_arrays())
+    for name, other in (("x", "floats"), ("y", "hot")):
+        instead = members.pop(other)
+        members[name] = instead if rng.random() < 0.4 else members[name]
     kind = rng.randrange(5)
     name = rng.choice(["x", "y"])
     if kind == 0:
@@ -106,7 +115,7 @@ def judge(path: Path) -> bool:
     dataset = loaded(lambda: load(path, "all"))
     if dataset is None:
         return False
-    assert dataset.images.dtype == np.uint8
+    assert dataset.images.dtype == np.uint8 or (dataset.is_float and np.isfinite(dataset.images).all())
     assert dataset.images.ndim == 4
     assert dataset.images.size
     if dataset.labels is not None:

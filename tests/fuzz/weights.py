@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import random
 from functools import cache
@@ -11,7 +12,8 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 from torch import nn
 
-from shiftbook.frontend.importing.load import MAX_WEIGHT, assign, check_finite, read_weights
+from shiftbook.frontend.weights.assigning import MAX_WEIGHT, check_finite
+from shiftbook.frontend.weights.loading import load_weights
 from tests.fuzz.bytes_of_files import damaged
 from tests.fuzz.judging import loaded
 
@@ -44,6 +46,12 @@ def _model() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
 
 
+def _masked(state: dict) -> dict:
+    """As torch.nn.utils.prune stores weights."""
+    masks = {f"{name}_mask": torch.ones_like(value) for name, value in state.items() if value.ndim == 4}
+    return {name + "_orig" * (value.ndim == 4): value for name, value in state.items()} | masks
+
+
 def mutate(rng: random.Random, folder: Path) -> Path:
     """A state dict with another tensor, name or wrapping, or whose file is damaged."""
     state: dict = dict(_state())
@@ -55,7 +63,17 @@ def mutate(rng: random.Random, folder: Path) -> Path:
         state[rng.choice(["more", "0.weight.", "module.x", 3, None, "a\x1b[2J"])] = state.pop(name)
     elif kind == 2:
         state = rng.choice(
-            [{"state_dict": state}, {"model": state, "epoch": 3}, {"model": 3}, {}, [state], 3]
+            [
+                {"state_dict": state},
+                {"model": state, "epoch": 3},
+                {"ema": state, "args": argparse.Namespace(lr=3)},
+                {f"module.{name}": value for name, value in state.items()},
+                _masked(state),
+                {"model": 3},
+                {},
+                [state],
+                3,
+            ]
         )
     if rng.random() < 0.5 and kind > 2:
         data, suffix = safetensors_bytes(_state()), "safetensors"
@@ -73,9 +91,9 @@ def judge(path: Path) -> bool:
     model = _model()
 
     def load() -> nn.Module:
-        assign(model, read_weights(path), path.name)
+        load_weights(model.eval(), path)
         check_finite(model)
-        return model.eval().float()
+        return model.float()
 
     if loaded(load) is None:
         return False

@@ -27,7 +27,7 @@ class DataGroup:
             metavar="D",
             parser=data_named,
             help="Images to fine-tune, calibrate and test on: a folder of class folders, an .npz with x "
-            "(uint8 N,H,W,C) and y, or: digits. Default: those that a zoo network brings.",
+            "(uint8 N,H,W,C, or floats) and y, or: digits. Default: those that a zoo network brings.",
         ),
     ] = None
     calibration: Annotated[
@@ -43,16 +43,16 @@ class DataGroup:
         typer.Option(
             metavar="FILE",
             parser=named,
-            help="Trained weights: .safetensors, or a state dict written by torch.save. Default: those that "
-            "SOURCE makes.",
+            help="Trained weights: .safetensors, or a state dict or checkpoint written by torch.save. "
+            "Default: those that SOURCE makes.",
         ),
     ] = None
     mean: Annotated[
         str | None,
         typer.Option(
             metavar="M,...",
-            help="Input normalization on pixels in 0..1, a number for each channel. Default: the zoo's own, "
-            "for colour images .485,.456,.406, else 0.",
+            help="Input normalization on pixels in 0..1 or on floats as they are, a number for each channel. "
+            "Default: the zoo's own, for colour images .485,.456,.406, else 0.",
         ),
     ] = None
     std: Annotated[

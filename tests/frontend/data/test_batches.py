@@ -106,3 +106,11 @@ def test_calibration_and_accuracy_run_large_images_one_at_a_time(monkeypatch):
     calibrate(graph, normalize(large, (0.5,), (0.5,)))
     accuracy(model, (large, np.zeros(3, np.int64)), (0.5,), (0.5,))
     assert seen == [1] * 9, "three images in each of two passes, and three more"
+
+
+def test_signals_are_not_mirrored_and_their_border_is_a_byte():
+    recipe = Recipe()
+    assert recipe.mirrors(np.zeros((1, 2, 8, 3), np.uint8))
+    assert not recipe.mirrors(np.zeros((1, 1, 8, 3), np.uint8))
+    shifted = augment(np.full((40, 1, 16, 1), 255, np.uint8), [255.5 / 255], False, np.random.default_rng(0))
+    assert (shifted == 255).all()

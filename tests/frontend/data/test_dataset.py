@@ -159,6 +159,17 @@ def test_only_folders_are_framed():
         load("digits", "all", frame=Frame(crop=4))
 
 
+def test_the_network_decides_how_many_channels_a_folder_has(tmp_path):
+    paint(tmp_path / "a" / "0.png", 77)
+    paint(tmp_path / "a" / "1.png", 99, mode="L")
+    luma = np.asarray(Image.new("RGB", (1, 1), (77, 0, 178)).convert("L")).item()
+    assert load(tmp_path, "all", channels=1).images[:, 0, 0].tolist() == [[luma], [99]]
+    assert load(tmp_path, "all", channels=3).images[:, 0, 0].tolist() == [[77, 0, 178], [99, 99, 99]]
+    (tmp_path / "a" / "0.png").unlink()
+    assert load(tmp_path, "all", channels=3).images.shape == (1, 4, 6, 3), "not its first image"
+    assert load(tmp_path, "all", channels=16).images.shape == (1, 4, 6, 1), "no convolution of images"
+
+
 def test_digits_are_split_once_and_for_all():
     train, test, every = (load("digits", part) for part in ("train", "test", "all"))
     assert (len(train), len(test)) == (1438, 359)
@@ -187,7 +198,7 @@ def test_npz(tmp_path):
     ("arrays", "message"),
     [
         ({"images": np.zeros(3)}, "must hold an array x"),
-        ({"x": np.zeros((2, 3, 3, 1))}, "x in .* must be uint8 [N, H, W, C], not float64 [2, 3, 3, 1]"),
+        ({"x": np.zeros((2, 3, 3, 1), int)}, "x in .* must be uint8 [N, H, W, C], not int64 [2, 3, 3, 1]"),
         ({"x": np.zeros((2, 3, 3), np.uint8)}, "must be uint8 [N, H, W, C], not uint8 [2, 3, 3]"),
         ({"x": np.zeros((0, 3, 3, 1), np.uint8)}, "has no images: its shape is [0, 3, 3, 1]"),
         (

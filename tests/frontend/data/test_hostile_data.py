@@ -176,6 +176,53 @@ def test_of_16_bits_the_upper_8_count_in_grey_as_in_colour(tmp_path):
         assert np.array_equal(images, np.broadcast_to(UPPER[None, :, :, None], images.shape)), name
 
 
+def tiff16(order: str, colour: bool, photometric: int = 1, kind: int = 1, bits: int = 16) -> bytes:
+    """A TIFF file with DEEP in each channel, in a byte order; Pillow does not write most of these."""
+    pixels = np.repeat(DEEP[:, :, None], 3 if colour else 1, 2)
+    strip = pixels.astype(f"{order}u2").tobytes()
+    if bits == 12:  # two pixels in three bytes
+        strip = b"".join(
+            bytes([a >> 8, (a & 0xF0) | (b >> 12), (b >> 4) & 0xFF]) for a, b in DEEP.reshape(-1, 2).tolist()
+        )
+    count, tags = pixels.shape[2], {256: 4, 257: 2, 258: bits, 259: 1, 262: 2 if colour else photometric}
+    tags |= {273: 0, 277: count, 278: 2, 279: len(strip)} | ({} if colour else {339: kind})
+    start = 8 + 2 + 12 * len(tags) + 4  # of the bits of each channel, which the strip follows
+    tags[273] = start + 2 * count
+    entries = b""
+    for tag, value in tags.items():
+        wide = tag == 258 and colour
+        entries += struct.pack(f"{order}HHI", tag, 3, count if wide else 1)
+        entries += struct.pack(f"{order}I", start) if wide else struct.pack(f"{order}HH", value, 0)
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
+    return head + entries + bytes(4) + struct.pack(f"{order}{count}H", *[bits] * count) + strip
+
+
+@pytest.mark.parametrize("suffix", ["tif", "tiff", "TIF"])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("colour", [False, True])
+def test_tiff_files_of_16_bits(tmp_path, suffix, order, colour):
+    (tmp_path / f"1.{suffix}").write_bytes(tiff16(order, colour))
+    images = load(tmp_path, "all").images
+    assert images.shape == (1, 2, 4, 3 if colour else 1)
+    assert np.array_equal(images, np.broadcast_to(UPPER[None, :, :, None], images.shape))
+
+
+def test_a_tiff_whose_0_is_white(tmp_path):
+    (tmp_path / "1.tif").write_bytes(tiff16("<", colour=False, photometric=0))
+    assert np.array_equal(load(tmp_path, "all").images[0, :, :, 0], 255 - UPPER)
+
+
+def test_a_tiff_of_12_bits_fills_the_range(tmp_path):
+    (tmp_path / "1.tif").write_bytes(tiff16("<", colour=False, bits=12))
+    assert np.array_equal(load(tmp_path, "all").images[0, :, :, 0], UPPER)
+
+
+def test_pixels_with_a_sign_are_refused(tmp_path):
+    (tmp_path / "1.tif").write_bytes(tiff16("<", colour=False, kind=2))
+    said = "1.tif has pixels of 16 bits with a sign: save it with 8 or 16 bits a channel"
+    assert refused(tmp_path).endswith(said)
+
+
 def test_a_pgm_of_12_bits_fills_the_range(tmp_path):
     (tmp_path / "1.pgm").write_bytes(b"P5 2 1 4095\n" + np.array([2048, 4095], ">u2").tobytes())
     assert load(tmp_path, "all").images.ravel().tolist() == [128, 255]

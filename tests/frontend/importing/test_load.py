@@ -272,8 +272,8 @@ def test_half_weights_are_read(model_file, tmp_path):
         (b"\x80\x02e", "it is damaged"),
         (b"\x80\x02.", "it is damaged"),
         (b"\x80\x02}q.", "it is damaged"),
-        (b"\x80\x02}.", "Invalid magic number; corrupt file?"),
-        (b"PK\x03\x04" + bytes(100), "PytorchStreamReader failed reading zip archive"),
+        (b"\x80\x02}.", "it is damaged"),
+        (b"PK\x03\x04" + bytes(100), "it is a damaged zip file"),
     ],
 )
 def test_files_of_other_kinds_are_told_what_they_are_not(model_file, tmp_path, data, reason):
@@ -294,5 +294,7 @@ def test_a_safetensors_file_of_another_name_is_told(model_file, tmp_path):
 
 def test_objects_are_named(model_file, tmp_path):
     torch.save({"weights": Evil()}, tmp_path / "w.pt")
-    with pytest.raises(ShiftbookError, match=r"tensors alone: Unsupported global: GLOBAL print"):
+    with pytest.raises(
+        ShiftbookError, match=r"tensors alone: it holds pickled objects \(builtins\.print\), which"
+    ):
         load_model(f"{model_file}:small", tmp_path / "w.pt")
