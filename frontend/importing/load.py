@@ -1,4 +1,4 @@
-"""Models and their weights: from the zoo, or from a function in the user's own file."""
+"""Models and their weights: from the zoo, a function in the user's own file, or a file that holds both."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from torch import nn
 
 from shiftbook.frontend import zoo
+from shiftbook.frontend.importing.exported_program import SUFFIX as PROGRAM
+from shiftbook.frontend.importing.exported_program import load_program
 from shiftbook.frontend.importing.folder import folder_kept
 from shiftbook.frontend.importing.foreign import told
 from shiftbook.frontend.importing.given import GivenModel
@@ -22,6 +24,7 @@ from shiftbook.golden.inputs import shown, unreadable
 from shiftbook.golden.progress import Progress, quiet
 
 ZOO = "zoo:"
+ONNX = ".onnx"
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,9 @@ def load_model(
     Parameters
     ----------
     source
-        ``zoo:NAME``, or ``path/to/file.py:factory`` where ``factory()`` returns the nn.Module. Or a
-        `frontend.importing.given.GivenModel`, whose model is copied.
+        ``zoo:NAME``; ``path/to/file.py:factory`` where ``factory()`` returns the nn.Module; a file
+        ``net.onnx``, or ``net.pt2`` of torch.export.save. Or a `frontend.importing.given.GivenModel`, whose
+        model is copied.
     weights
         See :func:`frontend.weights.loading.load_weights`. Without it the model keeps what its factory gave
         it, and a zoo model is trained on the spot if it can be.
@@ -65,6 +69,10 @@ def load_model(
             return Source(entry.train(seed, progress), entry.data, entry.mean, entry.std)
         model = entry.build()
         found = Source(model, entry.data, entry.mean, entry.std)
+    elif Path(source).suffix in (ONNX, PROGRAM):
+        if weights is not None:
+            raise ShiftbookError(f"{source} holds its weights already: leave the weights file out")
+        return _from_weighted_file(Path(source))
     else:
         model = source.copy() if isinstance(source, GivenModel) else _from_file(source)
         found = Source(model)
@@ -77,12 +85,26 @@ def load_model(
     return replace(found, weights=taken)
 
 
+def _from_weighted_file(path: Path) -> Source:
+    """A file that holds the network and its weights."""
+    if path.suffix == PROGRAM:
+        return Source(load_program(path))
+    from shiftbook.frontend.importing.onnx_model.load import input_statistics, load_onnx
+
+    model = load_onnx(path)
+    mean, std = input_statistics(model) or (None, None)
+    return Source(model.eval(), mean=mean, std=std)
+
+
 def _from_file(source: str) -> nn.Module:
     """Run the user's file and call its factory."""
     name, colon, factory = source.rpartition(":")
     path = Path(name)
     if not colon or path.suffix != ".py" or not factory:
-        raise ShiftbookError(f"the model must be zoo:NAME or path/to/file.py:factory, not {shown(source)!r}")
+        raise ShiftbookError(
+            "the model must be zoo:NAME, path/to/file.py:factory, or a .onnx or .pt2 file, "
+            f"not {shown(source)!r}"
+        )
     reason = unreadable(path)
     if reason is not None:
         raise ShiftbookError(f"there is no file {shown(path)} to take {shown(factory)!r} from: {reason}")

@@ -57,6 +57,8 @@ def normalization_for(
     """
     colour = channels == len(COLOUR_MEAN) and scale is None
     usual_mean, usual_std = (None, None) if scale is not None else (found.mean, found.std)
+    if usual_mean is not None and len(usual_mean) == 1:
+        usual_mean, usual_std = usual_mean * channels, (usual_std or (1.0,)) * channels
     usual_mean = usual_mean or (COLOUR_MEAN if colour else (0.0,) * channels)
     usual_std = usual_std or (COLOUR_STD if colour else (1.0,) * channels)
     result = Normalization(

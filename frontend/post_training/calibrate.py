@@ -81,8 +81,8 @@ def calibrate(
 
     Returns
     -------
-    By tensor name: what the user's file says, where it is quantized already. Tensors that are tied (see `frontend.post_training.shared_scales`) share one, which
-    covers the range of all of them.
+    By tensor name. Tensors that are tied (see `frontend.post_training.shared_scales`) share one, which
+    covers the range of all of them. Where the user's file is quantized already, it says them.
 
     Raises
     ------

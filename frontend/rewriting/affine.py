@@ -72,6 +72,6 @@ def _scaled(operation: nn.Module, affine: ChannelAffine) -> nn.Module:
     result.weight.mul_(affine.scale.reshape(-1, *(1,) * (result.weight.dim() - 1)))
     bias = affine.offset if result.bias is None else result.bias * affine.scale + affine.offset
     if isinstance(grid := getattr(result, "grid", None), Tensor):
-        result.grid = grid * affine.scale  # type: ignore[assignment]
+        result.grid = grid * affine.scale
     result.bias = nn.Parameter(bias.clone())
     return result

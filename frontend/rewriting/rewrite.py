@@ -39,9 +39,9 @@ def rewrite(graph: GraphModel) -> Rewritten:
 
     What can become no layer stays as it is, for fusing to name.
     """
-    left_out = drop_final_activation(graph)
     with torch.no_grad():
         take_scales(graph)
+        left_out = drop_final_activation(graph)
         recognize_activations(graph)
         folded = fold_input(graph)
         fold_affine(graph)

@@ -17,6 +17,7 @@ def drop_final_activation(graph: GraphModel) -> str:
         node = graph.node(graph.outputs[0])
         while node is not None and isinstance(graph.of(node), MONOTONE) and not graph.readers(node.name):
             left_out = type(graph.of(node)).__name__
+            graph.scales.pop(node.name, None)
             graph.bypass(node)
             node = graph.node(graph.outputs[0])
     return left_out

@@ -10,13 +10,11 @@ from shiftbook.frontend.importing.onnx_model.model import OnnxModel
 from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.inputs import check_file
 
-SUFFIX = ".onnx"
-
 OLDEST = 11
 """Of ONNX's own operator sets."""
 
-INTEGERS = {onnx.TensorProto.UINT8: (0.0,), onnx.TensorProto.INT8: (128 / 255,)}
-"""Mean of pixels / 255 for networks that take integers, whose standard deviation is 1 / 255."""
+LOWEST = {onnx.TensorProto.UINT8: 0, onnx.TensorProto.INT8: -128}
+"""Integer that a pixel of 0 is, for networks that take integers."""
 
 
 def load_onnx(path: Path) -> OnnxModel:
@@ -42,5 +40,5 @@ def load_onnx(path: Path) -> OnnxModel:
 
 def input_statistics(model: OnnxModel) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """Mean and standard deviation of pixels / 255 that make the integers a network takes; None for others."""
-    mean = INTEGERS.get(model.input_type)
-    return None if mean is None else (mean, (1 / 255,))
+    lowest = LOWEST.get(model.input_type)
+    return None if lowest is None else ((-lowest / 255,), (1 / 255,))

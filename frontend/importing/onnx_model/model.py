@@ -24,6 +24,9 @@ OWN = ("Shape", "Size", "DequantizeLinear", "Quant", "BipolarQuant", "Constant")
 GROWING = ("ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "EyeLike")
 """Operators that can make a huge constant of a small file."""
 
+WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators that reports name: they get their names first."""
+
 MOVING = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 """Operators that leave the integers of an image as they are."""
 
@@ -64,6 +67,15 @@ class OnnxModel(nn.Module):
                 node.function = OPERATORS[proto.op_type]
             self._modules[name] = node
             self.steps.append(node)
+
+    @property
+    def channels(self) -> int | None:
+        """Of the image, where the graph says so."""
+        dims = self.input_dims[1:]
+        if len(dims) != 3 or None in dims:
+            return None
+        few = [d for d in (dims[0], dims[2]) if d in (1, 3)]
+        return few[0] if few else None
 
     def forward(self, x: Tensor) -> Any:
         """Images [N, C, H, W], normalized as the network wants them."""
@@ -109,9 +121,11 @@ class OnnxModel(nn.Module):
 def _names(graph: onnx.GraphProto) -> list[str]:
     """A name for each node that people know: of its weights' module, or its own; each once."""
     weights = {tensor.name for tensor in graph.initializer}
-    found: list[str] = []
+    found = [""] * len(graph.node)
     taken: set[str] = set()
-    for proto in graph.node:
+    order = sorted(range(len(found)), key=lambda i: graph.node[i].op_type not in WEIGHTED)
+    for i in order:
+        proto = graph.node[i]
         weight = next((n for n in proto.input[1:2] if n in weights and n.endswith(".weight")), "")
         name = weight.removesuffix(".weight") or proto.name.split(";")[-1].strip("/") or proto.op_type.lower()
         unique, count = name, 1
@@ -119,7 +133,7 @@ def _names(graph: onnx.GraphProto) -> list[str]:
             count += 1
             unique = f"{name}@{count}"
         taken.add(unique)
-        found.append(unique)
+        found[i] = unique
     return found
 
 
@@ -134,7 +148,8 @@ def _evaluated(node: OnnxNode, inputs: Sequence[Array | None]) -> Sequence[Any]:
     try:
         evaluator = ReferenceEvaluator(node.proto)
         named = {name: value for name, value in zip(node.inputs, inputs, strict=True) if name}
-        return evaluator.run(None, named)  # type: ignore[no-any-return]
+        found: Any = evaluator.run(None, named)
+        return list(found)
     except Exception as error:  # its operators raise nearly anything
         raise ShiftbookError(
             f"{node.operator} at '{node.name}' cannot be computed: {first_line(error)}"

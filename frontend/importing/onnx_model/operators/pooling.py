@@ -20,9 +20,9 @@ def max_pool(node: OnnxNode, x: Tensor) -> Tensor:
     ceil = bool(node.attribute("ceil_mode", 0))
     compute: Any = functional.max_pool1d if len(kernel) == 1 else functional.max_pool2d
     if before == after and all(2 * p <= k for p, k in zip(before, kernel, strict=True)):
-        return compute(x, kernel, stride, tuple(before), dilation, ceil)  # type: ignore[no-any-return]
+        return compute(x, kernel, stride, tuple(before), dilation, ceil)
     x = functional.pad(x, pads, value=-torch.inf)
-    return compute(x, kernel, stride, 0, dilation, ceil)  # type: ignore[no-any-return]
+    return compute(x, kernel, stride, 0, dilation, ceil)
 
 
 def average_pool(node: OnnxNode, x: Tensor) -> Tensor:
@@ -35,10 +35,10 @@ def average_pool(node: OnnxNode, x: Tensor) -> Tensor:
     ceil, whole = bool(node.attribute("ceil_mode", 0)), bool(node.attribute("count_include_pad", 0))
     compute: Any = functional.avg_pool1d if len(kernel) == 1 else functional.avg_pool2d
     if before == after and all(2 * p <= k for p, k in zip(before, kernel, strict=True)):
-        return compute(x, kernel, stride, tuple(before), ceil, whole)  # type: ignore[no-any-return]
+        return compute(x, kernel, stride, tuple(before), ceil, whole)
     if not whole:
         raise node.refused(f"pads must be even where count_include_pad is 0, not {pads}")
-    return compute(functional.pad(x, pads), kernel, stride, 0, ceil)  # type: ignore[no-any-return]
+    return compute(functional.pad(x, pads), kernel, stride, 0, ceil)
 
 
 def _windows(node: OnnxNode) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -52,7 +52,7 @@ def over_maps(compute: Function) -> Function:
     """A reduction of all maps to one pixel."""
 
     def reduced(node: OnnxNode, x: Tensor) -> Tensor:
-        return compute(x, tuple(range(2, x.dim())), True)  # type: ignore[no-any-return]
+        return compute(x, tuple(range(2, x.dim())), True)
 
     return reduced
 
@@ -66,7 +66,7 @@ def reduction(compute: Function) -> Function:
             if node.attribute("noop_with_empty_axes", 0):
                 return x
             chosen = list(range(x.dim()))
-        return compute(x, tuple(chosen), bool(node.attribute("keepdims", 1)))  # type: ignore[no-any-return]
+        return compute(x, tuple(chosen), bool(node.attribute("keepdims", 1)))
 
     return reduced
 

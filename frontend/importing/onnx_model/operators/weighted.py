@@ -20,7 +20,7 @@ def conv(node: OnnxNode, x: Tensor, weight: Tensor, bias: Tensor | None = None) 
     x = functional.pad(x, padding(node, x, kernel, stride, dilation))
     compute: Any = functional.conv1d if rank == 1 else functional.conv2d
     marked(node, weight)
-    return compute(x, weight, bias, stride, 0, dilation, node.attribute("group", 1))  # type: ignore[no-any-return]
+    return compute(x, weight, bias, stride, 0, dilation, node.attribute("group", 1))
 
 
 def conv_transpose(node: OnnxNode, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -39,7 +39,7 @@ def conv_transpose(node: OnnxNode, x: Tensor, weight: Tensor, bias: Tensor | Non
     compute: Any = functional.conv_transpose1d if rank == 1 else functional.conv_transpose2d
     dilation = tuple(node.attribute("dilations", [1] * rank))
     group = node.attribute("group", 1)
-    return compute(x, weight, bias, stride, tuple(before), extra, group, dilation)  # type: ignore[no-any-return]
+    return compute(x, weight, bias, stride, tuple(before), extra, group, dilation)
 
 
 def padding(node: OnnxNode, x: Tensor, kernel: Any, stride: Any, dilation: Any) -> list[int]:

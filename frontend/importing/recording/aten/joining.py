@@ -73,8 +73,8 @@ def _padded_with(call: Call, fill: float) -> Value:
     source = call.materialized("self", 4)
     if len(call["pad"]) > 4:
         raise call.unsupported(f"channels must be padded with zeros, not with {fill}")
-    pads = [*call["pad"], 0, 0][:4]
-    operation = nn.ConstantPad2d(pads, fill)
+    left, right, top, bottom = [*call["pad"], 0, 0][:4]
+    operation = nn.ConstantPad2d((left, right, top, bottom), fill)
     return call.draft.add(operation, [source.node], call.dims[1:], operation_name(call))
 
 
