@@ -226,7 +226,7 @@ class Compression:
 def layers_kept(graph: LayerGraph, paths: Collection[str] | None) -> tuple[str, ...]:
     """Paths of layers that are not pruned and get uniform weights; None takes `ends`.
 
-    Layers of one weight a channel are always among them.
+    Layers that only scale or select channels are always among them.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def layers_kept(graph: LayerGraph, paths: Collection[str] | None) -> tuple[str, 
         if path not in graph.paths:
             raise ShiftbookError(f"there is no layer {path!r} to keep: choose of {', '.join(graph.paths)}")
     chosen = ends(graph) if paths is None else tuple(paths)
-    return tuple(dict.fromkeys((*chosen, *graph.scales)))
+    return tuple(dict.fromkeys((*chosen, *graph.fixed)))
 
 
 def ends(graph: LayerGraph) -> tuple[str, ...]:
@@ -248,7 +248,7 @@ def ends(graph: LayerGraph) -> tuple[str, ...]:
     87.65 % with both, which hold 1,072 of 268,336 weights. Focused weights in the last layer triple the
     squared error of the class scores there.
     """
-    paths = [path for path in graph.paths if path not in graph.scales] or graph.paths
+    paths = [path for path in graph.paths if path not in graph.fixed] or graph.paths
     return tuple(dict.fromkeys((paths[0], paths[-1])))
 
 

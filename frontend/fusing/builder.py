@@ -27,11 +27,13 @@ class Value:
     """What a node stands for: a layer's output, perhaps with something still to be taken up.
 
     ``carriers`` are the layers whose requantizers can still take an activation for this value, because
-    nothing else reads what lies between; all of a concatenation, or none.
+    nothing else reads what lies between; all of a concatenation, or none. ``lowest`` tells that the padding
+    is not of zeros but of what never wins a maximum.
     """
 
     layer: str
     padding: Padding = (0, 0, 0, 0)
+    lowest: bool = False
     carriers: tuple[ClampedLayer, ...] = ()
 
     @property
@@ -136,7 +138,7 @@ class LayerBuilder:
     def no_padding(self, node: Node, value: Value) -> None:
         """Padding of zeros rides only on a convolution."""
         if any(value.padding):
-            raise self.unsupported(node, "zero padding must be followed by a convolution")
+            raise self.unsupported(node, "padding must be followed by a convolution or by pooling")
 
 
 def add_padding(a: tuple[int, ...], b: tuple[int, ...]) -> Padding:

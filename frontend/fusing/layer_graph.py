@@ -16,7 +16,7 @@ from torch import Tensor
 from shiftbook.frontend.fusing.conv_layer import ConvLayer
 from shiftbook.frontend.fusing.layer import Layer
 from shiftbook.frontend.graph.model import INPUT
-from shiftbook.frontend.layers.scale import ScaleConv2d
+from shiftbook.frontend.layers.fixed import FIXED
 from shiftbook.frontend.quantization.affine import Affine
 
 Observer = Callable[[str, Tensor], None]
@@ -45,9 +45,9 @@ class LayerGraph:
         return list(dict.fromkeys(layer.path for layer in self.convs()))
 
     @property
-    def scales(self) -> list[str]:
-        """Paths of the layers that only scale channels, in order, each once."""
-        found = (layer.path for layer in self.convs() if isinstance(layer.module, ScaleConv2d))
+    def fixed(self) -> list[str]:
+        """Paths of the layers that only scale or select channels, in order, each once."""
+        found = (layer.path for layer in self.convs() if isinstance(layer.module, FIXED))
         return list(dict.fromkeys(found))
 
     @torch.no_grad()

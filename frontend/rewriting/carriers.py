@@ -10,7 +10,7 @@ from torch import nn
 
 from shiftbook.frontend.graph.model import INPUT, GraphModel, Node
 from shiftbook.frontend.graph.operations import Add, Concatenate, Reshape
-from shiftbook.frontend.layers.scale import ScaleConv2d
+from shiftbook.frontend.layers.fixed import ScaleConv2d
 from shiftbook.frontend.rewriting.affine import Norm
 
 CLAMPS = (nn.ReLU, nn.ReLU6)

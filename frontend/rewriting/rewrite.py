@@ -14,6 +14,7 @@ from shiftbook.frontend.rewriting.carriers import give_carriers
 from shiftbook.frontend.rewriting.scales import make_scale_layers
 from shiftbook.frontend.rewriting.scales_of_file import take_scales
 from shiftbook.frontend.rewriting.scores import drop_final_activation
+from shiftbook.frontend.rewriting.selections import place_selections
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def rewrite(graph: GraphModel) -> Rewritten:
         folded = fold_input(graph)
         fold_affine(graph)
         make_scale_layers(graph)
+        place_selections(graph)
         give_carriers(graph)
     graph.drop_unused()
     scale, offset = folded or (None, None)

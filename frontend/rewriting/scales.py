@@ -7,7 +7,7 @@ from torch import nn
 
 from shiftbook.frontend.graph.model import GraphModel, Node
 from shiftbook.frontend.graph.operations import ChannelAffine
-from shiftbook.frontend.layers.scale import ScaleConv2d
+from shiftbook.frontend.layers.fixed import ScaleConv2d
 from shiftbook.frontend.rewriting.affine import Affine, Norm
 
 

@@ -18,6 +18,8 @@ def conv(builder: LayerBuilder, node: Node, operation: nn.Conv2d, values: Sequen
     if pair(operation.dilation) != (1, 1):
         raise builder.unsupported(node, f"dilation must be 1, not {operation.dilation}")
     (value,) = values
+    if value.lowest:
+        raise builder.unsupported(node, "its padding must be with zeros")
     layer = ConvLayer(
         name=node.name,
         path=node.module,

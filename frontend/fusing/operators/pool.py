@@ -68,23 +68,36 @@ class PoolLayer(ClampedLayer, PlainLayer):
 
 def max_pool(builder: LayerBuilder, node: Node, operation: nn.MaxPool2d, values: Sequence[Value]) -> Value:
     """A ReLU commutes with it, so the convolution below can still take one."""
+    (value,) = values
     if pair(operation.dilation) != (1, 1):
         raise builder.unsupported(node, f"dilation must be 1, not {operation.dilation}")
-    layer = _append(builder, node, values[0], "max", operation)
-    return Value(layer.name, carriers=values[0].carriers)
+    if any(value.padding) and not value.lowest and not _never_negative(builder, value):
+        raise builder.unsupported(node, "zeros around its input must come after a ReLU")
+    layer = _append(builder, node, value, "max", operation)
+    return Value(layer.name, carriers=value.carriers)
+
+
+def _never_negative(builder: LayerBuilder, value: Value) -> bool:
+    """Whether a ReLU made the tensor, so that zeros win no maximum either."""
+    makers = [layer for layer in builder.layers if layer.name == value.layer]
+    return all(isinstance(layer, ClampedLayer) and layer.activation is not None for layer in makers)
 
 
 def average_pool(
     builder: LayerBuilder, node: Node, operation: nn.AvgPool2d, values: Sequence[Value]
 ) -> Value:
     """All windows must be of one size, zeros around the image included."""
+    (value,) = values
+    own = pair(operation.padding)
+    if value.lowest:
+        raise builder.unsupported(node, "its padding must be with zeros")
     if operation.divisor_override is not None:
         raise builder.unsupported(node, "divisor_override does not run")
-    layer = _append(builder, node, values[0], "average", operation)
-    padding = pair(operation.padding)
-    if any(padding) and not operation.count_include_pad:
+    if any(own) and not operation.count_include_pad:
         raise builder.unsupported(node, "count_include_pad must be True")
-    if layer.padding != (padding[0], padding[0], padding[1], padding[1]):
+    layer = _append(builder, node, value, "average", operation)
+    top, bottom, left, right = value.padding
+    if layer.padding != (own[0] + top, own[0] + bottom, own[1] + left, own[1] + right):
         raise builder.unsupported(node, "ceil_mode runs for max pooling only")
     return Value(layer.name, carriers=(layer,))
 
@@ -93,12 +106,13 @@ def _append(
     builder: LayerBuilder, node: Node, value: Value, kind: PoolKind, operation: nn.MaxPool2d | nn.AvgPool2d
 ) -> PoolLayer:
     """ceil_mode shows in the output's shape and becomes padding at the far edges."""
-    builder.no_padding(node, value)
     kernel, stride, padding = (pair(v) for v in (operation.kernel_size, operation.stride, operation.padding))
+    before = (padding[0] + value.padding[0], padding[1] + value.padding[2])
+    behind = (padding[0] + value.padding[1], padding[1] + value.padding[3])
     far = [
-        max(pad, (out - 1) * step + size - length - pad)
-        for out, step, size, length, pad in zip(
-            node.shape[1:], stride, kernel, builder.shapes[value.layer][1:], padding, strict=True
+        max(pad, (out - 1) * step + size - length - near)
+        for out, step, size, length, near, pad in zip(
+            node.shape[1:], stride, kernel, builder.shapes[value.layer][1:], before, behind, strict=True
         )
     ]
     layer = PoolLayer(
@@ -107,7 +121,7 @@ def _append(
         kind=kind,
         kernel=kernel,
         stride=stride,
-        padding=(padding[0], far[0], padding[1], far[1]),
+        padding=(before[0], far[0], before[1], far[1]),
     )
     builder.append(layer, node.shape)
     return layer

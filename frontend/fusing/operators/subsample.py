@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Value, add_padding
+from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Value
 from shiftbook.frontend.fusing.layer import PlainLayer
 from shiftbook.frontend.graph.model import Node
 from shiftbook.frontend.layers.subsample import Subsample as SubsampleModule
@@ -38,13 +38,6 @@ class SubsampleLayer(PlainLayer):
         return Subsample(self.name, self.source, self.stride, self.before, self.after)
 
 
-def zero_pad(builder: LayerBuilder, node: Node, operation: nn.ZeroPad2d, values: Sequence[Value]) -> Value:
-    """The convolution that follows takes it up."""
-    left, right, top, bottom = (int(n) for n in operation.padding)
-    padding = add_padding(values[0].padding, (top, bottom, left, right))
-    return replace(values[0], padding=padding, carriers=())
-
-
 def subsample(
     builder: LayerBuilder, node: Node, operation: SubsampleModule, values: Sequence[Value]
 ) -> Value:
@@ -62,6 +55,6 @@ def subsample(
     return Value(layer.name)
 
 
-HANDLERS: dict[type[nn.Module], Handler] = {nn.ZeroPad2d: zero_pad, SubsampleModule: subsample}
+HANDLERS: dict[type[nn.Module], Handler] = {SubsampleModule: subsample}
 
-SUPPORTED = ("ZeroPad2d", "x[:, :, ::s, ::s]")
+SUPPORTED = "x[:, :, ::s, ::s]"

@@ -51,12 +51,19 @@ def _with_zeros(call: Call, tensors: Any, values: list[Value | None], dim: int) 
 
 
 def stack(call: Call) -> Value:
-    """Along a new dimension, of views of one value."""
+    """Along a new dimension: the channels of several tensors, to be put in another order."""
     values = [call.recorder.value(tensor) for tensor in call["tensors"]]
     known = [value for value in values if value is not None]
-    if len(known) < len(values) or len({value.node for value in known}) > 1:
-        raise call.unsupported("tensors that are stacked must be parts of one tensor")
-    return known[0].moved(torch.stack([value.indices() for value in known], call["dim"]))
+    if len(known) < len(values):
+        raise call.unsupported("constants cannot be stacked")
+    if len({value.node for value in known}) == 1:
+        return known[0].moved(torch.stack([value.indices() for value in known], call["dim"]))
+    parts = [call.as_value(value) for value in known]
+    shape = (sum(part.shape[0] for part in parts), *parts[0].shape[1:])
+    joined = call.draft.add(Concatenate(), [part.node for part in parts], shape, operation_name(call))
+    pieces = joined.indices().split([part.shape[0] for part in parts], dim=1)
+    index = torch.stack([piece.reshape(known[0].dims) for piece in pieces], call["dim"])
+    return joined.moved(index)
 
 
 def constant_pad(call: Call) -> Value:

@@ -1,13 +1,15 @@
-"""Every channel times a number, plus a number, as a layer: what no convolution can take up."""
+"""Layers of few weights that stand for what no convolution can take up; none of them is pruned."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 
 class ScaleConv2d(nn.Conv2d):
-    """A depthwise 1 x 1 convolution, of its own type so that its few weights are not pruned.
+    """Every channel times a number, plus a number: a depthwise 1 x 1 convolution.
 
     Parameters
     ----------
@@ -33,3 +35,27 @@ class ScaleConv2d(nn.Conv2d):
     def identity(cls, channels: int) -> ScaleConv2d:
         """The layer that changes nothing."""
         return cls(torch.ones(channels), torch.zeros(channels))
+
+
+class SelectConv2d(nn.Conv2d):
+    """Channels in another order: a 1 x 1 convolution with one weight in each output channel.
+
+    Parameters
+    ----------
+    order
+        Of each output channel the input channel that it is, or -1 for zeros.
+    channels
+        Of the input.
+    """
+
+    def __init__(self, order: Sequence[int], channels: int) -> None:
+        super().__init__(channels, len(order), 1, bias=False)
+        found = torch.tensor(order)
+        rows = torch.arange(len(order))[found >= 0]
+        with torch.no_grad():
+            self.weight.zero_()
+            self.weight[rows, found[found >= 0], 0, 0] = 1
+
+
+FIXED = (ScaleConv2d, SelectConv2d)
+"""All of them."""
