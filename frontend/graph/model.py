@@ -98,7 +98,7 @@ class GraphModel(nn.Module):
                 module._modules[part] = below
             module = below
         before = module._modules.get(name)
-        if type(before) is nn.Module:
+        if before is not None and not operation._modules:
             operation._modules.update(before._modules)
         module._modules[name] = operation
 
@@ -145,8 +145,9 @@ class GraphModel(nn.Module):
         """Put a new operation in front of a node, of the shape of its first input."""
         taken = {node.name for node in self.nodes}
         unique = next(n for k in count(1) if (n := name if k == 1 else f"{name}@{k}") not in taken)
-        self.place(unique, operation)
-        node = Node(unique, unique, tuple(inputs), self.shape(inputs[0]), before.place)
+        path = beside(unique)
+        self.place(path, operation)
+        node = Node(unique, path, tuple(inputs), self.shape(inputs[0]), before.place)
         self.nodes.insert(self.nodes.index(before), node)
         return node
 
@@ -173,3 +174,8 @@ class GraphModel(nn.Module):
     def extra_repr(self) -> str:
         """What ``print(model)`` shows."""
         return f"{INPUT}={list(self.input_shape)}, outputs={list(self.outputs)}"
+
+
+def beside(name: str) -> str:
+    """A path for an operation that the user's model has no module for, not below any that it has."""
+    return name.replace(".", "/")
