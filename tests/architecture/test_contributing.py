@@ -116,43 +116,42 @@ class ShufflePlanner(Planner[Shuffle]):
         conv = replace(conv, weights=code_weights(integers, "ones", memory.spec))
         return engine_passes(conv, shape, memory.views, zero_point, 0, memory.spec)
 ''',
-    "frontend/importing/operators/X.py": '''
-"""Channel shuffles."""
+    "frontend/fusing/operators/X.py": '''
+"""Channel shuffles without arithmetic."""
 
 from dataclasses import dataclass
 
-from torch import nn
-from torch.nn import functional
-
 from shiftbook.frontend.fusing.builder import Value
 from shiftbook.frontend.fusing.layer import PlainLayer
+from shiftbook.frontend.layers.fixed import SelectConv2d
 from shiftbook.golden.model.nodes.X import Shuffle
 
 
 @dataclass(kw_only=True)
 class ShuffleLayer(PlainLayer):
     source: str
-    groups: int
+    operation: SelectConv2d
 
     @property
     def inputs(self):
         return (self.source,)
 
     def __call__(self, *inputs):
-        return functional.channel_shuffle(inputs[0], self.groups)
+        return self.operation(inputs[0])
 
     def lower(self, calibration, spec):
-        return Shuffle(self.name, self.source, self.groups)
+        return Shuffle(self.name, self.source, self.operation.out_channels // self.operation.order[1])
 
 
-def shuffle(builder, node, value, module):
+def shuffle(builder, node, operation, values):
+    (value,) = values
     builder.no_padding(node, value)
-    layer = ShuffleLayer(name=builder.layer_name(node), source=value.layer, groups=module.groups)
-    builder.append(layer, node)
+    layer = ShuffleLayer(name=node.name, source=value.layer, operation=operation)
+    builder.append(layer, node.shape)
     return Value(layer.name, carriers=value.carriers)
 
 
-HANDLERS = {nn.ChannelShuffle: shuffle}
+HANDLERS = {SelectConv2d: shuffle}
 SUPPORTED = ("ChannelShuffle",)
 ''',
 }
