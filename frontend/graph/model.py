@@ -7,7 +7,7 @@ so that messages and reports name what the user knows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -115,6 +115,13 @@ class GraphModel(nn.Module):
     def node(self, name: str) -> Node | None:
         """The node that makes a value; None for the image."""
         return next((node for node in self.nodes if node.name == name), None)
+
+    def walk(self) -> Iterator[Node]:
+        """The nodes that there are now, each as it is when its turn comes, while rewriting changes others."""
+        for name in [node.name for node in self.nodes]:
+            node = self.node(name)
+            if node is not None:
+                yield node
 
     def readers(self, name: str) -> list[Node]:
         """The nodes that take a value, once for each time that they do."""

@@ -12,10 +12,9 @@ def take_scales(graph: GraphModel) -> None:
     The accelerator rounds where it stores a tensor. What it adds up before, as a convolution and a shortcut,
     is then not rounded in between, as the file would have it.
     """
-    for node in list(graph.nodes):
+    for node in graph.walk():
         operation = graph.of(node)
         if not isinstance(operation, FakeQuantize):
             continue
-        current = next(n for n in graph.nodes if n.name == node.name)
-        graph.bypass(current)
-        graph.scales[current.inputs[0]] = (operation.scale, operation.zero_point - operation.low)
+        graph.bypass(node)
+        graph.scales[node.inputs[0]] = (operation.scale, operation.zero_point - operation.low)

@@ -80,7 +80,8 @@ def max_pool(builder: LayerBuilder, node: Node, operation: nn.MaxPool2d, values:
 def _never_negative(builder: LayerBuilder, value: Value) -> bool:
     """Whether a ReLU made the tensor, so that zeros win no maximum either."""
     makers = [layer for layer in builder.layers if layer.name == value.layer]
-    return all(isinstance(layer, ClampedLayer) and layer.activation is not None for layer in makers)
+    clamped = (isinstance(layer, ClampedLayer) and layer.activation is not None for layer in makers)
+    return bool(makers) and all(clamped)
 
 
 def average_pool(

@@ -63,8 +63,11 @@ def test_a_factory_without_weights_keeps_its_own(model_file):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("resnet20", "the model must be zoo:NAME or path/to/file.py:factory, not 'resnet20'"),
-        ("{}", "the model must be zoo:NAME or path/to/file.py:factory"),
+        (
+            "resnet20",
+            "the model must be zoo:NAME, path/to/file.py:factory, or a .onnx or .pt2 file, not 'resnet20'",
+        ),
+        ("{}", "the model must be zoo:NAME, path/to/file.py:factory, or a .onnx or .pt2 file"),
         (
             "zoo:nothing",
             "the zoo has digits, resnet20, resnet18, resnet50, mobilenet_v2, vgg11, not 'nothing'",
