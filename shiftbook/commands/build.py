@@ -56,7 +56,6 @@ def build(
     """
     if not (math.isfinite(period) and period > 0):
         raise ShiftbookError(f"--period must be a number of nanoseconds above 0, such as 10, not {period:g}")
-    from shiftbook.golden.mapping.legality import check_runnable
     from shiftbook.golden.program import image
     from shiftbook.golden.program.header import address_map, c_header
     from shiftbook.golden.storage.checkpoint import load
@@ -66,7 +65,6 @@ def build(
 
     network = load(checkpoint)
     spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
-    check_runnable(network, spec)
     names = (IMAGE, MAP, HEADER, VERILOG, FILE_LIST, CONSTRAINTS, CORE)
     check_folder_writable(output, (*names, *(f"{BENCH}/{name}" for name in FILES)), inputs=[checkpoint])
     with progress_bar() as progress:
