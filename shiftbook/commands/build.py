@@ -10,7 +10,7 @@ import typer
 
 from shiftbook.console import progress_bar, say, table
 from shiftbook.golden.errors import ShiftbookError, one_line
-from shiftbook.golden.files import check_folder_writable, json_text, write_files
+from shiftbook.golden.files import check_folder_writable, write_files
 from shiftbook.options import Bus, BusParity, Checkpoint, Lanes, Preset, make_spec, named
 
 IMAGE, MAP, HEADER, VERILOG = "image.bin", "map.json", "shiftbook.h", "accelerator.v"
@@ -59,6 +59,8 @@ def build(
     from shiftbook.golden.program import image
     from shiftbook.golden.program.header import address_map, c_header
     from shiftbook.golden.storage.checkpoint import load
+    from shiftbook.results.image import AddressMap
+    from shiftbook.results.writing import result_text
     from shiftbook.sim import board
     from shiftbook.sim.testbench import project
     from shiftbook.sim.testbench.expected import FILES, bench_files
@@ -77,7 +79,7 @@ def build(
         progress("building", 3, 3)
     contents = {
         IMAGE: built.contents().tobytes(),
-        MAP: json_text(address_map(built)).encode(),
+        MAP: result_text(AddressMap, address_map(built)).encode(),
         HEADER: c_header(built).encode(),
         VERILOG: verilog.encode(),
         FILE_LIST: project.file_list(VERILOG).encode(),

@@ -11,14 +11,14 @@ import typer
 from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.files_read import data_files
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.files import check_writable
 from shiftbook.golden.spec import PRESETS
 from shiftbook.options import Bus, Json, Lanes, data_named, make_spec, named
 
 if TYPE_CHECKING:
     from shiftbook.api.compare import Price
-    from shiftbook.gate_file import Engine
     from shiftbook.golden.spec import Spec
+    from shiftbook.results.gates import Priced
 
 Row = dict[str, Any]
 
@@ -89,6 +89,8 @@ def compare(
     from shiftbook.api.compare import comparison_rows
     from shiftbook.api.images import images
     from shiftbook.commands.run import failures_told
+    from shiftbook.results.compare import Comparison
+    from shiftbook.results.writing import write_result
 
     wanted = _engines(engines, list(PRESETS))
     spec_of = {engine: make_spec(engine, lanes, bus=bus) for engine in wanted}
@@ -103,11 +105,11 @@ def compare(
             return {name: _price(counted[name], spec_of[name]) for name in names}
 
         rows = comparison_rows(loaded, spec_of, count, dataset, rtl=rtl, progress=progress)
-    write_json(json_file, {"lanes": lanes, "data": data, "rows": rows})
+    write_result(json_file, Comparison, {"lanes": lanes, "data": data, "rows": rows})
     say(comparison_table(rows))
 
 
-def _price(found: Engine, spec: Spec) -> Price:
+def _price(found: Priced, spec: Spec) -> Price:
     """Gates of an engine; those of its accelerator only where its bus is the one asked for."""
     from shiftbook.api.compare import Price
 
@@ -123,7 +125,7 @@ def _engines(text: str | None, known: list[str]) -> list[str]:
     return wanted
 
 
-def _gates(file: Path | None, lanes: str, engines: Sequence[str], progress: Progress) -> dict[str, Engine]:
+def _gates(file: Path | None, lanes: str, engines: Sequence[str], progress: Progress) -> dict[str, Priced]:
     """What the gate report says of each engine, from a file or from synthesis."""
     from shiftbook.gate_file import checked, read_engines
 

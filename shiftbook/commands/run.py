@@ -14,7 +14,7 @@ import typer
 from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.files_read import data_files, source_file
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.files import absolute, check_writable, write_json
+from shiftbook.golden.files import absolute, check_writable
 from shiftbook.golden.spec import Spec
 from shiftbook.options import (
     Bus,
@@ -121,6 +121,8 @@ def run(
     from shiftbook.frontend.data import dataset as datasets
     from shiftbook.frontend.data.frame import Frame
     from shiftbook.golden.storage.checkpoint import load
+    from shiftbook.results.run import Run
+    from shiftbook.results.writing import write_result
 
     network = load(checkpoint)
     spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
@@ -132,7 +134,7 @@ def run(
         report = run_report(network, dataset, spec, backend, wave=wave, progress=progress)
     if answers is not None:
         report |= _against(answers, report, labels_of(dataset, network))
-    write_json(json_file, {"checkpoint": str(checkpoint), "data": data, "preset": preset, **report})
+    write_result(json_file, Run, {"checkpoint": str(checkpoint), "data": data, "preset": preset, **report})
     say(run_table(report))
 
 

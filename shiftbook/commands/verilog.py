@@ -9,7 +9,7 @@ import typer
 
 from shiftbook.console import say
 from shiftbook.golden.errors import ShiftbookError, one_line
-from shiftbook.golden.files import check_writable, write_json, write_text
+from shiftbook.golden.files import check_writable, write_text
 from shiftbook.options import Bus, BusParity, Json, Lanes, Preset, make_spec, named
 
 Part = Literal["accelerator", "engine"]
@@ -47,9 +47,12 @@ def verilog(
     from shiftbook.hw.engine.engine import Engine
     from shiftbook.hw.system.accelerator import Accelerator
     from shiftbook.hw.verilog import emit
+    from shiftbook.results.verilog import Verilog
+    from shiftbook.results.writing import write_result
 
     text = emit(Engine(spec) if part == "engine" else Accelerator(spec), part)
     write_text(output, text)
     modules = text.count("\nendmodule")
-    write_json(json_file, {"file": str(output), "top": part, "modules": modules, "spec": spec.as_json()})
+    written = {"file": str(output), "top": part, "modules": modules, "spec": spec.as_json()}
+    write_result(json_file, Verilog, written)
     say(f"{one_line(str(output))}: top module {part}, {modules} modules, {text.count(chr(10)):,} lines")

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md is true: its files exist, and a scheme, an operator and a preset that follow it work."""
+"""CONTRIBUTING.md is true: its files exist, and what follows its lists works."""
 
 from __future__ import annotations
 
@@ -164,6 +164,42 @@ PRESET = """
 """
 """A lane that exists, for exponents that no other preset has."""
 
+SECTION = {
+    "shiftbook/results/X.py": '''
+"""What `shiftbook sweep` writes."""
+
+from __future__ import annotations
+
+from shiftbook.results.base import Count, Record, Text
+
+
+class Sweep(Record):
+    """A sweep."""
+
+    swept: Text
+    """What was changed."""
+    points: list[Count]
+    """What came of it."""
+'''
+}
+
+SECTION_KIND = """
+    "sweep": Kind(Sweep, frozenset({"swept", "points"})),
+"""
+
+SECTION_IMPORT = "from shiftbook.results.X import Sweep"
+
+SECTION_MAKER = """
+        (_sweeps, Section("sweep", "Sweeps", "Points, one by one.")),
+"""
+
+SECTION_PARTS = """
+
+def _sweeps(results: Results) -> Iterator[Part]:
+    for result, sweep in results.of(Sweep):
+        yield Part([result.file], sweep.swept, [f"{len(sweep.points)} points."])
+"""
+
 NET = """
 import torch
 from torch import nn
@@ -293,7 +329,10 @@ def test_files_that_are_named_exist(title: str) -> None:
         assert (ROOT / name).parent.is_dir(), name
 
 
-@pytest.mark.parametrize(("title", "files"), [("A scheme", SCHEME), ("An operator", OPERATOR)])
+@pytest.mark.parametrize(
+    ("title", "files"),
+    [("A scheme", SCHEME), ("An operator", OPERATOR), ("A section of the report", SECTION)],
+)
 def test_lists_name_the_new_files(title: str, files: dict[str, str]) -> None:
     new = {name for name in PLACE.findall(section(title)) if Path(name).name == "X.py"}
     assert new == set(files)
@@ -321,3 +360,22 @@ def test_every_preset_has_its_row_in_the_architecture() -> None:
     table = page.partition("| preset | lane | reads |\n| --- | --- | --- |\n")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert sorted(rows) == sorted(PRESETS)
+
+
+def test_a_section_of_the_report_is_a_record_and_its_parts(tmp_path: Path) -> None:
+    folder = with_files(tmp_path, SECTION)
+    commands = folder / "shiftbook" / "results" / "commands.py"
+    sections = folder / "shiftbook" / "report" / "sections.py"
+    for file in (commands, sections):
+        insert(file, "from shiftbook.results.run import Run", SECTION_IMPORT)
+    insert(commands, "COMMANDS = {", SECTION_KIND)
+    insert(
+        sections, "    makers: list[tuple[Callable[[Results], Iterator[Part]], Section]] = [", SECTION_MAKER
+    )
+    sections.write_text(sections.read_text() + SECTION_PARTS)
+    (folder / "in").mkdir()
+    (folder / "in" / "a.json").write_text('{"swept": "density", "points": [3, 1]}')
+    started(folder, "-m", "shiftbook", "report", "in", "-o", "page.html")
+    text = (folder / "page.html").read_text()
+    assert all(part in text for part in ("Sweeps", "density", "2 points."))
+    assert "| `swept` | text | yes | What was changed. |" in started(folder, "-m", "shiftbook.results.page")
