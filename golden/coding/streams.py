@@ -155,11 +155,6 @@ def encode_items(weights: Weights, slot_items: tuple[Items, ...], spec: Spec) ->
     return LayerStreams(gap_code, code_code, gaps, codes)
 
 
-def entropy_bound(weights: Weights, slots: int, spec: Spec) -> float:
-    """Order-0 empirical entropy of a layer's gap symbols plus that of its code symbols, in bits."""
-    return sum(statistics(weights, slots, spec).entropy_bits())
-
-
 def choose_gapless(weights: Weights, slots: int, spec: Spec) -> Weights:
     """The same integers, with or without gaps, whichever takes fewer bits, and with the codebook for it.
 

@@ -10,10 +10,10 @@ from shiftbook.golden.coding.layer_coding import LayerCoding
 from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.job import Pass
-from shiftbook.golden.mapping.passes import Plan, plan, plan_layer
+from shiftbook.golden.mapping.passes import Plan, plan
 from shiftbook.golden.model.accumulator import prove_accumulator
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Conv, Shape
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.model.validate import validate
 from shiftbook.golden.spec import LEAST_SHIFT, Spec
 
@@ -44,12 +44,6 @@ def check_runnable(network: Network, spec: Spec) -> Plan:
     for step in steps.passes:
         check_pass(step, spec)
     return steps
-
-
-def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
-    """Raise a ShiftbookError unless the accelerator can run this layer on an input of shape ``source``."""
-    for step in plan_layer(conv, source, spec):
-        check_pass(step, spec)
 
 
 def check_pass(step: Pass, spec: Spec) -> None:

@@ -27,7 +27,6 @@ from shiftbook.golden.program.commands import Commands
 from shiftbook.golden.program.row_words import row_words
 from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, Spec
 
-Words = NDArray[np.uint32]
 Bytes = NDArray[np.uint8]
 
 
