@@ -104,18 +104,25 @@ def demo(
         engines = [_engine(name, network, gates, lanes) for name in gates["engines"]]
     say(_engine_table(engines))
     seconds = time.perf_counter() - started
-    report = {
+    report = _summary(compressed, rtl, engines, gates["versions"], seconds)
+    write_result(output / "demo.json", Demo, report)
+    write_result(json_file, Demo, report)
+    say(f"all of it in {seconds:.0f} s; files in {one_line(str(output))}/")
+
+
+def _summary(
+    compressed: Report, rtl: dict[str, Any], engines: list[Row], versions: dict[str, str], seconds: float
+) -> dict[str, Any]:
+    """What the demo writes of all of it."""
+    return {
         "float_accuracy": compressed.float_accuracy,
         "accuracy": compressed.accuracy,
         "ratio": compressed.sizes.ratio,
         **{key: rtl[key] for key in ("images", "mismatches", "compared", "cycles", "layers")},
         "engines": engines,
-        "versions": gates["versions"],
+        "versions": versions,
         "seconds": round(seconds, 1),
     }
-    write_result(output / "demo.json", Demo, report)
-    write_result(json_file, Demo, report)
-    say(f"all of it in {seconds:.0f} s; files in {one_line(str(output))}/")
 
 
 @contextmanager
