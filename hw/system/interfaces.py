@@ -14,8 +14,11 @@ from shiftbook.golden.isa.addresses import (
     beat_address_width,
     stream_count,
 )
-from shiftbook.golden.spec import DATA_WIDTH, Spec
+from shiftbook.golden.spec import Spec
 from shiftbook.hw.axi import Axi
+
+REGISTER_WIDTH = 32
+"""Bits of a register of the host's map."""
 
 
 class Reader(IntEnum):
@@ -78,10 +81,10 @@ def host_bus() -> Axi:
     address = {"addr": host_map.ADDRESS_WIDTH, "prot": 3}
     return Axi(
         aw=address,
-        w={"data": DATA_WIDTH, "strb": DATA_WIDTH // 8},
+        w={"data": REGISTER_WIDTH, "strb": REGISTER_WIDTH // 8},
         b={"resp": 2},
         ar=address,
-        r={"data": DATA_WIDTH, "resp": 2},
+        r={"data": REGISTER_WIDTH, "resp": 2},
     )
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from shiftbook.api.compare import Compared
+from shiftbook.api.gates import ModuleGates
+from shiftbook.api.simulation import LayerSimulation
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.results import page
+from shiftbook.results.base import Record
 from shiftbook.results.commands import COMMANDS, RECORDS
-from shiftbook.results.run import Run
+from shiftbook.results.compare import Row
+from shiftbook.results.gates import Module
+from shiftbook.results.run import Counters, Run
 from shiftbook.results.writing import result_text, write_result
 from tests.shiftbook.results import RESULTS, run
 
@@ -76,3 +83,21 @@ def test_a_schema_describes_every_field(command: str, capsys) -> None:
 def test_a_schema_of_no_command_is_refused() -> None:
     with pytest.raises(SystemExit, match="there is no record of 'sweep': name one of compare, gates, run"):
         page.main(["sweep"])
+
+
+def test_every_command_writes_what_a_record_says() -> None:
+    commands = (DOCS.parent / "shiftbook" / "commands").glob("*.py")
+    assert not [file.name for file in commands if "write_json" in file.read_text()]
+
+
+@pytest.mark.parametrize(
+    ("record", "kind", "apart"),
+    [
+        (Row, Compared, set()),
+        (Counters, LayerSimulation, {"note"}),
+        (Module, ModuleGates, {"name", "cells", "area", "total_area", "delay"}),
+    ],
+)
+def test_python_has_the_fields_of_the_files(record: type[Record], kind: type, apart: set[str]) -> None:
+    """``apart``: fields that only one of the two has."""
+    assert {field.name for field in fields(kind)} ^ set(record.model_fields) == apart
