@@ -14,8 +14,8 @@ from shiftbook.hw.engine.engine import Engine
 from shiftbook.hw.system.fifo import Fifo
 from shiftbook.hw.system.host_port import COUNTERS, HostPort
 from shiftbook.hw.system.interfaces import Reader, host_bus, memory_bus
-from shiftbook.hw.system.layer_registers import LayerRegisters
-from shiftbook.hw.system.load_planner import NEEDS, LoadPlanner
+from shiftbook.hw.system.layer_registers import LayerRegisters, tell
+from shiftbook.hw.system.load_planner import LoadPlanner
 from shiftbook.hw.system.load_writer import LoadWriter
 from shiftbook.hw.system.read_master import ReadMaster
 from shiftbook.hw.system.residual_reader import ResidualReader
@@ -61,7 +61,8 @@ class Accelerator(wiring.Component):
         self.host = m.submodules.host = HostPort(spec)
         self.supervisor = m.submodules.supervisor = Supervisor(spec.bus_parity)
         self.sequencer = m.submodules.sequencer = Sequencer(spec)
-        self.layer = m.submodules.layer = LayerRegisters(spec)
+        self.registers = m.submodules.layer = LayerRegisters(spec)
+        self.layer = self.registers.layer
         self.tiles = m.submodules.tiles = TileControl(spec)
         self.planner = m.submodules.planner = LoadPlanner(spec)
         self.writer = m.submodules.writer = LoadWriter(spec)
@@ -165,7 +166,7 @@ class Accelerator(wiring.Component):
             self.engine.config.valid.eq(sequencer.configure),
         ]
         wiring.connect(m, program.words, sequencer.words)
-        for unit in (self.layer, self.writer, self.fetcher):
+        for unit in (self.registers, self.writer, self.fetcher):
             m.d.comb += [unit.config.eq(sequencer.config), unit.configure.eq(sequencer.configure)]
         requests = {
             Reader.PROGRAM: sequencer.request,
@@ -201,8 +202,7 @@ class Accelerator(wiring.Component):
             self.sequencer.layer_over.eq(tiles.over & engine.idle & self.store.sent),
             self.sequencer.quiet.eq(self.store.quiet & self.reads.idle),
         ]
-        for name in ("tile_rows", "tile_cols", "left", "right"):
-            m.d.comb += getattr(tiles, name).eq(getattr(layer, name))
+        tell(m, layer, tiles.layer)
 
     def _join_streams(self, m: Module) -> None:
         """The fetcher, a buffer for each stream, and the engine's inputs."""
@@ -265,12 +265,8 @@ class Accelerator(wiring.Component):
             writer.beats.valid.eq(self._answers(Reader.LOADER)),
             self.engine.write.eq(writer.write),
         ]
-        for register in NEEDS:
-            name = register.name.lower()
-            m.d.comb += getattr(planner, name).eq(getattr(layer, name))
-        names = ("strided", "scattered", "channels", "local_channels", "pad")
-        for name in (*names, "last_rows", "last_cols", "first_banks", "last_banks"):
-            m.d.comb += getattr(writer, name).eq(getattr(layer, name))
+        tell(m, layer, planner.layer)
+        tell(m, layer, writer.layer)
 
     def _join_outputs(self, m: Module) -> None:
         """Residuals in, outputs out."""
