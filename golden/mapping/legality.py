@@ -96,6 +96,12 @@ def _check_walk(coding: LayerCoding, spec: Spec) -> None:
         raise ShiftbookError(
             f"positions up to {beyond} do not fit the spec's position_width of {spec.position_width} bits"
         )
+    kernel = coding.weights.integers.shape[1:3]
+    if coding.placement.entries > spec.table_entries:
+        raise ShiftbookError(
+            f"a {kernel[0]}x{kernel[1]} kernel needs {coding.placement.entries} tap table entries: "
+            f"the spec has {spec.table_entries}"
+        )
     if coding.table_entries > spec.table_entries:
         raise ShiftbookError(
             f"its vectors reach {coding.table_entries} tap table entries and the spec has "
