@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Value, pair
+from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Value, pair, strides
 from shiftbook.frontend.fusing.layer import ClampedLayer, PlainLayer, activate
 from shiftbook.frontend.graph.model import Node
 from shiftbook.frontend.quantization.affine import Affine, named_fixed_point
@@ -107,7 +107,8 @@ def _append(
     builder: LayerBuilder, node: Node, value: Value, kind: PoolKind, operation: nn.MaxPool2d | nn.AvgPool2d
 ) -> PoolLayer:
     """ceil_mode shows in the output's shape and becomes padding at the far edges."""
-    kernel, stride, padding = (pair(v) for v in (operation.kernel_size, operation.stride, operation.padding))
+    kernel, padding = pair(operation.kernel_size), pair(operation.padding)
+    stride = strides(operation.stride, node.shape)
     before = (padding[0] + value.padding[0], padding[1] + value.padding[2])
     behind = (padding[0] + value.padding[1], padding[1] + value.padding[3])
     far = [

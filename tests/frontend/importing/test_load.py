@@ -204,7 +204,6 @@ def complex():
         ("wordless_exit", "fails: Exit: Exit"),
         ("state", "fails: SystemExit: 3"),
         ("evaluates", "fails: SystemExit: 3"),
-        ("lazy", "weight is without a shape, of a lazy module: weights must be dense real numbers"),
         ("meta", "weight is without values, on the meta device: weights must be dense real numbers"),
         ("complex", "weight is complex64: weights must be dense real numbers"),
     ],
