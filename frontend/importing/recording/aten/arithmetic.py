@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -83,7 +84,7 @@ def _two(call: Call, operation: nn.Module, first: Value, second: Value) -> Value
         return result.moved(first.indices())
     rank = len(call.dims)
     values = [call.as_value(_not_spread(_ranked(value, rank))) for value in (first, second)]
-    shape = torch.broadcast_shapes(*(value.shape for value in values))
+    shape = np.broadcast_shapes(*(value.shape for value in values))
     result = call.draft.add(operation, [value.node for value in values], tuple(shape), name)
     return result.moved(result.indices().reshape(call.dims))
 
