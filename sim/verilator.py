@@ -9,7 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -167,7 +167,9 @@ def compile_design(work: Path, design: Design, tools: Tools) -> None:
         "LDLIBS": f"-pthread -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
     }
     command = [tools.make, "-j", str(os.cpu_count() or 1), "-f", "Vtop.mk"]
-    _compile([*command, *(f"{key}={value}" for key, value in settings.items())], scratch, log, tools)
+    command += [f"{key}={value}" for key, value in settings.items()]
+    # The main program as one more class: a small design is then one file to compile, and not two.
+    _compile([*command, "VM_USER_CLASSES="], scratch, log, tools, {"VM_SLOW": _main().stem})
     shutil.move(scratch / design.top, work / design.top)
     shutil.rmtree(scratch)
 
@@ -178,15 +180,19 @@ def _verilate(design: Design, tools: Tools) -> list[str]:
     Not ``Runner.build`` of cocotb, which makes every signal of the design visible: that takes most of
     Verilator's optimizations away.
     """
-    import cocotb_tools.config
-
     command = [tools.verilator, "--cc", "--exe", "--vpi", *VERILATE, "-Wno-fatal", "-Wno-lint"]
     command += ["--top-module", design.top, "--prefix", "Vtop", "-o", design.top, "-Mdir", "."]
     command += ["-CFLAGS", STANDARD]
     command += ["--trace-fst"] if design.wave else []
     command += [f"-G{name}={value}" for name, value in design.parameters]
-    main = Path(cocotb_tools.config.share_dir, "lib", "verilator", "verilator.cpp")
-    return [*command, str(main), "public.vlt", "top.v"]
+    return [*command, str(_main()), "public.vlt", "top.v"]
+
+
+def _main() -> Path:
+    """Cocotb's main program."""
+    import cocotb_tools.config
+
+    return Path(cocotb_tools.config.share_dir, "lib", "verilator", "verilator.cpp")
 
 
 def _runtime_sources(wave: bool) -> tuple[str, ...]:
@@ -233,17 +239,21 @@ def _execute(command: Sequence[str], work: Path, log: Path, tools: Tools) -> Non
         raise SimulationError("\n".join([f"{Path(command[0]).name} failed with exit code {code}", *shown]))
 
 
-def _compile(command: Sequence[str], work: Path, log: Path, tools: Tools) -> None:
+def _compile(
+    command: Sequence[str], work: Path, log: Path, tools: Tools, variables: Mapping[str, str] | None = None
+) -> None:
     """Run the C++ compiler on what Verilator wrote, which is right: where it fails its options are wrong."""
-    code, lines = _logged(command, work, log, tools)
+    code, lines = _logged(command, work, log, tools, variables)
     if code:
         said = next(filter(COMPLAINT.search, lines), f"it ends with exit code {code}")
         raise ShiftbookError(f"{tools.compiler!r} cannot compile: {said:.300}; see CXX and CXXFLAGS")
 
 
-def _logged(command: Sequence[str], work: Path, log: Path, tools: Tools) -> tuple[int, list[str]]:
-    """Run a tool; its exit code and the lines that it adds to the log."""
-    env = {**os.environ, "VERILATOR_ROOT": str(tools.root)}
+def _logged(
+    command: Sequence[str], work: Path, log: Path, tools: Tools, variables: Mapping[str, str] | None = None
+) -> tuple[int, list[str]]:
+    """Run a tool, with more environment variables; its exit code and the lines that it adds to the log."""
+    env = {**os.environ, "VERILATOR_ROOT": str(tools.root), **(variables or {})}
     env.pop("MAKEFLAGS", None)  # a build under `make test -j` must not take part in its job server
     with log.open("a") as stream:
         before = stream.tell()
