@@ -105,7 +105,7 @@ def find_tools() -> Tools:
         root = Path(_output([verilator, "--getenv", "VERILATOR_ROOT"]))
         release = _output([verilator, "--version"])
     compiled = _output([*words, "--version"])
-    return Tools(root, verilator, make, compiler, flags, (cocotb, release, compiled, sys.prefix))
+    return Tools(root, verilator, make, compiler, flags, (cocotb, release, compiled, str(_libraries())))
 
 
 def _program(names: Sequence[str], what: str, install: str) -> str:
@@ -137,9 +137,7 @@ def _output(command: Sequence[str]) -> str:
 
 def compile_design(work: Path, design: Design, tools: Tools) -> None:
     """Leave the executable and the log of its build in ``work``."""
-    import cocotb_tools.config
-
-    libraries = cocotb_tools.config.libs_dir
+    libraries = _libraries()
     scratch, log = work / "obj", work / "log"
     scratch.mkdir()
     (scratch / "top.v").write_text(design.verilog)
@@ -186,6 +184,13 @@ def _verilate(design: Design, tools: Tools) -> list[str]:
     command += ["--trace-fst"] if design.wave else []
     command += [f"-G{name}={value}" for name, value in design.parameters]
     return [*command, str(_main()), "public.vlt", "top.v"]
+
+
+def _libraries() -> Path:
+    """The folder of cocotb's libraries, whose name is in every simulator."""
+    import cocotb_tools.config
+
+    return Path(cocotb_tools.config.libs_dir)
 
 
 def _main() -> Path:
