@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from shiftbook.golden.errors import ShiftbookError
@@ -144,13 +144,13 @@ def compile_design(work: Path, design: Design, tools: Tools) -> None:
     names = [name.rpartition(".") for name in design.public]
     visible = "".join(f'public_flat_rw -module "{of or design.top}" -var "{name}"\n' for of, _, name in names)
     (scratch / "public.vlt").write_text(f"`verilator_config\n{visible}")
-    with ThreadPoolExecutor() as pool:
-        runtime = pool.submit(_runtime, design.wave, tools)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        header = pool.submit(_header, design.wave, tools)
+        objects = [pool.submit(_object, name, tools) for name in _runtime_sources(design.wave)]
         _execute(_verilate(design, tools), scratch, log, tools)
-        prepared = runtime.result()
-    for name in _runtime_sources(design.wave):
-        shutil.copy(prepared / f"{name}.o", scratch)  # newer than its source, so make leaves it alone
-    options = f"{tools.flags} -include {shlex.quote(str(prepared / HEADER))}"
+    for compiled in objects:
+        shutil.copy(compiled.result(), scratch)  # newer than its source, so make leaves it alone
+    options = f"{tools.flags} -include {shlex.quote(str(header.result()))}"
     for speed in ("fast", "slow"):  # headers compiled for this design alone would not pay
         (scratch / f"Vtop__pch.h.{speed}.gch").touch()
     settings = {
@@ -204,35 +204,40 @@ def _runtime_sources(wave: bool) -> tuple[str, ...]:
     return (*RUNTIME, "verilated_fst_c") if wave else RUNTIME
 
 
-def _runtime(wave: bool, tools: Tools) -> Path:
-    """Verilator's own sources and headers, compiled: without them a small design took three times as long."""
+def _object(name: str, tools: Tools) -> Path:
+    """One of Verilator's own sources, compiled: the same for all designs, with waveforms and without."""
+    step = [COMPILE_RUNTIME, "-c", "-o", f"{name}.o", str(tools.root / "include" / f"{name}.cpp")]
+    return _compiled({}, step, True, replace(tools, flags="")) / f"{name}.o"
+
+
+def _header(wave: bool, tools: Tools) -> Path:
+    """Verilator's headers, compiled: without them a small design took three times as long."""
+    needed = ("verilated", "verilated_vpi", "verilated_dpi", *(["verilated_fst_c"] if wave else []))
+    text = "".join(f'#include "{name}.h"\n' for name in needed)
+    step = [*shlex.split(tools.flags), "-x", "c++-header", "-o", f"{HEADER}.gch", HEADER]
+    return _compiled({HEADER: text}, step, wave, tools) / HEADER
+
+
+def _compiled(inputs: Mapping[str, str], step: Sequence[str], wave: bool, tools: Tools) -> Path:
+    """The cache's folder with ``inputs`` (file name: text) and what one step of the compiler makes of them."""
     include = tools.root / "include"
     defines = {"VERILATOR": 1, "VM_TRACE": wave, "VM_TRACE_FST": wave, "VM_TRACE_VCD": 0, "VM_TRACE_SAIF": 0}
     defines |= {"VM_COVERAGE": 0, "VM_SC": 0, "VM_TIMING": 0}
     command = [*shlex.split(tools.compiler), STANDARD, f"-I{include}", f"-I{include / 'vltstd'}", f"-I{WAVE}"]
-    command += [f"-D{name}={int(value)}" for name, value in defines.items()]
-    needed = ("verilated", "verilated_vpi", "verilated_dpi", *(["verilated_fst_c"] if wave else []))
-    header = "".join(f'#include "{name}.h"\n' for name in needed)
+    command += [*(f"-D{name}={int(value)}" for name, value in defines.items()), *step]
 
     def make(work: Path) -> None:
-        (work / HEADER).write_text(header)
-        steps = [[*shlex.split(tools.flags), "-x", "c++-header", "-o", f"{HEADER}.gch", HEADER]]
-        for name in _runtime_sources(wave):
-            steps.append([COMPILE_RUNTIME, "-c", "-o", f"{name}.o", str(include / f"{name}.cpp")])
+        for name, text in inputs.items():
+            (work / name).write_text(text)
+        _compile(command, work, work / "log", tools)
+        made = step[step.index("-o") + 1]
+        if not (work / made).is_file():
+            raise ShiftbookError(
+                f"{tools.compiler!r} is no C++ compiler: it did not make {made}; let CXX name one"
+            )
 
-        def compile_one(step: list[str]) -> None:
-            _compile([*command, *step], work, work / f"{Path(step[-1]).stem}.log", tools)
-            made = step[step.index("-o") + 1]
-            if not (work / made).is_file():
-                raise ShiftbookError(
-                    f"{tools.compiler!r} is no C++ compiler: it did not make {made}; let CXX name one"
-                )
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(compile_one, steps))
-
-    headers = [file.read_text() for file in sorted(WAVE.iterdir())] if wave else []
-    recipe = (repr(astuple(tools)), *command, COMPILE_RUNTIME, header, *headers)
+    headers = [file.read_text() for file in sorted(WAVE.iterdir())]
+    recipe = (repr(astuple(tools)), *command, repr(inputs), *headers)
     return cache.entry(f"runtime-{cache.key(*recipe)}", make)[0]
 
 
