@@ -219,7 +219,7 @@ def _header(wave: bool, tools: Tools) -> Path:
 
 
 def _compiled(inputs: Mapping[str, str], step: Sequence[str], wave: bool, tools: Tools) -> Path:
-    """The cache's folder with ``inputs`` (texts by file name) and what a step of the compiler makes of them."""
+    """The cache's folder with ``inputs``, texts by file name, and what the compiler makes of them."""
     include = tools.root / "include"
     defines = {"VERILATOR": 1, "VM_TRACE": wave, "VM_TRACE_FST": wave, "VM_TRACE_VCD": 0, "VM_TRACE_SAIF": 0}
     defines |= {"VM_COVERAGE": 0, "VM_SC": 0, "VM_TIMING": 0}
