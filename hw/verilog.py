@@ -7,7 +7,10 @@ alike share one module: 64 lanes are one module, which a synthesizer maps once a
 
 from __future__ import annotations
 
+import gc
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from amaranth import ClockSignal, Const, Elaboratable, Fragment, Instance, ResetSignal, Value
 from amaranth.back import rtlil, verilog
@@ -21,6 +24,9 @@ PORT = re.compile(r"^  wire width \d+ (?:signed )?(?:input|output) \d+ +(?:signe
 ZERO = re.compile(r"^ *\S+\[\d+\] = \d+'h0+;\n", re.MULTILINE)
 """An initial value of a memory word that is 0."""
 
+OBJECTS = 100_000
+"""New objects after which Python searches for garbage while a design is converted."""
+
 
 def rtlil_text(component: wiring.Component, name: str) -> str:
     """RTLIL of ``component`` and of all below it; the top module is called ``name``.
@@ -29,8 +35,20 @@ def rtlil_text(component: wiring.Component, name: str) -> str:
     constructed in several ways. The same component gives the same text, always.
     """
     modules = _Modules(name)
-    modules.convert(component, Fragment.get(component, None), name)
+    with _rare_collections():
+        modules.convert(component, Fragment.get(component, None), name)
     return "\n".join(modules.texts.values())
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Search for garbage rarely: Amaranth makes millions of objects that live on, and is twice as fast so."""
+    usual = gc.get_threshold()
+    gc.set_threshold(OBJECTS, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def emit(component: wiring.Component, name: str) -> str:
