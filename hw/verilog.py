@@ -11,6 +11,7 @@ import gc
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from amaranth import ClockSignal, Const, Elaboratable, Fragment, Instance, ResetSignal, Value
 from amaranth.back import rtlil, verilog
@@ -57,8 +58,13 @@ def emit(component: wiring.Component, name: str) -> str:
     Memories begin with any content: the host writes what is read. Saying 0 word by word would cost a
     simulator a quarter of its speed and Yosys most of its time.
     """
-    text = verilog._convert_rtlil_text(rtlil_text(component, name), strip_internal_attrs=True)
-    return portable(ZERO.sub("", text))
+    return _to_verilog(rtlil_text(component, name))
+
+
+@lru_cache(maxsize=8)
+def _to_verilog(text: str) -> str:
+    """Verilog of an RTLIL text, by a process of Yosys; kept, because callers come back with the same text."""
+    return portable(ZERO.sub("", verilog._convert_rtlil_text(text, strip_internal_attrs=True)))
 
 
 def module_name(component: wiring.Component, top: str) -> str:
