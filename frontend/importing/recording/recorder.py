@@ -248,6 +248,11 @@ class Recorder(TorchDispatchMode):
 
     def _move(self, call: Call) -> None:
         """Do to the index what is done to the tensor."""
+        unread = self.values.get(call.args[0])
+        if isinstance(unread, Unreadable):  # nothing is lost until something computes with it
+            for tensor in _flat(call.result):
+                self._know(tensor, unread)
+            return
         value = self.value(call.args[0])
         if value is None:
             raise call.unsupported("where elements go must not depend on the image")

@@ -97,14 +97,9 @@ def prelu(call: Call) -> Value:
 
 
 def elu(call: Call) -> Value:
-    """ELU, and SELU and CELU, which are the same with other numbers."""
-    alpha, scale, input_scale = call["alpha"], call["scale"], call["input_scale"]
-    value = call.value("self")
-    if scale == 1 and input_scale == 1:
-        return applied(call, value, nn.ELU(alpha))
-    if scale == 1 and input_scale * alpha == 1:
-        return applied(call, value, nn.CELU(alpha))
-    return applied(call, value, nn.SELU())
+    """ELU, and SELU, which is the same with other numbers."""
+    plain = call["scale"] == 1 and call["input_scale"] == 1
+    return applied(call, call.value("self"), nn.ELU(call["alpha"]) if plain else nn.SELU())
 
 
 HANDLERS: dict[str, Handler] = {
@@ -117,6 +112,7 @@ HANDLERS: dict[str, Handler] = {
     "leaky_relu": pointwise(lambda call: nn.LeakyReLU(call["negative_slope"])),
     "_prelu_kernel": prelu,
     "elu": elu,
+    "celu": pointwise(lambda call: nn.CELU(call["alpha"])),
     "silu": pointwise(lambda call: nn.SiLU()),
     "mish": pointwise(lambda call: nn.Mish()),
     "gelu": pointwise(lambda call: nn.GELU(call["approximate"])),
