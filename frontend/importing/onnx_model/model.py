@@ -61,21 +61,14 @@ class OnnxModel(nn.Module):
         self.input_dims = tuple(dim.dim_value or None for dim in image.type.tensor_type.shape.dim)
         self.outputs = [value.name for value in graph.output]
         self.steps: list[OnnxNode] = []
-        for proto, name in zip(graph.node, _names(graph), strict=True):
+        origins = _origins(graph)
+        self.channels = _channels(self.input_dims, self._first_window(graph, origins))
+        for proto, name in zip(graph.node, _names(graph, origins), strict=True):
             node = OnnxNode(proto, name, operator_sets.get(proto.domain, 1))
             if (proto.domain in ("", "ai.onnx") or node.quantizes) and proto.op_type in OPERATORS:
                 node.function = OPERATORS[proto.op_type]
             self._modules[name] = node
             self.steps.append(node)
-
-    @property
-    def channels(self) -> int | None:
-        """Of the image, where the graph says so."""
-        dims = self.input_dims[1:]
-        if len(dims) != 3 or None in dims:
-            return None
-        few = [d for d in (dims[0], dims[2]) if d in (1, 3)]
-        return few[0] if few else None
 
     def forward(self, x: Tensor) -> Any:
         """Images [N, C, H, W], normalized as the network wants them."""
@@ -102,6 +95,15 @@ class OnnxModel(nn.Module):
                 grids[node.outputs[0]] = node.grid
         found = tuple(values[name] for name in self.outputs)
         return found[0] if len(found) == 1 else found
+
+    def _first_window(self, graph: onnx.GraphProto, origins: Mapping[str, str]) -> int:
+        """Input channels of the first convolution; 0 without one."""
+        for proto in graph.node:
+            weight = self.constants.get(origins.get(proto.input[1], "")) if len(proto.input) > 1 else None
+            if proto.op_type == "Conv" and weight is not None and weight.ndim > 2:
+                groups = next((a.i for a in proto.attribute if a.name == "group"), 1)
+                return int(weight.shape[1] * groups)
+        return 0
 
     def _laid_out(self, x: Tensor) -> Tensor:
         """The image as the graph takes it: channels first or last, or without maps."""
@@ -168,12 +170,25 @@ def _moved(node: OnnxNode, inputs: Sequence[Array | None], grid: Step | None) ->
     return found
 
 
-def _names(graph: onnx.GraphProto) -> list[str]:
+def _channels(dims: Sequence[int | None], window: int) -> int | None:
+    """Channels of the image, where the graph says so: ``window`` is what the first convolution reads."""
+    if len(dims) != 4:
+        return None
+    few = [d for d in (dims[1], dims[3]) if d is not None and (d == window or (d in (1, 3) and not window))]
+    return few[0] if few else None
+
+
+def _origins(graph: onnx.GraphProto) -> dict[str, str]:
+    """The initializers that values are made of, weights that are dequantized or turned among them."""
+    found = {tensor.name: tensor.name for tensor in graph.initializer}
+    for proto in graph.node:
+        if proto.input and proto.output and proto.input[0] in found:
+            found.setdefault(proto.output[0], found[proto.input[0]])
+    return found
+
+
+def _names(graph: onnx.GraphProto, weights: Mapping[str, str]) -> list[str]:
     """A name for each node that people know: of its weights' module, or its own; each once."""
-    weights = {tensor.name: tensor.name for tensor in graph.initializer}
-    for proto in graph.node:  # weights that are dequantized or turned keep their name
-        if proto.input and proto.output and (source := weights.get(proto.input[0])):
-            weights.setdefault(proto.output[0], source)
     found = [""] * len(graph.node)
     taken: set[str] = set()
     order = sorted(range(len(found)), key=lambda i: graph.node[i].op_type not in WEIGHTED)
