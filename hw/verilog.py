@@ -14,6 +14,7 @@ from amaranth.back import rtlil, verilog
 from amaranth.hdl import ValueCastable
 from amaranth.lib import wiring
 
+from shiftbook.hw.axi import port_name
 from shiftbook.hw.portable import portable
 
 PORT = re.compile(r"^  wire width \d+ (?:signed )?(?:input|output) \d+ +(?:signed )?\\(\S+)$", re.MULTILINE)
@@ -142,5 +143,5 @@ def _ports(component: wiring.Component) -> list[tuple[str, wiring.Member, Value]
     for path, member, value in component.signature.flatten(component):
         value = value.as_value() if isinstance(value, ValueCastable) else value
         if not isinstance(value, Const):
-            ports.append(("__".join(map(str, path)), member, value))
+            ports.append((port_name(component, path), member, value))
     return ports

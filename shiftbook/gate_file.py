@@ -4,51 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.inputs import check_file, read_json, shown
+from shiftbook.results.gates import Priced, PriceList
 
 HINT = "name a file that `shiftbook gates --json` wrote"
 
-Gates = Annotated[float, Field(gt=0, le=1e24)]
-Size = Annotated[int, Field(ge=1, le=10**9)]
 
-
-class _Record(BaseModel):
-    """An object of JSON: its types are exact, numbers finite; fields that are not needed may be anything."""
-
-    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
-
-
-class Grid(_Record):
-    """The spec of an engine: its lanes and its bus."""
-
-    rows: Size
-    cols: Size
-    bus_bytes: Size | None = None
-
-
-class Engine(_Record):
-    """Gates of an engine, and of the accelerator around it where they were counted."""
-
-    spec: Grid
-    total_ge: Gates
-    accelerator_ge: Gates | None = None
-
-    @property
-    def lanes(self) -> str:
-        """Its grid as the option says it."""
-        return f"{self.spec.rows}x{self.spec.cols}"
-
-
-class _Report(_Record):
-    engines: Annotated[dict[str, Engine], Field(min_length=1)]
-
-
-def read_engines(file: Path, lanes: str, engines: Sequence[str]) -> dict[str, Engine]:
+def read_engines(file: Path, lanes: str, engines: Sequence[str]) -> dict[str, Priced]:
     """The named engines of a file.
 
     Parameters
@@ -77,7 +44,7 @@ def read_engines(file: Path, lanes: str, engines: Sequence[str]) -> dict[str, En
     return {name: found[name] for name in engines}
 
 
-def checked(values: Any, origin: str) -> dict[str, Engine]:
+def checked(values: Any, origin: str) -> dict[str, Priced]:
     """The engines of a report; ``origin`` names it in errors.
 
     Raises
@@ -86,7 +53,7 @@ def checked(values: Any, origin: str) -> dict[str, Engine]:
         It is no such report.
     """
     try:
-        return _Report.model_validate(values).engines
+        return PriceList.model_validate(values, extra="ignore").engines
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "it"

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, utilization
 from shiftbook.golden.mapping.job import Pass
-from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.integer import Activations
 from shiftbook.golden.model.network import Network
@@ -149,10 +148,9 @@ def run_rtl(
     """
     if limit is not None and limit < 1:
         raise ShiftbookError(f"limit must be at least 1, not {limit}")
-    check_runnable(network, spec)
+    built = image.build(network, spec)
     images = images[:limit]
     golden = executor.run(network, images, keep=True).tensors
-    built = image.build(network, spec)
     costs = built.costs(latency)
     meter = _Meter(progress, len(images) * sum(cost.cycles for cost in costs))
     counted: list[Counters] = []

@@ -147,6 +147,15 @@ def add_padding(a: tuple[int, ...], b: tuple[int, ...]) -> Padding:
     return top, bottom, left, right
 
 
+def strides(given: Any, output: Sequence[int]) -> Pair:
+    """(vertical, horizontal); where there is one row or one column, its stride is the other's."""
+    vertical, horizontal = pair(given)
+    _, rows, cols = output
+    if rows == 1:
+        return horizontal, horizontal
+    return (vertical, vertical) if cols == 1 else (vertical, horizontal)
+
+
 def pair(value: Any) -> Pair:
     """An int or a sequence of one or two as (vertical, horizontal)."""
     if isinstance(value, int):

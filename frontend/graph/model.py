@@ -7,7 +7,7 @@ so that messages and reports name what the user knows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -98,7 +98,7 @@ class GraphModel(nn.Module):
                 module._modules[part] = below
             module = below
         before = module._modules.get(name)
-        if type(before) is nn.Module:
+        if before is not None and not operation._modules:
             operation._modules.update(before._modules)
         module._modules[name] = operation
 
@@ -115,6 +115,13 @@ class GraphModel(nn.Module):
     def node(self, name: str) -> Node | None:
         """The node that makes a value; None for the image."""
         return next((node for node in self.nodes if node.name == name), None)
+
+    def walk(self) -> Iterator[Node]:
+        """The nodes that there are now, each as it is when its turn comes, while rewriting changes others."""
+        for name in [node.name for node in self.nodes]:
+            node = self.node(name)
+            if node is not None:
+                yield node
 
     def readers(self, name: str) -> list[Node]:
         """The nodes that take a value, once for each time that they do."""
@@ -145,8 +152,9 @@ class GraphModel(nn.Module):
         """Put a new operation in front of a node, of the shape of its first input."""
         taken = {node.name for node in self.nodes}
         unique = next(n for k in count(1) if (n := name if k == 1 else f"{name}@{k}") not in taken)
-        self.place(unique, operation)
-        node = Node(unique, unique, tuple(inputs), self.shape(inputs[0]), before.place)
+        path = beside(unique)
+        self.place(path, operation)
+        node = Node(unique, path, tuple(inputs), self.shape(inputs[0]), before.place)
         self.nodes.insert(self.nodes.index(before), node)
         return node
 
@@ -173,3 +181,8 @@ class GraphModel(nn.Module):
     def extra_repr(self) -> str:
         """What ``print(model)`` shows."""
         return f"{INPUT}={list(self.input_shape)}, outputs={list(self.outputs)}"
+
+
+def beside(name: str) -> str:
+    """A path for an operation that the user's model has no module for, not below any that it has."""
+    return name.replace(".", "/")

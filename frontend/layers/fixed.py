@@ -50,6 +50,7 @@ class SelectConv2d(nn.Conv2d):
 
     def __init__(self, order: Sequence[int], channels: int) -> None:
         super().__init__(channels, len(order), 1, bias=False)
+        self.order = tuple(order)
         found = torch.tensor(order)
         rows = torch.arange(len(order))[found >= 0]
         with torch.no_grad():

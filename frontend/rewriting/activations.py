@@ -15,11 +15,11 @@ GATES: dict[type[nn.Module], type[nn.Module]] = {nn.Sigmoid: nn.SiLU, nn.Hardsig
 
 def recognize_activations(graph: GraphModel) -> None:
     """``relu6(x + 3) / 6`` becomes a hard sigmoid, and products with a sigmoid SiLU or hard swish."""
-    for node in list(graph.nodes):
+    for node in graph.walk():
         _hard_sigmoid(graph, node)
-    for node in list(graph.nodes):
+    for node in graph.walk():
         _scaled_product(graph, node)
-    for node in list(graph.nodes):
+    for node in graph.walk():
         _gated(graph, node)
 
 

@@ -34,7 +34,7 @@ def fold_input(graph: GraphModel) -> Affine | None:
 
 def fold_affine(graph: GraphModel) -> None:
     """Fold constants into the operation before them, where nothing else reads it."""
-    for node in list(graph.nodes):
+    for node in graph.walk():
         if isinstance(graph.of(node), ChannelAffine):
             _fold(graph, node)
 

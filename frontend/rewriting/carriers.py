@@ -18,10 +18,9 @@ CLAMPS = (nn.ReLU, nn.ReLU6, Clamp)
 
 def give_carriers(graph: GraphModel) -> None:
     """Put layers that change nothing in front of additions and clamps that need them."""
-    for node in list(graph.nodes):
-        current = next(n for n in graph.nodes if n.name == node.name)
-        if _lacks_carrier(graph, current):
-            _insert(graph, current)
+    for node in graph.walk():
+        if _lacks_carrier(graph, node):
+            _insert(graph, node)
 
 
 def _lacks_carrier(graph: GraphModel, node: Node) -> bool:

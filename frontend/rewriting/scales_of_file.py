@@ -14,18 +14,16 @@ def take_scales(graph: GraphModel) -> None:
     is then not rounded in between, as the file would have it. Of fewer than 256 integers the two at the ends
     stay as a clamp. So does a second scale of one tensor: a layer that changes nothing else stores it.
     """
-    for node in list(graph.nodes):
+    for node in graph.walk():
         operation = graph.of(node)
         if not isinstance(operation, FakeQuantize):
             continue
-        current = graph.node(node.name)
-        assert current is not None
-        (source,) = current.inputs
+        (source,) = node.inputs
         scale = (operation.scale, operation.zero_point - operation.low)
         if operation.high - operation.low == LEVELS and graph.scales.get(source, scale) == scale:
-            graph.bypass(current)
+            graph.bypass(node)
             graph.scales[source] = scale
         else:
             ends = (operation.low - operation.zero_point, operation.high - operation.zero_point)
-            graph.place(current.module, Clamp(*(operation.scale * end for end in ends)))
-            graph.scales[current.name] = scale
+            graph.place(node.module, Clamp(*(operation.scale * end for end in ends)))
+            graph.scales[node.name] = scale

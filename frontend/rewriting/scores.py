@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from shiftbook.frontend.graph.model import GraphModel
+from shiftbook.frontend.graph.model import GraphModel, Node
+from shiftbook.frontend.graph.operations import Reshape
 
 MONOTONE = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid)
 """None of these changes which class has the highest score."""
@@ -13,11 +14,20 @@ MONOTONE = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid)
 def drop_final_activation(graph: GraphModel) -> str:
     """Take out a final softmax, log-softmax or sigmoid, and return its name; "" where there is none."""
     left_out = ""
-    if len(graph.outputs) == 1:
-        node = graph.node(graph.outputs[0])
-        while node is not None and isinstance(graph.of(node), MONOTONE) and not graph.readers(node.name):
-            left_out = type(graph.of(node)).__name__
-            graph.scales.pop(node.name, None)
-            graph.bypass(node)
-            node = graph.node(graph.outputs[0])
+    while (node := _last(graph)) is not None and isinstance(graph.of(node), MONOTONE):
+        left_out = type(graph.of(node)).__name__
+        graph.scales.pop(node.name, None)
+        graph.bypass(node)
     return left_out
+
+
+def _last(graph: GraphModel) -> Node | None:
+    """The operation that makes the scores, where they are all that the network gives."""
+    if len(graph.outputs) != 1 or graph.readers(graph.outputs[0]):
+        return None
+    node = graph.node(graph.outputs[0])
+    while node is not None and isinstance(graph.of(node), (nn.Flatten, Reshape)):
+        if graph.sole_reader(node.inputs[0]) is None:
+            return None
+        node = graph.node(node.inputs[0])
+    return node

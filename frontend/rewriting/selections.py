@@ -14,10 +14,9 @@ def place_selections(graph: GraphModel) -> None:
 
     Where something else reads it, and for slices, it becomes a 1 x 1 convolution of its own.
     """
-    for node in list(graph.nodes):
-        current = graph.node(node.name)
-        if current is not None and isinstance(graph.of(current), SelectChannels) and len(node.shape) == 3:
-            _place(graph, current)
+    for node in graph.walk():
+        if isinstance(graph.of(node), SelectChannels) and len(node.shape) == 3:
+            _place(graph, node)
 
 
 def _place(graph: GraphModel, node: Node) -> None:

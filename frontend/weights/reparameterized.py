@@ -106,8 +106,15 @@ def make_plain(model: nn.Module) -> None:
             elif isinstance(hook, prune.BasePruningMethod):
                 prune.remove(module, hook._tensor_name)
         if parametrize.is_parametrized(module):
+            _own_class(module)
             for name in list(module.parametrizations):  # type: ignore[arg-type]
                 parametrize.remove_parametrizations(module, name)
+
+
+def _own_class(module: nn.Module) -> None:
+    """Give a module a class of its own: its copies share one, which would lose the weight's property."""
+    shared = type(module)
+    module.__class__ = type(shared.__name__, shared.__bases__, dict(vars(shared)))
 
 
 def _forget_spectral_norm(module: nn.Module) -> None:

@@ -56,16 +56,21 @@ def table_entries(way: Walk, placement: Placement) -> int:
     return max(placement.entries, (int(way.positions.max()) >> placement.channel_bits) + 1)
 
 
-def items_of(weights: Weights, slots: int, spec: Spec) -> tuple[Items, ...]:
+def items_of(weights: Weights, placement: Placement, spec: Spec) -> tuple[Items, ...]:
     """What each slot decodes: the symbols of its streams, with their positions.
+
+    Parameters
+    ----------
+    placement
+        See :func:`placement_of`.
 
     Raises
     ------
     ShiftbookError
         A weight (or, in a gapless layer, the 0 of padding positions) is not in the codebook; the codebook
-        is too large or not ascending; the layer cannot be placed, or has codes for other slots.
+        is too large or not ascending; the layer has codes for other slots.
     """
-    placement = placement_of(weights, slots, spec)
+    slots = placement.slots
     if weights.vectors is not None:
         return _vector_items(weights.vectors, weights.gapless, walk_of(weights, placement), slots, spec)
     _check_codebook(weights.codebook, spec)

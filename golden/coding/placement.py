@@ -81,14 +81,15 @@ def place(
     slots
         Weight slots W.
     spec
-        Its ``table_entries``, ``position_width`` and ``gap_symbols`` bound what fits.
+        Its ``position_width`` and ``gap_symbols`` bound what fits. An engine can run no more taps than its
+        ``table_entries``, which `golden.mapping.legality` checks; here they only choose the mode.
     slot_of_channel
         [I] slots 0..W-1, each at most ceil(I / W) times; None is ``c % W``. Only where the mode is "channel".
 
     Raises
     ------
     ShiftbookError
-        The positions or the table do not fit the spec, or slot_of_channel is no such assignment.
+        The positions do not fit the spec, or slot_of_channel is no such assignment.
     """
     if min(*kernel, channels, slots) < 1:
         raise ShiftbookError(f"kernel {kernel}, channels {channels} and slots {slots} must be at least 1")
@@ -97,11 +98,6 @@ def place(
     even = channels >= slots and channels % slots == 0
     by_channel = even or scattered > spec.table_entries
     entries = taps if by_channel else scattered
-    if entries > spec.table_entries:
-        raise ShiftbookError(
-            f"a {kernel[0]}x{kernel[1]} kernel needs {entries} tap table entries: "
-            f"the spec has {spec.table_entries}"
-        )
     positions = entries << (_local_bits(channels, slots) if by_channel else 0)
     if positions + spec.gap_symbols > 1 << spec.position_width:
         raise ShiftbookError(

@@ -106,9 +106,9 @@ def statistics(weights: Weights, slots: int, spec: Spec) -> Statistics:
     Raises
     ------
     ShiftbookError
-        See :func:`golden.coding.items.items_of`.
+        The layer cannot be placed, or see :func:`golden.coding.items.items_of`.
     """
-    return _count(items_of(weights, slots, spec), weights, spec)
+    return _count(items_of(weights, placement_of(weights, slots, spec), spec), weights, spec)
 
 
 def stored_statistics(streams: LayerStreams, books: int, entries: int, spec: Spec) -> Statistics:
@@ -140,29 +140,19 @@ def encode(weights: Weights, slots: int, spec: Spec) -> LayerStreams:
     Raises
     ------
     ShiftbookError
-        See :func:`golden.coding.items.items_of`.
+        The layer cannot be placed, or see :func:`golden.coding.items.items_of`.
     """
-    slot_items = items_of(weights, slots, spec)
+    return encode_items(weights, items_of(weights, placement_of(weights, slots, spec), spec), spec)
+
+
+def encode_items(weights: Weights, slot_items: tuple[Items, ...], spec: Spec) -> LayerStreams:
+    """Code a layer whose items are known; see :func:`encode`."""
     gap_code, code_code = _count(slot_items, weights, spec).codes(spec)
     gaps: tuple[Stream, ...] = ()
     if gap_code is not None:
         gaps = tuple(_pack_symbols(gap_symbols_of(item, spec), gap_code) for item in slot_items)
     codes = tuple(_pack_symbols(code_symbols_of(item), code_code) for item in slot_items)
     return LayerStreams(gap_code, code_code, gaps, codes)
-
-
-def stream_bits(weights: Weights, slot_items: tuple[Items, ...], spec: Spec) -> list[int]:
-    """Bits of each stream that :func:`encode` would make of these items: gaps, if any, then codes."""
-    gap_code, code_code = _count(slot_items, weights, spec).codes(spec)
-    sizes = []
-    if gap_code is not None:
-        sizes = [int(gap_code.lengths[gap_symbols_of(item, spec)].sum()) for item in slot_items]
-    return sizes + [int(code_code.lengths[code_symbols_of(item)].sum()) for item in slot_items]
-
-
-def entropy_bound(weights: Weights, slots: int, spec: Spec) -> float:
-    """Order-0 empirical entropy of a layer's gap symbols plus that of its code symbols, in bits."""
-    return sum(statistics(weights, slots, spec).entropy_bits())
 
 
 def choose_gapless(weights: Weights, slots: int, spec: Spec) -> Weights:
@@ -175,26 +165,27 @@ def choose_gapless(weights: Weights, slots: int, spec: Spec) -> Weights:
     slots, spec
         What the streams are coded for.
     """
-    with_gaps, without = (_coded(weights, slots, spec, gapless) for gapless in (False, True))
+    placement = placement_of(weights, slots, spec)
+    with_gaps, without = (_coded(weights, placement, gapless) for gapless in (False, True))
     if len(without.codebook) > spec.code_symbols:
         return with_gaps
-    cheaper = _coding_bits(without, slots, spec) < _coding_bits(with_gaps, slots, spec)
+    cheaper = _coding_bits(without, placement, spec) < _coding_bits(with_gaps, placement, spec)
     return without if cheaper else with_gaps
 
 
-def _coded(weights: Weights, slots: int, spec: Spec, gapless: bool) -> Weights:
+def _coded(weights: Weights, placement: Placement, gapless: bool) -> Weights:
     """The integers with the smallest codebook that this kind of coding allows."""
     values = np.unique(weights.integers)
     if not gapless:
         values = values[values != 0] if values.any() else np.ones(1, np.int16)  # a codebook is never empty
-    elif (placement_of(weights, slots, spec).source < 0).any():
+    elif (placement.source < 0).any():
         values = np.union1d(values, np.zeros(1, np.int16))
     return replace(weights, codebook=values.astype(np.int16), gapless=gapless)
 
 
-def _coding_bits(weights: Weights, slots: int, spec: Spec) -> int:
+def _coding_bits(weights: Weights, placement: Placement, spec: Spec) -> int:
     """Bits of the streams, of the code lengths (4 each) and of the codebook (8 an entry)."""
-    found = statistics(weights, slots, spec)
+    found = _count(items_of(weights, placement, spec), weights, spec)
     gaps_used = 0 if found.gap_counts is None else int(np.count_nonzero(found.gap_counts))
     return sum(found.stream_bits(spec)) + 4 * gaps_used + 12 * len(weights.codebook)
 
@@ -302,20 +293,19 @@ def words(stream: Stream, word_width: int) -> NDArray[np.uint32]:
     return bits.words(stream, word_width, stream.bits // word_width + 2)
 
 
-def dense_words(weights: Weights, slots: int, spec: Spec) -> tuple[NDArray[np.uint32], ...]:
+def dense_words(weights: Weights, placement: Placement, spec: Spec) -> tuple[NDArray[np.uint32], ...]:
     """For each slot of a dense feed, all its weights as 8 raw bits, first weight in the highest byte.
 
     Order: local positions 0..P-1 of output channel 0, then of channel 1, ...; positions that do not exist
     are 0, and so is the rest of the last word.
     """
-    placement = placement_of(weights, slots, spec)
     if weights.integers.min(initial=0) < -128 or weights.integers.max(initial=0) > 127:
         raise ShiftbookError("a dense feed needs weights in -128..127")
     outputs = len(weights.integers)
     flat = weights.integers.reshape(outputs, -1).astype(np.int8)
     with_zero = np.concatenate([flat, np.zeros((outputs, 1), dtype=np.int8)], axis=1)
     result = []
-    for w in range(slots):
+    for w in range(placement.slots):
         raw = with_zero[:, placement.source[w]].ravel().view(np.uint8)
         stream = Stream(raw, 8 * len(raw))
         result.append(bits.words(stream, spec.word_width, -(-stream.bits // spec.word_width)))

@@ -1,4 +1,4 @@
-"""A convolution as passes of the engine: its copies, its groups, its parts of input channels."""
+"""A convolution as passes of the engine: its groups, its parts of input channels, its copies."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from shiftbook.golden.coding import items
+from shiftbook.golden.coding.layer_coding import LayerCoding
 from shiftbook.golden.coding.placement import Placement, TableEntry
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping import tiles
 from shiftbook.golden.mapping.job import Pass, View
 from shiftbook.golden.mapping.split import split_inputs
+from shiftbook.golden.mapping.tiles import Geometry
 from shiftbook.golden.model.nodes import Conv, Shape
 from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.spec import PARTIAL_BYTES, Spec
@@ -22,28 +24,41 @@ SUMS = ".sums"
 """What the name of a layer's partial sums ends with."""
 
 
-def conv_passes(
-    conv: Conv, source: Shape, views: Mapping[str, View], pad: int, residual_zero_point: int, spec: Spec
-) -> list[Pass]:
-    """The layer's copies one after another; their streams are the same, and lie in memory once."""
-    if conv.copies == 1:
-        return engine_passes(conv, source, views, pad, residual_zero_point, spec)
-    outputs, _, _, inputs = conv.weights.integers.shape
-    result = []
-    for number in range(conv.copies):
-        own = {"source": views[conv.source].part(number * inputs, inputs)}
-        own[conv.name] = views[conv.name].part(number * outputs, outputs)
-        if conv.residual is not None:
-            own["residual"] = views[conv.residual].part(number * outputs, outputs)
-        one = replace(
-            conv,
-            source="source",
-            residual="residual" if conv.residual is not None else None,
-            copies=1,
-            requantize=_requantize_part(conv.requantize, number * outputs, outputs),
-        )
-        result += engine_passes(one, source, own, pad, residual_zero_point, spec)
-    return result
+class _Piece(NamedTuple):
+    """Channels of a layer that run in one pass, in each copy of the layer: what its weights decide.
+
+    Attributes
+    ----------
+    conv, whole
+        The layer on these input channels, and on all that add up to the same outputs.
+    coding
+        What is sent for it: with maximum pooling, other weights.
+    layout
+        On the grid.
+    input, output
+        Its first channels within those of one copy.
+    partial_in, partial_out
+        Whether it goes on with partial sums, and whether it leaves them.
+    """
+
+    conv: Conv
+    whole: Conv
+    coding: LayerCoding
+    layout: Geometry
+    input: int
+    output: int
+    partial_in: bool = False
+    partial_out: bool = False
+
+
+class _Ends(NamedTuple):
+    """What a layer, or a copy of it, reads and writes."""
+
+    source: View
+    target: View
+    residual: View | None
+    pad: int
+    residual_zero_point: int
 
 
 def engine_passes(
@@ -55,64 +70,132 @@ def engine_passes(
     spec: Spec,
     maximum: bool = False,
 ) -> list[Pass]:
-    """The layer, in as many parts of its groups as the activation banks need."""
-    at_once = _groups_at_once(conv, source, spec)
-    each = len(conv.weights.integers) // conv.groups
-    inputs = conv.weights.integers.shape[3]
+    """The layer in as many pieces as the activation banks need, its copies one after another.
+
+    Parameters
+    ----------
+    source
+        Of the layer's input.
+    views
+        Where the tensors lie, by name.
+    pad
+        What lies outside of the input.
+    residual_zero_point
+        Zero point of the residual.
+    maximum
+        Whether lanes keep the larger instead of adding up.
+
+    Raises
+    ------
+    ShiftbookError
+        The layer cannot be placed or laid out; the message names it.
+    """
+    pieces = _maximum_pieces(conv, source, spec) if maximum else _pieces(conv, source, spec)
+    outputs, _, _, inputs = conv.weights.integers.shape
+    inputs *= conv.groups
     result = []
-    for first in range(0, conv.groups, at_once):
-        count = min(at_once, conv.groups - first)
-        part = conv if count == conv.groups else _part(conv, first * each, count * each, count)
+    for number in range(conv.copies):
         ends = _Ends(
-            source=views[conv.source].part(first * inputs, count * inputs),
-            target=views[conv.name].part(first * each, count * each),
-            residual=views[conv.residual].part(first * each, count * each) if conv.residual else None,
+            source=views[conv.source].part(number * inputs, inputs),
+            target=views[conv.name].part(number * outputs, outputs),
+            residual=views[conv.residual].part(number * outputs, outputs) if conv.residual else None,
             pad=pad,
             residual_zero_point=residual_zero_point,
         )
-        if maximum:
-            result.append(_pass(part, ends, source, spec, *_sequential(part, spec)))
-            continue
-        pieces = _pieces(part, source, spec) if count == 1 else [(0, part)]
-        result += _part_passes(part, pieces, ends, source, spec)
+        result += [_pass(_of_copy(piece, number, conv), ends, maximum) for piece in pieces]
     return result
 
 
-class _Ends(NamedTuple):
-    """What a layer reads and writes."""
-
-    source: View
-    target: View
-    residual: View | None
-    pad: int
-    residual_zero_point: int
-
-
-def _pass(conv: Conv, ends: _Ends, size: Shape, spec: Spec, weights: Weights, placement: Placement) -> Pass:
-    """One pass for a layer; with weights that are not the layer's, a maximum."""
-    local = conv.groups * max(len(held) for held in placement.channels)
-    layout = tiles.geometry(conv, size[:2], local, spec)
-    maximum = weights is not conv.weights
-    return Pass(conv.name, conv, weights, placement, layout, *ends, maximum, conv, False, False)
+def _of_copy(piece: _Piece, number: int, layer: Conv) -> _Piece:
+    """The piece with the requantizer of a copy: that of the layer has all of them."""
+    if layer.copies == 1:
+        return piece
+    outputs = len(piece.conv.weights.integers)
+    first = number * len(layer.weights.integers) + piece.output
+    own = _requantize_part(layer.requantize, first, outputs)
+    whole = replace(piece.whole, copies=1, requantize=own)
+    kept = piece.conv.requantize if piece.partial_out else own
+    return piece._replace(conv=replace(piece.conv, copies=1, requantize=kept), whole=whole)
 
 
-def _part_passes(
-    whole: Conv, pieces: list[tuple[int, Conv]], ends: _Ends, size: Shape, spec: Spec
-) -> list[Pass]:
-    """A pass for each piece of a layer's input channels; sums go from one to the next."""
-    sums = View(whole.name + SUMS, 0, PARTIAL_BYTES * ends.target.channels)
+def _pass(piece: _Piece, ends: _Ends, maximum: bool) -> Pass:
+    outputs, _, _, inputs = piece.conv.weights.integers.shape
+    target = ends.target.part(piece.output, outputs)
+    residual = ends.residual.part(piece.output, outputs) if ends.residual else None
+    sums = View(piece.whole.name + SUMS, 0, PARTIAL_BYTES * outputs)
+    return Pass(
+        node=piece.conv.name,
+        conv=piece.conv,
+        coding=piece.coding,
+        layout=piece.layout,
+        source=ends.source.part(piece.input, piece.conv.groups * inputs),
+        target=sums if piece.partial_out else target,
+        residual=sums if piece.partial_in else residual,
+        pad=ends.pad,
+        residual_zero_point=0 if piece.partial_out else ends.residual_zero_point,
+        maximum=maximum,
+        whole=piece.whole,
+        partial_in=piece.partial_in,
+        partial_out=piece.partial_out,
+    )
+
+
+def _pieces(conv: Conv, source: Shape, spec: Spec) -> list[_Piece]:
+    """All groups that fit together; where one group does not fit, its input channels in parts."""
+    if conv.groups == 1:
+        return _split_pieces(conv, tiles.geometry(conv, source[:2], spec), 0, 0, spec)
+    placement = _placed(conv, spec)
+    at_once, layout = _groups_at_once(conv, placement, source, spec)
+    each, inputs = len(conv.weights.integers) // conv.groups, conv.weights.integers.shape[3]
     result = []
-    for number, (first, piece) in enumerate(pieces):
-        last = number == len(pieces) - 1
-        own = ends._replace(
-            source=ends.source.part(first, piece.groups * piece.weights.integers.shape[3]),
-            target=ends.target if last else sums,
-            residual=sums if number else ends.residual,
-            residual_zero_point=ends.residual_zero_point if last else 0,
-        )
-        step = _pass(piece, own, size, spec, piece.weights, _placed(piece, spec))
-        result.append(replace(step, whole=whole, partial_in=number > 0, partial_out=not last))
+    for first in range(0, conv.groups, at_once):
+        part = _groups(conv, first, min(at_once, conv.groups - first))
+        if part.groups == 1:
+            result += _split_pieces(part, layout, first * inputs, first * each, spec)
+        else:
+            coding = LayerCoding(part.weights, placement, spec)
+            result.append(_piece(part, coding, layout, first * inputs, first * each, spec))
     return result
+
+
+def _split_pieces(conv: Conv, layout: Geometry, first: int, output: int, spec: Spec) -> list[_Piece]:
+    """A layer without groups, cut by input channels where a slot cannot hold its share.
+
+    ``first`` and ``output`` are its first channels within the layer that it is a part of.
+    """
+    room = _room(layout, tiles.least_ring(layout), spec)
+    parts = [(0, conv)]
+    if -(-conv.weights.integers.shape[3] // spec.slots) > room:
+        at_once = _room(layout, tiles.roomy_ring(layout), spec) * spec.slots
+        parts = split_inputs(conv, at_once, spec)
+    result = []
+    for number, (start, part) in enumerate(parts):
+        coding = LayerCoding(part.weights, _placed(part, spec), spec)
+        piece = _piece(part, coding, layout, first + start, output, spec)
+        result.append(piece._replace(whole=conv, partial_in=number > 0, partial_out=number < len(parts) - 1))
+    return result
+
+
+def _maximum_pieces(conv: Conv, source: Shape, spec: Spec) -> list[_Piece]:
+    """A group for each channel, with the weights that bring one tap after another."""
+    placement = _placed(conv, spec) if conv.groups > 1 else None
+    at_once, layout = (
+        (1, tiles.geometry(conv, source[:2], spec))
+        if placement is None
+        else _groups_at_once(conv, placement, source, spec)
+    )
+    weights, sequence = _sequential(conv, spec)
+    result = []
+    for first in range(0, conv.groups, at_once):
+        part = _groups(conv, first, min(at_once, conv.groups - first))
+        own = replace(weights, integers=weights.integers[first : first + part.groups])
+        result.append(_piece(part, LayerCoding(own, sequence, spec), layout, first, first, spec))
+    return result
+
+
+def _piece(conv: Conv, coding: LayerCoding, layout: Geometry, first: int, output: int, spec: Spec) -> _Piece:
+    local = conv.groups * max(len(held) for held in coding.placement.channels)
+    return _Piece(conv, conv, coding, tiles.in_banks(layout, conv.name, local, spec), first, output)
 
 
 def _placed(conv: Conv, spec: Spec) -> Placement:
@@ -122,45 +205,39 @@ def _placed(conv: Conv, spec: Spec) -> Placement:
         raise ShiftbookError(f"layer {conv.name}: {error}") from None
 
 
-def _groups_at_once(conv: Conv, source: Shape, spec: Spec) -> int:
+def _groups_at_once(conv: Conv, placement: Placement, source: Shape, spec: Spec) -> tuple[int, Geometry]:
     """Groups whose input fits the banks together, with room for a column of the next tile if there is one."""
-    if conv.groups == 1:
-        return 1
-    held = {len(channels) for channels in _placed(conv, spec).channels}
+    held = {len(channels) for channels in placement.channels}
     if len(held) > 1:
         raise ShiftbookError(
             f"layer {conv.name}: {spec.slots} slots cannot share the "
             f"{conv.weights.integers.shape[3]} channels of a group evenly"
         )
-    layout = tiles.geometry(conv, source[:2], 1, spec)
-    room = tiles.capacity(layout.halo_rows, layout.phased, tiles.roomy_ring(layout), spec)
-    return max(1, min(conv.groups, room // held.pop()))
+    layout = tiles.geometry(conv, source[:2], spec)
+    room = _room(layout, tiles.roomy_ring(layout), spec)
+    return max(1, min(conv.groups, room // held.pop())), layout
 
 
-def _pieces(conv: Conv, source: Shape, spec: Spec) -> list[tuple[int, Conv]]:
-    """A layer without groups, cut by input channels where a slot cannot hold its share."""
-    channels = conv.weights.integers.shape[3]
-    layout = tiles.geometry(conv, source[:2], 1, spec)
-    if -(-channels // spec.slots) <= tiles.capacity(
-        layout.halo_rows, layout.phased, tiles.least_ring(layout), spec
-    ):
-        return [(0, conv)]
-    room = tiles.capacity(layout.halo_rows, layout.phased, tiles.roomy_ring(layout), spec)
-    return split_inputs(conv, room * spec.slots, spec)
+def _room(layout: Geometry, ring: int, spec: Spec) -> int:
+    """Channels that fit a bank with this ring."""
+    return tiles.capacity(layout.halo_rows, layout.phased, ring, spec)
 
 
-def _part(conv: Conv, first: int, count: int, groups: int) -> Conv:
-    """Some output channels, with the groups that they belong to."""
-    part = slice(first, first + count)
+def _groups(conv: Conv, first: int, count: int) -> Conv:
+    """Some groups of a layer, with their output channels."""
+    if count == conv.groups:
+        return conv
+    each = len(conv.weights.integers) // conv.groups
+    part = slice(first * each, (first + count) * each)
     weights = conv.weights
     vectors = weights.vectors
     if vectors is not None:
         vectors = replace(vectors, codes=vectors.codes[part], present=vectors.present[part])
     return replace(
         conv,
-        groups=groups,
+        groups=count,
         weights=replace(weights, integers=weights.integers[part], vectors=vectors),
-        requantize=_requantize_part(conv.requantize, first, count),
+        requantize=_requantize_part(conv.requantize, part.start, count * each),
     )
 
 
@@ -189,6 +266,6 @@ def _sequential(conv: Conv, spec: Spec) -> tuple[Weights, Placement]:
     integers[:, 0, :: spec.slots, 0] = np.tile(values, len(taps))
     book = np.array(sorted(set(values)), np.int16)
     weights = Weights(integers, book, "ones", gapless=False)
-    place = items.placement_of(weights, spec.slots, spec)
+    placement = items.placement_of(weights, spec.slots, spec)
     table = tuple(TableEntry(ky, kx, 0) for ky, kx in taps for _ in values)
-    return weights, replace(place, table=(table,) * spec.slots)
+    return weights, replace(placement, table=(table,) * spec.slots)

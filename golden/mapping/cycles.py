@@ -17,9 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shiftbook.golden.coding import items, streams
-from shiftbook.golden.coding.items import Items
-from shiftbook.golden.coding.terms import codeword_work
 from shiftbook.golden.isa.registers import parameter_word_width
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.tiles import owned_lanes
@@ -95,25 +92,24 @@ def utilization(useful: int, cycles: int, spec: Spec) -> float:
     return useful / (cycles * spec.lanes * spec.slots) if cycles else 0.0
 
 
-def slot_cycles(step: Pass, slot_items: tuple[Items, ...], spec: Spec) -> tuple[Ints, int]:
+def slot_cycles(step: Pass, spec: Spec) -> tuple[Ints, int]:
     """[O, W] cycles in which each slot issues an item, by output channel; and all rows issued.
 
     An escape takes one cycle, a code as many as its codeword has rows; in a maximum that is two. An item
     belongs to the output channel of its target; escapes beyond the last one are never reached.
     """
-    weights = step.weights
-    outputs = len(weights.integers)
+    coding = step.coding
+    outputs = len(coding.weights.integers)
     if spec.feed == "dense":
-        each = np.full((outputs, spec.slots), step.placement.positions, np.int64)
+        each = np.full((outputs, spec.slots), coding.placement.positions, np.int64)
         return each, int(each.sum())
-    rows_of_code = np.full((1, 1), 2) if step.maximum else codeword_work(weights.codewords, spec)
+    rows_of_code = np.full((1, 1), 2) if step.maximum else coding.code_rows
     books = np.arange(len(rows_of_code))
-    span = items.walk_of(weights, step.placement).span
     result = np.zeros((outputs, spec.slots), np.int64)
     rows = 0
-    for slot, item in enumerate(slot_items):
+    for slot, item in enumerate(coding.items):
         cost = np.where(item.is_escape, 1, rows_of_code[books, item.code].sum(axis=1))
-        channel = item.target // span
+        channel = item.target // coding.way.span
         reached = channel < outputs
         result[:, slot] = np.bincount(channel[reached], cost[reached], outputs)
         rows += int(cost[~item.is_escape].sum())
@@ -142,8 +138,7 @@ def pass_cycles(
     words
         Words of the program before the input is loaded, and after that.
     """
-    slot_items = () if spec.feed == "dense" else items.items_of(step.weights, spec.slots, spec)
-    each, rows = slot_cycles(step, slot_items, spec)
+    each, rows = slot_cycles(step, spec)
     bytes_in, bytes_out = (PARTIAL_BYTES if partial else 1 for partial in (step.partial_in, step.partial_out))
     durations = channel_durations(each, spec, rounds=bytes_out)
     layout = step.layout
@@ -151,7 +146,7 @@ def pass_cycles(
     tile_busy = busy_cycles(durations, spec)
     column = layout.row_beats * layout.stride * step.source.channels  # beats of a column with all its halo
     loads = column * layout.tiles[0] * layout.columns
-    fetched, repeated = _stream_beats(step, slot_items, spec)
+    fetched, repeated = _stream_beats(step, spec)
     residual = bytes_in * spec.block_beats * len(durations) * tiles if step.residual is not None else 0
     reads = loads + fetched + repeated * tiles + residual
     writes = bytes_out * spec.block_beats * len(durations) * tiles
@@ -164,15 +159,15 @@ def pass_cycles(
     return PassCycles(durations, tile_busy, rows, tiles, owned, cycles, reads, writes)
 
 
-def _stream_beats(step: Pass, slot_items: tuple[Items, ...], spec: Spec) -> tuple[int, int]:
+def _stream_beats(step: Pass, spec: Spec) -> tuple[int, int]:
     """Beats of streams that are fetched once, and of those that every tile fetches."""
     beat = 8 * spec.bus_bytes
     bits = [parameter_word_width(spec) * len(step.conv.weights.integers)]
     if spec.feed == "dense":
         bits += [8 * step.placement.positions * len(step.weights.integers)] * spec.slots
     else:
-        sizes = streams.stream_bits(step.weights, slot_items, spec)
-        bits += [(size // spec.word_width + 2) * spec.word_width for size in sizes]
+        coded = step.coding.streams
+        bits += [(each.bits // spec.word_width + 2) * spec.word_width for each in (*coded.gaps, *coded.codes)]
     beats = [-(-size // beat) for size in bits]
     once = sum(size for size in beats if size <= spec.buffer_beats)
     return once, sum(beats) - once

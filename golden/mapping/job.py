@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shiftbook.golden.coding.layer_coding import LayerCoding
 from shiftbook.golden.coding.placement import Placement
 from shiftbook.golden.mapping.tiles import Geometry
 from shiftbook.golden.model.nodes import Conv, Shape
@@ -43,8 +44,8 @@ class Pass:
         Name of the node that it is for.
     conv
         Kernel, stride, padding, groups and requantizer.
-    weights, placement
-        What is coded, and where it lives; those of ``conv`` but for maximum pooling.
+    coding
+        What is coded, and how; of the weights of ``conv`` but for maximum pooling.
     layout
         On the grid.
     source, target, residual
@@ -65,8 +66,7 @@ class Pass:
 
     node: str
     conv: Conv
-    weights: Weights
-    placement: Placement
+    coding: LayerCoding
     layout: Geometry
     source: View
     target: View
@@ -77,6 +77,16 @@ class Pass:
     whole: Conv
     partial_in: bool
     partial_out: bool
+
+    @property
+    def weights(self) -> Weights:
+        """What is coded."""
+        return self.coding.weights
+
+    @property
+    def placement(self) -> Placement:
+        """Where it lives."""
+        return self.coding.placement
 
 
 @dataclass(frozen=True)

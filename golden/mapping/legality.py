@@ -6,27 +6,28 @@ from dataclasses import replace
 
 import numpy as np
 
-from shiftbook.golden.coding import items
-from shiftbook.golden.coding.placement import Placement
+from shiftbook.golden.coding.layer_coding import LayerCoding
 from shiftbook.golden.coding.select import code_weights
-from shiftbook.golden.coding.terms import codeword_work
-from shiftbook.golden.coding.vectors import Walk
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.job import Pass
-from shiftbook.golden.mapping.passes import plan, plan_layer
+from shiftbook.golden.mapping.passes import Plan, plan
 from shiftbook.golden.model.accumulator import prove_accumulator
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Conv, Shape
+from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.model.validate import validate
-from shiftbook.golden.model.weights import Weights
 from shiftbook.golden.spec import LEAST_SHIFT, Spec
 
 MAX_CODE_ROWS = 32
 """Rows of one code: its number of rows, less one, is a field of five bits."""
 
 
-def check_runnable(network: Network, spec: Spec) -> None:
+def check_runnable(network: Network, spec: Spec) -> Plan:
     """Check that the accelerator can run every layer.
+
+    Returns
+    -------
+    plan
+        What it runs.
 
     Raises
     ------
@@ -39,21 +40,17 @@ def check_runnable(network: Network, spec: Spec) -> None:
             f"the network is coded for {network.slots} slots and the spec has {spec.slots}: "
             "compress it for these, or pass it through golden.mapping.legality.recode"
         )
-    for step in plan(network, spec).passes:
+    steps = plan(network, spec)
+    for step in steps.passes:
         check_pass(step, spec)
-
-
-def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
-    """Raise a ShiftbookError unless the accelerator can run this layer on an input of shape ``source``."""
-    for step in plan_layer(conv, source, spec):
-        check_pass(step, spec)
+    return steps
 
 
 def check_pass(step: Pass, spec: Spec) -> None:
     """Raise a ShiftbookError unless the accelerator can run this pass."""
     try:
         if spec.feed == "coded":
-            _check_codebook(step.weights, step.placement, spec)
+            _check_codebook(step.coding, spec)
         elif step.weights.vectors is not None:
             raise ShiftbookError("it has vectors, which a dense feed cannot read: take a coded preset")
     except ShiftbookError as error:
@@ -63,7 +60,8 @@ def check_pass(step: Pass, spec: Spec) -> None:
         prove_accumulator(step.whole, spec)
 
 
-def _check_codebook(weights: Weights, placement: Placement, spec: Spec) -> None:
+def _check_codebook(coding: LayerCoding, spec: Spec) -> None:
+    weights = coding.weights
     books, entries, dim = weights.codewords.shape
     if entries > spec.code_symbols:
         raise ShiftbookError(
@@ -74,7 +72,7 @@ def _check_codebook(weights: Weights, placement: Placement, spec: Spec) -> None:
             f"it has {books} codebooks for vectors of {dim} weights and the spec has room for "
             f"{spec.codebooks} and {spec.vector_size}"
         )
-    rows = codeword_work(weights.codewords, spec)
+    rows = coding.code_rows
     if rows.max() > MAX_CODE_ROWS:
         raise ShiftbookError(
             f"a codeword takes {rows.max()} rows, more than {MAX_CODE_ROWS}: take codewords of fewer weights "
@@ -84,24 +82,30 @@ def _check_codebook(weights: Weights, placement: Placement, spec: Spec) -> None:
         raise ShiftbookError(
             f"its codebook takes {rows.sum()} rows and the spec has {spec.codebook_rows}: raise codebook_rows"
         )
-    _check_walk(items.walk_of(weights, placement), placement, spec)
-    needs_zero = weights.vectors is None and weights.gapless and bool((placement.source < 0).any())
+    _check_walk(coding, spec)
+    needs_zero = weights.vectors is None and weights.gapless and bool((coding.placement.source < 0).any())
     if needs_zero and 0 not in weights.codebook:
         raise ShiftbookError("a layer without gaps needs 0 in its codebook for positions that do not exist")
 
 
-def _check_walk(way: Walk, placement: Placement, spec: Spec) -> None:
+def _check_walk(coding: LayerCoding, spec: Spec) -> None:
     """Positions, and tap table entries for those beyond the last weight."""
+    way = coding.way
     beyond = way.span + spec.gap_symbols + int(way.positions.max())
     if beyond > 1 << spec.position_width:
         raise ShiftbookError(
             f"positions up to {beyond} do not fit the spec's position_width of {spec.position_width} bits"
         )
-    entries = items.table_entries(way, placement)
-    if entries > spec.table_entries:
+    kernel = coding.weights.integers.shape[1:3]
+    if coding.placement.entries > spec.table_entries:
         raise ShiftbookError(
-            f"its vectors reach {entries} tap table entries and the spec has {spec.table_entries}: "
-            "raise table_entries"
+            f"a {kernel[0]}x{kernel[1]} kernel needs {coding.placement.entries} tap table entries: "
+            f"the spec has {spec.table_entries}"
+        )
+    if coding.table_entries > spec.table_entries:
+        raise ShiftbookError(
+            f"its vectors reach {coding.table_entries} tap table entries and the spec has "
+            f"{spec.table_entries}: raise table_entries"
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping import views
-from shiftbook.golden.mapping.conv_passes import SUMS, conv_passes, engine_passes
+from shiftbook.golden.mapping.conv_passes import SUMS, engine_passes
 from shiftbook.golden.mapping.identity import identity
 from shiftbook.golden.mapping.job import Memory, Pass, View
 from shiftbook.golden.mapping.nodes import check_node, node_passes
@@ -71,7 +71,7 @@ def plan_layer(conv: Conv, source: Shape, spec: Spec) -> tuple[Pass, ...]:
     """The passes of one layer alone, on an input of shape ``source``."""
     names = [conv.name, conv.source, *([conv.residual] if conv.residual else [])]
     views = {name: View(name, 0, source[2] if name == conv.source else conv.outputs) for name in names}
-    return tuple(conv_passes(conv, source, views, 0, 0, spec))
+    return tuple(engine_passes(conv, source, views, 0, 0, spec))
 
 
 def _normalization(network: Network, pixels: str, memory: Memory) -> list[Pass]:

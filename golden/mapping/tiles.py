@@ -65,9 +65,9 @@ class Geometry:
         Whether the layer has one tile column and reads nothing but padding beside it, so that both sides
         share one column of the ring.
     ring
-        Bits of the number of columns that the banks hold.
+        Bits of the number of columns that the banks hold; see `in_banks`.
     local_channels
-        The most channels that a slot holds.
+        The most channels that a slot holds; 0 before `in_banks` says it.
     """
 
     output: tuple[int, int]
@@ -147,20 +147,18 @@ def reach(kernel: int, stride: int, padding: int, lanes: int, used: int) -> Reac
     return Reach(-padding, stride * (used - 1) + kernel - 1 - padding, offsets, phases)
 
 
-def geometry(conv: Conv, source: tuple[int, int], local_channels: int, spec: Spec) -> Geometry:
-    """Lay out a layer.
+def geometry(conv: Conv, source: tuple[int, int], spec: Spec) -> Geometry:
+    """Lay out a layer, of however many channels.
 
     Parameters
     ----------
     source
         Height and width of the layer's input.
-    local_channels
-        The most channels that a slot holds.
 
     Raises
     ------
     ShiftbookError
-        The strides are not both 1 or both 2, a tap looks further than one block, or the banks are too small.
+        The strides are not both 1 or both 2, or a tap looks further than one block.
     """
     _, kernel_rows, kernel_cols, _ = conv.weights.integers.shape
     kernel, lanes = (kernel_rows, kernel_cols), (spec.rows, spec.cols)
@@ -191,10 +189,10 @@ def geometry(conv: Conv, source: tuple[int, int], local_channels: int, spec: Spe
         right=0 if wrap else right,
         wrap=wrap,
         ring=0,
-        local_channels=local_channels,
+        local_channels=0,
     )
     _check_reach(conv, layout, rows, cols, group, spec)
-    return _with_ring(conv, layout, spec)
+    return layout
 
 
 def _stride(conv: Conv, kernel: tuple[int, int], output: tuple[int, int], lanes: tuple[int, int]) -> int:
@@ -253,8 +251,15 @@ def roomy_ring(layout: Geometry) -> int:
     return min(MAX_RING, (layout.left + layout.right + several).bit_length())
 
 
-def _with_ring(conv: Conv, layout: Geometry, spec: Spec) -> Geometry:
+def in_banks(layout: Geometry, name: str, local_channels: int, spec: Spec) -> Geometry:
     """The layout with the largest ring that fits, so that loading is furthest ahead.
+
+    Parameters
+    ----------
+    name
+        Of the layer.
+    local_channels
+        The most channels that a slot holds.
 
     Raises
     ------
@@ -266,11 +271,11 @@ def _with_ring(conv: Conv, layout: Geometry, spec: Spec) -> Geometry:
     if layout.wrap:
         most = least
     for ring in range(most, least - 1, -1):
-        if layout.local_channels <= capacity(layout.halo_rows, layout.phased, ring, spec):
-            return replace(layout, ring=ring)
+        if local_channels <= capacity(layout.halo_rows, layout.phased, ring, spec):
+            return replace(layout, ring=ring, local_channels=local_channels)
     room = capacity(layout.halo_rows, layout.phased, least, spec)
     raise ShiftbookError(
-        f"layer {conv.name}: a slot would hold {layout.local_channels} input channels and the activation "
+        f"layer {name}: a slot would hold {local_channels} input channels and the activation "
         f"banks have room for {room} with this kernel and stride: raise tile_words above {spec.tile_words}"
     )
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shiftbook.golden.coding.streams import LayerStreams
 from shiftbook.golden.isa.checksum import checksum
 from shiftbook.golden.isa.program_format import MAGIC, Command, fingerprint, header_words
 from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, pass_cycles
+from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.mapping.memory import TensorLayout
-from shiftbook.golden.mapping.passes import PIXELS, Plan, plan
+from shiftbook.golden.mapping.passes import PIXELS, Plan
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.program.commands import Commands
-from shiftbook.golden.program.layer_program import Codebook, Place, code, configure, stream_data, write_stream
+from shiftbook.golden.program.layer_program import Codebook, Place, configure, stream_data, write_stream
 from shiftbook.golden.spec import Spec
 
 Bytes = NDArray[np.uint8]
@@ -82,23 +82,19 @@ class Image:
 
 
 def build(network: Network, spec: Spec) -> Image:
-    """Build the image of a network; every tensor has a place of its own.
+    """Build the image of a network, once it is checked; every tensor has a place of its own.
 
     Raises
     ------
     ShiftbookError
         Names the first layer that the accelerator cannot run, and why.
     """
-    steps = plan(network, spec)
+    steps = check_runnable(network, spec)
     beat = spec.bus_bytes
     header_size = 4 * header_words(spec)
     # The streams come first, because their sizes do not depend on where anything is.
     places = {name: Place(0, TensorLayout(*shape, spec)) for name, shape in steps.tensors.items()}
-    coded = [code(step, spec) for step in steps.passes]
-    found = [
-        [_padded(stream, beat) for stream in stream_data(step, codes, spec)]
-        for step, codes in zip(steps.passes, coded, strict=True)
-    ]
+    found = [[_padded(stream, beat) for stream in stream_data(step, spec)] for step in steps.passes]
     contents = [[stream.tobytes() for stream in streams] for streams in found]
     unique = dict.fromkeys(content for each in contents for content in each)  # copies share weights
     sizes = np.cumsum([header_size, *map(len, unique)])
@@ -109,7 +105,7 @@ def build(network: Network, spec: Spec) -> Image:
         places[name] = Place(at // beat, place.layout)
         at = _aligned(at + place.layout.size, beat * spec.burst_beats)
     program_offset = _aligned(at)
-    words, counts = _program(steps, coded, places, found, addresses, spec)
+    words, counts = _program(steps, places, found, addresses, spec)
     program = _padded(words.view(np.uint8), beat)
     header = np.zeros(header_words(spec), np.uint32)
     header[:4] = MAGIC, fingerprint(spec), len(program) // beat, program_offset // beat
@@ -120,7 +116,6 @@ def build(network: Network, spec: Spec) -> Image:
 
 def _program(
     steps: Plan,
-    coded: list[LayerStreams | None],
     places: dict[str, Place],
     found: list[list[Bytes]],
     addresses: list[list[int]],
@@ -129,8 +124,8 @@ def _program(
     """The words, and how many there are for each pass before and after its input begins to be loaded."""
     commands, codebook = Commands(), Codebook(spec)
     counts = []
-    for step, codes, streams, at in zip(steps.passes, coded, found, addresses, strict=True):
-        configure(commands, step, codes, places, codebook, spec)
+    for step, streams, at in zip(steps.passes, found, addresses, strict=True):
+        configure(commands, step, places, codebook, spec)
         for number, (stream, address) in enumerate(zip(streams, at, strict=True)):
             write_stream(commands, number, address, stream, checksum(stream.view("<u4")), spec)
         commands.command(Command.RUN)

@@ -9,10 +9,9 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from shiftbook.golden.coding import items, streams
+from shiftbook.golden.coding import streams
 from shiftbook.golden.coding.bits import Stream
 from shiftbook.golden.coding.huffman import HuffmanCode
-from shiftbook.golden.coding.streams import LayerStreams
 from shiftbook.golden.coding.terms import Row, Term, codeword_rows
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.isa import bit_fields, registers
@@ -28,7 +27,6 @@ from shiftbook.golden.program.commands import Commands
 from shiftbook.golden.program.row_words import row_words
 from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, Spec
 
-Words = NDArray[np.uint32]
 Bytes = NDArray[np.uint8]
 
 
@@ -82,28 +80,19 @@ class Codebook:
         return [self._first[entry] for entry in words], written
 
 
-def code(step: Pass, spec: Spec) -> LayerStreams | None:
-    """The coded weights of a pass; None where they are sent as they are."""
-    return None if spec.feed == "dense" else streams.encode(step.weights, spec.slots, spec)
-
-
-def stream_data(step: Pass, coded: LayerStreams | None, spec: Spec) -> list[Bytes]:
+def stream_data(step: Pass, spec: Spec) -> list[Bytes]:
     """The bytes of each stream: channel parameters, gaps of each slot (coded feed), codes of each slot."""
     found = [_bytes(channel_words(step.conv.requantize, spec), _parameter_bytes(spec))]
-    if coded is None:
-        words = streams.dense_words(step.weights, spec.slots, spec)
+    if spec.feed == "dense":
+        words = streams.dense_words(step.weights, step.placement, spec)
         return found + [_bytes(each, spec.word_width // 8) for each in words]
+    coded = step.coding.streams
     gaps = [_stream_bytes(stream, spec) for stream in coded.gaps] or [np.zeros(0, np.uint8)] * spec.slots
     return [*found, *gaps, *(_stream_bytes(stream, spec) for stream in coded.codes)]
 
 
 def configure(
-    commands: Commands,
-    step: Pass,
-    coded: LayerStreams | None,
-    places: Mapping[str, Place],
-    codebook: Codebook,
-    spec: Spec,
+    commands: Commands, step: Pass, places: Mapping[str, Place], codebook: Codebook, spec: Spec
 ) -> None:
     """Write everything about a pass but where its streams lie, and let its input be loaded.
 
@@ -112,12 +101,13 @@ def configure(
     ShiftbookError
         Something does not fit the spec.
     """
-    _engine(commands, step, coded, spec)
+    _engine(commands, step, spec)
     _owners(commands, step, spec)
     _layer(commands, step, places, spec)
     commands.command(Command.LOAD)
     _taps(commands, step, spec)
-    if coded is not None:
+    if spec.feed == "coded":
+        coded = step.coding.streams
         _codebooks(commands, step, coded.code_code, codebook, spec)
         if coded.gap_code is not None:
             _gap_code(commands, step, coded.gap_code, spec)
@@ -164,14 +154,14 @@ def _stream_bytes(stream: Stream, spec: Spec) -> Bytes:
     return _bytes(streams.words(stream, spec.word_width), spec.word_width // 8)
 
 
-def _engine(commands: Commands, step: Pass, coded: LayerStreams | None, spec: Spec) -> None:
+def _engine(commands: Commands, step: Pass, spec: Spec) -> None:
     conv, layout, placement = step.conv, step.layout, step.placement
     requantize = conv.requantize
-    way = items.walk_of(step.weights, placement)
+    way = step.coding.way
     multiplier = requantize.residual_multiplier or 0
     groups = max(1, conv.groups)
     values = {
-        Register.POSITIONS: placement.positions if coded is None else way.span,
+        Register.POSITIONS: placement.positions if spec.feed == "dense" else way.span,
         Register.CHANNEL_BITS: placement.channel_bits,
         Register.RING: (1 << layout.ring) - 1,
         Register.HALO_ROWS: int(layout.halo_rows),
@@ -188,9 +178,9 @@ def _engine(commands: Commands, step: Pass, coded: LayerStreams | None, spec: Sp
         Register.RESIDUAL: int(step.residual is not None),
         Register.RESIDUAL_MULTIPLIER: multiplier,
         Register.PARTIAL_OUT: int(step.partial_out),
-        Register.GAPLESS: int(coded is None or coded.gap_code is None),
+        Register.GAPLESS: int(spec.feed == "dense" or step.coding.streams.gap_code is None),
     }
-    if coded is not None:
+    if spec.feed == "coded":
         books = len(step.weights.codewords)
         values |= {Register.STEP: way.step, Register.BOOKS: books - 1, Register.OFFSET_SHIFT: way.shift}
     fields = registers.register_fields(spec)
@@ -210,8 +200,8 @@ def _taps(commands: Commands, step: Pass, spec: Spec) -> None:
     commands.write(Region.TAPS, index.ravel(), bit_fields.pack(registers.tap(spec), **values).ravel())
     if spec.feed == "coded":
         # Vectors may reach beyond the last weight, where a row must find nothing.
-        end = items.table_entries(items.walk_of(step.weights, placement), placement)
-        beyond = np.arange(spec.slots)[:, None] * spec.table_entries + np.arange(placement.entries, end)
+        more = np.arange(placement.entries, step.coding.table_entries)
+        beyond = np.arange(spec.slots)[:, None] * spec.table_entries + more
         commands.write(Region.TAPS, beyond.ravel(), np.zeros(beyond.size, np.uint64))
 
 

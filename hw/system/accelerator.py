@@ -6,16 +6,16 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.isa import host_map, registers
-from shiftbook.golden.isa.addresses import MEMORY_ADDRESS_WIDTH, stream_count
+from shiftbook.golden.isa import registers
+from shiftbook.golden.isa.addresses import stream_count
 from shiftbook.golden.isa.program_format import WORD_WIDTH
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.engine import Engine
 from shiftbook.hw.system.fifo import Fifo
 from shiftbook.hw.system.host_port import COUNTERS, HostPort
-from shiftbook.hw.system.interfaces import Reader, parity_bits
-from shiftbook.hw.system.layer_registers import LayerRegisters
-from shiftbook.hw.system.load_planner import NEEDS, LoadPlanner
+from shiftbook.hw.system.interfaces import Reader, host_bus, memory_bus
+from shiftbook.hw.system.layer_registers import LayerRegisters, tell
+from shiftbook.hw.system.load_planner import LoadPlanner
 from shiftbook.hw.system.load_writer import LoadWriter
 from shiftbook.hw.system.read_master import ReadMaster
 from shiftbook.hw.system.residual_reader import ResidualReader
@@ -28,6 +28,9 @@ from shiftbook.hw.system.tile_control import TileControl
 
 SEGMENTS = 8
 """Segments of the input that may be on their way; each is a beat or more of every channel."""
+
+INCREMENTING = 1
+"""Of AXI's kinds of bursts."""
 
 
 class Accelerator(wiring.Component):
@@ -42,133 +45,15 @@ class Accelerator(wiring.Component):
     -------
     irq : Out(1)
         See `hw.system.host_port.HostPort`.
-    s_axi_awaddr : In(8)
-        AXI4-Lite slave; so are all below up to ``m_axi``.
-    s_axi_awprot : In(3)
-        Ignored.
-    s_axi_awvalid : In(1)
-        AW.
-    s_axi_awready : Out(1)
-        AW.
-    s_axi_wdata : In(32)
-        W.
-    s_axi_wstrb : In(4)
-        W.
-    s_axi_wvalid : In(1)
-        W.
-    s_axi_wready : Out(1)
-        W.
-    s_axi_bresp : Out(2)
-        B.
-    s_axi_bvalid : Out(1)
-        B.
-    s_axi_bready : In(1)
-        B.
-    s_axi_araddr : In(8)
-        AR.
-    s_axi_arprot : In(3)
-        Ignored.
-    s_axi_arvalid : In(1)
-        AR.
-    s_axi_arready : Out(1)
-        AR.
-    s_axi_rdata : Out(32)
-        R.
-    s_axi_rresp : Out(2)
-        R.
-    s_axi_rvalid : Out(1)
-        R.
-    s_axi_rready : In(1)
-        R.
-    m_axi_awid : Out(1)
-        AXI4 master; so are all below. IDs are 0.
-    m_axi_awaddr : Out(32)
-        AW.
-    m_axi_awlen : Out(8)
-        AW.
-    m_axi_awsize : Out(3)
-        AW; a whole beat.
-    m_axi_awburst : Out(2)
-        AW; INCR.
-    m_axi_awvalid : Out(1)
-        AW.
-    m_axi_awready : In(1)
-        AW.
-    m_axi_wdata : Out(8 * bus_bytes)
-        W.
-    m_axi_wstrb : Out(bus_bytes)
-        W; all bytes.
-    m_axi_wdatachk : Out(bus_bytes)
-        W; with ``Spec.bus_parity`` only: odd parity, bit n of byte n of the data.
-    m_axi_wlast : Out(1)
-        W.
-    m_axi_wvalid : Out(1)
-        W.
-    m_axi_wready : In(1)
-        W.
-    m_axi_bid : In(1)
-        Ignored.
-    m_axi_bresp : In(2)
-        B.
-    m_axi_bvalid : In(1)
-        B.
-    m_axi_bready : Out(1)
-        B.
-    m_axi_arid : Out(1)
-        AR.
-    m_axi_araddr : Out(32)
-        AR.
-    m_axi_arlen : Out(8)
-        AR.
-    m_axi_arsize : Out(3)
-        AR; a whole beat.
-    m_axi_arburst : Out(2)
-        AR; INCR.
-    m_axi_arvalid : Out(1)
-        AR.
-    m_axi_arready : In(1)
-        AR.
-    m_axi_rid : In(1)
-        Ignored.
-    m_axi_rdata : In(8 * bus_bytes)
-        R.
-    m_axi_rdatachk : In(bus_bytes)
-        R; with ``Spec.bus_parity`` only, as ``m_axi_wdatachk``.
-    m_axi_rresp : In(2)
-        R.
-    m_axi_rlast : In(1)
-        R.
-    m_axi_rvalid : In(1)
-        R.
-    m_axi_rready : Out(1)
-        R.
+    s_axi : In(Signature)
+        AXI4-Lite, for the host, see `hw.system.interfaces.host_bus`.
+    m_axi : Out(Signature)
+        AXI4, to memory, see `hw.system.interfaces.memory_bus`.
     """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        lite = {
-            "aw": (In, {"addr": host_map.ADDRESS_WIDTH, "prot": 3}),
-            "w": (In, {"data": 32, "strb": 4}),
-            "b": (Out, {"resp": 2}),
-            "ar": (In, {"addr": host_map.ADDRESS_WIDTH, "prot": 3}),
-            "r": (Out, {"data": 32, "resp": 2}),
-        }
-        width = 8 * spec.bus_bytes
-        address = {"id": 1, "addr": MEMORY_ADDRESS_WIDTH, "len": 8, "size": 3, "burst": 2}
-        full = {
-            "aw": (Out, address),
-            "w": (Out, {"data": width, **parity_bits(spec), "strb": spec.bus_bytes, "last": 1}),
-            "b": (In, {"id": 1, "resp": 2}),
-            "ar": (Out, address),
-            "r": (In, {"id": 1, "data": width, **parity_bits(spec), "resp": 2, "last": 1}),
-        }
-        members = {"irq": Out(1)}
-        for prefix, channels in (("s_axi", lite), ("m_axi", full)):
-            for channel, (flow, fields) in channels.items():
-                back = Out if flow == In else In
-                members |= {f"{prefix}_{channel}{name}": flow(size) for name, size in fields.items()}
-                members |= {f"{prefix}_{channel}valid": flow(1), f"{prefix}_{channel}ready": back(1)}
-        super().__init__(members)
+        super().__init__({"irq": Out(1), "s_axi": In(host_bus()), "m_axi": Out(memory_bus(spec))})
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -176,7 +61,8 @@ class Accelerator(wiring.Component):
         self.host = m.submodules.host = HostPort(spec)
         self.supervisor = m.submodules.supervisor = Supervisor(spec.bus_parity)
         self.sequencer = m.submodules.sequencer = Sequencer(spec)
-        self.layer = m.submodules.layer = LayerRegisters(spec)
+        self.registers = m.submodules.layer = LayerRegisters(spec)
+        self.layer = self.registers.layer
         self.tiles = m.submodules.tiles = TileControl(spec)
         self.planner = m.submodules.planner = LoadPlanner(spec)
         self.writer = m.submodules.writer = LoadWriter(spec)
@@ -199,62 +85,54 @@ class Accelerator(wiring.Component):
     def _join_buses(self, m: Module) -> None:
         """Host port and master to the pins."""
         host, reads, store = self.host, self.reads, self.store
+        pins, memory = self.s_axi, self.m_axi
         shift = (self.spec.bus_bytes - 1).bit_length()
         m.d.comb += [
             self.irq.eq(host.irq),
-            host.write_address.payload.eq(self.s_axi_awaddr),
-            host.write_data.payload.data.eq(self.s_axi_wdata),
-            host.write_data.payload.strb.eq(self.s_axi_wstrb),
-            self.s_axi_bresp.eq(host.write_response.payload),
-            host.read_address.payload.eq(self.s_axi_araddr),
-            self.s_axi_rdata.eq(host.read_data.payload.data),
-            self.s_axi_rresp.eq(host.read_data.payload.resp),
-            self.m_axi_awaddr.eq(store.write_address.payload.address << shift),
-            self.m_axi_awlen.eq(store.write_address.payload.more_beats),
-            self.m_axi_wdata.eq(store.write_data.payload.data),
-            self.m_axi_wstrb.eq(~0),
-            self.m_axi_wlast.eq(store.write_data.payload.last),
-            store.response.payload.resp.eq(self.m_axi_bresp),
-            self.m_axi_araddr.eq(reads.address.payload.address << shift),
-            self.m_axi_arlen.eq(reads.address.payload.more_beats),
-            reads.read.payload.data.eq(self.m_axi_rdata),
-            reads.read.payload.resp.eq(self.m_axi_rresp),
-            reads.read.payload.last.eq(self.m_axi_rlast),
+            host.write_address.payload.eq(pins.aw.addr),
+            host.write_data.payload.data.eq(pins.w.data),
+            host.write_data.payload.strb.eq(pins.w.strb),
+            pins.b.resp.eq(host.write_response.payload),
+            host.read_address.payload.eq(pins.ar.addr),
+            pins.r.data.eq(host.read_data.payload.data),
+            pins.r.resp.eq(host.read_data.payload.resp),
+            memory.aw.addr.eq(store.write_address.payload.address << shift),
+            memory.aw.len.eq(store.write_address.payload.more_beats),
+            memory.w.data.eq(store.write_data.payload.data),
+            memory.w.strb.eq(~0),
+            memory.w.last.eq(store.write_data.payload.last),
+            store.response.payload.resp.eq(memory.b.resp),
+            memory.ar.addr.eq(reads.address.payload.address << shift),
+            memory.ar.len.eq(reads.address.payload.more_beats),
+            reads.read.payload.data.eq(memory.r.data),
+            reads.read.payload.resp.eq(memory.r.resp),
+            reads.read.payload.last.eq(memory.r.last),
         ]
         if self.spec.bus_parity:
             m.d.comb += [
-                self.m_axi_wdatachk.eq(store.write_data.payload.datachk),
-                reads.read.payload.datachk.eq(self.m_axi_rdatachk),
+                memory.w.datachk.eq(store.write_data.payload.datachk),
+                reads.read.payload.datachk.eq(memory.r.datachk),
             ]
-        for channel in ("aw", "ar"):
-            m.d.comb += [
-                getattr(self, f"m_axi_{channel}size").eq(shift),
-                getattr(self, f"m_axi_{channel}burst").eq(1),
-            ]
-        inward = {
-            "s_axi_aw": host.write_address,
-            "s_axi_w": host.write_data,
-            "s_axi_ar": host.read_address,
-            "m_axi_b": store.response,
-            "m_axi_r": reads.read,
-        }
-        outward = {
-            "s_axi_b": host.write_response,
-            "s_axi_r": host.read_data,
-            "m_axi_aw": store.write_address,
-            "m_axi_w": store.write_data,
-            "m_axi_ar": reads.address,
-        }
-        for name, port in inward.items():
-            m.d.comb += [
-                port.valid.eq(getattr(self, f"{name}valid")),
-                getattr(self, f"{name}ready").eq(port.ready),
-            ]
-        for name, port in outward.items():
-            m.d.comb += [
-                getattr(self, f"{name}valid").eq(port.valid),
-                port.ready.eq(getattr(self, f"{name}ready")),
-            ]
+        for address in (memory.aw, memory.ar):
+            m.d.comb += [address.size.eq(shift), address.burst.eq(INCREMENTING)]
+        inward = (
+            (pins.aw, host.write_address),
+            (pins.w, host.write_data),
+            (pins.ar, host.read_address),
+            (memory.b, store.response),
+            (memory.r, reads.read),
+        )
+        outward = (
+            (pins.b, host.write_response),
+            (pins.r, host.read_data),
+            (memory.aw, store.write_address),
+            (memory.w, store.write_data),
+            (memory.ar, reads.address),
+        )
+        for channel, port in inward:
+            m.d.comb += [port.valid.eq(channel.valid), channel.ready.eq(port.ready)]
+        for channel, port in outward:
+            m.d.comb += [channel.valid.eq(port.valid), port.ready.eq(channel.ready)]
 
     def _join_program(self, m: Module) -> None:
         """The sequencer, its buffer, and what it configures."""
@@ -288,7 +166,7 @@ class Accelerator(wiring.Component):
             self.engine.config.valid.eq(sequencer.configure),
         ]
         wiring.connect(m, program.words, sequencer.words)
-        for unit in (self.layer, self.writer, self.fetcher):
+        for unit in (self.registers, self.writer, self.fetcher):
             m.d.comb += [unit.config.eq(sequencer.config), unit.configure.eq(sequencer.configure)]
         requests = {
             Reader.PROGRAM: sequencer.request,
@@ -324,8 +202,7 @@ class Accelerator(wiring.Component):
             self.sequencer.layer_over.eq(tiles.over & engine.idle & self.store.sent),
             self.sequencer.quiet.eq(self.store.quiet & self.reads.idle),
         ]
-        for name in ("tile_rows", "tile_cols", "left", "right"):
-            m.d.comb += getattr(tiles, name).eq(getattr(layer, name))
+        tell(m, layer, tiles.layer)
 
     def _join_streams(self, m: Module) -> None:
         """The fetcher, a buffer for each stream, and the engine's inputs."""
@@ -388,12 +265,8 @@ class Accelerator(wiring.Component):
             writer.beats.valid.eq(self._answers(Reader.LOADER)),
             self.engine.write.eq(writer.write),
         ]
-        for register in NEEDS:
-            name = register.name.lower()
-            m.d.comb += getattr(planner, name).eq(getattr(layer, name))
-        names = ("strided", "scattered", "channels", "local_channels", "pad")
-        for name in (*names, "last_rows", "last_cols", "first_banks", "last_banks"):
-            m.d.comb += getattr(writer, name).eq(getattr(layer, name))
+        tell(m, layer, planner.layer)
+        tell(m, layer, writer.layer)
 
     def _join_outputs(self, m: Module) -> None:
         """Residuals in, outputs out."""

@@ -7,8 +7,18 @@ from enum import IntEnum
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.isa.addresses import LENGTH_WIDTH, beat_address_width, stream_count
+from shiftbook.golden.isa import host_map
+from shiftbook.golden.isa.addresses import (
+    LENGTH_WIDTH,
+    MEMORY_ADDRESS_WIDTH,
+    beat_address_width,
+    stream_count,
+)
 from shiftbook.golden.spec import Spec
+from shiftbook.hw.axi import Axi
+
+REGISTER_WIDTH = 32
+"""Bits of a register of the host's map."""
 
 
 class Reader(IntEnum):
@@ -63,4 +73,32 @@ def answer(spec: Spec) -> data.StructLayout:
             "last": 1,
             "data": 8 * spec.bus_bytes,
         }
+    )
+
+
+def host_bus() -> Axi:
+    """AXI4-Lite: registers of 32 bits. ``prot`` is ignored."""
+    address = {"addr": host_map.ADDRESS_WIDTH, "prot": 3}
+    return Axi(
+        aw=address,
+        w={"data": REGISTER_WIDTH, "strb": REGISTER_WIDTH // 8},
+        b={"resp": 2},
+        ar=address,
+        r={"data": REGISTER_WIDTH, "resp": 2},
+    )
+
+
+def memory_bus(spec: Spec) -> Axi:
+    """AXI4: incrementing bursts of whole beats; IDs are 0, and those of answers ignored.
+
+    With ``Spec.bus_parity`` data comes with ``datachk``: odd parity, bit n of byte n.
+    """
+    beat = {"data": 8 * spec.bus_bytes, **parity_bits(spec)}
+    address = {"id": 1, "addr": MEMORY_ADDRESS_WIDTH, "len": 8, "size": 3, "burst": 2}
+    return Axi(
+        aw=address,
+        w={**beat, "strb": spec.bus_bytes, "last": 1},
+        b={"id": 1, "resp": 2},
+        ar=address,
+        r={"id": 1, **beat, "resp": 2, "last": 1},
     )

@@ -8,10 +8,10 @@ from amaranth.lib.enum import Enum
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa.addresses import TILE_WIDTH, beat_address_width
-from shiftbook.golden.isa.layer_registers import LayerRegister, layer_fields
+from shiftbook.golden.isa.layer_registers import LayerRegister
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.engine.layouts import shape
 from shiftbook.hw.system.interfaces import read_request
+from shiftbook.hw.system.layer_registers import settings
 from shiftbook.hw.system.segments import Kind, segment
 
 
@@ -46,6 +46,7 @@ NEEDS = (
     LayerRegister.BLOCK_COLS,
     LayerRegister.STRIDED,
 )
+"""Registers of the layer that the planner needs."""
 
 
 class Walk:
@@ -60,8 +61,8 @@ class Walk:
         )
         self.rows_left = Signal(TILE_WIDTH)
         self.columns_left = Signal(TILE_WIDTH + 2)
-        self.beats_left = Signal(len(planner.row_beats))
-        self.channels_left = Signal.like(planner.channels)  # of the beat, not asked for
+        self.beats_left = Signal(len(planner.layer.row_beats))
+        self.channels_left = Signal.like(planner.layer.channels)  # of the beat, not asked for
         self.first_row = Signal(signed(TILE_WIDTH + 2))  # row of blocks where this row of tiles begins
         self.block_row = Signal(signed(TILE_WIDTH + 2))
         self.block_column = Signal(signed(TILE_WIDTH + 2))
@@ -98,45 +99,12 @@ class LoadPlanner(wiring.Component):
         To the bus.
     segments : Out(stream)
         See `hw.system.segments.segment`, in the order of the answers.
-    tile_rows : In(16)
-        Register, see `hw.system.layer_registers`; so are all below.
-    tile_cols : In(16)
-        Register.
-    left : In(1)
-        Register.
-    right : In(1)
-        Register.
-    source : In(beat_address_width)
-        Register.
-    source_row_step : In(beat_address_width)
-        Register.
-    source_block_step : In(beat_address_width)
-        Register.
-    source_beat_step : In(16)
-        Register.
-    source_skip : In(beat_address_width)
-        Register.
-    channels : In(channel_counter_width)
-        Register.
-    first_block : In(2)
-        Register; signed.
-    first_beat : In(2)
-        Register.
-    row_beats : In(8)
-        Register.
-    last_block : In(4)
-        Register; signed.
-    block_rows : In(16)
-        Register.
-    block_cols : In(16)
-        Register.
-    strided : In(1)
-        Register.
+    layer : In(Signature)
+        See `hw.system.layer_registers.settings`, those of `NEEDS`.
     """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        fields = layer_fields(spec)
         super().__init__(
             {
                 "clear": In(1),
@@ -146,7 +114,7 @@ class LoadPlanner(wiring.Component):
                 "claim": Out(1),
                 "request": Out(read_request(spec)),
                 "segments": Out(stream.Signature(segment(spec))),
-                **{fields[register].name: In(shape(fields[register])) for register in NEEDS},
+                "layer": In(settings(spec, NEEDS)),
             }
         )
 
@@ -159,8 +127,8 @@ class LoadPlanner(wiring.Component):
             with m.Case(State.ROW):
                 m.d.sync += [
                     at.column.eq(at.row),
-                    at.columns_left.eq(self.tile_cols + self.left + self.right),
-                    at.block_column.eq(-(self.left << self.strided)),
+                    at.columns_left.eq(self.layer.tile_cols + self.layer.left + self.layer.right),
+                    at.block_column.eq(-(self.layer.left << self.layer.strided)),
                     state.eq(State.COLUMN),
                 ]
             with m.Case(State.COLUMN):
@@ -168,14 +136,14 @@ class LoadPlanner(wiring.Component):
             with m.Case(State.BLOCK):
                 m.d.sync += [
                     at.beat.eq(at.column),
-                    at.block.eq(self.first_block),
-                    at.beat_of_block.eq(self.first_beat),
-                    at.beats_left.eq(self.row_beats),
+                    at.block.eq(self.layer.first_block),
+                    at.beat_of_block.eq(self.layer.first_beat),
+                    at.beats_left.eq(self.layer.row_beats),
                     state.eq(State.SEGMENT),
                 ]
             with m.Case(State.SEGMENT):
                 m.d.comb += self.segments.valid.eq(1)
-                m.d.sync += at.channels_left.eq(self.channels)
+                m.d.sync += at.channels_left.eq(self.layer.channels)
                 with m.If(self.segments.ready):
                     m.d.sync += state.eq(Mux(at.in_rows & at.in_columns, State.ASK, State.NEXT))
             with m.Case(State.ASK):
@@ -184,8 +152,8 @@ class LoadPlanner(wiring.Component):
                 self._go_on(m, at, state)
         with m.If(self.begin):
             m.d.sync += [
-                at.row.eq(self.base + self.source),
-                at.rows_left.eq(self.tile_rows),
+                at.row.eq(self.base + self.layer.source),
+                at.rows_left.eq(self.layer.tile_rows),
                 at.first_row.eq(0),
                 at.number.eq(0),
                 at.odd.eq(0),
@@ -200,10 +168,10 @@ class LoadPlanner(wiring.Component):
         place = self.segments.payload
         m.d.comb += [
             at.block_row.eq(at.first_row + at.block),
-            at.in_rows.eq((at.block_row >= 0) & (at.block_row < self.block_rows)),
-            at.in_columns.eq((at.block_column >= 0) & (at.block_column < self.block_cols)),
+            at.in_rows.eq((at.block_row >= 0) & (at.block_row < self.layer.block_rows)),
+            at.in_columns.eq((at.block_column >= 0) & (at.block_column < self.layer.block_cols)),
             at.last_beat.eq((at.beats_left == 1) | ~at.in_columns),
-            at.last_block.eq(at.odd | ~self.strided),
+            at.last_block.eq(at.odd | ~self.layer.strided),
             self.request.address.eq(at.beat),
             self.request.beats.eq(at.channels_left),
             place.kind.eq(Mux(at.in_columns, Mux(at.in_rows, Kind.PIXELS, Kind.ROWS), Kind.COLUMN)),
@@ -211,10 +179,10 @@ class LoadPlanner(wiring.Component):
             place.odd.eq(at.odd),
             place.block.eq(at.block),
             place.beat.eq(at.beat_of_block),
-            place.first.eq(at.block == self.first_block),
-            place.last.eq(at.block == self.last_block),
-            place.last_row.eq(at.block_row == self.block_rows - 1),
-            place.last_column.eq(at.block_column == self.block_cols - 1),
+            place.first.eq(at.block == self.layer.first_block),
+            place.last.eq(at.block == self.layer.last_block),
+            place.last_row.eq(at.block_row == self.layer.block_rows - 1),
+            place.last_column.eq(at.block_column == self.layer.block_cols - 1),
             place.ends.eq(at.last_beat & at.last_block),
         ]
 
@@ -223,8 +191,8 @@ class LoadPlanner(wiring.Component):
         with m.If(at.columns_left == 0):
             m.d.sync += [
                 at.rows_left.eq(at.rows_left - 1),
-                at.row.eq(at.row + self.source_row_step),
-                at.first_row.eq(at.first_row + 1 + self.strided),
+                at.row.eq(at.row + self.layer.source_row_step),
+                at.first_row.eq(at.first_row + 1 + self.layer.strided),
                 state.eq(Mux(at.rows_left == 1, State.IDLE, State.ROW)),
             ]
         with m.Elif(self.may_load):
@@ -239,7 +207,7 @@ class LoadPlanner(wiring.Component):
             m.d.sync += [at.beat.eq(at.beat + granted), at.channels_left.eq(at.channels_left - granted)]
             with m.If(granted == at.channels_left):
                 # the steps are counted from the first channel
-                m.d.sync += [at.beat.eq(at.beat + granted - self.channels), state.eq(State.NEXT)]
+                m.d.sync += [at.beat.eq(at.beat + granted - self.layer.channels), state.eq(State.NEXT)]
 
     def _go_on(self, m: Module, at: Walk, state: Signal) -> None:
         """To the next beat of this column of blocks, to the next column of blocks, or of tiles."""
@@ -248,7 +216,7 @@ class LoadPlanner(wiring.Component):
                 at.odd.eq(~at.last_block),
                 at.number.eq(at.number + at.last_block),
                 at.block_column.eq(at.block_column + 1),
-                at.column.eq(at.column + self.source_block_step),
+                at.column.eq(at.column + self.layer.source_block_step),
                 state.eq(Mux(at.last_block, State.COLUMN, State.BLOCK)),
             ]
         with m.Else():
@@ -257,10 +225,10 @@ class LoadPlanner(wiring.Component):
                 m.d.sync += [
                     at.beat_of_block.eq(0),
                     at.block.eq(at.block + 1),
-                    at.beat.eq(at.beat + self.source_skip),
+                    at.beat.eq(at.beat + self.layer.source_skip),
                 ]
             with m.Else():
                 m.d.sync += [
                     at.beat_of_block.eq(at.beat_of_block + 1),
-                    at.beat.eq(at.beat + self.source_beat_step),
+                    at.beat.eq(at.beat + self.layer.source_beat_step),
                 ]

@@ -9,12 +9,26 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.isa.layer_registers import owner_width
+from shiftbook.golden.isa.layer_registers import LayerRegister, owner_width
 from shiftbook.golden.isa.registers import DATA_WIDTH, INDEX_WIDTH, Region
 from shiftbook.golden.mapping.tiles import half
 from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
 from shiftbook.hw.engine.layouts import addressing, config_word, tile_write
+from shiftbook.hw.system.layer_registers import settings
 from shiftbook.hw.system.segments import Kind, segment
+
+NEEDS = (
+    LayerRegister.STRIDED,
+    LayerRegister.SCATTERED,
+    LayerRegister.CHANNELS,
+    LayerRegister.LOCAL_CHANNELS,
+    LayerRegister.LAST_ROWS,
+    LayerRegister.LAST_COLS,
+    LayerRegister.FIRST_BANKS,
+    LayerRegister.LAST_BANKS,
+    LayerRegister.PAD,
+)
+"""Registers of the layer that the writer needs."""
 
 
 class Way(NamedTuple):
@@ -59,24 +73,8 @@ class LoadWriter(wiring.Component):
         Forget everything.
     addressing : In(StructLayout)
         See `hw.engine.layouts.addressing`.
-    strided : In(1)
-        Register, see `hw.system.layer_registers`; so are all below.
-    scattered : In(1)
-        Register.
-    channels : In(channel_counter_width)
-        Register.
-    local_channels : In(11)
-        Register.
-    last_rows : In(4)
-        Register.
-    last_cols : In(4)
-        Register.
-    first_banks : In(rows)
-        Register.
-    last_banks : In(rows)
-        Register.
-    pad : In(8)
-        Register.
+    layer : In(Signature)
+        See `hw.system.layer_registers.settings`, those of `NEEDS`.
     segments : In(stream)
         See `hw.system.segments.segment`.
     beats : In(stream)
@@ -99,15 +97,7 @@ class LoadWriter(wiring.Component):
                 "configure": In(1),
                 "clear": In(1),
                 "addressing": In(addressing()),
-                "strided": In(1),
-                "scattered": In(1),
-                "channels": In(spec.channel_counter_width),
-                "local_channels": In(spec.tile_words.bit_length()),
-                "last_rows": In(spec.rows.bit_length()),
-                "last_cols": In(spec.cols.bit_length()),
-                "first_banks": In(spec.rows),
-                "last_banks": In(spec.rows),
-                "pad": In(ACTIVATION_WIDTH),
+                "layer": In(settings(spec, NEEDS)),
                 "segments": In(stream.Signature(segment(spec))),
                 "beats": In(stream.Signature(8 * spec.bus_bytes)),
                 "write": Out(tile_write(spec)),
@@ -150,9 +140,9 @@ class LoadWriter(wiring.Component):
         counts = [Signal(spec.address_width, name=f"count_{slot}") for slot in range(spec.slots)]
         far, phase = Signal(), Signal()  # while a whole column is padded
         last_channel = Signal()
-        every = ~pixels | self.scattered
+        every = ~pixels | self.layer.scattered
         m.d.comb += [
-            last_channel.eq(channel == Mux(pixels, self.channels, self.local_channels) - 1),
+            last_channel.eq(channel == Mux(pixels, self.layer.channels, self.layer.local_channels) - 1),
             last.eq(
                 last_channel
                 & (
@@ -205,21 +195,27 @@ class LoadWriter(wiring.Component):
 
     def _rows(self, m: Module, write: data.View, now: data.View, far: Signal, phase: Signal) -> None:
         """Which rows of banks are written, and what that says of the address."""
-        spec = self.spec
+        spec, layer = self.spec, self.layer
         lower, upper = now.block >> 1, (now.block + 1) >> 1  # blocks of the tile, of even and of odd pixels
         if spec.rows % 2:
             lower, upper = upper, lower
-        fars = [Mux(self.strided, lower != 0, now.block != 0), Mux(self.strided, upper != 0, now.block != 0)]
+        fars = [
+            Mux(layer.strided, lower != 0, now.block != 0),
+            Mux(layer.strided, upper != 0, now.block != 0),
+        ]
         turned = now.block[0] if spec.rows % 2 else 0
-        phases = [self.strided & turned, self.strided & ~turned if spec.rows % 2 else self.strided]
+        phases = [
+            layer.strided & turned,
+            layer.strided & ~turned if spec.rows % 2 else layer.strided,
+        ]
         for bank, modes in enumerate(ways(spec.rows)):
             target = write.rows[bank]
             takes = [now.beat == way.pixel // spec.beat_rows for way in modes]
-            needed = (~now.first | self.first_banks[bank]) & (~now.last | self.last_banks[bank])
-            chosen = needed & Mux(self.strided, Mux(now.block[0], takes[2], takes[1]), takes[0])
+            needed = (~now.first | layer.first_banks[bank]) & (~now.last | layer.last_banks[bank])
+            chosen = needed & Mux(layer.strided, Mux(now.block[0], takes[2], takes[1]), takes[0])
             is_odd = Mux(now.block[0], modes[2].parity, modes[1].parity)
             found_phase = Mux(is_odd, phases[1], phases[0])
-            found_far = Mux(self.strided, Mux(is_odd, fars[1], fars[0]), fars[0])
+            found_far = Mux(layer.strided, Mux(is_odd, fars[1], fars[0]), fars[0])
             m.d.comb += [
                 target.far.eq(Mux(now.kind == Kind.COLUMN, far, found_far)),
                 target.phase.eq(Mux(now.kind == Kind.COLUMN, phase, found_phase)),
@@ -230,7 +226,7 @@ class LoadWriter(wiring.Component):
 
     def _columns(self, m: Module, write: data.View, now: data.View) -> None:
         """Which columns of banks are written, and what that says of the address."""
-        spec = self.spec
+        spec, layer = self.spec, self.layer
         following = now.column + 1
         for bank, modes in enumerate(ways(spec.cols)):
             target = write.columns[bank]
@@ -240,30 +236,30 @@ class LoadWriter(wiring.Component):
             else:
                 moves, phase = now.odd & is_odd, is_odd
             m.d.comb += [
-                target.column.eq(Mux(self.strided & moves, following, now.column)),
-                target.phase.eq(self.strided & phase),
-                target.enable.eq(~self.strided | self.addressing.phased | ~phase),
+                target.column.eq(Mux(layer.strided & moves, following, now.column)),
+                target.phase.eq(layer.strided & phase),
+                target.enable.eq(~layer.strided | self.addressing.phased | ~phase),
             ]
 
     def _plane(self, m: Module, write: data.View, now: data.View, pixels: Signal) -> None:
         """The pixel of each bank: moved to its place, and padding beyond the end of the input."""
-        spec = self.spec
+        spec, layer = self.spec, self.layer
         row_width = ACTIVATION_WIDTH * spec.cols
-        padding = self.pad.replicate(spec.cols)
+        padding = layer.pad.replicate(spec.cols)
         lines = [self._line(m, now, row) for row in range(spec.beat_rows)]
         for bank, modes in enumerate(ways(spec.rows)):
             line, there = Signal(row_width, name=f"line_{bank}"), Signal(name=f"there_{bank}")
             choices = [lines[way.pixel % spec.beat_rows] for way in modes]
             numbers = [way.pixel for way in modes]
             m.d.comb += [
-                line.eq(Mux(self.strided, Mux(now.block[0], choices[2], choices[1]), choices[0])),
+                line.eq(Mux(layer.strided, Mux(now.block[0], choices[2], choices[1]), choices[0])),
                 there.eq(
                     pixels
                     & (
                         ~now.last_row
                         | (
-                            Mux(self.strided, Mux(now.block[0], numbers[2], numbers[1]), numbers[0])
-                            < self.last_rows
+                            Mux(layer.strided, Mux(now.block[0], numbers[2], numbers[1]), numbers[0])
+                            < layer.last_rows
                         )
                     )
                 ),
@@ -274,16 +270,16 @@ class LoadWriter(wiring.Component):
 
     def _line(self, m: Module, now: data.View, row: int) -> Signal:
         """A row of the beat, each pixel in its column of banks."""
-        spec = self.spec
+        spec, layer = self.spec, self.layer
         pitch = ACTIVATION_WIDTH * spec.pitch
         pixels = []
         for column in range(spec.cols):
             pixel = Signal(ACTIVATION_WIDTH, name=f"pixel_{row}_{column}")
             place = row * pitch + column * ACTIVATION_WIDTH
-            there = ~now.last_column | (column < self.last_cols)
-            m.d.comb += pixel.eq(Mux(there, self.beats.payload[place : place + ACTIVATION_WIDTH], self.pad))
+            there = ~now.last_column | (column < layer.last_cols)
+            m.d.comb += pixel.eq(Mux(there, self.beats.payload[place : place + ACTIVATION_WIDTH], layer.pad))
             pixels.append(pixel)
         line = Signal(ACTIVATION_WIDTH * spec.cols, name=f"row_{row}")
         moved = [[pixels[modes[mode].pixel] for modes in ways(spec.cols)] for mode in range(3)]
-        m.d.comb += line.eq(Mux(self.strided, Mux(now.odd, Cat(moved[2]), Cat(moved[1])), Cat(moved[0])))
+        m.d.comb += line.eq(Mux(layer.strided, Mux(now.odd, Cat(moved[2]), Cat(moved[1])), Cat(moved[0])))
         return line

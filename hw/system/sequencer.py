@@ -128,21 +128,13 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        state = Signal(State)
-        number = Signal(range(header_words(self.spec)))
-        address = Signal(ADDRESS_WIDTH)
-        left = Signal(COUNT_WIDTH)
-        loaded = Signal()  # an input was asked for, and its layer has not begun
-        total = Signal(WIDTH)
+        now = _Now(self.spec)
+        state, word = now.state, self.words.payload
         m.submodules.crc = crc = Crc(WORD_WIDTH // 8)
-        word = self.words.payload
-        region, index = address[INDEX_WIDTH:], address[:INDEX_WIDTH]
-        command = region == Region.COMMANDS
         moved = Signal()
         over = Signal()  # a command is carried out
-        whole = Signal()  # the word is the checksum of those before
         told = Signal()  # the header is complete and right
-        asked = self._ask(m, moved & (state == State.HEADER), number, told)
+        asked = self._ask(m, moved & (state == State.HEADER), now.number, told)
         m.d.comb += [
             moved.eq(self.words.valid & self.words.ready),
             over.eq(
@@ -157,38 +149,42 @@ class Sequencer(wiring.Component):
             self.load.eq((state == State.LOAD) & self.quiet),
             self.begin.eq(state == State.BEGIN),
             self.finished.eq((state == State.LAST) & self.quiet & ~self.failing),
-            self.config.address.eq(address),
+            self.config.address.eq(now.address),
             self.config.data.eq(word),
-            self.configure.eq((state == State.DATA) & moved & ~command),
+            self.configure.eq((state == State.DATA) & moved & ~now.command),
             self.words.ready.eq((state == State.HEADER) | (state == State.ADDRESS) | (state == State.DATA)),
         ]
-        m.d.comb += [crc.register.eq(total), crc.data.eq(word), whole.eq(word == ~total)]
+        m.d.comb += [crc.register.eq(now.total), crc.data.eq(word), now.whole.eq(word == ~now.total)]
         with m.If(moved):
-            m.d.sync += total.eq(crc.following)
+            m.d.sync += now.total.eq(crc.following)
+        self._follow(m, now, moved, told)
+        wants = (state == State.ADDRESS) | (state == State.DATA)
+        with m.If(wants & asked & self.empty):
+            m.d.comb += self.fault.eq(Fault.PROGRAM_LENGTH)
+        with m.If(self.start):
+            m.d.sync += [state.eq(State.HEADER), now.number.eq(0), now.total.eq(~0)]
+            m.d.sync += [now.loaded.eq(0), self.layers.eq(0)]
+        with m.If(self.stop):
+            m.d.sync += state.eq(State.IDLE)
+        return m
+
+    def _follow(self, m: Module, now: _Now, moved: Signal, told: Signal) -> None:
+        """From state to state, with the words that are taken."""
+        state = now.state
         with m.Switch(state):
             with m.Case(State.HEADER), m.If(moved):
-                m.d.sync += number.eq(number + 1)
-                with m.If((number == 0) & (word != MAGIC)):
-                    m.d.comb += self.fault.eq(Fault.NOT_A_PROGRAM)
-                with m.If((number == 1) & (word != fingerprint(self.spec))):
-                    m.d.comb += self.fault.eq(Fault.OTHER_SPEC)
-                with m.If(number == header_words(self.spec) - 1):
-                    with m.If(whole):
-                        m.d.comb += told.eq(1)
-                        m.d.sync += [state.eq(State.ADDRESS), total.eq(~0)]
-                    with m.Else():
-                        m.d.comb += self.fault.eq(Fault.PROGRAM_DAMAGED)
+                self._header(m, now, told)
             with m.Case(State.ADDRESS), m.If(moved):
-                m.d.sync += [Cat(address, left).eq(word), state.eq(State.DATA)]
+                m.d.sync += [Cat(now.address, now.left).eq(self.words.payload), state.eq(State.DATA)]
             with m.Case(State.DATA), m.If(moved):
-                m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
-                with m.If(left == 0):
+                m.d.sync += [now.address.eq(now.address + 1), now.left.eq(now.left - 1)]
+                with m.If(now.left == 0):
                     m.d.sync += state.eq(State.ADDRESS)
-                with m.If(region > Region.COMMANDS):
+                with m.If(now.region > Region.COMMANDS):
                     m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
-                with m.If(command):
-                    m.d.sync += total.eq(~0)
-                    self._command(m, state, index, word == ~total, loaded)
+                with m.If(now.command):
+                    m.d.sync += now.total.eq(~0)
+                    self._command(m, now, self.words.payload == ~now.total)
             with m.Case(State.LOAD), m.If(self.quiet):
                 m.d.sync += state.eq(State.ADDRESS)
             with m.Case(State.BEGIN):
@@ -202,29 +198,37 @@ class Sequencer(wiring.Component):
                 ]
             with m.Case(State.PAUSE), m.If(self.go_on):
                 m.d.sync += state.eq(State.ADDRESS)
-        wants = (state == State.ADDRESS) | (state == State.DATA)
-        with m.If(wants & asked & self.empty):
-            m.d.comb += self.fault.eq(Fault.PROGRAM_LENGTH)
-        with m.If(self.start):
-            m.d.sync += [state.eq(State.HEADER), number.eq(0), total.eq(~0), loaded.eq(0), self.layers.eq(0)]
-        with m.If(self.stop):
-            m.d.sync += state.eq(State.IDLE)
-        return m
 
-    def _command(self, m: Module, state: Signal, index: Signal, whole: Value, loaded: Signal) -> None:
+    def _header(self, m: Module, now: _Now, told: Signal) -> None:
+        """Take a word of the header, which must be of a program for this accelerator."""
+        word = self.words.payload
+        m.d.sync += now.number.eq(now.number + 1)
+        with m.If((now.number == 0) & (word != MAGIC)):
+            m.d.comb += self.fault.eq(Fault.NOT_A_PROGRAM)
+        with m.If((now.number == 1) & (word != fingerprint(self.spec))):
+            m.d.comb += self.fault.eq(Fault.OTHER_SPEC)
+        with m.If(now.number == header_words(self.spec) - 1):
+            with m.If(now.whole):
+                m.d.comb += told.eq(1)
+                m.d.sync += [now.state.eq(State.ADDRESS), now.total.eq(~0)]
+            with m.Else():
+                m.d.comb += self.fault.eq(Fault.PROGRAM_DAMAGED)
+
+    def _command(self, m: Module, now: _Now, whole: Value) -> None:
         """Carry out a command, if what came before is ``whole``. LOAD and RUN take turns."""
+        index = now.index
         with m.If(~whole):
             m.d.comb += self.fault.eq(Fault.PROGRAM_DAMAGED)
         with m.Elif(((index == Command.RUN) | (index == Command.LOAD)) & self.empty_layer):
             m.d.comb += self.fault.eq(Fault.EMPTY_LAYER)
-        with m.Elif((index <= Command.END) & (loaded != (index == Command.RUN))):
+        with m.Elif((index <= Command.END) & (now.loaded != (index == Command.RUN))):
             m.d.comb += self.fault.eq(Fault.COMMAND_ORDER)
         with m.Elif(index == Command.RUN):
-            m.d.sync += [state.eq(State.BEGIN), loaded.eq(0)]
+            m.d.sync += [now.state.eq(State.BEGIN), now.loaded.eq(0)]
         with m.Elif(index == Command.LOAD):
-            m.d.sync += [state.eq(State.LOAD), loaded.eq(1)]
+            m.d.sync += [now.state.eq(State.LOAD), now.loaded.eq(1)]
         with m.Elif(index == Command.END):
-            m.d.sync += state.eq(State.LAST)
+            m.d.sync += now.state.eq(State.LAST)
         with m.Else():
             m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
 
@@ -253,3 +257,18 @@ class Sequencer(wiring.Component):
         with m.If(self.stop):
             m.d.sync += missing.eq(0)
         return missing == 0
+
+
+class _Now:
+    """How far the program is carried out, and what of the word that comes is known."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.state = Signal(State)
+        self.number = Signal(range(header_words(spec)))  # words of the header that were taken
+        self.address = Signal(ADDRESS_WIDTH)  # where the word goes
+        self.left = Signal(COUNT_WIDTH)  # words behind it
+        self.loaded = Signal()  # an input was asked for, and its layer has not begun
+        self.total = Signal(WIDTH)  # checksum since the last command
+        self.whole = Signal()  # the word is the checksum of those before
+        self.region, self.index = self.address[INDEX_WIDTH:], self.address[:INDEX_WIDTH]
+        self.command = self.region == Region.COMMANDS

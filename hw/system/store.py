@@ -149,84 +149,106 @@ class Store(wiring.Component):
         self, m: Module, groups: Groups, some: Value, gone: Signal, memory: Memory, pieces: Pieces
     ) -> None:
         """Send a group: for each beat of a block the group's channels, in a burst or two."""
-        spec = self.spec
-        longest = spec.burst_beats
-        tile = Signal(beat_address_width(spec))  # of the tile's first channel
-        group = Signal(beat_address_width(spec))  # of the group's first channel
-        line = Signal(beat_address_width(spec))  # of the next burst of this beat of the block
-        number = Signal(range(spec.block_beats))
-        first = Signal(range(2 * spec.group_channels))  # place of the group's first channel
-        place = Signal(range(2 * spec.group_channels))
-        left = Signal(range(spec.group_channels + 1))  # channels of this beat of the block
-        burst = Signal(range(longest + 1))  # beats left in the burst
-        pending = Signal(range(OUTSTANDING + 1))
-        abandoned = Signal()
-        length = Signal(range(longest + 1))
+        now = _Sending(self.spec)
+        longest = self.spec.burst_beats
         to_boundary = Signal(range(longest + 1))
         read = memory.read_port()
         moved = Signal()
         issued, acknowledged = Signal(), Signal()
         m.d.comb += [
-            to_boundary.eq(longest - line[: longest.bit_length() - 1]),
-            length.eq(Mux(left < to_boundary, left, to_boundary)),
+            to_boundary.eq(longest - now.line[: longest.bit_length() - 1]),
+            now.length.eq(Mux(now.left < to_boundary, now.left, to_boundary)),
             moved.eq(self.write_data.valid & self.write_data.ready),
-            read.addr.eq(Cat(number, place + moved)),
+            read.addr.eq(Cat(now.number, now.place + moved)),
             self.write_data.payload.data.eq(read.data),
-            self.write_data.payload.last.eq(burst == 1),
+            self.write_data.payload.last.eq(now.burst == 1),
             self.response.ready.eq(1),
             acknowledged.eq(self.response.valid),
             self.bad_response.eq(Mux(acknowledged, self.response.payload.resp, 0)),
         ]
-        if spec.bus_parity:
+        if self.spec.bus_parity:
             m.d.comb += self.write_data.payload.datachk.eq(odd_parity(read.data))
-        m.d.sync += [pending.eq(pending + issued - acknowledged), place.eq(place + moved)]
+        m.d.sync += [now.pending.eq(now.pending + issued - acknowledged), now.place.eq(now.place + moved)]
         with m.If(self.write_address.ready):
             m.d.sync += self.write_address.valid.eq(0)
         with m.FSM() as machine:
             with m.State("WAIT"):
-                m.d.sync += abandoned.eq(0)
+                m.d.sync += now.abandoned.eq(0)
                 # A burst has a beat at least: a group without channels is not sent.
                 with m.If(some & groups.size.any() & ~self.clear):
-                    m.d.sync += [line.eq(group), number.eq(0), place.eq(first), left.eq(groups.size)]
+                    m.d.sync += [now.line.eq(now.group), now.number.eq(0)]
+                    m.d.sync += [now.place.eq(now.first), now.left.eq(groups.size)]
                     m.next = "BURST"
             with m.State("BURST"):
-                with m.If(self.clear | abandoned):
-                    m.next = "WAIT"
-                with m.Elif(pending != OUTSTANDING):
-                    m.d.comb += issued.eq(1)
-                    m.d.sync += [
-                        self.write_address.valid.eq(1),
-                        self.write_address.payload.address.eq(line),
-                        self.write_address.payload.more_beats.eq(length - 1),
-                        burst.eq(length),
-                        left.eq(left - length),
-                        line.eq(line + length),
-                    ]
-                    m.next = "DATA"
+                self._begin_burst(m, now, issued)
             with m.State("DATA"):
-                m.d.comb += self.write_data.valid.eq(burst != 0)
-                m.d.sync += burst.eq(burst - moved)
-                with m.If(self.clear):
-                    m.d.sync += abandoned.eq(1)
-                with m.If((burst == moved) & (~self.write_address.valid | self.write_address.ready)):
-                    m.next = "BURST"
-                    with m.If(self.clear | abandoned):
-                        m.next = "WAIT"
-                    with m.Elif(left == 0):
-                        m.d.sync += [
-                            number.eq(number + 1),
-                            place.eq(first),
-                            left.eq(groups.size),
-                            line.eq(line + self.beat_step - groups.size),
-                        ]
-                        with m.If(number == spec.block_beats - 1):
-                            m.d.comb += gone.eq(1)
-                            m.next = "WAIT"
-        with m.If(gone):
-            m.d.sync += [first.eq(first + groups.size), group.eq(group + groups.size)]
-            with m.If(groups.last_of_tile):
-                m.d.sync += [tile.eq(tile + self.block_step), group.eq(tile + self.block_step)]
-        with m.If(self.begin):
-            m.d.sync += [tile.eq(self.address), group.eq(self.address), first.eq(0)]
+                self._send_data(m, now, groups, moved, gone)
+        self._follow(m, now, groups, gone)
         waiting = machine.ongoing("WAIT")
-        m.d.comb += [self.sent.eq(groups.over & waiting), self.quiet.eq(waiting & (pending == 0))]
+        m.d.comb += [self.sent.eq(groups.over & waiting), self.quiet.eq(waiting & (now.pending == 0))]
+
+    def _begin_burst(self, m: Module, now: _Sending, issued: Signal) -> None:
+        """Announce a burst, as long as what is left and the burst's boundary allow."""
+        with m.If(self.clear | now.abandoned):
+            m.next = "WAIT"
+        with m.Elif(now.pending != OUTSTANDING):
+            m.d.comb += issued.eq(1)
+            m.d.sync += [
+                self.write_address.valid.eq(1),
+                self.write_address.payload.address.eq(now.line),
+                self.write_address.payload.more_beats.eq(now.length - 1),
+                now.burst.eq(now.length),
+                now.left.eq(now.left - now.length),
+                now.line.eq(now.line + now.length),
+            ]
+            m.next = "DATA"
+
+    def _send_data(self, m: Module, now: _Sending, groups: Groups, moved: Signal, gone: Signal) -> None:
+        """The beats of a burst, and then the next burst, the next beat of the block, or the next group."""
+        m.d.comb += self.write_data.valid.eq(now.burst != 0)
+        m.d.sync += now.burst.eq(now.burst - moved)
+        with m.If(self.clear):
+            m.d.sync += now.abandoned.eq(1)
+        with m.If((now.burst == moved) & (~self.write_address.valid | self.write_address.ready)):
+            m.next = "BURST"
+            with m.If(self.clear | now.abandoned):
+                m.next = "WAIT"
+            with m.Elif(now.left == 0):
+                m.d.sync += [
+                    now.number.eq(now.number + 1),
+                    now.place.eq(now.first),
+                    now.left.eq(groups.size),
+                    now.line.eq(now.line + self.beat_step - groups.size),
+                ]
+                with m.If(now.number == self.spec.block_beats - 1):
+                    m.d.comb += gone.eq(1)
+                    m.next = "WAIT"
+
+    def _follow(self, m: Module, now: _Sending, groups: Groups, gone: Signal) -> None:
+        """Go on to the next group and to the next tile, or begin a layer."""
+        with m.If(gone):
+            m.d.sync += [now.first.eq(now.first + groups.size), now.group.eq(now.group + groups.size)]
+            with m.If(groups.last_of_tile):
+                m.d.sync += [
+                    now.tile.eq(now.tile + self.block_step),
+                    now.group.eq(now.tile + self.block_step),
+                ]
+        with m.If(self.begin):
+            m.d.sync += [now.tile.eq(self.address), now.group.eq(self.address), now.first.eq(0)]
+
+
+class _Sending:
+    """How far the group that is sent has come: addresses in beats, places in the buffer."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.tile = Signal(beat_address_width(spec))  # of the tile's first channel
+        self.group = Signal(beat_address_width(spec))  # of the group's first channel
+        self.line = Signal(beat_address_width(spec))  # of the next burst of this beat of the block
+        self.number = Signal(range(spec.block_beats))  # of this beat of the block
+        self.first = Signal(range(2 * spec.group_channels))  # place of the group's first channel
+        self.place = Signal(range(2 * spec.group_channels))  # of the channel that is sent
+        self.left = Signal(range(spec.group_channels + 1))  # channels of this beat of the block
+        self.burst = Signal(range(spec.burst_beats + 1))  # beats left in the burst
+        self.length = Signal(range(spec.burst_beats + 1))  # beats of the burst that comes next
+        self.pending = Signal(range(OUTSTANDING + 1))  # bursts that are not acknowledged
+        self.abandoned = Signal()  # this group is given up

@@ -7,7 +7,17 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa.addresses import TILE_WIDTH
+from shiftbook.golden.isa.layer_registers import LayerRegister
 from shiftbook.golden.spec import MAX_RING, Spec
+from shiftbook.hw.system.layer_registers import settings
+
+NEEDS = (
+    LayerRegister.TILE_ROWS,
+    LayerRegister.TILE_COLS,
+    LayerRegister.LEFT,
+    LayerRegister.RIGHT,
+)
+"""Registers of the layer that the course of its tiles needs."""
 
 
 class TileControl(wiring.Component):
@@ -28,14 +38,8 @@ class TileControl(wiring.Component):
         Strobe: its tiles may run.
     ring : In(3)
         Register, see `golden.isa.registers`: ones in the bits that count the columns of the banks' ring.
-    tile_rows : In(16)
-        Register, see `hw.system.layer_registers`; so are all below.
-    tile_cols : In(16)
-        Register.
-    left : In(1)
-        Register.
-    right : In(1)
-        Register.
+    layer : In(Signature)
+        See `hw.system.layer_registers.settings`, those of `NEEDS`.
     claim : In(1)
         Strobe: a column will be loaded.
     loaded : In(1)
@@ -64,10 +68,7 @@ class TileControl(wiring.Component):
                 "begin": In(1),
                 "run": In(1),
                 "ring": In(MAX_RING),
-                "tile_rows": In(TILE_WIDTH),
-                "tile_cols": In(TILE_WIDTH),
-                "left": In(1),
-                "right": In(1),
+                "layer": In(settings(spec, NEEDS)),
                 "claim": In(1),
                 "loaded": In(1),
                 "may_load": Out(1),
@@ -97,7 +98,7 @@ class TileControl(wiring.Component):
         tile_over, last = Signal(), Signal()
         following = Signal(MAX_RING)  # of the tile that is started next
         m.d.comb += [
-            beside.eq(self.left + self.right),
+            beside.eq(self.layer.left + self.layer.right),
             needed.eq(1 + beside),
             self.may_load.eq(claimed <= self.ring),
             self.waiting.eq((rows_left != 0) & ~running & (held < needed)),
@@ -122,14 +123,14 @@ class TileControl(wiring.Component):
         with m.If(self.start):
             m.d.sync += [self.column.eq(following), following.eq(following + Mux(last, needed, 1))]
         with m.If(tile_over):
-            m.d.sync += tiles_left.eq(Mux(last, self.tile_cols, tiles_left - 1))
+            m.d.sync += tiles_left.eq(Mux(last, self.layer.tile_cols, tiles_left - 1))
             with m.If(last):
                 m.d.sync += rows_left.eq(rows_left - 1)
         with m.If(self.begin):
             m.d.sync += [
-                rows_left.eq(self.tile_rows),
-                tiles_left.eq(self.tile_cols),
-                following.eq(self.left),
+                rows_left.eq(self.layer.tile_rows),
+                tiles_left.eq(self.layer.tile_cols),
+                following.eq(self.layer.left),
             ]
         m.d.sync += runs.eq(self.run | runs)
         with m.If(self.begin | self.clear):

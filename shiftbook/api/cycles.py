@@ -8,7 +8,6 @@ from typing import Protocol
 
 from shiftbook.api.table import Row, Table
 from shiftbook.golden.mapping.cycles import PassCycles, utilization
-from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.program.image import build
 from shiftbook.golden.spec import Spec
@@ -107,7 +106,6 @@ def cycles_of(network: Network, spec: Spec) -> Cycles:
     ShiftbookError
         The engine cannot run the network.
     """
-    check_runnable(network, spec)
     image = build(network, spec)
     costs = image.costs()
     of_layer: dict[str, list[PassCycles]] = {}

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shiftbook.console import progress_bar, say, table
 from shiftbook.golden.errors import ShiftbookError, one_line
-from shiftbook.golden.files import check_folder_writable, json_text, write_files
-from shiftbook.options import Bus, BusParity, Checkpoint, Lanes, Preset, make_spec, named
+from shiftbook.golden.files import check_folder_writable, write_files
+from shiftbook.options import Checkpoint, named
+from shiftbook.options.engine import EngineGroup
+from shiftbook.options.groups import grouped
+
+if TYPE_CHECKING:
+    from shiftbook.golden.program.image import Image
 
 IMAGE, MAP, HEADER, VERILOG = "image.bin", "map.json", "shiftbook.h", "accelerator.v"
 FILE_LIST, CONSTRAINTS, CORE, BENCH = "accelerator.f", "accelerator.sdc", "accelerator.core", "bench"
@@ -20,6 +26,7 @@ PERIOD = 10.0
 """Of the clock in nanoseconds: 100 MHz, a beginning for FPGAs of today."""
 
 
+@grouped
 def build(
     checkpoint: Checkpoint,
     output: Annotated[
@@ -28,10 +35,7 @@ def build(
             "-o", "--output", metavar="DIR", parser=named, help="Folder to write to; it is made if need be."
         ),
     ],
-    lanes: Lanes = "8x8",
-    preset: Preset = "shift",
-    bus: Bus = None,
-    bus_parity: BusParity = False,
+    engine: EngineGroup,
     period: Annotated[
         float,
         typer.Option(metavar="NS", help="Period of the clock in the timing constraints, in nanoseconds."),
@@ -56,17 +60,13 @@ def build(
     """
     if not (math.isfinite(period) and period > 0):
         raise ShiftbookError(f"--period must be a number of nanoseconds above 0, such as 10, not {period:g}")
-    from shiftbook.golden.mapping.legality import check_runnable
     from shiftbook.golden.program import image
-    from shiftbook.golden.program.header import address_map, c_header
     from shiftbook.golden.storage.checkpoint import load
     from shiftbook.sim import board
-    from shiftbook.sim.testbench import project
     from shiftbook.sim.testbench.expected import FILES, bench_files
 
     network = load(checkpoint)
-    spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
-    check_runnable(network, spec)
+    spec = engine.spec(network.slots)
     names = (IMAGE, MAP, HEADER, VERILOG, FILE_LIST, CONSTRAINTS, CORE)
     check_folder_writable(output, (*names, *(f"{BENCH}/{name}" for name in FILES)), inputs=[checkpoint])
     with progress_bar() as progress:
@@ -77,9 +77,21 @@ def build(
         progress("building the Verilog", 2, 3)
         verilog = board.verilog(spec)
         progress("building", 3, 3)
-    contents = {
+    write_files(output, _contents(built, verilog, bench, period))
+    say(_file_table(built, verilog, period))
+    say(f"{len(built.plan.passes)} layers; all in {one_line(str(output))}/")
+
+
+def _contents(built: Image, verilog: str, bench: Mapping[str, bytes], period: float) -> dict[str, bytes]:
+    """Every file by its name."""
+    from shiftbook.golden.program.header import address_map, c_header
+    from shiftbook.results.image import AddressMap
+    from shiftbook.results.writing import result_text
+    from shiftbook.sim.testbench import project
+
+    return {
         IMAGE: built.contents().tobytes(),
-        MAP: json_text(address_map(built)).encode(),
+        MAP: result_text(AddressMap, address_map(built)).encode(),
         HEADER: c_header(built).encode(),
         VERILOG: verilog.encode(),
         FILE_LIST: project.file_list(VERILOG).encode(),
@@ -87,7 +99,10 @@ def build(
         CORE: project.core_description(VERILOG, CONSTRAINTS).encode(),
         **{f"{BENCH}/{name}": content for name, content in bench.items()},
     }
-    write_files(output, contents)
+
+
+def _file_table(built: Image, verilog: str, period: float) -> str:
+    """What each file holds, for people."""
     rows = [
         (IMAGE, f"{built.size:,} bytes, {len(built.constants):,} of them weights and parameters"),
         (MAP, f"{len(built.plan.views)} tensors"),
@@ -98,5 +113,4 @@ def build(
         (CORE, "core description for FuseSoC"),
         (f"{BENCH}/", "cocotb test bench: make -C bench"),
     ]
-    say(table(("file", "what it holds"), rows))
-    say(f"{len(built.plan.passes)} layers; all in {one_line(str(output))}/")
+    return table(("file", "what it holds"), rows)

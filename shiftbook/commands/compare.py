@@ -11,55 +11,26 @@ import typer
 from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.files_read import data_files
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.files import check_writable, write_json
-from shiftbook.golden.spec import PRESETS
-from shiftbook.options import Bus, Json, Lanes, data_named, make_spec, named
+from shiftbook.golden.files import check_writable
+from shiftbook.options import Json, make_spec, named
+from shiftbook.options.comparing import MeasureGroup
+from shiftbook.options.groups import grouped
 
 if TYPE_CHECKING:
     from shiftbook.api.compare import Price
-    from shiftbook.gate_file import Engine
     from shiftbook.golden.spec import Spec
+    from shiftbook.results.gates import Priced
 
 Row = dict[str, Any]
 
 
+@grouped
 def compare(
     checkpoints: Annotated[
         list[Path],
         typer.Argument(metavar="CKPT...", parser=named, help="Checkpoints; the first is the baseline."),
     ],
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            metavar="D",
-            parser=data_named,
-            help="Images for the accuracy, as of run. Default: none.",
-        ),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(metavar="N", help="At most N images. Default: all.")] = None,
-    engines: Annotated[
-        str | None,
-        typer.Option(
-            "--engines",
-            metavar="A,B",
-            help=f"Of {', '.join(PRESETS)}: those to choose from. Default: all.",
-        ),
-    ] = None,
-    gates: Annotated[
-        Path | None,
-        typer.Option(
-            "--gates",
-            metavar="FILE",
-            parser=named,
-            help="What `gates --json FILE` wrote, to synthesize nothing again.",
-        ),
-    ] = None,
-    rtl: Annotated[
-        bool, typer.Option("--rtl", help="Run one image on the RTL: its cycles in place of the model's.")
-    ] = False,
-    lanes: Lanes = "8x8",
-    bus: Bus = None,
+    measure: MeasureGroup,
     json_file: Json = None,
 ) -> None:
     """Compare checkpoints: size, cycles, gates, accuracy.
@@ -84,31 +55,35 @@ def compare(
       shiftbook gates --system --json gates.json
       shiftbook compare int8.ckpt focused.ckpt --gates gates.json --rtl --data digits --json compare.json
     """
-    check_writable(json_file, inputs=[*checkpoints, gates, *data_files(data, [json_file])])
+    data = measure.data
+    check_writable(json_file, inputs=[*checkpoints, measure.gates, *data_files(data, [json_file])])
     from shiftbook.api.checkpoint import load
     from shiftbook.api.compare import comparison_rows
     from shiftbook.api.images import images
     from shiftbook.commands.run import failures_told
+    from shiftbook.results.compare import Comparison
+    from shiftbook.results.writing import write_result
 
-    wanted = _engines(engines, list(PRESETS))
-    spec_of = {engine: make_spec(engine, lanes, bus=bus) for engine in wanted}
-    if rtl and data is None:
+    specs = measure.specs()
+    if measure.rtl and data is None:
         raise ShiftbookError("--rtl runs an image: add --data")
     loaded = [load(path) for path in checkpoints]
     with progress_bar() as progress, failures_told():
         channels = loaded[0].input_shape[2]
-        dataset = None if data is None else images(data, limit=limit, channels=channels, progress=progress)
+        dataset = (
+            None if data is None else images(data, limit=measure.limit, channels=channels, progress=progress)
+        )
 
         def count(names: Sequence[str]) -> dict[str, Price]:
-            counted = _gates(gates, lanes, names, progress)
-            return {name: _price(counted[name], spec_of[name]) for name in names}
+            counted = _gates(measure.gates, measure.lanes, names, progress)
+            return {name: _price(counted[name], specs[name]) for name in names}
 
-        rows = comparison_rows(loaded, spec_of, count, dataset, rtl=rtl, progress=progress)
-    write_json(json_file, {"lanes": lanes, "data": data, "rows": rows})
+        rows = comparison_rows(loaded, specs, count, dataset, rtl=measure.rtl, progress=progress)
+    write_result(json_file, Comparison, {"lanes": measure.lanes, "data": data, "rows": rows})
     say(comparison_table(rows))
 
 
-def _price(found: Engine, spec: Spec) -> Price:
+def _price(found: Priced, spec: Spec) -> Price:
     """Gates of an engine; those of its accelerator only where its bus is the one asked for."""
     from shiftbook.api.compare import Price
 
@@ -116,15 +91,7 @@ def _price(found: Engine, spec: Spec) -> Price:
     return Price(found.total_ge, found.accelerator_ge if same_bus else None)
 
 
-def _engines(text: str | None, known: list[str]) -> list[str]:
-    wanted = known if text is None else [name.strip() for name in text.split(",")]
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        raise ShiftbookError(f"there is no engine {unknown[0]!r}: choose of {', '.join(known)}")
-    return wanted
-
-
-def _gates(file: Path | None, lanes: str, engines: Sequence[str], progress: Progress) -> dict[str, Engine]:
+def _gates(file: Path | None, lanes: str, engines: Sequence[str], progress: Progress) -> dict[str, Priced]:
     """What the gate report says of each engine, from a file or from synthesis."""
     from shiftbook.gate_file import checked, read_engines
 

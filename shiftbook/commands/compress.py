@@ -13,7 +13,7 @@ import typer
 from shiftbook.compressed import summary
 from shiftbook.console import progress_bar, say
 from shiftbook.files_read import data_files, ranks_file, source_file
-from shiftbook.golden.files import absolute, check_writable, write_json
+from shiftbook.golden.files import absolute, check_writable
 from shiftbook.golden.inputs import check_file
 from shiftbook.options.compressing.compression import CompressionGroup
 from shiftbook.options.compressing.data import DataGroup
@@ -87,6 +87,8 @@ def compress(
     tuning = training.options(vectors.noise, state, files.log)
     plan = train.plan(compression.scheme)
     from shiftbook.frontend.compress import compress as run
+    from shiftbook.results.compress import Compression
+    from shiftbook.results.writing import write_result
 
     with _resumable(state), progress_bar() as progress:
         report = run(
@@ -99,7 +101,7 @@ def compress(
             tensor_train=plan,
             progress=progress,
         )
-    write_json(json_file, report.as_json())
+    write_result(json_file, Compression, report.as_json())
     say(summary(report))
 
 

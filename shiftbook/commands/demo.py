@@ -15,7 +15,7 @@ from shiftbook.commands.run import run_report, run_table
 from shiftbook.compressed import summary
 from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.golden.errors import ShiftbookError, one_line
-from shiftbook.golden.files import check_writable, make_folder, write_json
+from shiftbook.golden.files import check_writable, make_folder
 from shiftbook.golden.spec import Spec
 from shiftbook.options import Json, Lanes, Seed, make_spec, named
 
@@ -62,6 +62,13 @@ def demo(
     Example:
       shiftbook demo --output demo-out
     """
+    from shiftbook.results.compress import Compression
+    from shiftbook.results.demo import Demo
+    from shiftbook.results.gates import GateReport
+    from shiftbook.results.inspect import Inspection
+    from shiftbook.results.run import Run
+    from shiftbook.results.writing import write_result
+
     if images < 1:
         raise ShiftbookError(f"the number of images must be at least 1, not {images}")
     spec = make_spec("shift", lanes)
@@ -71,14 +78,15 @@ def demo(
     started = time.perf_counter()
 
     compressed = _compress(output / "digits.ckpt", seed, spec)
-    write_json(output / "compress.json", compressed.as_json())
+    write_result(output / "compress.json", Compression, compressed.as_json())
     say(summary(compressed))
 
     with _step("2/5 what the checkpoint stores"):
         from shiftbook.golden.storage.checkpoint import load
 
         network = load(compressed.path)
-        write_json(output / "inspect.json", inspect_report(compressed.path, network, compressed.sizes))
+        stored = inspect_report(compressed.path, network, compressed.sizes)
+        write_result(output / "inspect.json", Inspection, stored)
     say(size_table(compressed.sizes))
 
     with _step(
@@ -86,28 +94,35 @@ def demo(
     ) as progress:
         rtl = _simulate(network, images, spec, progress)
         arguments = {"checkpoint": str(compressed.path), "data": DATA, "preset": "shift"}
-        write_json(output / "run.json", {**arguments, **rtl})
+        write_result(output / "run.json", Run, {**arguments, **rtl})
     say(run_table(rtl))
 
     gates = _count_gates(spec)
-    write_json(output / "gates.json", gates)
+    write_result(output / "gates.json", GateReport, gates)
 
     with _step("5/5 this network on each of them"):
         engines = [_engine(name, network, gates, lanes) for name in gates["engines"]]
     say(_engine_table(engines))
     seconds = time.perf_counter() - started
-    report = {
+    report = _summary(compressed, rtl, engines, gates["versions"], seconds)
+    write_result(output / "demo.json", Demo, report)
+    write_result(json_file, Demo, report)
+    say(f"all of it in {seconds:.0f} s; files in {one_line(str(output))}/")
+
+
+def _summary(
+    compressed: Report, rtl: dict[str, Any], engines: list[Row], versions: dict[str, str], seconds: float
+) -> dict[str, Any]:
+    """What the demo writes of all of it."""
+    return {
         "float_accuracy": compressed.float_accuracy,
         "accuracy": compressed.accuracy,
         "ratio": compressed.sizes.ratio,
         **{key: rtl[key] for key in ("images", "mismatches", "compared", "cycles", "layers")},
         "engines": engines,
-        "versions": gates["versions"],
+        "versions": versions,
         "seconds": round(seconds, 1),
     }
-    write_json(output / "demo.json", report)
-    write_json(json_file, report)
-    say(f"all of it in {seconds:.0f} s; files in {one_line(str(output))}/")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shiftbook.console import say, table
-from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.files import check_writable
 from shiftbook.options import Checkpoint, Json
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
     from shiftbook.golden.statistics.decomposed import decomposed_layers, savings
     from shiftbook.golden.statistics.sizes import stored_sizes
     from shiftbook.golden.storage.checkpoint import network_of, read
+    from shiftbook.results.inspect import Inspection
+    from shiftbook.results.writing import write_result
 
     contents = read(checkpoint)
     network = network_of(contents, checkpoint)
@@ -60,7 +62,7 @@ def inspect(checkpoint: Checkpoint, json_file: Json = None) -> None:
     if chains:
         saved = savings(network, sizes, chains)
         report |= {"decomposed": [asdict(chain) for chain in chains], "saved": asdict(saved)}
-    write_json(json_file, report)
+    write_result(json_file, Inspection, report)
     say(size_table(sizes))
     if chains:
         say(f"\n{chain_table(chains, saved)}")
@@ -92,11 +94,12 @@ def _distributions(network: Network) -> list[dict[str, object]]:
     """Of each layer with weights; ``mixture`` is what compress fitted, where the checkpoint says it."""
     from shiftbook.golden.model.nodes import Conv
     from shiftbook.golden.statistics.distribution import MIXTURES, distribution
+    from shiftbook.results.inspect import Mixture
 
     mixtures = network.facts.get(MIXTURES)
     known = mixtures if isinstance(mixtures, dict) else {}
     return [
-        {**asdict(distribution(node.weights)), "mixture": known.get(node.name)}
+        {**asdict(distribution(node.weights)), "mixture": Mixture.told(known.get(node.name))}
         for node in network.nodes
         if isinstance(node, Conv)
     ]

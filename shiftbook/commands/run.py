@@ -7,28 +7,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.files_read import data_files, source_file
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.files import absolute, check_writable, write_json
+from shiftbook.golden.files import absolute, check_writable
 from shiftbook.golden.spec import Spec
-from shiftbook.options import (
-    Bus,
-    BusParity,
-    Checkpoint,
-    Crop,
-    Data,
-    Json,
-    Lanes,
-    Preset,
-    Resize,
-    make_spec,
-    named,
-)
+from shiftbook.options import Checkpoint, Json, named
+from shiftbook.options.engine import EngineGroup
+from shiftbook.options.groups import grouped
+from shiftbook.options.running import Backend, FloatGroup, ImagesGroup
 
 if TYPE_CHECKING:
     from shiftbook.api.cycles import LayerCycles
@@ -38,7 +29,6 @@ if TYPE_CHECKING:
 
 UTILIZATION = "a lane owns an output pixel: where a layer has fewer pixels than lanes, utilization stays low"
 SHOWN_PREDICTIONS = 10
-Backend = Literal["golden", "rtl"]
 SPENT = ("busy", "issue", "stream_wait", "output_wait", "load_wait", "read_beats", "write_beats")
 """Counters of the accelerator that are reported besides its cycles and rows."""
 
@@ -46,35 +36,12 @@ FAILED = 1
 """Exit code where golden and RTL differ or the simulator fails: nothing that the user did wrong."""
 
 
+@grouped
 def run(
     checkpoint: Checkpoint,
-    data: Data,
-    backend: Annotated[
-        Backend,
-        typer.Option(help="golden: the NumPy model, fast. rtl: the engine's Verilog, compared with golden."),
-    ] = "golden",
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", help="At most N images, drawn with a fixed seed. Default: all.")
-    ] = None,
-    resize: Resize = None,
-    crop: Crop = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--float",
-            metavar="SOURCE",
-            help="The network that compress was given. Also tell the accuracy that it has in float on these "
-            "images, and on how many of them the checkpoint gives its answer.",
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", parser=named, help="The weights that compress was given with it."),
-    ] = None,
-    lanes: Lanes = "8x8",
-    preset: Preset = "shift",
-    bus: Bus = None,
-    bus_parity: BusParity = False,
+    images: ImagesGroup,
+    reference: FloatGroup,
+    engine: EngineGroup,
     wave: Annotated[
         Path | None,
         typer.Option(
@@ -109,34 +76,43 @@ def run(
     """
     from shiftbook.api.images import labels_of
 
-    check_writable(
-        *(json_file, wave),
-        inputs=[checkpoint, weights, source_file(source), *data_files(data, (json_file, wave))],
-    )
+    source, weights = reference.source, reference.weights
+    read = [checkpoint, weights, source_file(source), *data_files(images.data, (json_file, wave))]
+    check_writable(json_file, wave, inputs=read)
     json_file, wave = (path and absolute(path) for path in (json_file, wave))
-    if wave is not None and backend != "rtl":
+    if wave is not None and images.backend != "rtl":
         raise ShiftbookError("--wave records signals of the RTL: add --backend rtl")
     if weights is not None and source is None:
         raise ShiftbookError("--weights are those of the float network: add --float SOURCE")
-    spec = make_spec(preset, lanes, bus=bus, bus_parity=bus_parity)
+    engine.spec()  # before images are read
+    from shiftbook.golden.storage.checkpoint import load
+    from shiftbook.results.run import Run
+    from shiftbook.results.writing import write_result
+
+    network = load(checkpoint)
+    spec = engine.spec(network.slots)
+    with progress_bar() as progress:
+        dataset = _dataset(images, network, progress)
+        answers = None if source is None else _float_answers(network, dataset, source, weights, progress)
+        report = run_report(network, dataset, spec, images.backend, wave=wave, progress=progress)
+    if answers is not None:
+        report |= _against(answers, report, labels_of(dataset, network))
+    arguments = {"checkpoint": str(checkpoint), "data": images.data, "preset": engine.preset}
+    write_result(json_file, Run, {**arguments, **report})
+    say(run_table(report))
+
+
+def _dataset(images: ImagesGroup, network: Network, progress: Progress) -> Dataset:
+    """The images that the options choose, of the network's shape."""
     from shiftbook.frontend.data import dataset as datasets
     from shiftbook.frontend.data.frame import Frame
     from shiftbook.frontend.data.network_input import for_network
-    from shiftbook.golden.storage.checkpoint import load
 
-    network = load(checkpoint)
-    spec = make_spec(preset, lanes, network.slots, bus, bus_parity)
-    with progress_bar() as progress:
-        frame = Frame(resize, crop)
-        channels = network.input.shape[2]
-        dataset = datasets.load(data, "all", limit=limit, frame=frame, channels=channels, progress=progress)
-        dataset = for_network(dataset, network)
-        answers = None if source is None else _float_answers(network, dataset, source, weights, progress)
-        report = run_report(network, dataset, spec, backend, wave=wave, progress=progress)
-    if answers is not None:
-        report |= _against(answers, report, labels_of(dataset, network))
-    write_json(json_file, {"checkpoint": str(checkpoint), "data": data, "preset": preset, **report})
-    say(run_table(report))
+    frame, channels = Frame(images.resize, images.crop), network.input.shape[2]
+    dataset = datasets.load(
+        images.data, "all", limit=images.limit, frame=frame, channels=channels, progress=progress
+    )
+    return for_network(dataset, network)
 
 
 def run_report(

@@ -9,21 +9,21 @@ import typer
 
 from shiftbook.console import say
 from shiftbook.golden.errors import ShiftbookError, one_line
-from shiftbook.golden.files import check_writable, write_json, write_text
-from shiftbook.options import Bus, BusParity, Json, Lanes, Preset, make_spec, named
+from shiftbook.golden.files import check_writable, write_text
+from shiftbook.options import Json, named
+from shiftbook.options.engine import EngineGroup
+from shiftbook.options.groups import grouped
 
 Part = Literal["accelerator", "engine"]
 
 
+@grouped
 def verilog(
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="FILE.v", parser=named, help="Where to write the Verilog."),
     ],
-    lanes: Lanes = "8x8",
-    preset: Preset = "shift",
-    bus: Bus = None,
-    bus_parity: BusParity = False,
+    engine: EngineGroup,
     part: Annotated[
         Part,
         typer.Option(help="accelerator: with its buses. engine: what `shiftbook gates` measures."),
@@ -40,16 +40,19 @@ def verilog(
       shiftbook verilog --lanes 7x7 -o accelerator.v
       shiftbook verilog --lanes 4x4 --preset focused --part engine -o engine.v
     """
-    if bus_parity and part == "engine":
+    if engine.bus_parity and part == "engine":
         raise ShiftbookError("the engine has no bus: --bus-parity needs --part accelerator")
     check_writable(output, json_file)
-    spec = make_spec(preset, lanes, bus=bus, bus_parity=bus_parity)
+    spec = engine.spec()
     from shiftbook.hw.engine.engine import Engine
     from shiftbook.hw.system.accelerator import Accelerator
     from shiftbook.hw.verilog import emit
+    from shiftbook.results.verilog import Verilog
+    from shiftbook.results.writing import write_result
 
     text = emit(Engine(spec) if part == "engine" else Accelerator(spec), part)
     write_text(output, text)
     modules = text.count("\nendmodule")
-    write_json(json_file, {"file": str(output), "top": part, "modules": modules, "spec": spec.as_json()})
+    written = {"file": str(output), "top": part, "modules": modules, "spec": spec.as_json()}
+    write_result(json_file, Verilog, written)
     say(f"{one_line(str(output))}: top module {part}, {modules} modules, {text.count(chr(10)):,} lines")

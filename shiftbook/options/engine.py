@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import typer
 
@@ -41,6 +42,22 @@ BusParity = Annotated[
         help="A bit of odd parity for each byte on the memory bus, as in AXI5: what is read is checked.",
     ),
 ]
+
+
+@dataclass(frozen=True)
+class EngineGroup:
+    """The engine that runs, or is written."""
+
+    panel: ClassVar[str | None] = None
+
+    lanes: Lanes = "8x8"
+    preset: Preset = "shift"
+    bus: Bus = None
+    bus_parity: BusParity = False
+
+    def spec(self, slots: int | None = None) -> Spec:
+        """The spec of the options, with other slots where they are given; see `make_spec`."""
+        return make_spec(self.preset, self.lanes, slots, self.bus, self.bus_parity)
 
 
 def make_spec(

@@ -15,7 +15,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the fields of its groups as parameters of their own.
 
     A group is a parameter whose type is a dataclass; each of its fields is an annotated option, and goes
-    under the class's ``panel`` in the help.
+    under the class's ``panel`` in the help; where that is None, with the command's own options.
     """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shiftbook.report.plot import Plot
-from shiftbook.report.schema import Counters, Run
 from shiftbook.report.stacks import stacked_plot
+from shiftbook.results.run import Counters, Run
 
 COUNTED = {
     "issue": "blue",

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from shiftbook.report.palette import HUES
 from shiftbook.report.plot import Plot
-from shiftbook.report.schema import Gates, Module
 from shiftbook.report.stacks import stacked_plot
+from shiftbook.results.gates import GateReport, Module
 
 SHOWN = len(HUES) - 1
 """Modules that have a colour of their own; the last hue is of all others together."""
@@ -16,12 +16,12 @@ SHOWN = len(HUES) - 1
 REST = "others"
 
 
-def gates_plot(gates: Gates, slug: str) -> Plot | None:
+def gates_plot(gates: GateReport, slug: str) -> Plot | None:
     """Gates by module; None where there are none."""
     return _plot(gates, f"{slug}.gates", "Gates by module", "GE (NAND2 equivalents)", lambda m: m.total_ge)
 
 
-def memory_plot(gates: Gates, slug: str) -> Plot | None:
+def memory_plot(gates: GateReport, slug: str) -> Plot | None:
     """Memory bits by module, which are no gates; None where there are none."""
     return _plot(gates, f"{slug}.memory", "Memory bits by module", "bits", lambda m: m.memory_bits)
 
@@ -32,7 +32,9 @@ def kind(module: str) -> str:
     return "lanes" if plain.endswith("_lane") else plain.replace("_", " ")
 
 
-def _plot(gates: Gates, name: str, title: str, axis: str, amount: Callable[[Module], float]) -> Plot | None:
+def _plot(
+    gates: GateReport, name: str, title: str, axis: str, amount: Callable[[Module], float]
+) -> Plot | None:
     found: dict[str, dict[str, float]] = {}
     for engine, entry in gates.engines.items():
         for module, figures in entry.modules.items():

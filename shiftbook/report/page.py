@@ -12,9 +12,9 @@ import shiftbook
 from shiftbook.report.palette import variables
 from shiftbook.report.plot import Plot, as_inline_svg
 from shiftbook.report.reading import Results
-from shiftbook.report.schema import Gates
 from shiftbook.report.sections import Section
 from shiftbook.report.summary import facts
+from shiftbook.results.gates import GateReport
 
 TEMPLATES = Path(__file__).parent
 """page.html and page.css lie beside this file."""
@@ -49,7 +49,7 @@ def _svg(plot: Plot) -> Markup:
 def _versions(results: Results) -> list[str]:
     """Of this shiftbook, and what the gate reports were made with."""
     found = {f"report by shiftbook {shiftbook.__version__}": None}
-    for _, gates in results.of(Gates):
+    for _, gates in results.of(GateReport):
         for name, version in gates.versions.items():
             plain = version.split(" (")[0]
             found[plain if plain.lower().startswith(name) else f"{name} {plain}"] = None

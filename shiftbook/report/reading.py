@@ -18,18 +18,11 @@ from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.inputs import shown, unreadable
 from shiftbook.golden.limits import limits
 from shiftbook.golden.strict_json import parse
-from shiftbook.report.schema import Comparison, Compression, Gates, Inspection, Record, Run, printable
+from shiftbook.results.base import Record, printable
+from shiftbook.results.commands import COMMANDS
+from shiftbook.results.writing import first_problem
 
-Kind = TypeVar("Kind", bound=Record)
-
-COMMANDS: dict[str, tuple[type[Record], frozenset[str]]] = {
-    "compare": (Comparison, frozenset({"lanes", "rows"})),
-    "gates": (Gates, frozenset({"engines", "one_slot_lanes"})),
-    "run": (Run, frozenset({"backend", "predictions"})),
-    "inspect": (Inspection, frozenset({"header_bytes", "layers"})),
-    "compress": (Compression, frozenset({"checkpoint", "source", "stored_bits"})),
-}
-"""The commands whose results are known, and the fields that tell these apart."""
+R = TypeVar("R", bound=Record)
 
 CHECKPOINT = ".ckpt"
 
@@ -67,9 +60,9 @@ class Results:
     found: tuple[Result, ...]
     skipped: tuple[tuple[str, str], ...]
 
-    def of(self, kind: type[Kind]) -> list[tuple[Result, Kind]]:
+    def of(self, record: type[R]) -> list[tuple[Result, R]]:
         """The results of one command."""
-        return [(each, each.content) for each in self.found if isinstance(each.content, kind)]
+        return [(each, each.content) for each in self.found if isinstance(each.content, record)]
 
 
 def read_folder(folder: Path) -> Results:
@@ -127,16 +120,14 @@ def read_result(path: Path) -> tuple[str, Record]:
     except (ValueError, RecursionError) as error:
         raise ShiftbookError(f"no JSON: {first_line(error)}") from error
     fields = values.keys() if isinstance(values, dict) else ()
-    command = next((name for name, (_, known) in COMMANDS.items() if known <= set(fields)), None)
+    command = next((name for name, kind in COMMANDS.items() if kind.marks <= set(fields)), None)
     if command is None:
         raise ShiftbookError(f"not what {', '.join(COMMANDS)} write")
     try:
-        return command, COMMANDS[command][0].model_validate(values)
+        return command, COMMANDS[command].record.model_validate(values, extra="ignore")
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "it"
         raise ShiftbookError(
-            f"not quite what {command} writes: {where}: {first['msg']}; write it again with this shiftbook"
+            f"not quite what {command} writes: {first_problem(error)}; write it again with this shiftbook"
         ) from error
 
 

@@ -11,7 +11,6 @@ from shiftbook.report.modules import gates_plot, memory_plot
 from shiftbook.report.pareto import pareto_plot
 from shiftbook.report.plot import Plot
 from shiftbook.report.reading import Result, Results, short_names
-from shiftbook.report.schema import Comparison, Compression, Gates, Inspection, Run
 from shiftbook.report.summary import best
 from shiftbook.report.tables import (
     Table,
@@ -21,6 +20,11 @@ from shiftbook.report.tables import (
     module_table,
 )
 from shiftbook.report.weights import weights_plot
+from shiftbook.results.compare import Comparison
+from shiftbook.results.compress import Compression
+from shiftbook.results.gates import GateReport
+from shiftbook.results.inspect import Inspection
+from shiftbook.results.run import Run
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def _pareto_plots(result: Result, comparison: Comparison) -> list[Plot]:
 
 
 def _gates(results: Results) -> Iterator[Part]:
-    for result, gates in results.of(Gates):
+    for result, gates in results.of(GateReport):
         drawn = gates_plot(gates, result.slug), memory_plot(gates, result.slug)
         plots = [plot for plot in drawn if plot is not None]
         lines = [f"Weights of gates: {gates.weights}."]

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shiftbook.report.reading import Results, short_names
-from shiftbook.report.schema import Comparison, Gates, Row, Run
+from shiftbook.results.compare import Comparison, Row
+from shiftbook.results.gates import GateReport
+from shiftbook.results.run import Run
 
 BASELINE = "int8"
 """The scheme and the engine that figures are relative to, where they are there."""
@@ -46,7 +48,7 @@ def best(rows: Sequence[Row]) -> Row:
 def facts(results: Results) -> list[Fact]:
     """The figures of all results, in the order of the page."""
     found = [fact for _, each in results.of(Comparison) for fact in _compared(each)]
-    found += [_engines(each) for _, each in results.of(Gates) if len(each.engines) > 1 and each.ratios]
+    found += [_engines(each) for _, each in results.of(GateReport) if len(each.engines) > 1 and each.ratios]
     runs = [run for _, run in results.of(Run) if run.compared]
     return [*found, _verified(runs)] if runs else found
 
@@ -79,7 +81,7 @@ def _bytes(row: Row) -> int:
     return -(-row.stored_bits // 8)
 
 
-def _engines(gates: Gates) -> Fact:
+def _engines(gates: GateReport) -> Fact:
     """The engine with the fewest gates."""
     name = min(gates.ratios, key=lambda engine: gates.ratios[engine].total)
     ratio = gates.ratios[name]

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shiftbook.report.reading import short_names
-from shiftbook.report.schema import Comparison, Compression, Gates
+from shiftbook.results.compare import Comparison
+from shiftbook.results.compress import Compression
+from shiftbook.results.gates import GateReport
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def comparison_table(comparison: Comparison, best: int) -> Table:
     return Table("Checkpoints side by side", head, rows, best)
 
 
-def engine_table(gates: Gates) -> Table:
+def engine_table(gates: GateReport) -> Table:
     """One row an engine."""
     head = [
         "engine",
@@ -83,7 +85,7 @@ def engine_table(gates: Gates) -> Table:
     return Table("Engines", head, rows)
 
 
-def module_table(gates: Gates) -> Table:
+def module_table(gates: GateReport) -> Table:
     """One row a module, the dearest first: gates of all instances, and how many these are."""
     engines = list(gates.engines.values())
     largest: dict[str, float] = {}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shiftbook.report.palette import INK, light
 from shiftbook.report.plot import Plot, new_figure
-from shiftbook.report.schema import Component, Layer
+from shiftbook.results.inspect import Component, Layer
 
 WIDTH, HEIGHT = 172, 126
 BARS, COMPONENTS, LEVELS = "blue", "rose", "grey"

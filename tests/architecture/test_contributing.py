@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md is true: its files exist, and a scheme and an operator that follow it work."""
+"""CONTRIBUTING.md is true: its files exist, and what follows its lists works."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from shiftbook.golden.spec import PRESETS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "CONTRIBUTING.md"
@@ -116,46 +118,86 @@ class ShufflePlanner(Planner[Shuffle]):
         conv = replace(conv, weights=code_weights(integers, "ones", memory.spec))
         return engine_passes(conv, shape, memory.views, zero_point, 0, memory.spec)
 ''',
-    "frontend/importing/operators/X.py": '''
-"""Channel shuffles."""
+    "frontend/fusing/operators/X.py": '''
+"""Channel shuffles without arithmetic."""
 
 from dataclasses import dataclass
 
-from torch import nn
-from torch.nn import functional
-
 from shiftbook.frontend.fusing.builder import Value
 from shiftbook.frontend.fusing.layer import PlainLayer
+from shiftbook.frontend.layers.fixed import SelectConv2d
 from shiftbook.golden.model.nodes.X import Shuffle
 
 
 @dataclass(kw_only=True)
 class ShuffleLayer(PlainLayer):
     source: str
-    groups: int
+    operation: SelectConv2d
 
     @property
     def inputs(self):
         return (self.source,)
 
     def __call__(self, *inputs):
-        return functional.channel_shuffle(inputs[0], self.groups)
+        return self.operation(inputs[0])
 
     def lower(self, calibration, spec):
-        return Shuffle(self.name, self.source, self.groups)
+        return Shuffle(self.name, self.source, self.operation.out_channels // self.operation.order[1])
 
 
-def shuffle(builder, node, value, module):
+def shuffle(builder, node, operation, values):
+    (value,) = values
     builder.no_padding(node, value)
-    layer = ShuffleLayer(name=builder.layer_name(node), source=value.layer, groups=module.groups)
-    builder.append(layer, node)
+    layer = ShuffleLayer(name=node.name, source=value.layer, operation=operation)
+    builder.append(layer, node.shape)
     return Value(layer.name, carriers=value.carriers)
 
 
-HANDLERS = {nn.ChannelShuffle: shuffle}
+HANDLERS = {SelectConv2d: shuffle}
 SUPPORTED = ("ChannelShuffle",)
 ''',
 }
+
+PRESET = """
+    "narrow": replace(DEFAULT, slots=2, terms=((0, 2),)),
+"""
+"""A lane that exists, for exponents that no other preset has."""
+
+SECTION = {
+    "shiftbook/results/X.py": '''
+"""What `shiftbook sweep` writes."""
+
+from __future__ import annotations
+
+from shiftbook.results.base import Count, Record, Text
+
+
+class Sweep(Record):
+    """A sweep."""
+
+    swept: Text
+    """What was changed."""
+    points: list[Count]
+    """What came of it."""
+'''
+}
+
+SECTION_KIND = """
+    "sweep": Kind(Sweep, frozenset({"swept", "points"})),
+"""
+
+SECTION_IMPORT = "from shiftbook.results.X import Sweep"
+
+SECTION_MAKER = """
+        (_sweeps, Section("sweep", "Sweeps", "Points, one by one.")),
+"""
+
+SECTION_PARTS = """
+
+def _sweeps(results: Results) -> Iterator[Part]:
+    for result, sweep in results.of(Sweep):
+        yield Part([result.file], sweep.swept, [f"{len(sweep.points)} points."])
+"""
 
 NET = """
 import torch
@@ -219,6 +261,24 @@ ones = step.weights.integers[:, 0, 0]
 assert np.array_equal(np.nonzero(ones)[1], [0, 4, 1, 5, 2, 6, 3, 7])
 """
 
+PRESET_USE = """
+import json
+import sys
+
+import shiftbook
+from shiftbook import cli
+from shiftbook.options.engine import make_spec
+from shiftbook.synth.flow.gates import gate_report
+
+assert shiftbook.__file__.startswith(sys.argv[1]), shiftbook.__file__
+assert shiftbook.PRESETS["narrow"] == make_spec("narrow", "8x8")
+arguments = ["gates", "--engine", "narrow", "--lanes", "2x2", "--no-flat", "--json", "gates.json"]
+assert cli.main(arguments) == 0
+(found,) = json.load(open("gates.json"))["engines"].values()
+assert found["spec"]["terms"] == [[0, 2]]
+assert 0 < found["lane_ge"] < found["total_ge"]
+"""
+
 
 def with_files(folder: Path, files: dict[str, str]) -> Path:
     """A copy of the tree with files added to it."""
@@ -231,14 +291,27 @@ def with_files(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
+def insert(path: Path, above: str, text: str) -> None:
+    """Put lines below the one line of a file that is ``above``."""
+    before = path.read_text()
+    assert before.count(f"\n{above}\n") == 1, f"{path.name} has no such line: {above}"
+    path.write_text(before.replace(f"\n{above}\n", f"\n{above}\n{text.strip(chr(10))}\n"))
+
+
 def follow(folder: Path, middle: str, use: str, check: str) -> None:
     """Compress a small network with the tree in a folder, load it, run it and plan its passes."""
     (folder / "net.py").write_text(NET.format(middle=middle))
     (folder / "use.py").write_text(USE.format(compress=use) + check)
-    command = [sys.executable, "use.py", str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    started(folder, "use.py", str(folder))
+
+
+def started(folder: Path, *arguments: str) -> str:
+    """What Python prints that runs with the tree in a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200", "NO_COLOR": "1"}
+    command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def section(title: str) -> str:
@@ -255,7 +328,10 @@ def test_files_that_are_named_exist(title: str) -> None:
         assert (ROOT / name).parent.is_dir(), name
 
 
-@pytest.mark.parametrize(("title", "files"), [("A scheme", SCHEME), ("An operator", OPERATOR)])
+@pytest.mark.parametrize(
+    ("title", "files"),
+    [("A scheme", SCHEME), ("An operator", OPERATOR), ("A section of the report", SECTION)],
+)
 def test_lists_name_the_new_files(title: str, files: dict[str, str]) -> None:
     new = {name for name in PLACE.findall(section(title)) if Path(name).name == "X.py"}
     assert new == set(files)
@@ -267,3 +343,38 @@ def test_a_scheme_is_one_file(tmp_path: Path) -> None:
 
 def test_an_operator_is_four_files(tmp_path: Path) -> None:
     follow(with_files(tmp_path, OPERATOR), "ChannelShuffle(2)", OPERATOR_USE, OPERATOR_CHECK)
+
+
+def test_a_preset_is_an_entry(tmp_path: Path) -> None:
+    folder = with_files(tmp_path, {})
+    insert(folder / "golden" / "spec.py", "PRESETS: dict[str, Spec] = {", PRESET)
+    (folder / "use.py").write_text(PRESET_USE)
+    assert "narrow" in started(folder, "use.py", str(folder))
+    for command in ("run", "gates", "compare"):
+        assert "narrow, " in started(folder, "-m", "shiftbook", command, "--help")
+
+
+def test_every_preset_has_its_row_in_the_architecture() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.partition("| preset | lane | reads |\n| --- | --- | --- |\n")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert sorted(rows) == sorted(PRESETS)
+
+
+def test_a_section_of_the_report_is_a_record_and_its_parts(tmp_path: Path) -> None:
+    folder = with_files(tmp_path, SECTION)
+    commands = folder / "shiftbook" / "results" / "commands.py"
+    sections = folder / "shiftbook" / "report" / "sections.py"
+    for file in (commands, sections):
+        insert(file, "from shiftbook.results.run import Run", SECTION_IMPORT)
+    insert(commands, "COMMANDS = {", SECTION_KIND)
+    insert(
+        sections, "    makers: list[tuple[Callable[[Results], Iterator[Part]], Section]] = [", SECTION_MAKER
+    )
+    sections.write_text(sections.read_text() + SECTION_PARTS)
+    (folder / "in").mkdir()
+    (folder / "in" / "a.json").write_text('{"swept": "density", "points": [3, 1]}')
+    started(folder, "-m", "shiftbook", "report", "in", "-o", "page.html")
+    text = (folder / "page.html").read_text()
+    assert all(part in text for part in ("Sweeps", "density", "2 points."))
+    assert "| `swept` | text | yes | What was changed. |" in started(folder, "-m", "shiftbook.results.page")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from shiftbook.frontend import what_goes_in
+
 ROOT = Path(__file__).parents[2]
 AT_THE_TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 """Pages that the site does not hold."""
@@ -76,3 +78,9 @@ def test_a_link_that_leads_nowhere_is_seen() -> None:
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
 def test_every_page_is_found_from_the_index(page: Path) -> None:
     assert page.name == "index.md" or f"({page.name})" in (ROOT / "docs" / "index.md").read_text()
+
+
+def test_what_goes_in_is_what_the_code_says():
+    page = (ROOT / "docs" / "bring-your-own-model.md").read_text()
+    assert what_goes_in.table() in page, "python -m shiftbook.frontend.what_goes_in prints the table"
+    assert page.index(what_goes_in.table()) < page.index("## 1."), "the page begins with it"

@@ -195,16 +195,16 @@ READERS = {
 }
 
 WRITERS = {
-    "last is late": ("last.eq(burst == 1)", "last.eq(burst == 0)", "W: last is wrong"),
+    "last is late": ("last.eq(now.burst == 1)", "last.eq(now.burst == 0)", "W: last is wrong"),
     "a group of nothing is sent": ("some & groups.size.any()", "some", "W: |AW|too many"),
-    "data goes on": ("valid.eq(burst != 0)", "valid.eq(1)", "W: (data without|last is wrong|a waiting)"),
+    "data goes on": ("valid.eq(now.burst != 0)", "valid.eq(1)", "W: (data without|last is wrong|a waiting)"),
     "an address does not wait": (
         "with m.If(self.write_address.ready):",
         "with m.If(1):",
         "AW: valid fell",
     ),
     "a cleared burst is dropped": (
-        "m.d.sync += abandoned.eq(1)",
+        "m.d.sync += now.abandoned.eq(1)",
         'm.next = "WAIT"',
         "W: (valid fell|last is wrong|data without)|AW",
     ),

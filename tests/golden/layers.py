@@ -12,9 +12,10 @@ from shiftbook.golden.coding.huffman import HuffmanCode
 from shiftbook.golden.coding.placement import default_slots, place
 from shiftbook.golden.coding.vectors import fits_taps, vector_weights, walk
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.mapping.legality import check_conv
+from shiftbook.golden.mapping.legality import check_pass
+from shiftbook.golden.mapping.passes import plan_layer
 from shiftbook.golden.model.network import Input, Network
-from shiftbook.golden.model.nodes import Conv
+from shiftbook.golden.model.nodes import Conv, Shape
 from shiftbook.golden.model.weights import Along, Codebooks, Requantize, Vectors, Weights
 from shiftbook.golden.spec import PRESETS, Spec
 
@@ -89,6 +90,12 @@ def make_vector_conv(
     codes = rng.integers(0, codewords, (*present.shape, books)).astype(np.uint8)
     weights = vector_weights(Vectors(codebooks, codes, present, along), shape, "test", spec.slots, spec)
     return Conv("conv", "image", weights, requantizer(rng, shape[0]), **rest)
+
+
+def check_conv(conv: Conv, source: Shape, spec: Spec) -> None:
+    """Raise a ShiftbookError unless the accelerator can run this layer on an input of shape ``source``."""
+    for step in plan_layer(conv, source, spec):
+        check_pass(step, spec)
 
 
 def one_layer_network(layer: Layer) -> Network:

@@ -71,9 +71,16 @@ def test_bad_requests(options, message, checkpoint, capsys):
 def test_the_paper_layer_is_printed(monkeypatch, tmp_path, capsys):
     """Rows, views and percentages of a report end up in the table and in the file."""
     view = {"layer_ge": 2_000_000, "ge_per_mac": 12.3, "ratio": 0.75}
-    row = {"title": "a method", "paper": None, "programmable": view, "unrolled": {"1.0": view}}
+    units = {"memory_bits": 0, "parts": {}}
+    graph = {"slice_ge": 9.5, "adders": 7, "shared": 3, "depth": 2, "nonzero": 0.5, "verilog_sha256": "ab"}
+    row = {
+        "title": "a method",
+        "paper": None,
+        "programmable": view | units,
+        "unrolled": {"1.0": view | graph},
+    }
     report = {
-        "layer": {"pixels": 64, "channels": 100, "slice": 20},
+        "layer": {"pixels": 64, "channels": 100, "inputs": 900, "macs": 5_760_000, "slice": 20},
         "methods": {"one": row},
         "mean": [
             {

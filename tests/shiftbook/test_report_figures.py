@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from shiftbook.report.cycles import _counted
 from shiftbook.report.pareto import front
 from shiftbook.report.reading import short_names
-from shiftbook.report.schema import Counters, Row
 from shiftbook.report.summary import baseline, best
 from shiftbook.report.weights import cells
+from shiftbook.results.compare import Row
+from shiftbook.results.run import Counters
 from tests.shiftbook.results import (
     row,
 )

@@ -23,7 +23,7 @@ from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.program import image
 from shiftbook.golden.program.commands import Commands
 from shiftbook.golden.program.image import Image
-from shiftbook.golden.program.layer_program import code, stream_data
+from shiftbook.golden.program.layer_program import stream_data
 from shiftbook.golden.spec import Spec
 from shiftbook.sim import driver
 from shiftbook.sim.driver import Mismatch, run_rtl
@@ -106,7 +106,7 @@ def test_runs_of_channels_share_weights(name: str) -> None:
 def test_shared_weights_lie_in_memory_once() -> None:
     built = image.build(shared(SMALL), SMALL)
     step = next(step for step in built.plan.passes if step.node == "inner")
-    streams = [stream for stream in stream_data(step, code(step, SMALL), SMALL)[1:] if len(stream)]
+    streams = [stream for stream in stream_data(step, SMALL)[1:] if len(stream)]
     assert len(streams) == SMALL.slots
     for stream in streams:
         assert built.constants.tobytes().count(stream.tobytes()) == 1

@@ -8,7 +8,15 @@ from typing import Any
 
 from torch import nn
 
-from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Padding, Value, add_padding, pair
+from shiftbook.frontend.fusing.builder import (
+    Handler,
+    LayerBuilder,
+    Padding,
+    Value,
+    add_padding,
+    pair,
+    strides,
+)
 from shiftbook.frontend.fusing.conv_layer import ConvLayer
 from shiftbook.frontend.graph.model import Node
 
@@ -26,7 +34,7 @@ def conv(builder: LayerBuilder, node: Node, operation: nn.Conv2d, values: Sequen
         source=value.layer,
         module=operation,
         input_shape=builder.shapes[value.layer],
-        stride=pair(operation.stride),
+        stride=strides(operation.stride, node.shape),
         padding=add_padding(value.padding, _sides(operation.padding, pair(operation.kernel_size))),
     )
     builder.append(layer, node.shape)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Value, pair
+from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Value, pair, strides
 from shiftbook.frontend.fusing.layer import ClampedLayer, PlainLayer
 from shiftbook.frontend.graph.model import Node
 from shiftbook.frontend.quantization.affine import Affine, named_fixed_point
@@ -80,7 +80,8 @@ def max_pool(builder: LayerBuilder, node: Node, operation: nn.MaxPool2d, values:
 def _never_negative(builder: LayerBuilder, value: Value) -> bool:
     """Whether a ReLU or the like made the tensor, so that zeros win no maximum either."""
     makers = [layer for layer in builder.layers if layer.name == value.layer]
-    return all(isinstance(layer, ClampedLayer) and layer.never_negative for layer in makers)
+    clamped = (isinstance(layer, ClampedLayer) and layer.never_negative for layer in makers)
+    return bool(makers) and all(clamped)
 
 
 def average_pool(
@@ -106,7 +107,8 @@ def _append(
     builder: LayerBuilder, node: Node, value: Value, kind: PoolKind, operation: nn.MaxPool2d | nn.AvgPool2d
 ) -> PoolLayer:
     """ceil_mode shows in the output's shape and becomes padding at the far edges."""
-    kernel, stride, padding = (pair(v) for v in (operation.kernel_size, operation.stride, operation.padding))
+    kernel, padding = pair(operation.kernel_size), pair(operation.padding)
+    stride = strides(operation.stride, node.shape)
     before = (padding[0] + value.padding[0], padding[1] + value.padding[2])
     behind = (padding[0] + value.padding[1], padding[1] + value.padding[3])
     far = [

@@ -57,4 +57,4 @@ def subsample(
 
 HANDLERS: dict[type[nn.Module], Handler] = {SubsampleModule: subsample}
 
-SUPPORTED = "x[:, :, ::s, ::s]"
+SUPPORTED = ("strided slice",)

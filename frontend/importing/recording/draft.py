@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from shiftbook.frontend.graph.model import INPUT, GraphModel, Node
+from shiftbook.frontend.graph.model import INPUT, GraphModel, Node, beside
 from shiftbook.frontend.importing.recording import movement
 from shiftbook.frontend.importing.recording.values import BATCH, Value
 
@@ -34,7 +34,13 @@ class Draft:
         self.shared: dict[tuple[object, ...], str] = {}
 
     def add(
-        self, operation: nn.Module, inputs: Sequence[str], shape: Sequence[int], name: str, path: str = ""
+        self,
+        operation: nn.Module,
+        inputs: Sequence[str],
+        shape: Sequence[int],
+        name: str,
+        path: str = "",
+        at: str = "",
     ) -> Value:
         """Append an operation.
 
@@ -50,10 +56,13 @@ class Draft:
             What to call it; a number is added where that is taken.
         path
             Where the operation is already, for one that is used again.
+        at
+            Where to put it, if not at ``name``.
         """
         unique = self._unique(name)
         if not path:
-            path = unique if name in self.paths else name
+            wanted = at or name
+            path = unique if wanted in self.paths else wanted
             self.paths.add(path)
             self.graph.place(path, operation)
         self.graph.nodes.append(Node(unique, path, tuple(inputs), tuple(shape), self.place))
@@ -88,8 +97,9 @@ class Draft:
             return None
         name = value.mover
         for i, (operation, shape) in enumerate(steps, 1):
-            own = name if name and i == len(steps) else f"{value.node}.{name_of(operation)}"
-            value = self.add(operation, [value.node], shape, own)
+            last = name and i == len(steps)
+            own = name if last else f"{value.node}.{name_of(operation)}"
+            value = self.add(operation, [value.node], shape, own, at=own if last else beside(own))
         return value
 
 

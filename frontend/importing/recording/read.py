@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from shiftbook.frontend.graph.model import GraphModel
 from shiftbook.frontend.importing.foreign import reason, told
@@ -15,6 +16,7 @@ from shiftbook.frontend.importing.module_names import check_names
 from shiftbook.frontend.importing.recording.aten import HANDLERS
 from shiftbook.frontend.importing.recording.recorder import Recorder
 from shiftbook.frontend.importing.recording.values import BATCH
+from shiftbook.frontend.weights.assigning import check_finite
 from shiftbook.golden.errors import ShiftbookError
 
 TOLERANCE = 1e-4
@@ -39,24 +41,20 @@ def read_model(model: nn.Module, input_shape: tuple[int, int, int]) -> GraphMode
     """
     model = unwrapped(model)
     graph = GraphModel(input_shape)
-    recorder = Recorder(model, graph, HANDLERS)
     channels, height, width = input_shape
     example = torch.randn(BATCH, *input_shape, generator=torch.Generator().manual_seed(0))
-
-    def fails(error: BaseException) -> str:
-        return (
-            f"the model does not run on {height}x{width} images of {channels} channels: "
-            f"at {recorder.here()}: {reason(error)}"
-        )
-
-    with told(fails):
+    fails = f"the model does not run on {height}x{width} images of {channels} channels"
+    with told(lambda error: f"{fails}: {reason(error)}"):
         model.eval()
-        with recorder.watching():
-            recorder.start(example)
-            outputs = list(_tensors(model(example)))
+        _fill_lazy(model, example)
+        recorder = Recorder(model, graph, HANDLERS)
+    with told(lambda error: f"{fails}: at {recorder.here()}: {reason(error)}"), recorder.watching():
+        recorder.start(example)
+        outputs = list(_tensors(model(_as_taken(model, example))))
     graph.outputs = tuple(_outputs(recorder, outputs))
     graph.drop_unused()
     check_names(graph)
+    check_finite(graph)
     graph.eval()
     _check(graph, model, input_shape)
     return graph
@@ -71,6 +69,25 @@ def unwrapped(model: nn.Module) -> nn.Module:
             model = inner
         else:
             return model
+
+
+@torch.no_grad()
+def _fill_lazy(model: nn.Module, example: Tensor) -> None:
+    """Let lazy modules take their shapes."""
+    if any(is_lazy(parameter) for parameter in model.parameters()):
+        model(_as_taken(model, example.clone()))
+
+
+def _as_taken(model: nn.Module, images: Tensor) -> Tensor:
+    """Maps of height 1 as the signals [N, C, L], or features [N, F], that a model begins with."""
+    if images.shape[2] != 1:
+        return images
+    weighted = (m for m in model.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear))
+    first = next(weighted, None)
+    if isinstance(first, nn.Conv1d):
+        return images.squeeze(2)
+    features = images.shape[1] * images.shape[3]
+    return images.flatten(1) if isinstance(first, nn.Linear) and first.in_features == features else images
 
 
 def _tensors(result: Any) -> Iterator[Tensor]:
@@ -111,7 +128,7 @@ def _check(graph: GraphModel, model: nn.Module, input_shape: tuple[int, int, int
     """The graph against the model on other images; float rounding is all that may differ."""
     images = torch.randn(BATCH, *input_shape, generator=torch.Generator().manual_seed(1))
     with told(lambda error: f"the model does not run on other images: {reason(error)}"):
-        wanted = list(_tensors(model(images.clone())))
+        wanted = list(_tensors(model(_as_taken(model, images.clone()))))
     got = graph(images)
     for mine, theirs in zip(got if isinstance(got, tuple) else (got,), wanted, strict=True):
         scale = theirs.abs().max().clamp(min=1e-6)

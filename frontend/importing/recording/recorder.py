@@ -248,10 +248,11 @@ class Recorder(TorchDispatchMode):
 
     def _move(self, call: Call) -> None:
         """Do to the index what is done to the tensor."""
-        unread = self.values.get(call.args[0])
-        if isinstance(unread, Unreadable):  # nothing is lost until something computes with it
-            for tensor in _flat(call.result):
-                self._know(tensor, unread)
+        unreadable = self.values.get(call.args[0])
+        if isinstance(unreadable, Unreadable):  # it stays so; reading it would be refused
+            results = call.result if isinstance(call.result, (list, tuple)) else [call.result]
+            for tensor in results:
+                self._know(tensor, unreadable)
             return
         value = self.value(call.args[0])
         if value is None:
@@ -271,6 +272,8 @@ class Recorder(TorchDispatchMode):
             other = reference()
             if other is not None and other is not target and other.untyped_storage().data_ptr() == storage:
                 self.values[other] = Unreadable("a tensor that was changed through another view of it")
+        if call.name == "as_strided" and _contiguous(target):
+            return  # as pooling does to keep a memory format
         if call.name == "copy":
             source = self.value(call.args[1])
             whole = target._base is None and source is not None and source.dims == tuple(target.shape)
@@ -279,6 +282,16 @@ class Recorder(TorchDispatchMode):
             self._know(target, source)
             return
         self._know(target, self._handled(call))
+
+
+def _contiguous(tensor: Tensor) -> bool:
+    """Whether elements follow each other, whatever the strides of dimensions of one element are."""
+    expected = 1
+    for size, stride in reversed(list(zip(tensor.shape, tensor.stride(), strict=True))):
+        if size > 1 and stride != expected:
+            return False
+        expected *= size
+    return True
 
 
 def place(path: str) -> str:

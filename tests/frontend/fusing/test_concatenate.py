@@ -120,7 +120,7 @@ def test_other_ways_to_write_it(function):
         ),
         (
             lambda m, x: torch.cat([functional.pad(m.d(x), (1, 1, 1, 1)), x], 1),
-            "Concatenate at 'part.cat': zero padding must be followed by a convolution",
+            "Concatenate at 'part.cat': padding must be followed by a convolution or by pooling",
         ),
     ],
 )

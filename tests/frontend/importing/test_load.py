@@ -63,8 +63,11 @@ def test_a_factory_without_weights_keeps_its_own(model_file):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("resnet20", "the model must be zoo:NAME or path/to/file.py:factory, not 'resnet20'"),
-        ("{}", "the model must be zoo:NAME or path/to/file.py:factory"),
+        (
+            "resnet20",
+            "the model must be zoo:NAME, path/to/file.py:factory, or a .onnx or .pt2 file, not 'resnet20'",
+        ),
+        ("{}", "the model must be zoo:NAME, path/to/file.py:factory, or a .onnx or .pt2 file"),
         (
             "zoo:nothing",
             "the zoo has digits, resnet20, resnet18, resnet50, mobilenet_v2, vgg11, not 'nothing'",
@@ -201,7 +204,6 @@ def complex():
         ("wordless_exit", "fails: Exit: Exit"),
         ("state", "fails: SystemExit: 3"),
         ("evaluates", "fails: SystemExit: 3"),
-        ("lazy", "weight is without a shape, of a lazy module: weights must be dense real numbers"),
         ("meta", "weight is without values, on the meta device: weights must be dense real numbers"),
         ("complex", "weight is complex64: weights must be dense real numbers"),
     ],

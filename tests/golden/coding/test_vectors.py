@@ -15,7 +15,7 @@ from shiftbook.golden.coding.placement import place
 from shiftbook.golden.coding.terms import codeword_rows, codeword_terms, codeword_work, rows_of
 from shiftbook.golden.coding.vectors import fits_taps, sources, walk
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.mapping.legality import check_conv, recode
+from shiftbook.golden.mapping.legality import recode
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.validate import validate
 from shiftbook.golden.model.weights import Codebooks
@@ -24,7 +24,14 @@ from shiftbook.golden.statistics.sizes import layer_sizes
 from shiftbook.golden.storage.checkpoint import load, save, serialize
 from shiftbook.golden.storage.packing import pack_codebooks, unpack_codebooks
 from tests.golden.coding.test_streams import SlowDecoder, slow_targets
-from tests.golden.layers import Layer, make_codebooks, make_conv, make_vector_conv, one_layer_network
+from tests.golden.layers import (
+    Layer,
+    check_conv,
+    make_codebooks,
+    make_conv,
+    make_vector_conv,
+    one_layer_network,
+)
 
 
 @st.composite

@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.mapping.legality import check_conv
 from shiftbook.golden.mapping.passes import plan_layer
 from shiftbook.golden.mapping.split import as_it_is, split_inputs
 from shiftbook.golden.model.integer import accumulate, requantize
 from shiftbook.golden.spec import DEFAULT, FRACTION
-from tests.golden.layers import make_codebooks, make_conv, make_vector_conv
+from tests.golden.layers import check_conv, make_codebooks, make_conv, make_vector_conv
 
 
 @given(st.integers(1, 60), st.integers(1, 6), st.integers(1, 3), st.integers(0, 2**32 - 1))

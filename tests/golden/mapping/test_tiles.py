@@ -90,7 +90,9 @@ def test_every_tap_finds_its_pixel(layer):
 def laid_out(shape, size, spec=DEFAULT, **rest):
     conv = conv_of(shape, **rest)
     held = placement_of(conv.weights, spec.slots, spec).channels
-    return tiles.geometry(conv, size, conv.groups * max(map(len, held)), spec)
+    return tiles.in_banks(
+        tiles.geometry(conv, size, spec), conv.name, conv.groups * max(map(len, held)), spec
+    )
 
 
 TWO_ROWS = replace(DEFAULT, bus_bytes=16)
@@ -159,7 +161,7 @@ def test_other_strides_are_refused_unless_nothing_moves():
 
 def test_owned_lanes_are_those_of_the_output():
     conv = conv_of((1, 1, 1, 4))
-    layout = tiles.geometry(conv, (17, 10), 1, DEFAULT)
+    layout = tiles.geometry(conv, (17, 10), DEFAULT)
     assert layout.tiles == (3, 2)
     owned = [tiles.owned_lanes(layout, tile, DEFAULT) for tile in np.ndindex(layout.tiles)]
     assert owned == [64, 16, 64, 16, 8, 2]

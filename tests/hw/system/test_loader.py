@@ -85,7 +85,7 @@ def configuration(found: list[Loaded], spec: Spec) -> list[dict[str, int]]:
     commands, codebook = Commands(), Codebook(spec)
     for loaded in found:
         places = {"image": loaded.place, loaded.step.target.tensor: loaded.place}
-        program.configure(commands, loaded.step, program.code(loaded.step, spec), places, codebook, spec)
+        program.configure(commands, loaded.step, places, codebook, spec)
     words = commands.words().tolist()
     writes = []
     while words:

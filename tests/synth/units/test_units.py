@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from shiftbook.synth.units import available
 from shiftbook.synth.units.additive import DIM
 from shiftbook.synth.units.shift import Shift
 from shiftbook.synth.units.unit import ACCUMULATOR, Group, Unit, width
+from tests.synth.units.known import UNITS
 
 INPUTS = 33
 """More than two groups, and one that is not full."""
@@ -57,8 +57,8 @@ def simulated(unit: Unit, x: np.ndarray, w: np.ndarray, scales: np.ndarray, star
 
 
 CASES = [
-    pytest.param(method, extreme, id=f"{name}{'-extreme' * extreme}")
-    for name, method in available().items()
+    pytest.param(method, extreme, id=f"{method.__name__}{'-extreme' * extreme}")
+    for method in UNITS
     for extreme in ((False, True) if method.coefficients else (False,))
 ]
 

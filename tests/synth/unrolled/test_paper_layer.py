@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from shiftbook.synth.units import available
 from shiftbook.synth.units.additive import DIM
 from shiftbook.synth.units.feed import HuffmanFeed
 from shiftbook.synth.units.shift import Shift
 from shiftbook.synth.units.unit import Group
 from shiftbook.synth.unrolled import layer_report, paper_layer
 from shiftbook.synth.unrolled.paper_layer import METHODS, designs, paper_layer_report
+from tests.synth.units.known import UNITS
 
 SMALL = ("shift3", "focused_sums", "focused_huffman")
 
@@ -41,16 +41,16 @@ def here(jobs, seed, channels, progress) -> dict[tuple[str, float], Any]:
 
 
 def test_only_tested_components_are_counted() -> None:
-    """tests/synth/units walks `available` and tests the two others by name."""
+    """tests/synth/units walks `UNITS` and tests the two others by name."""
     for make in designs().values():
-        known = make.func in available().values()
+        known = make.func in UNITS
         known |= make.func is HuffmanFeed
         known |= make.func is Group and make.args == (Shift, DIM)
         assert known, f"{make} has no test"
 
 
 def test_every_unit_is_a_row() -> None:
-    assert {method.unit for method in METHODS.values()} == set(available().values())
+    assert {method.unit for method in METHODS.values()} == set(UNITS)
 
 
 def test_parts_add_up_to_the_layer(report: dict[str, Any]) -> None:

@@ -16,8 +16,8 @@ from shiftbook.hw.engine.register_file import RegisterFile
 from shiftbook.hw.engine.tile import Tile
 from shiftbook.hw.system.accelerator import SEGMENTS
 from shiftbook.hw.system.fifo import Fifo
-from shiftbook.hw.system.layer_registers import LayerRegisters
-from shiftbook.hw.system.load_planner import NEEDS, LoadPlanner
+from shiftbook.hw.system.layer_registers import LayerRegisters, tell
+from shiftbook.hw.system.load_planner import LoadPlanner
 from shiftbook.hw.system.load_writer import LoadWriter
 from shiftbook.hw.system.segments import segment
 from shiftbook.hw.system.tile_control import TileControl
@@ -67,15 +67,8 @@ class LoaderBench(wiring.Component):
         wiring.connect(m, segments.output, writer.segments)
         bus = Bus(m, spec, self.contents, planner.request)
         begin = self._configure(m, registers_, (layer, writer), tiles)
-        for register in NEEDS:
-            name = register.name.lower()
-            m.d.comb += getattr(planner, name).eq(getattr(layer, name))
-        for name in ("strided", "scattered", "channels", "local_channels", "pad", "last_rows", "last_cols"):
-            m.d.comb += getattr(writer, name).eq(getattr(layer, name))
-        for name in ("first_banks", "last_banks"):
-            m.d.comb += getattr(writer, name).eq(getattr(layer, name))
-        for name in ("tile_rows", "tile_cols", "left", "right"):
-            m.d.comb += getattr(tiles, name).eq(getattr(layer, name))
+        for unit in (planner, writer, tiles):
+            tell(m, layer.layer, unit.layer)
         for name in ("ring", "halo_rows", "phased"):
             m.d.comb += getattr(writer.addressing, name).eq(getattr(registers_, name))
         m.d.comb += [

@@ -1,0 +1,85 @@
+"""What `shiftbook run` writes."""
+
+from __future__ import annotations
+
+from shiftbook.results.base import Amount, Count, Record, Share, Text
+
+
+class Counters(Record):
+    """A layer, for one image: by the cycle model, or with --backend rtl by the accelerator's counters."""
+
+    name: Text
+    """Its node; of the raw pixels' normalization the input. Empty where the engine runs no layer."""
+    cycles: Count | None
+    """With the bus."""
+    micro_ops: Count | None = None
+    """Codebook rows that were issued on all slots."""
+    utilization: Share | None = None
+    """Rows that reached a lane with a pixel, of those that all lanes could have taken."""
+    note: Text | None = None
+    """Why the engine does not run the network."""
+    modelled_cycles: Count | None = None
+    """RTL: what the cycle model says."""
+    compared: Count | None = None
+    """RTL: integers of all images that were compared with the golden model."""
+    busy: Count | None = None
+    """RTL: cycles in which a tile is being computed."""
+    issue: Count | None = None
+    """RTL: of these, cycles in which rows are issued."""
+    stream_wait: Count | None = None
+    """RTL: cycles in which a slot waits for its streams."""
+    output_wait: Count | None = None
+    """RTL: cycles in which the engine waits for room for its outputs."""
+    load_wait: Count | None = None
+    """RTL: cycles in which it waits for its input."""
+    read_beats: Count | None = None
+    """RTL: beats read on the memory bus."""
+    write_beats: Count | None = None
+    """RTL: beats written."""
+
+
+class Run(Record):
+    """A checkpoint on images."""
+
+    checkpoint: Text
+    """Its file."""
+    data: Text | None = None
+    """The images, as the option named them."""
+    preset: Text
+    """Name of the engine."""
+    backend: Text
+    """golden or rtl."""
+    lanes: Text
+    """The grid, such as 8x8."""
+    images: Count
+    """How many ran."""
+    accuracy: Share | None
+    """Null without labels."""
+    mismatches: Count | None
+    """RTL: integers that differ from the golden model's, always 0; else null."""
+    compared: Count | None = None
+    """RTL: integers that were compared."""
+    simulated_cycles: Count | None = None
+    """RTL: clock cycles of the simulator, of all images and with the host."""
+    simulation_seconds: Amount | None = None
+    """RTL: how long they took."""
+    build_seconds: Amount | None = None
+    """RTL: how long the simulator took to build; 0 where it was built before."""
+    cycles: Count | None
+    """Of one image; null where the engine does not run the network."""
+    utilization: Share | None
+    """Over all layers, each as long as it runs."""
+    convolution_utilization: Share | None = None
+    """Over the convolutions whose output has more than a pixel."""
+    layers: list[Counters]
+    """In the order in which they run."""
+    predictions: list[Count] | None = None
+    """Number of the class with the highest score, for each image."""
+    classes: list[Text] | None = None
+    """Names of the classes."""
+    seconds: Amount | None = None
+    """How long the run took."""
+    float_accuracy: Share | None = None
+    """With --float the accuracy of the float network on these images; null without labels."""
+    agreement: Share | None = None
+    """With --float the share of images that both networks give the same class."""
