@@ -25,6 +25,7 @@ from shiftbook.frontend.graph.model import INPUT, GraphModel
 from shiftbook.frontend.importing.recording.draft import Draft
 from shiftbook.frontend.importing.recording.values import Unreadable, Value
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.model.validate import MAX_NAME
 
 Handler = Callable[["Call"], Value]
 
@@ -296,7 +297,8 @@ def _contiguous(tensor: Tensor) -> bool:
 
 def place(path: str) -> str:
     """A module path for people."""
-    return f"'{path}'" if path else "the model's own forward"
+    shown = path if len(path) <= MAX_NAME else f"{path[:MAX_NAME]}..."
+    return f"'{shown}'" if path else "the model's own forward"
 
 
 def _flat(nested: Any) -> Iterator[Any]:
