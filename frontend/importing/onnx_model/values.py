@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shiftbook.frontend.importing.onnx_model.tensors import as_tensor
+from shiftbook.frontend.importing.recording.recorder import Operation
 from shiftbook.frontend.weights.assigning import cut
 from shiftbook.golden.errors import ShiftbookError
 
@@ -36,7 +37,7 @@ class Padding(nn.Module):
         return functional.pad(x, list(pads), value=value) if any(pads) else x
 
 
-class OnnxNode(nn.Module):
+class OnnxNode(Operation):
     """A node: a module, so that it is named wherever it is met.
 
     Attributes
@@ -54,7 +55,7 @@ class OnnxNode(nn.Module):
     def __init__(self, proto: onnx.NodeProto, name: str, version: int) -> None:
         super().__init__()
         self.proto, self.name, self.version = proto, name, version
-        self.operator: str = proto.op_type
+        self.operator = proto.op_type
         self.inputs, self.outputs = list(proto.input), list(proto.output)
         self.attributes: dict[str, Any] = {
             attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in proto.attribute

@@ -54,6 +54,18 @@ READS = frozenset(("_local_scalar_dense", "is_nonzero", "equal", "item", "nonzer
 """Calls that hand elements to Python."""
 
 
+class Operation(nn.Module):
+    """A module that is one operation, as the layers of torch.nn are: the operation gets its name.
+
+    Attributes
+    ----------
+    operator
+        What it is, for people.
+    """
+
+    operator: str
+
+
 class Call:
     """One ATen call on a tensor that depends on the image.
 
@@ -166,8 +178,11 @@ class Recorder(TorchDispatchMode):
     def unsupported(self, name: str, why: str = "") -> ShiftbookError:
         """The error for a call, by the name of the layer of torch.nn that makes it where there is one."""
         what = name.strip("_")
-        if self.stack and type(self.stack[-1][1]).__module__.startswith("torch.nn."):
-            what = type(self.stack[-1][1]).__name__
+        owner = self.stack[-1][1] if self.stack else None
+        if isinstance(owner, Operation):
+            what = owner.operator
+        elif type(owner).__module__.startswith("torch.nn."):
+            what = type(owner).__name__
         return ShiftbookError(f"unsupported operation {what} at {self.here()}" + (f": {why}" if why else ""))
 
     @contextmanager

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from shiftbook.frontend.graph.operations import Clamp
-from shiftbook.frontend.importing.recording.recorder import Call, Handler
+from shiftbook.frontend.importing.recording.recorder import Call, Handler, Operation
 from shiftbook.frontend.importing.recording.values import Value
 
 
@@ -35,10 +35,11 @@ def applied(call: Call, value: Value, module: nn.Module) -> Value:
 
 
 def operation_name(call: Call) -> str:
-    """The path of the layer of torch.nn that makes the call, or the operator's name below its module's."""
+    """The path of the layer that makes the call, or the operator's name below its module's."""
     stack = call.recorder.stack
     path, owner = stack[-1] if stack else ("", None)
-    layer = owner is not None and type(owner).__module__.startswith("torch.nn.") and not owner._modules
+    plain = owner is not None and type(owner).__module__.startswith("torch.nn.") and not owner._modules
+    layer = plain or isinstance(owner, Operation)
     return path if path and layer else call.draft.named(call.name.strip("_").removesuffix("_with_indices"))
 
 
