@@ -16,7 +16,7 @@ settings.load_profile("shiftbook")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much to fuzz: see tests/fuzz."""
     parser.addoption(
-        "--mutants", type=int, default=2000, help="mutants that tests of marker fuzz make in all"
+        "--mutants", type=int, default=2500, help="mutants that tests of marker fuzz make in all"
     )
     parser.addoption("--fuzz-seed", type=int, default=0, help="seed of the first mutant")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shiftbook.frontend.fusing.layer import ClampedLayer, activate
+from shiftbook.frontend.fusing.layer import ClampedLayer
 from shiftbook.frontend.layers.shared_conv import SharedConv2d
 
 Norm = nn.BatchNorm2d | nn.BatchNorm1d
@@ -93,4 +93,4 @@ class ConvLayer(ClampedLayer):
             )
         for added in residual:
             y = y + added
-        return activate(y, self.activation)
+        return self.clamp(y)

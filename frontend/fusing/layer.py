@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,15 @@ from shiftbook.golden.model.nodes import Node
 from shiftbook.golden.spec import Spec
 
 Activation = Literal["relu", "relu6"]
+
+UNLIMITED = (-math.inf, math.inf)
+
+RANGES: dict[Activation | None, tuple[float, float]] = {
+    None: UNLIMITED,
+    "relu": (0.0, math.inf),
+    "relu6": (0.0, 6.0),
+}
+"""Lowest and highest value that an activation leaves."""
 
 
 @dataclass(kw_only=True)
@@ -62,17 +72,43 @@ class PlainLayer(Layer):
 
 @dataclass(kw_only=True)
 class ClampedLayer(Layer):
-    """A layer whose requantizer can apply an activation."""
+    """A layer whose requantizer can apply an activation, and limits beside it."""
 
     activation: Activation | None = None
+    limits: tuple[float, float] = UNLIMITED
+
+    @property
+    def clamped(self) -> bool:
+        """Whether it does anything to its sums."""
+        return self.ends != UNLIMITED
+
+    @property
+    def never_negative(self) -> bool:
+        """Whether its output has no values below 0."""
+        return self.ends[0] >= 0
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """What activation and limits leave."""
+        least, most = RANGES[self.activation]
+        return max(least, self.limits[0]), min(most, self.limits[1])
 
     def clamps(self, target: Affine) -> tuple[int, int]:
         """Lowest and highest integer of its output."""
-        if self.activation is None:
-            return 0, LARGEST_ACTIVATION
-        if self.activation == "relu":
-            return target.zero_point, LARGEST_ACTIVATION
-        return target.zero_point, min(LARGEST_ACTIVATION, target.zero_point + round(6 / target.scale))
+        low, high = self.ends
+        return _integer(low, target), _integer(high, target)
+
+    def clamp(self, x: Tensor) -> Tensor:
+        """Do to real sums what the requantizer does."""
+        x = activate(x, self.activation)
+        return x if self.limits == UNLIMITED else x.clamp(*self.limits)
+
+
+def _integer(real: float, target: Affine) -> int:
+    """The integer that stands for an end of a range."""
+    if math.isinf(real):
+        return 0 if real < 0 else LARGEST_ACTIVATION
+    return min(max(target.zero_point + round(real / target.scale), 0), LARGEST_ACTIVATION)
 
 
 def activate(x: Tensor, activation: Activation | None) -> Tensor:

@@ -15,7 +15,7 @@ to 1.5 % of the images (the lower class wins); rounding them costs less than wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -104,8 +104,8 @@ def calibrate(
     chosen: dict[str, Affine] = {}
     for tie in found:
         given = {graph.given[name] for name in tie.tensors if name in graph.given}
-        if len(given) == 1:
-            chosen.update(dict.fromkeys(tie.tensors, given.pop()))
+        if given:
+            chosen.update(dict.fromkeys(tie.tensors, widest(given)))
             continue
         known = input_range if INPUT in tie.computed else None
         observed = [histograms[name] for name in tie.computed if name != INPUT or known is None]
@@ -114,6 +114,14 @@ def calibrate(
         affine = Affine.spanning(min(low for low, _ in ends), max(high for _, high in ends))
         chosen.update(dict.fromkeys(tie.tensors, affine))
     return chosen
+
+
+def widest(given: Collection[Affine]) -> Affine:
+    """The scale whose range holds those of all; one of its own where none of them does."""
+    ends = {affine: affine.range() for affine in given}
+    low, high = min(low for low, _ in ends.values()), max(high for _, high in ends.values())
+    found = [affine for affine, (least, most) in ends.items() if (least, most) == (low, high)]
+    return found[0] if found else Affine.spanning(low, high)
 
 
 def observe_ranges(

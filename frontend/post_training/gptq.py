@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from shiftbook.frontend.fusing.conv_layer import ConvLayer
-from shiftbook.frontend.fusing.layer import Layer
+from shiftbook.frontend.fusing.layer import UNLIMITED, Layer
 from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.schemes.base import Quantizer, Scheme, channel_scales
@@ -252,7 +252,7 @@ def _restore_mean(now: ConvLayer, was: ConvLayer, parts: Sequence[Sequence[Pair]
     parts
         For each part of the images the source and, where there is one, the residual.
     """
-    linear_now, linear_was = replace(now, activation=None), replace(was, activation=None)
+    linear_now, linear_was = (replace(layer, activation=None, limits=UNLIMITED) for layer in (now, was))
     apart = torch.zeros(now.outputs)
     for part in parts:
         wanted, got = _run(linear_was, linear_now, part)

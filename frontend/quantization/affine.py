@@ -33,6 +33,10 @@ class Affine:
         scale = (high - low) / LEVELS
         return Affine(scale, int(np.clip(np.rint(-low / scale), 0, LEVELS)))
 
+    def range(self) -> tuple[float, float]:
+        """The real values of the lowest and the highest integer."""
+        return -self.scale * self.zero_point, self.scale * (LEVELS - self.zero_point)
+
     def quantize(self, real: NDArray[np.floating]) -> NDArray[np.float64]:
         """The nearest representable values."""
         integers = np.clip(np.rint(real / self.scale) + self.zero_point, 0, LEVELS)

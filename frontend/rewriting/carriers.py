@@ -9,11 +9,11 @@ from __future__ import annotations
 from torch import nn
 
 from shiftbook.frontend.graph.model import INPUT, GraphModel, Node
-from shiftbook.frontend.graph.operations import Add, Concatenate, Reshape
+from shiftbook.frontend.graph.operations import Add, Clamp, Concatenate, Reshape
 from shiftbook.frontend.layers.fixed import ScaleConv2d
 from shiftbook.frontend.rewriting.affine import Norm
 
-CLAMPS = (nn.ReLU, nn.ReLU6)
+CLAMPS = (nn.ReLU, nn.ReLU6, Clamp)
 
 
 def give_carriers(graph: GraphModel) -> None:

@@ -15,14 +15,14 @@ ON_GRID = 1e-3
 
 
 class UniformQuantizer(Quantizer):
-    """Rounds to the nearest integer of at most a magnitude, halves to even."""
+    """Rounds to the nearest integer between two ends, halves to even."""
 
-    def __init__(self, largest: int, step: Tensor, mask: Tensor, name: str) -> None:
+    def __init__(self, ends: tuple[int, int], step: Tensor, mask: Tensor, name: str) -> None:
         super().__init__(step, mask, name, {})
-        self.largest = largest
+        self.ends = ends
 
     def nearest(self, scaled: Tensor) -> Tensor:
-        return scaled.round().clamp(-self.largest, self.largest)
+        return scaled.round().clamp(*self.ends)
 
 
 class Int8(Scheme):
@@ -32,7 +32,7 @@ class Int8(Scheme):
     ----------
     bits
         3..8. Integers are -127..127 with 8 bits: without -128 the grid is symmetric, and a lane may negate
-        any weight.
+        any weight. Weights that the user's file has quantized keep their own grid.
     """
 
     name = "int8"
@@ -47,16 +47,21 @@ class Int8(Scheme):
         return [self._given(part) or self.fit(part.weight, part.mask, part.generator) for part in parts]
 
     def _given(self, part: Part) -> Quantizer | None:
-        """The grid that the user's file has the weights on, where they still are on it."""
+        """The grid that the user's file has the weights on, where they still are on it.
+
+        The file may have -128 in it, which stays where no batch norm turns the sign.
+        """
         if part.grid is None:
             return None
         highest = (1 << (self.bits - 1)) - 1
         step = part.grid.reshape(-1, 1, 1, 1).expand(len(part.weight), 1, 1, 1)
         scaled = part.weight / step
-        on_grid = bool(
-            ((scaled - scaled.round()).abs() < ON_GRID).all() and (scaled.abs() < highest + 0.5).all()
-        )
-        return UniformQuantizer(highest, step, part.mask, f"int{self.bits}") if on_grid else None
+        near, inside = (scaled - scaled.round()).abs() < ON_GRID, (scaled + 0.5).abs() < highest + 1
+        if not bool((near & inside).all()):
+            return None
+        turned = part.sign is not None and bool((part.sign < 0).any())
+        ends = (-highest - (not turned), highest)
+        return UniformQuantizer(ends, step, part.mask, f"int{self.bits}")
 
     def fit(self, weight: Tensor, mask: Tensor, generator: torch.Generator) -> Quantizer:
         highest = (1 << (self.bits - 1)) - 1
@@ -64,4 +69,4 @@ class Int8(Scheme):
         largest = kept.abs().amax(dim=(1, 2, 3), keepdim=True)
         # A channel without weights has integers 0 at any step.
         step = torch.where(largest > 0, largest / highest, torch.ones_like(largest))
-        return UniformQuantizer(highest, step, mask, f"int{self.bits}")
+        return UniformQuantizer((-highest, highest), step, mask, f"int{self.bits}")

@@ -36,7 +36,7 @@ def add(builder: LayerBuilder, node: Node, operation: Add, values: Sequence[Valu
 def _can_add(value: Value) -> ConvLayer | None:
     """The convolution behind a value if its requantizer is free to add another tensor."""
     layer = value.own
-    if not isinstance(layer, ConvLayer) or layer.activation is not None or layer.residual is not None:
+    if not isinstance(layer, ConvLayer) or layer.clamped or layer.residual is not None:
         return None
     return layer
 

@@ -17,7 +17,7 @@ def batch_norm(builder: LayerBuilder, node: Node, operation: Norm, values: Seque
     layer = value.own
     if not isinstance(layer, ConvLayer):
         raise builder.unsupported(node, "it must follow a convolution whose output nothing else reads")
-    if layer.norm is not None or layer.residual is not None or layer.activation is not None:
+    if layer.norm is not None or layer.residual is not None or layer.clamped:
         raise builder.unsupported(node, "it must follow the convolution directly")
     layer.norm, layer.norm_path = operation, node.module
     return value

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Value, pair, strides
-from shiftbook.frontend.fusing.layer import ClampedLayer, PlainLayer, activate
+from shiftbook.frontend.fusing.layer import ClampedLayer, PlainLayer
 from shiftbook.frontend.graph.model import Node
 from shiftbook.frontend.quantization.affine import Affine, named_fixed_point
 from shiftbook.golden.model.nodes import Pool
@@ -50,7 +50,7 @@ class PoolLayer(ClampedLayer, PlainLayer):
         x = functional.pad(x, (left, right, top, bottom), value=empty)
         if self.kind == "max":
             return functional.max_pool2d(x, self.kernel, self.stride)
-        return activate(functional.avg_pool2d(x, self.kernel, self.stride), self.activation)
+        return self.clamp(functional.avg_pool2d(x, self.kernel, self.stride))
 
     def lower(self, calibration: Mapping[str, Affine], spec: Spec) -> Pool:
         requantize = self._requantize(calibration, spec) if self.kind == "average" else None
@@ -78,9 +78,9 @@ def max_pool(builder: LayerBuilder, node: Node, operation: nn.MaxPool2d, values:
 
 
 def _never_negative(builder: LayerBuilder, value: Value) -> bool:
-    """Whether a ReLU made the tensor, so that zeros win no maximum either."""
+    """Whether a ReLU or the like made the tensor, so that zeros win no maximum either."""
     makers = [layer for layer in builder.layers if layer.name == value.layer]
-    clamped = (isinstance(layer, ClampedLayer) and layer.activation is not None for layer in makers)
+    clamped = (isinstance(layer, ClampedLayer) and layer.never_negative for layer in makers)
     return bool(makers) and all(clamped)
 
 

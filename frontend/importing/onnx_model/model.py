@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
+from shiftbook.frontend.importing.onnx_model.constants import MOST_BYTES, Array, evaluated
 from shiftbook.frontend.importing.onnx_model.operators import OPERATORS
+from shiftbook.frontend.importing.onnx_model.tensors import REAL, array_of
 from shiftbook.frontend.importing.onnx_model.values import OnnxNode, Step
-from shiftbook.golden.errors import ShiftbookError, first_line
+from shiftbook.frontend.weights.assigning import cut, some
+from shiftbook.golden.errors import ShiftbookError
 
 INTEGERS = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
 """Types of images that are integers."""
 
-OWN = ("Shape", "Size", "DequantizeLinear", "Quant", "BipolarQuant", "Constant")
+OWN = ("Shape", "Size", "DequantizeLinear", "Quant", "IntQuant", "BipolarQuant", "Constant")
 """Operators that constants go through too, because more than the numbers matters."""
-
-GROWING = ("ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "EyeLike")
-"""Operators that can make a huge constant of a small file."""
 
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that reports name: they get their names first."""
 
-MOVING = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
-"""Operators that leave the integers of an image as they are."""
+MOVING = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Cast")
+"""Operators that leave integers as they are: those of an image, and those of weights with their steps."""
 
-MOST_ELEMENTS = 1 << 28
-"""Of a constant that is computed."""
+WEIGHT = re.compile(r"(.+)\.weight(_quantized)?")
+"""Names of weights that begin with the path of their module."""
 
-Array = NDArray[Any]
+GRAPHS = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 
 
 class OnnxModel(nn.Module):
@@ -45,59 +44,66 @@ class OnnxModel(nn.Module):
         Checked by the onnx package.
     operator_sets
         Versions by domain.
+
+    Raises
+    ------
+    ShiftbookError
+        The graph takes something else than one image of numbers, has graphs within nodes, or bad weights.
     """
 
     def __init__(self, graph: onnx.GraphProto, operator_sets: Mapping[str, int]) -> None:
         super().__init__()
-        self.constants: dict[str, Array] = {
-            tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer
-        }
-        inputs = [value for value in graph.input if value.name not in self.constants]
-        if len(inputs) != 1:
-            raise ShiftbookError(f"the ONNX graph must take one image, not {len(inputs)} inputs")
-        self.input = inputs[0].name
-        self.input_type = inputs[0].type.tensor_type.elem_type
-        self.input_dims = tuple(d.dim_value or None for d in inputs[0].type.tensor_type.shape.dim)
+        _check(graph)
+        self.constants: dict[str, Array] = {tensor.name: array_of(tensor) for tensor in graph.initializer}
+        image = _image(graph)
+        self.input = image.name
+        self.input_type = image.type.tensor_type.elem_type
+        self.input_dims = tuple(dim.dim_value or None for dim in image.type.tensor_type.shape.dim)
         self.outputs = [value.name for value in graph.output]
         self.steps: list[OnnxNode] = []
-        names = _names(graph)
-        for proto, name in zip(graph.node, names, strict=True):
+        origins = _origins(graph)
+        self.channels = _channels(self.input_dims, self._first_window(graph, origins))
+        for proto, name in zip(graph.node, _names(graph, origins), strict=True):
             node = OnnxNode(proto, name, operator_sets.get(proto.domain, 1))
             if (proto.domain in ("", "ai.onnx") or node.quantizes) and proto.op_type in OPERATORS:
                 node.function = OPERATORS[proto.op_type]
             self._modules[name] = node
             self.steps.append(node)
 
-    @property
-    def channels(self) -> int | None:
-        """Of the image, where the graph says so."""
-        dims = self.input_dims[1:]
-        if len(dims) != 3 or None in dims:
-            return None
-        few = [d for d in (dims[0], dims[2]) if d in (1, 3)]
-        return few[0] if few else None
-
     def forward(self, x: Tensor) -> Any:
         """Images [N, C, H, W], normalized as the network wants them."""
-        values: dict[str, Any] = dict(self.constants)
+        values: dict[str, Any] = {**self.constants, self.input: self._laid_out(x)}
         grids: dict[str, Step] = {}
-        values[self.input] = self._laid_out(x)
         raw = {self.input} if self.input_type in INTEGERS else set()
+        left = MOST_BYTES
         for node in self.steps:
-            inputs = [values[name] if name else None for name in node.inputs]
+            inputs = [_value(values, name, node) for name in node.inputs]
             node.raw = not raw.isdisjoint(node.inputs)
-            constant = all(value is None or isinstance(value, np.ndarray) for value in inputs)
-            if constant and node.operator not in OWN:
-                results = _evaluated(node, inputs)
+            if (
+                all(isinstance(value, np.ndarray) or value is None for value in inputs)
+                and node.operator not in OWN
+            ):
+                results = evaluated(node, inputs, left)
+                left -= sum(value.nbytes for value in results)
+                node.grid = _moved(node, inputs, grids.get(node.inputs[0]))
             else:
-                results = node(inputs, [grids.get(name) for name in node.inputs])
+                results = list(node(inputs, [grids.get(name) for name in node.inputs]))
             if node.raw and node.operator in MOVING:
                 raw.update(node.outputs)
             values.update(zip(node.outputs, results, strict=False))
             if node.grid is not None:
                 grids[node.outputs[0]] = node.grid
-        results = [values[name] for name in self.outputs]
-        return results[0] if len(results) == 1 else tuple(results)
+        found = tuple(values[name] for name in self.outputs)
+        return found[0] if len(found) == 1 else found
+
+    def _first_window(self, graph: onnx.GraphProto, origins: Mapping[str, str]) -> int:
+        """Input channels of the first convolution; 0 without one."""
+        for proto in graph.node:
+            weight = self.constants.get(origins.get(proto.input[1], "")) if len(proto.input) > 1 else None
+            if proto.op_type == "Conv" and weight is not None and weight.ndim > 2:
+                groups = next((a.i for a in proto.attribute if a.name == "group"), 1)
+                return int(weight.shape[1] * groups)
+        return 0
 
     def _laid_out(self, x: Tensor) -> Tensor:
         """The image as the graph takes it: channels first or last, or without maps."""
@@ -118,16 +124,79 @@ class OnnxModel(nn.Module):
         )
 
 
-def _names(graph: onnx.GraphProto) -> list[str]:
+def _check(graph: onnx.GraphProto) -> None:
+    """Refuse what no list of plain nodes says."""
+    for node in graph.node:
+        if any(attribute.type in GRAPHS for attribute in node.attribute):
+            raise ShiftbookError(
+                f"unsupported operation {cut(node.op_type)} at '{cut(node.name)}': it holds a graph"
+            )
+    if graph.sparse_initializer:
+        raise ShiftbookError("the ONNX graph has sparse weights: store them dense")
+    if not graph.output:
+        raise ShiftbookError("the ONNX graph has no output: it must give class scores")
+
+
+def _image(graph: onnx.GraphProto) -> onnx.ValueInfoProto:
+    """The input that no initializer is a default of."""
+    known = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in known]
+    if len(inputs) != 1:
+        names = f": {some([value.name for value in inputs])}" if inputs else ""
+        raise ShiftbookError(f"the ONNX graph must take one image, not {len(inputs)} inputs{names}")
+    (image,) = inputs
+    kind = image.type.tensor_type.elem_type if image.type.HasField("tensor_type") else 0
+    if kind not in (*REAL, *INTEGERS):
+        shown = onnx.TensorProto.DataType.Name(kind) if kind in onnx.TensorProto.DataType.values() else kind
+        raise ShiftbookError(
+            f"the ONNX graph's input {cut(image.name)} must be of real numbers, uint8 or int8, not {shown}"
+        )
+    return image
+
+
+def _value(values: Mapping[str, Any], name: str, node: OnnxNode) -> Any:
+    """An input of a node; None where it is left out."""
+    if name and name not in values:
+        raise node.failed(f"its input {cut(name)} is a further output of an operation, which is not read")
+    return values[name] if name else None
+
+
+def _moved(node: OnnxNode, inputs: Sequence[Array | None], grid: Step | None) -> Step | None:
+    """The steps of weights that a node of constants moves."""
+    if grid is None or node.operator not in MOVING or inputs[0] is None:
+        return None
+    spread = np.broadcast_to(grid, inputs[0].shape)
+    found: Step = evaluated(node, [spread, *inputs[1:]], MOST_BYTES)[0]
+    return found
+
+
+def _channels(dims: Sequence[int | None], window: int) -> int | None:
+    """Channels of the image, where the graph says so: ``window`` is what the first convolution reads."""
+    if len(dims) != 4:
+        return None
+    few = [d for d in (dims[1], dims[3]) if d is not None and (d == window or (d in (1, 3) and not window))]
+    return few[0] if few else None
+
+
+def _origins(graph: onnx.GraphProto) -> dict[str, str]:
+    """The initializers that values are made of, weights that are dequantized or turned among them."""
+    found = {tensor.name: tensor.name for tensor in graph.initializer}
+    for proto in graph.node:
+        if proto.input and proto.output and proto.input[0] in found:
+            found.setdefault(proto.output[0], found[proto.input[0]])
+    return found
+
+
+def _names(graph: onnx.GraphProto, weights: Mapping[str, str]) -> list[str]:
     """A name for each node that people know: of its weights' module, or its own; each once."""
-    weights = {tensor.name for tensor in graph.initializer}
     found = [""] * len(graph.node)
     taken: set[str] = set()
     order = sorted(range(len(found)), key=lambda i: graph.node[i].op_type not in WEIGHTED)
     for i in order:
         proto = graph.node[i]
-        weight = next((n for n in proto.input[1:2] if n in weights and n.endswith(".weight")), "")
-        name = weight.removesuffix(".weight") or proto.name.split(";")[-1].strip("/") or proto.op_type.lower()
+        known = [match[1] for n in proto.input[1:2] if (match := WEIGHT.fullmatch(weights.get(n, "")))]
+        own = proto.name.split(";")[-1].strip("/")
+        name = known[0] if known else own or proto.op_type.lower() or "node"
         unique, count = name, 1
         while unique in taken:
             count += 1
@@ -135,22 +204,3 @@ def _names(graph: onnx.GraphProto) -> list[str]:
         taken.add(unique)
         found[i] = unique
     return found
-
-
-def _evaluated(node: OnnxNode, inputs: Sequence[Array | None]) -> Sequence[Any]:
-    """A node of constants alone, computed by the onnx package."""
-    if node.operator in GROWING:
-        sizes = [
-            np.prod(np.abs(value.astype(np.float64))) for value in inputs if value is not None and value.ndim
-        ]
-        if sizes and max(sizes) > MOST_ELEMENTS:
-            raise ShiftbookError(f"{node.operator} at '{node.name}' asks for {max(sizes):.3g} numbers")
-    try:
-        evaluator = ReferenceEvaluator(node.proto)
-        named = {name: value for name, value in zip(node.inputs, inputs, strict=True) if name}
-        found: Any = evaluator.run(None, named)
-        return list(found)
-    except Exception as error:  # its operators raise nearly anything
-        raise ShiftbookError(
-            f"{node.operator} at '{node.name}' cannot be computed: {first_line(error)}"
-        ) from error

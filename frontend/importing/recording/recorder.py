@@ -25,6 +25,7 @@ from shiftbook.frontend.graph.model import INPUT, GraphModel
 from shiftbook.frontend.importing.recording.draft import Draft
 from shiftbook.frontend.importing.recording.values import Unreadable, Value
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.model.validate import MAX_NAME
 
 Handler = Callable[["Call"], Value]
 
@@ -51,6 +52,18 @@ SHAPED_LIKE = frozenset(
 
 READS = frozenset(("_local_scalar_dense", "is_nonzero", "equal", "item", "nonzero", "allclose"))
 """Calls that hand elements to Python."""
+
+
+class Operation(nn.Module):
+    """A module that is one operation, as the layers of torch.nn are: the operation gets its name.
+
+    Attributes
+    ----------
+    operator
+        What it is, for people.
+    """
+
+    operator: str
 
 
 class Call:
@@ -167,8 +180,11 @@ class Recorder(TorchDispatchMode):
     def unsupported(self, name: str, why: str = "") -> ShiftbookError:
         """The error for a call, by the name of the layer of torch.nn that makes it where there is one."""
         what = name.strip("_")
-        if self.stack and type(self.stack[-1][1]).__module__.startswith("torch.nn."):
-            what = type(self.stack[-1][1]).__name__
+        owner = self.stack[-1][1] if self.stack else None
+        if isinstance(owner, Operation):
+            what = owner.operator
+        elif type(owner).__module__.startswith("torch.nn."):
+            what = type(owner).__name__
         return ShiftbookError(f"unsupported operation {what} at {self.here()}" + (f": {why}" if why else ""))
 
     @contextmanager
@@ -298,7 +314,8 @@ def _contiguous(tensor: Tensor) -> bool:
 
 def place(path: str) -> str:
     """A module path for people."""
-    return f"'{path}'" if path else "the model's own forward"
+    shown = path if len(path) <= MAX_NAME else f"{path[:MAX_NAME]}..."
+    return f"'{shown}'" if path else "the model's own forward"
 
 
 def _flat(nested: Any) -> Iterator[Any]:

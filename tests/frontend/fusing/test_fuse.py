@@ -207,8 +207,8 @@ def test_what_hardware_does_not_do_is_named_with_its_path(function, modules, mes
 
 
 def test_a_wrong_fusion_would_be_noticed(monkeypatch):
-    import shiftbook.frontend.fusing.conv_layer
+    import shiftbook.frontend.fusing.layer
 
-    monkeypatch.setattr(shiftbook.frontend.fusing.conv_layer, "activate", lambda x, activation: x)
+    monkeypatch.setattr(shiftbook.frontend.fusing.layer, "activate", lambda x, activation: x)
     with pytest.raises(ShiftbookError, match="do not compute what the model computes"):
         layers_of(lively(small()), (2, 8, 8))

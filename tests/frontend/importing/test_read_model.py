@@ -201,3 +201,20 @@ def test_reading_does_not_import_torchs_compiler():
         [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+class Signal(nn.Module):
+    """A network of signals, which are maps of height 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv1d(3, 4, 3), nn.CELU(0.5), nn.MaxPool1d(2), nn.SELU())
+
+    def forward(self, x):
+        return self.body(x.squeeze(2))
+
+
+def test_signals_are_pooled():
+    graph = read_model(Signal(), (3, 1, 9))
+    assert [node.name for node in graph.nodes] == ["body.0", "body.1", "body.2", "body.3"]
+    assert [type(graph.of(node)) for node in graph.nodes] == [nn.Conv2d, nn.CELU, nn.MaxPool2d, nn.SELU]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from shiftbook.frontend.importing.onnx_model.values import Function, OnnxNode, numbers
+from shiftbook.frontend.importing.onnx_model.tensors import REAL, array_of, numbers
+from shiftbook.frontend.importing.onnx_model.values import Function, OnnxNode
 
 
 def reshape(node: OnnxNode, x: Tensor, shape: Tensor) -> Tensor:
@@ -18,15 +20,16 @@ def reshape(node: OnnxNode, x: Tensor, shape: Tensor) -> Tensor:
     wanted = numbers(shape) or []
     if not node.attribute("allowzero", 0):
         wanted = [x.shape[i] if n == 0 else n for i, n in enumerate(wanted)]
-    if wanted and wanted[0] == 1 and -1 not in wanted and np.prod(wanted) * len(x) == x.numel():
+    rest = len(x) * math.prod(n for n in wanted[1:] if n != -1)
+    if wanted and wanted[0] == 1 and rest and (x.numel() == rest or (-1 in wanted and x.numel() % rest == 0)):
         wanted[0] = len(x)
     return x.reshape(wanted)
 
 
 def flatten(node: OnnxNode, x: Tensor) -> Tensor:
     """To two dimensions."""
-    axis = node.attribute("axis", 1) % (x.dim() + 1)
-    rows = int(torch.Size(x.shape[:axis]).numel())
+    axis = node.attribute("axis", 1)
+    rows = math.prod(x.shape[:axis])
     return x.reshape(rows, -1)
 
 
@@ -48,33 +51,32 @@ def unsqueeze(node: OnnxNode, x: Tensor, axes: Tensor | None = None) -> Tensor:
 
 
 def split(node: OnnxNode, x: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
-    """Into parts of given sizes, or of one."""
+    """Into parts of given sizes, or of one, of which the last may be smaller."""
     axis = node.attribute("axis", 0)
     given = numbers(sizes if sizes is not None else node.attribute("split"))
     if given is None:
-        return torch.chunk(x, node.attribute("num_outputs", len(node.outputs)), axis)
+        each = -(-x.shape[axis] // node.attribute("num_outputs", len(node.outputs)))
+        return torch.split(x, each, axis)
     return torch.split(x, given, axis)
 
 
 def cut(
     node: OnnxNode,
     x: Tensor,
-    starts: Tensor | None = None,
-    ends: Tensor | None = None,
+    starts: Tensor,
+    ends: Tensor,
     axes: Tensor | None = None,
     steps: Tensor | None = None,
 ) -> Tensor:
-    """``Slice``; everything is an attribute before opset 10."""
-    first, last = (
-        numbers(node.attribute(name) if given is None else given) or []
-        for name, given in (("starts", starts), ("ends", ends))
-    )
-    along = numbers(node.attribute("axes") if axes is None else axes) or list(range(len(first)))
+    """``Slice``."""
+    first, last = numbers(starts) or [], numbers(ends) or []
+    along = numbers(axes) or list(range(len(first)))
     strides = numbers(steps) or [1] * len(first)
     for axis, start, end, step in zip(along, first, last, strides, strict=True):
         if step < 0:
-            picked = list(range(x.shape[axis]))[start : None if end < -x.shape[axis] else end : step]
-            x = x.index_select(axis, torch.tensor(picked))
+            stop = None if end < -x.shape[axis] else end
+            picked = list(range(x.shape[axis]))[start:stop:step]
+            x = x.index_select(axis, torch.tensor(picked, dtype=torch.int64))
         else:
             x = x[(slice(None),) * (axis % x.dim()) + (slice(start, end, step),)]
     return x
@@ -91,60 +93,34 @@ def gather(node: OnnxNode, x: Tensor, indices: Tensor) -> Tensor:
     return x.index_select(axis, wanted)
 
 
+MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
+"""Of padding, as torch calls them."""
+
+
 def pad(
     node: OnnxNode,
     x: Tensor,
-    pads: Tensor | None = None,
+    pads: Tensor,
     fill: Tensor | None = None,
     axes: Tensor | None = None,
 ) -> Tensor:
     """With a constant, mirrored or repeated pixels."""
-    given = numbers(node.attribute("pads") if pads is None else pads) or []
-    along = [a % x.dim() for a in (numbers(axes) or range(x.dim()))]
+    given = numbers(pads) or []
+    along = [a % x.dim() for a in (range(x.dim()) if axes is None else numbers(axes) or [])]
     half = len(given) // 2
     sides = {axis: (given[i], given[i + half]) for i, axis in enumerate(along)}
+    node.bounded([size + sum(sides.get(axis, ())) for axis, size in enumerate(x.shape)])
     flat = [n for axis in reversed(range(x.dim())) for n in sides.get(axis, (0, 0))]
-    while len(flat) > 2 and flat[-2:] == [0, 0]:
+    while flat[-2:] == [0, 0]:
         flat = flat[:-2]
     mode = node.attribute("mode", "constant")
-    value = node.attribute("value", 0.0) if fill is None else float(fill)
-    if not any(flat):
+    if mode not in MODES:
+        raise node.failed(f"mode must be one of {', '.join(MODES)}, not {mode}")
+    if not flat:
         return x
     if mode == "constant":
-        return functional.pad(x, flat, value=value)
-    return functional.pad(x, flat, mode={"edge": "replicate"}.get(mode, mode))
-
-
-def resize(node: OnnxNode, x: Tensor, *given: Any) -> Tensor:
-    """Nearest, linear or cubic, to twice the size and the like."""
-    mode = node.attribute("mode", "nearest")
-    if node.operator == "Upsample" or node.version < 11:
-        scales = given[0] if given else torch.tensor(node.attribute("scales"))
-        size = [int(n * s) for n, s in zip(x.shape, scales.tolist(), strict=True)]
-        coordinates = "asymmetric"
-    else:
-        _, scales, sizes = (*given, None, None, None)[:3]
-        coordinates = node.attribute("coordinate_transformation_mode", "half_pixel")
-        if sizes is not None and sizes.numel():
-            size = numbers(sizes) or []
-        else:
-            size = [int(n * s) for n, s in zip(x.shape, scales.tolist(), strict=True)]
-    if len(size) != x.dim():
-        raise node.refused("it must give the size of every dimension")
-    return _resized(node, x, size[2:], mode, coordinates)
-
-
-def _resized(node: OnnxNode, x: Tensor, size: list[int], mode: str, coordinates: str) -> Tensor:
-    if mode == "nearest":
-        whole = all(big % small == 0 for big, small in zip(size, x.shape[2:], strict=True))
-        if not whole:
-            raise node.refused(f"nearest must be to a multiple of {list(x.shape[2:])}, not to {size}")
-        return functional.interpolate(x, size, mode="nearest")
-    names = {"linear": "bilinear", "cubic": "bicubic"}
-    corners = coordinates == "align_corners"
-    if mode not in names or coordinates not in ("align_corners", "half_pixel", "pytorch_half_pixel"):
-        raise node.refused(f"mode {mode} with {coordinates} is not read")
-    return functional.interpolate(x, size, mode=names[mode], align_corners=corners)
+        return functional.pad(x, flat, value=0.0 if fill is None else float(fill))
+    return functional.pad(x, flat + [0] * (2 * x.dim() - 4 - len(flat)), mode=MODES[mode])
 
 
 def depth_to_space(node: OnnxNode, x: Tensor) -> Tensor:
@@ -165,6 +141,20 @@ def space_to_depth(node: OnnxNode, x: Tensor) -> Tensor:
     return parts.permute(0, 3, 5, 1, 2, 4).reshape(count, -1, height // block, width // block)
 
 
+def expand(node: OnnxNode, x: Tensor, shape: Tensor) -> Tensor:
+    """To a shape that both fit."""
+    wanted = torch.broadcast_shapes(x.shape, tuple(shape.tolist()))
+    node.bounded(wanted)
+    return x.expand(wanted)
+
+
+def tile(node: OnnxNode, x: Tensor, times: Tensor) -> Tensor:
+    """So many times along each dimension."""
+    wanted = times.tolist()
+    node.bounded([size * n for size, n in zip(x.shape, wanted, strict=True)])
+    return x.repeat(tuple(wanted))
+
+
 def shape_of(node: OnnxNode, x: Any) -> Any:
     """As a constant."""
     start, end = node.attribute("start", 0), node.attribute("end")
@@ -175,14 +165,31 @@ def constant(node: OnnxNode) -> Any:
     """In any of its attributes."""
     for name, value in node.attributes.items():
         if name == "value":
-            return onnx.numpy_helper.to_array(value)
+            return array_of(value)
         if name in ("value_float", "value_floats", "value_int", "value_ints"):
             return np.array(value, dtype=np.float32 if "float" in name else np.int64)
     raise node.refused("it must be of numbers")
 
 
-def same(node: OnnxNode, x: Tensor, *others: Any) -> Tensor:
-    """What does nothing in evaluation mode."""
+def same(node: OnnxNode, x: Tensor) -> Tensor:
+    """Nothing."""
+    return x
+
+
+def dropout(node: OnnxNode, x: Tensor, ratio: Tensor | None = None, training: Tensor | None = None) -> Tensor:
+    """Nothing, in evaluation mode."""
+    if training is not None and bool(training):
+        raise node.refused("it must be in evaluation mode")
+    return x
+
+
+def cast(node: OnnxNode, x: Tensor, like: Tensor | None = None) -> Tensor:
+    """Real numbers to real numbers; the integers of an image are real here already."""
+    kind = node.attribute("to") if like is None else None
+    real = kind in REAL if like is None else like.is_floating_point()
+    if not real and not node.raw:
+        shown = "integers" if kind is None else onnx.TensorProto.DataType.Name(kind)
+        raise node.refused(f"it must be to real numbers, not to {shown}")
     return x
 
 
@@ -197,17 +204,15 @@ OPERATORS: dict[str, Function] = {
     "Slice": cut,
     "Gather": gather,
     "Pad": pad,
-    "Resize": resize,
-    "Upsample": resize,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": space_to_depth,
-    "Expand": lambda node, x, shape: x.expand(torch.broadcast_shapes(x.shape, tuple(shape.tolist()))),
-    "Tile": lambda node, x, times: x.repeat(tuple(times.tolist())),
+    "Expand": expand,
+    "Tile": tile,
     "Shape": shape_of,
     "Size": lambda node, x: np.array(x.size if isinstance(x, np.ndarray) else x.numel(), dtype=np.int64),
     "Constant": constant,
     "Identity": same,
-    "Dropout": same,
-    "Cast": same,
-    "CastLike": same,
+    "Dropout": dropout,
+    "Cast": cast,
+    "CastLike": cast,
 }

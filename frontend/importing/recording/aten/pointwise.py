@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from shiftbook.frontend.graph.operations import Clamp
-from shiftbook.frontend.importing.recording.recorder import Call, Handler
+from shiftbook.frontend.importing.recording.recorder import Call, Handler, Operation
 from shiftbook.frontend.importing.recording.values import Value
 
 
@@ -35,10 +35,11 @@ def applied(call: Call, value: Value, module: nn.Module) -> Value:
 
 
 def operation_name(call: Call) -> str:
-    """The path of the layer of torch.nn that makes the call, or the operator's name below its module's."""
+    """The path of the layer that makes the call, or the operator's name below its module's."""
     stack = call.recorder.stack
     path, owner = stack[-1] if stack else ("", None)
-    layer = owner is not None and type(owner).__module__.startswith("torch.nn.") and not owner._modules
+    plain = owner is not None and type(owner).__module__.startswith("torch.nn.") and not owner._modules
+    layer = plain or isinstance(owner, Operation)
     return path if path and layer else call.draft.named(call.name.strip("_").removesuffix("_with_indices"))
 
 
@@ -97,14 +98,9 @@ def prelu(call: Call) -> Value:
 
 
 def elu(call: Call) -> Value:
-    """ELU, and SELU and CELU, which are the same with other numbers."""
-    alpha, scale, input_scale = call["alpha"], call["scale"], call["input_scale"]
-    value = call.value("self")
-    if scale == 1 and input_scale == 1:
-        return applied(call, value, nn.ELU(alpha))
-    if scale == 1 and input_scale * alpha == 1:
-        return applied(call, value, nn.CELU(alpha))
-    return applied(call, value, nn.SELU())
+    """ELU, and SELU, which is the same with other numbers."""
+    plain = call["scale"] == 1 and call["input_scale"] == 1
+    return applied(call, call.value("self"), nn.ELU(call["alpha"]) if plain else nn.SELU())
 
 
 HANDLERS: dict[str, Handler] = {
@@ -117,6 +113,7 @@ HANDLERS: dict[str, Handler] = {
     "leaky_relu": pointwise(lambda call: nn.LeakyReLU(call["negative_slope"])),
     "_prelu_kernel": prelu,
     "elu": elu,
+    "celu": pointwise(lambda call: nn.CELU(call["alpha"])),
     "silu": pointwise(lambda call: nn.SiLU()),
     "mish": pointwise(lambda call: nn.Mish()),
     "gelu": pointwise(lambda call: nn.GELU(call["approximate"])),
