@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import reduce
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -101,7 +102,7 @@ def one(compute: Function) -> Function:
     """A function that needs no attributes."""
 
     def plain(node: OnnxNode, *tensors: Tensor) -> Tensor:
-        node.bounded(torch.broadcast_shapes(*(x.shape for x in tensors)))
+        node.bounded(np.broadcast_shapes(*(tuple(x.shape) for x in tensors)))
         return compute(*tensors)
 
     return plain
