@@ -6,6 +6,9 @@ STAMP := $(VENV)/.installed
 PROVERS := $(VENV)/.installed-provers
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
+# Python keeps what it has compiled, whatever the environment says: tests start hundreds of interpreters.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test prove docs results lint format clean check-compiler
 .DELETE_ON_ERROR:
 

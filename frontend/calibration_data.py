@@ -124,9 +124,14 @@ def _read(found: Source, options: DataOptions, epochs: int, seed: int, progress:
         other = read(calibration, part, limit=STATISTICS_IMAGES)
     if data is None:
         if other is None:
-            raise ShiftbookError("there are no images to calibrate on: give --data or --calibration")
+            raise ShiftbookError(
+                "there are no images to calibrate on: give data, or images for calibration alone",
+                arguments=("data", "calibration"),
+            )
         if epochs:
-            raise ShiftbookError(f"fine-tuning for {epochs} epochs needs images to train on: give --data")
+            raise ShiftbookError(
+                f"fine-tuning for {epochs} epochs needs images to train on: give data", arguments=("data",)
+            )
         return Material(other, None, None)
     limit = None if epochs else STATISTICS_IMAGES
     trained_on = read(data, "train", limit=limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 MOST_SHOWN = 300
 """Characters of what a library or a file says, within a message."""
@@ -14,10 +15,18 @@ class ShiftbookError(ValueError):
     The message is one line: what is wrong, the bad value, and what would be right. The command line
     prints it and exits with code 2; anything else that reaches the user is a bug of ours. What a file
     brings into a message cannot break the line or reach a terminal: see :func:`one_line`.
+
+    Parameters
+    ----------
+    message
+        Says things by their names in Python, which read well on the command line, too.
+    arguments
+        Those that would mend it, as Python names them. The command line adds its options of these names.
     """
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, arguments: Sequence[str] = ()) -> None:
         super().__init__(one_line(message))
+        self.arguments = tuple(arguments)
 
 
 def first_line(error: BaseException) -> str:

@@ -7,7 +7,11 @@ alike share one module: 64 lanes are one module, which a synthesizer maps once a
 
 from __future__ import annotations
 
+import gc
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 
 from amaranth import ClockSignal, Const, Elaboratable, Fragment, Instance, ResetSignal, Value
 from amaranth.back import rtlil, verilog
@@ -22,6 +26,9 @@ PORT = re.compile(r"^  wire width \d+ (?:signed )?(?:input|output) \d+ +(?:signe
 ZERO = re.compile(r"^ *\S+\[\d+\] = \d+'h0+;\n", re.MULTILINE)
 """An initial value of a memory word that is 0."""
 
+OBJECTS = 100_000
+"""New objects after which Python searches for garbage while a design is converted."""
+
 
 def rtlil_text(component: wiring.Component, name: str) -> str:
     """RTLIL of ``component`` and of all below it; the top module is called ``name``.
@@ -30,8 +37,20 @@ def rtlil_text(component: wiring.Component, name: str) -> str:
     constructed in several ways. The same component gives the same text, always.
     """
     modules = _Modules(name)
-    modules.convert(component, Fragment.get(component, None), name)
+    with _rare_collections():
+        modules.convert(component, Fragment.get(component, None), name)
     return "\n".join(modules.texts.values())
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Search for garbage rarely: Amaranth makes millions of objects that live on, and is twice as fast so."""
+    usual = gc.get_threshold()
+    gc.set_threshold(OBJECTS, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def emit(component: wiring.Component, name: str) -> str:
@@ -40,8 +59,13 @@ def emit(component: wiring.Component, name: str) -> str:
     Memories begin with any content: the host writes what is read. Saying 0 word by word would cost a
     simulator a quarter of its speed and Yosys most of its time.
     """
-    text = verilog._convert_rtlil_text(rtlil_text(component, name), strip_internal_attrs=True)
-    return portable(ZERO.sub("", text))
+    return _to_verilog(rtlil_text(component, name))
+
+
+@lru_cache(maxsize=8)
+def _to_verilog(text: str) -> str:
+    """Verilog of an RTLIL text, by a process of Yosys; kept, because callers come back with the same text."""
+    return portable(ZERO.sub("", verilog._convert_rtlil_text(text, strip_internal_attrs=True)))
 
 
 def module_name(component: wiring.Component, top: str) -> str:

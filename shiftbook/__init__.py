@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shiftbook.api.gates import Gates, ModuleGates, gates
     from shiftbook.api.images import images
     from shiftbook.api.simulation import LayerSimulation, Simulation
+    from shiftbook.api.tensor_train import TensorTrain
     from shiftbook.frontend.data.dataset import Dataset
     from shiftbook.golden.spec import PRESETS, Spec
     from shiftbook.golden.statistics.sizes import LayerSize
@@ -45,6 +46,7 @@ __all__ = [
     "Simulation",
     "SimulationError",
     "Spec",
+    "TensorTrain",
     "__version__",
     "compare",
     "compress",
@@ -62,6 +64,7 @@ _HOMES = {
     "shiftbook.api.gates": ("Gates", "ModuleGates", "gates"),
     "shiftbook.api.images": ("images",),
     "shiftbook.api.simulation": ("LayerSimulation", "Simulation"),
+    "shiftbook.api.tensor_train": ("TensorTrain",),
     "shiftbook.frontend.data.dataset": ("Dataset",),
     "shiftbook.golden.spec": ("PRESETS", "Spec"),
     "shiftbook.golden.statistics.sizes": ("LayerSize",),

@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = invoke(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
         sys.stdout.flush()
     except ShiftbookError as error:
-        return fail(str(error))
+        return fail(_with_options(error))
     except typer.TyperException as error:
         return fail(f"{error.format_message()} (see shiftbook --help)")
     except MemoryError:
@@ -98,6 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = "stdout" if error.errno == errno.EPIPE else "stdout or to a disk"
         return fail(f"cannot write to {stream or where}: {error.strerror}")
     return code
+
+
+def _with_options(error: ShiftbookError) -> str:
+    """What is wrong, and the options that would mend it."""
+    options = ", ".join(f"--{name.replace('_', '-')}" for name in error.arguments)
+    return f"{error} ({options})" if options else str(error)
 
 
 def invoke(arguments: list[str]) -> int:

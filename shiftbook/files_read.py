@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from shiftbook.frontend.data.names import DIGITS, SUFFIXES
@@ -18,6 +18,20 @@ def source_file(source: str | None) -> Path | None:
 def ranks_file(ranks: str | None) -> Path | None:
     """The file with the ranks of a tensor train."""
     return Path(ranks) if ranks is not None and ranks.endswith(".json") else None
+
+
+def compressed_from(
+    source: str | None,
+    weights: Path | None,
+    images: Iterable[str | None],
+    outputs: Sequence[Path | None],
+) -> list[Path | None]:
+    """The files that compressing a network reads, its outputs among them where they lie in the way."""
+    return [
+        source_file(source),
+        weights,
+        *(file for data in images for file in data_files(data, outputs)),
+    ]
 
 
 def data_files(data: str | None, outputs: Iterable[Path | None]) -> list[Path]:

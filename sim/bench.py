@@ -109,7 +109,8 @@ def observe(
     with tempfile.TemporaryDirectory(prefix="shiftbook-") as folder:
         path = Path(folder, "job.json")
         path.write_text(json.dumps(job))
-        simulate(component, "shiftbook.sim.bench_cocotb", env={"SHIFTBOOK_JOB": os.fspath(path)}, wave=wave)
+        env = {"SHIFTBOOK_JOB": os.fspath(path), **simulator.NO_ASSERTIONS}
+        simulate(component, "shiftbook.sim.bench_cocotb", env=env, wave=wave)
         observed = json.loads(path.with_suffix(".result").read_text())
     return {
         name: [unpack(ports[f"{name}__payload"], bits) for bits in items] for name, items in observed.items()

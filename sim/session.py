@@ -180,7 +180,10 @@ class Session:
 
     def _simulate(self) -> None:
         try:
-            simulator.run(self.build, "shiftbook.sim.session_cocotb", folder=self._folder, wave=self.wave)
+            module = "shiftbook.sim.session_cocotb"
+            simulator.run(
+                self.build, module, env=simulator.NO_ASSERTIONS, folder=self._folder, wave=self.wave
+            )
         except (ShiftbookError, SimulationError) as error:
             self._failure = error
 

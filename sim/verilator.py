@@ -9,9 +9,9 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from shiftbook.golden.errors import ShiftbookError
@@ -105,7 +105,7 @@ def find_tools() -> Tools:
         root = Path(_output([verilator, "--getenv", "VERILATOR_ROOT"]))
         release = _output([verilator, "--version"])
     compiled = _output([*words, "--version"])
-    return Tools(root, verilator, make, compiler, flags, (cocotb, release, compiled, sys.prefix))
+    return Tools(root, verilator, make, compiler, flags, (cocotb, release, compiled, str(_libraries())))
 
 
 def _program(names: Sequence[str], what: str, install: str) -> str:
@@ -137,22 +137,20 @@ def _output(command: Sequence[str]) -> str:
 
 def compile_design(work: Path, design: Design, tools: Tools) -> None:
     """Leave the executable and the log of its build in ``work``."""
-    import cocotb_tools.config
-
-    libraries = cocotb_tools.config.libs_dir
+    libraries = _libraries()
     scratch, log = work / "obj", work / "log"
     scratch.mkdir()
     (scratch / "top.v").write_text(design.verilog)
     names = [name.rpartition(".") for name in design.public]
     visible = "".join(f'public_flat_rw -module "{of or design.top}" -var "{name}"\n' for of, _, name in names)
     (scratch / "public.vlt").write_text(f"`verilator_config\n{visible}")
-    with ThreadPoolExecutor() as pool:
-        runtime = pool.submit(_runtime, design.wave, tools)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        header = pool.submit(_header, design.wave, tools)
+        objects = [pool.submit(_object, name, tools) for name in _runtime_sources(design.wave)]
         _execute(_verilate(design, tools), scratch, log, tools)
-        prepared = runtime.result()
-    for name in _runtime_sources(design.wave):
-        shutil.copy(prepared / f"{name}.o", scratch)  # newer than its source, so make leaves it alone
-    options = f"{tools.flags} -include {shlex.quote(str(prepared / HEADER))}"
+    for compiled in objects:
+        shutil.copy(compiled.result(), scratch)  # newer than its source, so make leaves it alone
+    options = f"{tools.flags} -include {shlex.quote(str(header.result()))}"
     for speed in ("fast", "slow"):  # headers compiled for this design alone would not pay
         (scratch / f"Vtop__pch.h.{speed}.gch").touch()
     settings = {
@@ -167,7 +165,9 @@ def compile_design(work: Path, design: Design, tools: Tools) -> None:
         "LDLIBS": f"-pthread -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
     }
     command = [tools.make, "-j", str(os.cpu_count() or 1), "-f", "Vtop.mk"]
-    _compile([*command, *(f"{key}={value}" for key, value in settings.items())], scratch, log, tools)
+    command += [f"{key}={value}" for key, value in settings.items()]
+    # The main program as one more class: a small design is then one file to compile, and not two.
+    _compile([*command, "VM_USER_CLASSES="], scratch, log, tools, {"VM_SLOW": _main().stem})
     shutil.move(scratch / design.top, work / design.top)
     shutil.rmtree(scratch)
 
@@ -178,50 +178,66 @@ def _verilate(design: Design, tools: Tools) -> list[str]:
     Not ``Runner.build`` of cocotb, which makes every signal of the design visible: that takes most of
     Verilator's optimizations away.
     """
-    import cocotb_tools.config
-
     command = [tools.verilator, "--cc", "--exe", "--vpi", *VERILATE, "-Wno-fatal", "-Wno-lint"]
     command += ["--top-module", design.top, "--prefix", "Vtop", "-o", design.top, "-Mdir", "."]
     command += ["-CFLAGS", STANDARD]
     command += ["--trace-fst"] if design.wave else []
     command += [f"-G{name}={value}" for name, value in design.parameters]
-    main = Path(cocotb_tools.config.share_dir, "lib", "verilator", "verilator.cpp")
-    return [*command, str(main), "public.vlt", "top.v"]
+    return [*command, str(_main()), "public.vlt", "top.v"]
+
+
+def _libraries() -> Path:
+    """The folder of cocotb's libraries, whose name is in every simulator."""
+    import cocotb_tools.config
+
+    return Path(cocotb_tools.config.libs_dir)
+
+
+def _main() -> Path:
+    """Cocotb's main program."""
+    import cocotb_tools.config
+
+    return Path(cocotb_tools.config.share_dir, "lib", "verilator", "verilator.cpp")
 
 
 def _runtime_sources(wave: bool) -> tuple[str, ...]:
     return (*RUNTIME, "verilated_fst_c") if wave else RUNTIME
 
 
-def _runtime(wave: bool, tools: Tools) -> Path:
-    """Verilator's own sources and headers, compiled: without them a small design took three times as long."""
+def _object(name: str, tools: Tools) -> Path:
+    """One of Verilator's own sources, compiled: the same for all designs, with waveforms and without."""
+    step = [COMPILE_RUNTIME, "-c", "-o", f"{name}.o", str(tools.root / "include" / f"{name}.cpp")]
+    return _compiled({}, step, True, replace(tools, flags="")) / f"{name}.o"
+
+
+def _header(wave: bool, tools: Tools) -> Path:
+    """Verilator's headers, compiled: without them a small design took three times as long."""
+    needed = ("verilated", "verilated_vpi", "verilated_dpi", *(["verilated_fst_c"] if wave else []))
+    text = "".join(f'#include "{name}.h"\n' for name in needed)
+    step = [*shlex.split(tools.flags), "-x", "c++-header", "-o", f"{HEADER}.gch", HEADER]
+    return _compiled({HEADER: text}, step, wave, tools) / HEADER
+
+
+def _compiled(inputs: Mapping[str, str], step: Sequence[str], wave: bool, tools: Tools) -> Path:
+    """The cache's folder with ``inputs``, texts by file name, and what the compiler makes of them."""
     include = tools.root / "include"
     defines = {"VERILATOR": 1, "VM_TRACE": wave, "VM_TRACE_FST": wave, "VM_TRACE_VCD": 0, "VM_TRACE_SAIF": 0}
     defines |= {"VM_COVERAGE": 0, "VM_SC": 0, "VM_TIMING": 0}
     command = [*shlex.split(tools.compiler), STANDARD, f"-I{include}", f"-I{include / 'vltstd'}", f"-I{WAVE}"]
-    command += [f"-D{name}={int(value)}" for name, value in defines.items()]
-    needed = ("verilated", "verilated_vpi", "verilated_dpi", *(["verilated_fst_c"] if wave else []))
-    header = "".join(f'#include "{name}.h"\n' for name in needed)
+    command += [*(f"-D{name}={int(value)}" for name, value in defines.items()), *step]
 
     def make(work: Path) -> None:
-        (work / HEADER).write_text(header)
-        steps = [[*shlex.split(tools.flags), "-x", "c++-header", "-o", f"{HEADER}.gch", HEADER]]
-        for name in _runtime_sources(wave):
-            steps.append([COMPILE_RUNTIME, "-c", "-o", f"{name}.o", str(include / f"{name}.cpp")])
+        for name, text in inputs.items():
+            (work / name).write_text(text)
+        _compile(command, work, work / "log", tools)
+        made = step[step.index("-o") + 1]
+        if not (work / made).is_file():
+            raise ShiftbookError(
+                f"{tools.compiler!r} is no C++ compiler: it did not make {made}; let CXX name one"
+            )
 
-        def compile_one(step: list[str]) -> None:
-            _compile([*command, *step], work, work / f"{Path(step[-1]).stem}.log", tools)
-            made = step[step.index("-o") + 1]
-            if not (work / made).is_file():
-                raise ShiftbookError(
-                    f"{tools.compiler!r} is no C++ compiler: it did not make {made}; let CXX name one"
-                )
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(compile_one, steps))
-
-    headers = [file.read_text() for file in sorted(WAVE.iterdir())] if wave else []
-    recipe = (repr(astuple(tools)), *command, COMPILE_RUNTIME, header, *headers)
+    headers = [file.read_text() for file in sorted(WAVE.iterdir())]
+    recipe = (repr(astuple(tools)), *command, repr(inputs), *headers)
     return cache.entry(f"runtime-{cache.key(*recipe)}", make)[0]
 
 
@@ -233,17 +249,21 @@ def _execute(command: Sequence[str], work: Path, log: Path, tools: Tools) -> Non
         raise SimulationError("\n".join([f"{Path(command[0]).name} failed with exit code {code}", *shown]))
 
 
-def _compile(command: Sequence[str], work: Path, log: Path, tools: Tools) -> None:
+def _compile(
+    command: Sequence[str], work: Path, log: Path, tools: Tools, variables: Mapping[str, str] | None = None
+) -> None:
     """Run the C++ compiler on what Verilator wrote, which is right: where it fails its options are wrong."""
-    code, lines = _logged(command, work, log, tools)
+    code, lines = _logged(command, work, log, tools, variables)
     if code:
         said = next(filter(COMPLAINT.search, lines), f"it ends with exit code {code}")
         raise ShiftbookError(f"{tools.compiler!r} cannot compile: {said:.300}; see CXX and CXXFLAGS")
 
 
-def _logged(command: Sequence[str], work: Path, log: Path, tools: Tools) -> tuple[int, list[str]]:
-    """Run a tool; its exit code and the lines that it adds to the log."""
-    env = {**os.environ, "VERILATOR_ROOT": str(tools.root)}
+def _logged(
+    command: Sequence[str], work: Path, log: Path, tools: Tools, variables: Mapping[str, str] | None = None
+) -> tuple[int, list[str]]:
+    """Run a tool, with more environment variables; its exit code and the lines that it adds to the log."""
+    env = {**os.environ, "VERILATOR_ROOT": str(tools.root), **(variables or {})}
     env.pop("MAKEFLAGS", None)  # a build under `make test -j` must not take part in its job server
     with log.open("a") as stream:
         before = stream.tell()

@@ -64,7 +64,9 @@ def load_model(
     if source.startswith(ZOO):
         entry = zoo.get(source.removeprefix(ZOO))
         if weights is None and entry.train is None:
-            raise ShiftbookError(f"{source} needs its trained weights: give --weights FILE")
+            raise ShiftbookError(
+                f"{source} needs its trained weights: give the file that holds them", arguments=("weights",)
+            )
         if weights is None and entry.train is not None:
             return Source(entry.train(seed, progress), entry.data, entry.mean, entry.std)
         model = entry.build()

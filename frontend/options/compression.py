@@ -14,6 +14,9 @@ from shiftbook.golden.spec import DEFAULT, Spec
 if TYPE_CHECKING:
     from shiftbook.frontend.schemes.base import Scheme
 
+SCHEME = "focused"
+"""The scheme of weights, unless said otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CompressionOptions:
@@ -48,7 +51,7 @@ class CompressionOptions:
         There is no such scheme, or a number is out of range.
     """
 
-    scheme: str | Scheme = "focused"
+    scheme: str | Scheme = SCHEME
     options: Mapping[str, object] = field(default_factory=dict)
     density: float | None = None
     balance: bool = False

@@ -58,7 +58,9 @@ def train_chains(
         Training without data, or that diverges; a state of another run.
     """
     if plan.epochs and data is None:
-        raise ShiftbookError(f"training for {plan.epochs} epochs needs images to train on: give --data")
+        raise ShiftbookError(
+            f"training for {plan.epochs} epochs needs images to train on: give data", arguments=("data",)
+        )
     teacher = copy.deepcopy(model)
     admm_state, cores_state = (None, None) if state is None else states_of(state)
     if plan.admm_epochs and data is not None:

@@ -12,6 +12,12 @@ from shiftbook.golden.errors import ShiftbookError
 if TYPE_CHECKING:
     from shiftbook.frontend.tensor_train.modes import Ranks
 
+TENSOR_TRAIN = "tensor-train"
+"""What is no scheme of weights, and yet is asked for as one."""
+
+CORES = "int8"
+"""The scheme of the chains' weights, unless said otherwise."""
+
 Search = Literal["energy", "measured", "largest"]
 
 AFTER_ADMM = 1 / 6

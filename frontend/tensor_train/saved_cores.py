@@ -42,7 +42,7 @@ def restore(model: nn.Module, path: Path) -> Facts:
     ShiftbookError
         The file is no such file, damaged, or of another network.
     """
-    check_file(path, "name a file that --keep-cores wrote")
+    check_file(path, "name a file that cores were kept in, or a new one")
     try:
         with safe_open(path, "pt") as file:
             found = (file.metadata() or {}).get(KEY)
@@ -53,7 +53,9 @@ def restore(model: nn.Module, path: Path) -> Facts:
             f"cannot read the trained cores {path}: {first}; remove it to start anew"
         ) from error
     if found is None:
-        raise ShiftbookError(f"{path} holds no trained cores: name a file that --keep-cores wrote")
+        raise ShiftbookError(
+            f"{path} holds no trained cores: name a file that cores were kept in, or a new one"
+        )
     layers, facts = _description(path, found)
     for name, layer in layers.items():
         try:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import operator
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from shiftbook.golden.errors import ShiftbookError
+
+Rest = ParamSpec("Rest")
+Checked = TypeVar("Checked")
 
 MOST_SHOWN = 60
 """Characters of a value that a message shows."""
@@ -32,6 +37,17 @@ def given(value: object) -> str:
         if isinstance(value, type)
         else f"a value of type {type(value).__name__}"
     )
+
+
+def maybe(
+    check: Callable[Concatenate[str, object, Rest], Checked],
+    name: str,
+    value: object,
+    *rest: Rest.args,
+    **more: Rest.kwargs,
+) -> Checked | None:
+    """A check of this file, for an argument that may be None, too."""
+    return None if value is None else check(name, value, *rest, **more)
 
 
 def path_of(name: str, value: object) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shiftbook.api.answers import Answers, answers_of
-from shiftbook.api.arguments import path_of
+from shiftbook.api.arguments import maybe, path_of
 from shiftbook.api.cycles import Cycles, cycles_of
 from shiftbook.api.engines import Engine, spec_of
 from shiftbook.api.images import Images
@@ -15,6 +15,7 @@ from shiftbook.api.images import images as load_images
 from shiftbook.api.simulation import Simulation, simulate
 from shiftbook.api.table import Row, Table
 from shiftbook.comparison import scheme_of
+from shiftbook.frontend.data.frame import Frame
 from shiftbook.golden.errors import one_line
 from shiftbook.golden.files import check_writable
 from shiftbook.golden.model.network import Network
@@ -89,7 +90,15 @@ class Checkpoint(Table):
         """(H, W, C) of an image."""
         return self.network.input.shape
 
-    def run(self, images: Images, *, limit: int | None = None, progress: Progress = quiet) -> Answers:
+    def run(
+        self,
+        images: Images,
+        *,
+        limit: int | None = None,
+        resize: int | None = Frame.resize,
+        crop: int | None = Frame.crop,
+        progress: Progress = quiet,
+    ) -> Answers:
         """Run images on the golden model, in exact integers.
 
         Parameters
@@ -99,6 +108,8 @@ class Checkpoint(Table):
             `compress` takes as data.
         limit
             At most so many of them, drawn with a fixed seed.
+        resize, crop
+            Of photographs in folders, as of `compress`.
         progress
             Called as ``progress(what, done, total)``.
 
@@ -107,7 +118,7 @@ class Checkpoint(Table):
         ShiftbookError
             Images or labels do not fit the network.
         """
-        return answers_of(self.network, self._images(images, limit, progress), progress)
+        return answers_of(self.network, self._images(images, limit, resize, crop, progress), progress)
 
     def cycles(self, engine: Engine = DEFAULT) -> Cycles:
         """Count what an image takes on an engine, by the cycle model.
@@ -130,6 +141,8 @@ class Checkpoint(Table):
         engine: Engine = DEFAULT,
         *,
         limit: int | None = None,
+        resize: int | None = Frame.resize,
+        crop: int | None = Frame.crop,
         wave: str | os.PathLike[str] | None = None,
         progress: Progress = quiet,
     ) -> Simulation:
@@ -137,7 +150,7 @@ class Checkpoint(Table):
 
         Parameters
         ----------
-        images, limit, progress
+        images, limit, resize, crop, progress
             See `run`.
         engine
             See `cycles`.
@@ -154,9 +167,9 @@ class Checkpoint(Table):
             The simulator does not build or start.
         """
         spec = self._spec(engine)
-        file = None if wave is None else path_of("wave", wave)
+        file = maybe(path_of, "wave", wave)
         check_writable(file)
-        dataset = self._images(images, limit, progress)
+        dataset = self._images(images, limit, resize, crop, progress)
         return simulate(self.network, dataset, spec, wave=file, progress=progress)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -199,11 +212,15 @@ class Checkpoint(Table):
     def _spec(self, engine: Engine) -> Spec:
         return spec_of(engine, self.network.slots)
 
-    def _images(self, images: Images, limit: int | None, progress: Progress) -> Dataset:
+    def _images(
+        self, images: Images, limit: int | None, resize: int | None, crop: int | None, progress: Progress
+    ) -> Dataset:
         from shiftbook.frontend.data.network_input import for_network
 
         channels = self.input_shape[2]
-        dataset = load_images(images, limit=limit, channels=channels, progress=progress)
+        dataset = load_images(
+            images, limit=limit, resize=resize, crop=crop, channels=channels, progress=progress
+        )
         return for_network(dataset, self.network)
 
 

@@ -6,17 +6,23 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from shiftbook.api.arguments import path_of, real, whole, wrong
+from shiftbook.api.arguments import maybe, path_of, wrong
 from shiftbook.api.checkpoint import Checkpoint, load
-from shiftbook.api.images import Data, source_of
-from shiftbook.golden.errors import ShiftbookError
+from shiftbook.api.compressing import compression_options, data_options, train_of, training_options
+from shiftbook.api.images import Data
+from shiftbook.api.tensor_train import TensorTrain
+from shiftbook.files_read import compressed_from
+from shiftbook.frontend.data.frame import Frame
+from shiftbook.frontend.options.compression import SCHEME, CompressionOptions
+from shiftbook.frontend.options.data import DataOptions
+from shiftbook.frontend.options.training import TrainingOptions
+from shiftbook.frontend.tensor_train.plan import Plan
+from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.golden.files import check_writable
 from shiftbook.golden.progress import Progress, quiet
-from shiftbook.golden.spec import DEFAULT
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +33,6 @@ Model: TypeAlias = "str | nn.Module | Callable[[], nn.Module]"
 """``"zoo:digits"``, ``"file.py:factory"``, a module, or a function that returns one."""
 
 MODEL = "a torch.nn.Module, a function that returns one, 'zoo:NAME' or 'file.py:factory'"
-MOST_SEED = 2**32 - 1
 
 
 def compress(
@@ -35,17 +40,30 @@ def compress(
     data: Data | None = None,
     *,
     output: str | os.PathLike[str] | None = None,
-    scheme: str | Scheme = "focused",
+    scheme: str | Scheme | TensorTrain = SCHEME,
     bits: int | None = None,
-    end_bits: int = 8,
-    density: float | None = None,
-    epochs: int = 0,
+    end_bits: int = CompressionOptions.uniform_bits,
+    density: float | None = CompressionOptions.density,
+    balance: bool = CompressionOptions.balance,
+    dim: int | None = None,
+    codebooks: int | None = None,
+    codewords: int | None = None,
+    terms: int | None = None,
+    per_layer: bool = False,
+    importance: bool = CompressionOptions.importance,
+    noise: float = Recipe.noise,
+    epochs: int = TrainingOptions.epochs,
+    rate: float = Recipe.rate,
+    batch: int = Recipe.batch,
     weights: str | os.PathLike[str] | None = None,
-    calibration: Data | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
-    slots: int = DEFAULT.slots,
-    seed: int = 0,
+    calibration: Data | None = DataOptions.calibration,
+    resize: int | None = Frame.resize,
+    crop: int | None = Frame.crop,
+    mean: Sequence[float] | None = DataOptions.mean,
+    std: Sequence[float] | None = DataOptions.std,
+    slots: int = CompressionOptions.spec.slots,
+    seed: int = CompressionOptions.seed,
+    log: str | os.PathLike[str] | None = TrainingOptions.log,
     progress: Progress = quiet,
 ) -> Checkpoint:
     """Compress a trained network.
@@ -62,19 +80,39 @@ def compress(
         network of the zoo brings.
     output
         File for the checkpoint; None keeps it in memory, see `Checkpoint.save`.
-    scheme, bits
-        Name of a scheme, and the bits of its codes; None takes the scheme's default. Or a scheme with all its
-        options, see ``shiftbook.frontend.schemes.make``.
+    scheme
+        Name of a scheme; a scheme with all its options, see ``shiftbook.frontend.schemes.make``; or a
+        `TensorTrain`, whose defaults ``"tensor-train"`` stands for.
+    bits
+        Of a weight before entropy coding, or of a codeword's weights; None takes the scheme's default.
     end_bits
         Bits of the first and the last layer's weights, which are uniform and dense.
     density
-        Share of the weights to keep, in (0, 1]; None takes the scheme's default.
+        Share of the weights to keep, in (0, 1]; with vectors, whole vectors are pruned. None takes 1 without
+        epochs, with vectors, and for int8 cores of a tensor train, else 0.2.
+    balance
+        Whether to prune so that no slot waits for another.
+    dim, codebooks, codewords, terms, per_layer
+        Of schemes with vectors: weights of a vector, codewords that add up to one, codewords in a codebook,
+        signed powers of two that add up to a codeword's weight, and whether each layer has codebooks of its
+        own. None takes the scheme's default.
+    importance
+        Whether to weigh a codebook's errors by the inputs that they meet on the calibration images.
+    noise
+        Share of the vectors that a training step quantizes while codes change, in (0, 1].
     epochs
         Of fine-tuning; 0 compresses the weights as they are.
+    rate
+        Highest learning rate; it follows half a cosine to 0.
+    batch
+        Images of a training step; of fewer images an epoch is a single step.
     weights
         Trained weights: .safetensors, or a state dict or checkpoint that torch.save wrote.
     calibration
         Other images to calibrate activations on.
+    resize, crop
+        Pixels. Photographs in folders are resized, so that their shorter side has ``resize``; then a square
+        with sides of ``crop`` is cut from the middle. None leaves them as they are.
     mean, std
         Input normalization of pixels in 0..1, or of floats as they are, one value a channel. By default what
         a network of the zoo was trained with, for colour images .485 .456 .406 and .229 .224 .225, else 0 and
@@ -83,6 +121,8 @@ def compress(
         Weight slots of the engine that the streams are coded for.
     seed
         Of everything random: same seed, same checkpoint.
+    log
+        File that gets a line of JSON for each epoch: loss, density and so on.
     progress
         Called as ``progress(what, done, total)``.
 
@@ -91,39 +131,59 @@ def compress(
     ShiftbookError
         Anything about the arguments that the caller can mend, in one line.
     """
-    from shiftbook.frontend.options.compression import CompressionOptions
-    from shiftbook.frontend.options.data import DataOptions
-    from shiftbook.frontend.options.training import TrainingOptions
+    source, train = _source(model), train_of(scheme)
+    target, file = maybe(path_of, "output", output), maybe(path_of, "weights", weights)
+    compression = compression_options(
+        scheme,
+        {"bits": bits, "dim": dim, "codebooks": codebooks, "codewords": codewords, "terms": terms},
+        per_layer=per_layer,
+        end_bits=end_bits,
+        density=density,
+        balance=balance,
+        importance=importance,
+        slots=slots,
+        seed=seed,
+    )
+    training = training_options(epochs, rate=rate, batch=batch, noise=noise, log=log)
+    plan = None if train is None else train.plan()
+    images = data_options(data, calibration, resize=resize, crop=crop, mean=mean, std=std)
+    _check_files(source, file, images, (target, training.log, None if plan is None else plan.keep_cores))
+    return _compressed(source, file, images, compression, training, plan, target, progress)
 
-    source = _source(model)
-    file = None if weights is None else path_of("weights", weights)
-    target = None if output is None else path_of("output", output)
-    check_writable(target, inputs=[file])
-    images = DataOptions(
-        images=None if data is None else source_of("data", data),
-        calibration=None if calibration is None else source_of("calibration", calibration),
-        mean=_numbers("mean", mean),
-        std=_numbers("std", std),
-    )
-    compression = CompressionOptions(
-        scheme=_scheme(scheme),
-        options={} if bits is None else {"bits": whole("bits", bits, 1)},
-        density=None if density is None else real("density", density, "a number in (0, 1]"),
-        uniform_bits=whole("end_bits", end_bits, 1),
-        spec=replace(DEFAULT, slots=whole("slots", slots, 1)),
-        seed=_seed(seed),
-    )
-    training = TrainingOptions(epochs=whole("epochs", epochs, 0))
+
+def _check_files(
+    source: str, weights: Path | None, data: DataOptions, outputs: Sequence[Path | None]
+) -> None:
+    """Refuse outputs that cannot be written, or that are read, too, before any work."""
+    from shiftbook.frontend.importing.given import GivenModel
+
+    file = None if isinstance(source, GivenModel) else source
+    images = (str(each) for each in (data.images, data.calibration) if isinstance(each, str | Path))
+    check_writable(*outputs, inputs=compressed_from(file, weights, images, outputs))
+
+
+def _compressed(
+    source: str,
+    weights: Path | None,
+    data: DataOptions,
+    compression: CompressionOptions,
+    training: TrainingOptions,
+    tensor_train: Plan | None,
+    target: Path | None,
+    progress: Progress,
+) -> Checkpoint:
+    """What the front end makes; where there is no ``target`` it is named after its source."""
     from shiftbook.frontend.compress import compress as run
 
     with _place(target) as place:
         run(
             source,
             place,
-            weights=file,
-            data=images,
+            weights=weights,
+            data=data,
             compression=compression,
             training=training,
+            tensor_train=tensor_train,
             progress=progress,
         )
         found = load(place)
@@ -153,29 +213,3 @@ def _source(model: object) -> str:
     if callable(model):
         return called(model)
     raise wrong("model", MODEL, model)
-
-
-def _scheme(scheme: object) -> str | Scheme:
-    from shiftbook.frontend.schemes import catalogue
-    from shiftbook.frontend.schemes.base import Scheme
-
-    if not isinstance(scheme, str | Scheme):
-        raise wrong("scheme", f"a Scheme or one of {', '.join(catalogue.catalogue())}", scheme)
-    return scheme
-
-
-def _seed(seed: object) -> int:
-    number = whole("seed", seed, 0)
-    if number > MOST_SEED:
-        raise ShiftbookError(f"seed must be at most {MOST_SEED}, not {number}")
-    return number
-
-
-def _numbers(name: str, values: object) -> tuple[float, ...] | None:
-    """One number a channel."""
-    if values is None:
-        return None
-    right = "a list of numbers, one for each channel"
-    if isinstance(values, str) or not isinstance(values, Sequence):
-        raise wrong(name, right, values)
-    return tuple(real(name, value, right) for value in values)

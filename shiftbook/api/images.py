@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from shiftbook.api.arguments import path_of, whole, wrong
+from shiftbook.api.arguments import maybe, path_of, whole, wrong
+from shiftbook.frontend.data.frame import Frame
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.validate import shapes
@@ -78,11 +79,24 @@ def _array(name: str, value: object) -> NDArray[Any]:
     return value
 
 
+def frame_of(resize: object, crop: object) -> Frame:
+    """The shape that the photographs of folders get.
+
+    Raises
+    ------
+    ShiftbookError
+        Something else than pixels, or a crop that is larger than what it is cut from.
+    """
+    return Frame(maybe(whole, "resize", resize, 1), maybe(whole, "crop", crop, 1))
+
+
 def images(
     data: Images,
     *,
     part: Part = "all",
     limit: int | None = None,
+    resize: int | None = Frame.resize,
+    crop: int | None = Frame.crop,
     channels: int | None = None,
     progress: Progress = quiet,
 ) -> Dataset:
@@ -97,6 +111,9 @@ def images(
         part where the source has one of its own, else everything.
     limit
         At most so many, drawn with a fixed seed.
+    resize, crop
+        Pixels. Photographs in folders are resized, so that their shorter side has ``resize``; then a square
+        with sides of ``crop`` is cut from the middle. None leaves them as they are.
     channels
         Make the images of a folder grey (1) or coloured (3). None leaves that to its first image.
     progress
@@ -116,9 +133,10 @@ def images(
 
     if part not in get_args(Part):
         raise wrong("part", f"one of {', '.join(get_args(Part))}", part)
-    most = None if limit is None else whole("limit", limit, 1)
-    wanted = None if channels is None else whole("channels", channels, 1)
-    return load(source_of("images", data), part, limit=most, channels=wanted, progress=progress)
+    most, wanted = maybe(whole, "limit", limit, 1), maybe(whole, "channels", channels, 1)
+    frame = frame_of(resize, crop)
+    source = source_of("images", data)
+    return load(source, part, limit=most, frame=frame, channels=wanted, progress=progress)
 
 
 def labels_of(dataset: Dataset, network: Network) -> Labels | None:

@@ -12,13 +12,14 @@ import typer
 
 from shiftbook.compressed import summary
 from shiftbook.console import progress_bar, say
-from shiftbook.files_read import data_files, ranks_file, source_file
+from shiftbook.files_read import compressed_from, ranks_file
+from shiftbook.frontend.tensor_train.plan import CORES
 from shiftbook.golden.files import absolute, check_writable
 from shiftbook.golden.inputs import check_file
 from shiftbook.options.compressing.compression import CompressionGroup
 from shiftbook.options.compressing.data import DataGroup
 from shiftbook.options.compressing.output import OutputGroup
-from shiftbook.options.compressing.tensor_train import CORES, TensorTrainGroup
+from shiftbook.options.compressing.tensor_train import TensorTrainGroup
 from shiftbook.options.compressing.training import TrainingGroup
 from shiftbook.options.compressing.vectors import VectorGroup
 from shiftbook.options.groups import grouped
@@ -110,10 +111,8 @@ def _check_files(
 ) -> None:
     """Refuse outputs that cannot be written, or that are read, too, before any work."""
     outputs = (files.output, files.log, files.json_file, train.keep_cores, *_states(state))
-    read = [data.weights, source_file(source), ranks_file(train.ranks)]
-    for images in (data.data, data.calibration):
-        read += data_files(images, outputs)
-    check_writable(*outputs, inputs=read)
+    read = compressed_from(source, data.weights, (data.data, data.calibration), outputs)
+    check_writable(*outputs, inputs=[*read, ranks_file(train.ranks)])
     for there in filter(os.path.lexists, _states(state)):
         check_file(there, "remove it to start anew")
 

@@ -6,8 +6,7 @@ import re
 
 import typer
 
-TENSOR_TRAIN = "tensor-train"
-"""What is no scheme of weights, and yet is asked for as one."""
+from shiftbook.frontend.tensor_train.plan import TENSOR_TRAIN
 
 PLACE = re.compile(r"\{(schemes|default of (\w+))\}")
 """What `filled` fills in a help text."""

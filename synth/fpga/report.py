@@ -99,7 +99,7 @@ def _too_large(name: str, spec: Spec, fpga: Fpga, error: DoesNotFit) -> str:
     needs = ", ".join(f"{need:,} {kind} of {have:,}" for kind, (need, have) in error.used.items())
     return (
         f"the {name} engine of {spec.rows}x{spec.cols} lanes does not fit {fpga.device}: it needs {needs}; "
-        "choose fewer --lanes"
+        "choose fewer lanes"
     )
 
 

@@ -157,7 +157,7 @@ def test_calibration_images_alone_are_enough(tmp_path, weights):
     data = DataOptions(calibration=tmp_path / "images")
     report = compress(source, tmp_path / "a", weights=weights, data=data)
     assert (report.images, report.accuracy, report.float_accuracy) == (0, None, None)
-    with pytest.raises(ShiftbookError, match="there are no images to calibrate on: give --data or"):
+    with pytest.raises(ShiftbookError, match="there are no images to calibrate on: give data, or"):
         compress(source, tmp_path / "b", weights=weights)
     with pytest.raises(ShiftbookError, match="fine-tuning for 2 epochs needs images to train on"):
         compress(source, tmp_path / "b", weights=weights, data=data, training=TrainingOptions(epochs=2))

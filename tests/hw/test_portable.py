@@ -19,8 +19,14 @@ from shiftbook.sim.verilator import find_tools
 from shiftbook.synth.flow.yosys import find_yosys
 from tests.hw.small import ODD, SHIFT
 
-SPECS = {"small": SHIFT, "odd": ODD, "tiny": PRESETS["shift"].on_grid(2, 2), **PRESETS}
-QUICK = (("small", "engine"), ("small", "accelerator"), ("shift4", "engine"), ("shift", "accelerator"))
+SPECS = {
+    "small": SHIFT,
+    "odd": ODD,
+    "tiny": PRESETS["shift"].on_grid(2, 2),
+    "tiny shift4": PRESETS["shift4"].on_grid(2, 2),
+    **PRESETS,
+}
+QUICK = (("small", "engine"), ("small", "accelerator"), ("tiny shift4", "engine"), ("shift", "accelerator"))
 EVERY = [
     pytest.param(name, part, marks=() if (name, part) in QUICK else pytest.mark.slow)
     for name in SPECS

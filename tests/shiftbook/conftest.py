@@ -1,5 +1,6 @@
 """A checkpoint of two layers that every command can run in no time, and a folder of results."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,12 @@ from tests.shiftbook.results import RESULTS, write
 
 CLASSES = ("bird", "cat", "dog")
 IMAGES = 6
+
+
+@pytest.fixture(autouse=True)
+def no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python leaves nothing beside a user's model, so that tests see what a command leaves."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
 
 def conv(name: str, source: str, shape: tuple[int, int, int, int], seed: int, **options: object) -> Conv:

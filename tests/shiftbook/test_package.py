@@ -120,6 +120,6 @@ def test_beside_folders_of_the_same_names(python: Path, home: Path) -> None:
     shiftbook("compress", "net.py:make", *data, "-o", "net.ckpt", "--scheme", "int8", "--density", "1")
     shiftbook("run", "net.ckpt", *data, "--float", "net.py:make", "--json", "golden.json")
     shiftbook("run", "net.ckpt", *data, "--backend", "rtl", "--limit", "1", "--json", "rtl.json", *LANES)
-    shiftbook("gates", "--engine", "shift", "--lanes", "2x2", "--json", "gates.json")
+    shiftbook("gates", "--engine", "shift", "--lanes", "3x2", "--json", "gates.json")
     assert json.loads((home / "golden.json").read_text())["agreement"] > 0.5
     assert json.loads((home / "rtl.json").read_text())["mismatches"] == 0

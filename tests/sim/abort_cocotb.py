@@ -9,11 +9,12 @@ from typing import Any
 import cocotb
 from cocotb.task import bridge
 from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.utils import get_sim_time
 
 from shiftbook.golden.isa.host_map import Host
 from shiftbook.golden.program.host import ABORT, AcceleratorError
 from shiftbook.hw.system.sequencer import State
-from tests.sim.axi_cocotb import BASE, Board, set_up
+from tests.sim.axi_cocotb import BASE, PERIOD, Board, set_up
 
 MACHINES = {"sequencer": "state", "planner": "state", "store": "fsm_state", "residual_reader": "fsm_state"}
 """Units of the accelerator, and the signals that hold their states."""
@@ -33,6 +34,17 @@ async def started(dut: Any) -> None:
     """Until the cycle in which a program starts."""
     while not int(dut.sequencer.start.value):
         await RisingEdge(dut.clk)
+
+
+async def aborted(dut: Any) -> int:
+    """Until an abort strikes; in which cycle after the start of a program."""
+    await started(dut)
+    begin = get_sim_time("step")
+    if int(dut.supervisor.abort.value):
+        return 0
+    await RisingEdge(dut.supervisor.abort)
+    await RisingEdge(dut.clk)
+    return int(get_sim_time("step") - begin) // PERIOD
 
 
 async def run(board: Board) -> str:
@@ -77,11 +89,7 @@ async def strike(board: Board, cycle: int) -> dict[str, Any]:
         await board.host.write_dword(Host.CONTROL, ABORT)
 
     async def watch() -> None:
-        await started(board.dut)
-        number = 0
-        while not int(board.dut.supervisor.abort.value):
-            await RisingEdge(board.dut.clk)
-            number += 1
+        number = await aborted(board.dut)
         struck.update(cycle=number, states=states(board.dut))
 
     tasks = [cocotb.start_soon(send()), cocotb.start_soon(watch())]
@@ -111,6 +119,6 @@ async def every_state(dut: Any) -> None:
             struck = await strike(board, cycles[len(cycles) // 2] - delay)
             board.ram.write(BASE + order["offset"], bytes(order["size"]))
             again = await run(board)
-            after = list(board.ram.read(BASE + order["offset"], order["size"]))
+            after = board.ram.read(BASE + order["offset"], order["size"]).hex()
             results.append({"unit": unit, "state": state, **struck, "again": again, "after": after})
     Path("results.json").write_text(json.dumps(results))

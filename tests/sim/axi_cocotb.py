@@ -22,6 +22,9 @@ from shiftbook.golden.program.host import DONE, ERROR, REFUSED, AcceleratorError
 BASE = 0x10000
 """Where the image is in memory."""
 
+PERIOD = 2
+"""Of the clock, in steps of the simulator."""
+
 BYSTANDER, BYSTANDER_SIZE = 0x80000, 0x40000
 """Where another image is, which nobody starts."""
 
@@ -115,7 +118,7 @@ class Board:
 async def set_up(dut: Any) -> Board:
     """The board, after a reset."""
     logging.getLogger("cocotb").setLevel(logging.WARNING)
-    Clock(dut.clk, 2, "step", impl="gpi").start()
+    Clock(dut.clk, PERIOD, "step", impl="gpi").start()
     dut.rst.value = 1
     board = Board(dut)
     await ClockCycles(dut.clk, 4)
@@ -154,7 +157,7 @@ async def play(board: Board, order: dict[str, Any]) -> dict[str, Any]:
     refused = await intruding if intruding is not None else None
     board.wrong = {}
     board.pause(0.0, 0)
-    outputs = list(board.ram.read(BASE + order["offset"], order["size"]))
+    outputs = board.ram.read(BASE + order["offset"], order["size"]).hex()
     for _ in range(2000):
         if not await board._read(Host.STATUS) & 1:
             break
@@ -166,8 +169,8 @@ async def play(board: Board, order: dict[str, Any]) -> dict[str, Any]:
         "outputs": outputs,
         "again": again,
         "refused": refused,
-        "bystander": list(board.ram.read(BYSTANDER, BYSTANDER_SIZE)),
-        "after": list(board.ram.read(BASE + order["offset"], order["size"])),
+        "bystander": board.ram.read(BYSTANDER, BYSTANDER_SIZE).hex(),
+        "after": board.ram.read(BASE + order["offset"], order["size"]).hex(),
     }
 
 

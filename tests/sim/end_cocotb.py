@@ -14,7 +14,7 @@ from cocotbext.axi import AxiResp
 from shiftbook.golden.isa.host_map import Host
 from shiftbook.golden.program.host import ABORT
 from shiftbook.hw.system.sequencer import State
-from tests.sim.abort_cocotb import started, states
+from tests.sim.abort_cocotb import aborted, started, states
 from tests.sim.axi_cocotb import BASE, Board, set_up
 
 BEFORE, AFTER = 6, 4
@@ -42,8 +42,8 @@ def slow_down(board: Board) -> None:
 async def run(board: Board) -> dict[str, int]:
     """Carry out the program; the events and the status when nothing is busy any more."""
     await bridge(board.driver.start)(BASE)
-    while not int(board.dut.irq.value):
-        await RisingEdge(board.dut.clk)
+    if not int(board.dut.irq.value):
+        await RisingEdge(board.dut.irq)
     while (status := await bridge(board.driver.status)())["busy"]:
         pass
     events = await board._read(Host.INTERRUPT)
@@ -77,15 +77,7 @@ async def abort(board: Board, cycle: int) -> dict[str, int]:
         await ClockCycles(board.dut.clk, cycle)
         await board.host.write_dword(Host.CONTROL, ABORT)
 
-    async def watch() -> int:
-        await started(board.dut)
-        number = 0
-        while not int(board.dut.supervisor.abort.value):
-            await RisingEdge(board.dut.clk)
-            number += 1
-        return number
-
-    sending, watching = cocotb.start_soon(send()), cocotb.start_soon(watch())
+    sending, watching = cocotb.start_soon(send()), cocotb.start_soon(aborted(board.dut))
     ended = await run(board)
     await sending
     return {**ended, "cycle": await watching}

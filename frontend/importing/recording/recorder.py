@@ -75,6 +75,8 @@ class Call:
         Of the operator, without its overload.
     args, kwargs
         Of the call.
+    given
+        All arguments by the names of the operator's schema, defaults included.
     result
         What the call gave.
     """
@@ -82,15 +84,15 @@ class Call:
     def __init__(self, recorder: Recorder, name: str, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         self.recorder, self.draft = recorder, recorder.draft
         self.name, self.func, self.args, self.kwargs, self.result = name, func, args, kwargs, result
-        self._given = _by_name(func, args, kwargs)
+        self.given = _by_name(func, args, kwargs)
 
     def __getitem__(self, argument: str) -> Any:
         """An argument by the name that the operator's schema gives it; its default where it is not given."""
-        return self._given[argument]
+        return self.given[argument]
 
     def value(self, argument: str) -> Value:
         """A tensor that depends on the image."""
-        found = self.recorder.value(self._given[argument])
+        found = self.recorder.value(self.given[argument])
         if found is None:
             raise self.unsupported(f"its {argument} must depend on the image")
         return found

@@ -7,10 +7,11 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from shiftbook.frontend.options.compression import CompressionOptions
+from shiftbook.frontend.options.compression import SCHEME, CompressionOptions
+from shiftbook.frontend.tensor_train.plan import TENSOR_TRAIN
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.options.compressing.vectors import VectorGroup
-from shiftbook.options.schemes import TENSOR_TRAIN, scheme_or_train
+from shiftbook.options.schemes import scheme_or_train
 from shiftbook.options.seed import Seed
 
 
@@ -28,7 +29,7 @@ class CompressionGroup:
             help="What weights become. {schemes} tensor-train: convolutions first become chains of small "
             "ones, whose weights have the scheme --cores.",
         ),
-    ] = "focused"
+    ] = SCHEME
     bits: Annotated[
         int | None,
         typer.Option(
@@ -43,7 +44,7 @@ class CompressionGroup:
             metavar="B",
             help="Bits of the first and the last layer's weights, uniform and dense; 5 for --preset shift4.",
         ),
-    ] = 8
+    ] = CompressionOptions.uniform_bits
     density: Annotated[
         float | None,
         typer.Option(
@@ -60,11 +61,11 @@ class CompressionGroup:
             help="Prune so that no slot waits for another: an output channel keeps as many weights in each. "
             "Those stay that cost no cycle, because draining the channel takes as long. Default: off.",
         ),
-    ] = False
+    ] = CompressionOptions.balance
     slots: Annotated[
         int, typer.Option(metavar="W", help="Weight slots of the engine that the streams are coded for.")
-    ] = DEFAULT.slots
-    seed: Seed = 0
+    ] = CompressionOptions.spec.slots
+    seed: Seed = CompressionOptions.seed
 
     @property
     def decomposes(self) -> bool:

@@ -8,14 +8,11 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from shiftbook.frontend.tensor_train.plan import Plan, Search
+from shiftbook.frontend.tensor_train.plan import TENSOR_TRAIN, Plan, Search
 from shiftbook.frontend.tensor_train.plan_texts import parse_factors, parse_ranks
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.options.paths import named
-from shiftbook.options.schemes import TENSOR_TRAIN, scheme_named
-
-CORES = "int8"
-"""The scheme of the chains' weights, unless said otherwise."""
+from shiftbook.options.schemes import scheme_named
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import typer
 
 from shiftbook.frontend.options.training import TrainingOptions
 from shiftbook.frontend.training.recipe import Recipe
-from shiftbook.frontend.training.schedule import BATCH, PEAK_RATE
 
 
 @dataclass(frozen=True)
@@ -21,16 +20,16 @@ class TrainingGroup:
 
     epochs: Annotated[
         int, typer.Option(metavar="N", help="Epochs of fine-tuning; 0 compresses the weights as they are.")
-    ] = 0
+    ] = TrainingOptions.epochs
     rate: Annotated[
         float, typer.Option(metavar="R", help="Highest learning rate; it follows half a cosine to 0.")
-    ] = PEAK_RATE
+    ] = Recipe.rate
     batch: Annotated[
         int,
         typer.Option(
             metavar="N", help="Images of a training step; of fewer images an epoch is a single step."
         ),
-    ] = BATCH
+    ] = Recipe.batch
 
     def options(self, noise: float, state: Path | None, log: Path | None) -> TrainingOptions:
         """The options as the front end takes them."""

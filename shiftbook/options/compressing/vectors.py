@@ -7,6 +7,9 @@ from typing import Annotated, ClassVar
 
 import typer
 
+from shiftbook.frontend.options.compression import CompressionOptions
+from shiftbook.frontend.training.recipe import Recipe
+
 
 @dataclass(frozen=True)
 class VectorGroup:
@@ -58,14 +61,14 @@ class VectorGroup:
             help="Weigh a codebook's errors by the inputs that they meet on the calibration images. Default: "
             "all alike.",
         ),
-    ] = False
+    ] = CompressionOptions.importance
     noise: Annotated[
         float,
         typer.Option(
             metavar="P",
             help="Share of the vectors that a training step quantizes while codes change (Quant-Noise).",
         ),
-    ] = 1.0
+    ] = Recipe.noise
 
     def options(self) -> dict[str, object]:
         """Options of the scheme; those that are None take its defaults."""

@@ -72,7 +72,7 @@ def test_a_factory_without_weights_keeps_its_own(model_file):
             "zoo:nothing",
             "the zoo has digits, resnet20, resnet18, resnet50, mobilenet_v2, vgg11, not 'nothing'",
         ),
-        ("zoo:resnet20", "zoo:resnet20 needs its trained weights: give --weights FILE"),
+        ("zoo:resnet20", "zoo:resnet20 needs its trained weights: give the file that holds them"),
         ("missing.py:f", "there is no file missing.py to take 'f' from"),
         ("{}:other", "has no 'other': name the function that returns the model"),
         ("{}:fails", "fails: RuntimeError: no"),

@@ -1,6 +1,8 @@
 """Reading a model: what its code may do, and what is said where it cannot be read."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -182,6 +184,23 @@ def test_names_that_no_checkpoint_holds_are_refused(name):
 def test_other_names_are_taken(name):
     model = Named(name)
     assert read_model(model, (3, 8, 8)).nodes[0].name == f"body.{name}"
+
+
+def test_reading_does_not_import_torchs_compiler():
+    """It and SymPy take seconds."""
+    lines = (
+        "import sys, torch",
+        "from torch import nn",
+        "from shiftbook.frontend.importing.recording.read import read_model",
+        "model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())",
+        "before = set(sys.modules)",
+        "read_model(model, (3, 8, 8))",
+        "print([name for name in ('sympy', 'torch._dynamo', 'onnx') if name in set(sys.modules) - before])",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
 
 
 class Signal(nn.Module):

@@ -168,7 +168,7 @@ def test_a_nan_in_training_is_one_line_and_leaves_no_state(tmp_path):
 def test_training_needs_images():
     model = network()
     options = {"mean": (0.5,), "std": (0.5,), "seed": 0, "recipe": RECIPE, "processes": ALONE}
-    with pytest.raises(ShiftbookError, match="training for 3 epochs needs images to train on: give --data"):
+    with pytest.raises(ShiftbookError, match="training for 3 epochs needs images to train on: give data"):
         train_chains(model, trains(model), Plan(admm_epochs=3), data=None, **options)
 
 

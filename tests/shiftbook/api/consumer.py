@@ -9,6 +9,7 @@ from pandas import DataFrame
 from torch import nn
 
 import shiftbook as sb
+from shiftbook.frontend.schemes.base import Scheme
 
 
 def compress(
@@ -18,6 +19,12 @@ def compress(
     assert_type(sb.compress(model, data=(x, y), scheme="shift", density=0.2, epochs=3, seed=1), sb.Checkpoint)
     assert_type(sb.compress(make, data=(x, None), weights="net.pt", output="net.ckpt"), sb.Checkpoint)
     assert_type(sb.compress(nn.ReLU, data=sb.images("digits", part="train"), mean=[0.5]), sb.Checkpoint)
+    assert_type(sb.compress(make, "photographs", resize=256, crop=224, rate=0.01, batch=64), sb.Checkpoint)
+    assert_type(sb.compress(make, scheme="additive", dim=9, codebooks=2, per_layer=True), sb.Checkpoint)
+    train = sb.TensorTrain(ratio=2.3, search="measured", factors={64: (8, 8)}, keep_cores="net.cores")
+    assert_type(train.cores, str | Scheme)
+    assert_type(sb.compress(model, scheme=train, log="log.jsonl", epochs=3), sb.Checkpoint)
+    assert_type(sb.compress(model, scheme=sb.TensorTrain(ranks={"layer1.*": [12, 10]})), sb.Checkpoint)
 
 
 def use(checkpoint: sb.Checkpoint, x: NDArray[np.uint8]) -> None:
@@ -32,7 +39,8 @@ def use(checkpoint: sb.Checkpoint, x: NDArray[np.uint8]) -> None:
     assert_type(checkpoint.cycles("int8").total, int)
     assert_type(checkpoint.cycles().layers, tuple[sb.LayerCycles, ...])
     assert_type(checkpoint.simulate(x, sb.Spec(), limit=1), sb.Simulation)
-    assert_type(checkpoint.simulate(x).mismatches, int)
+    assert_type(checkpoint.simulate("photographs", resize=256, crop=224).mismatches, int)
+    assert_type(checkpoint.run("photographs", resize=256, crop=224), sb.Answers)
     assert_type(checkpoint.simulate(x).layers[0].stream_wait, int)
     assert_type(checkpoint.to_dict(), dict[str, object])
     assert_type(checkpoint.to_frame(), DataFrame)
@@ -51,4 +59,7 @@ def measure(checkpoint: sb.Checkpoint) -> None:
 sb.compress(3)  # type: ignore[arg-type]
 sb.load(None)  # type: ignore[arg-type]
 sb.gates(8)  # type: ignore[arg-type]
+sb.compress("zoo:digits", batch="128")  # type: ignore[arg-type]
+sb.TensorTrain(search="best")  # type: ignore[arg-type]
+sb.TensorTrain(ranks={"3": "4x4"})  # type: ignore[dict-item]
 print(sb.nothing)  # type: ignore[attr-defined]

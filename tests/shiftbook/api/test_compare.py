@@ -12,7 +12,7 @@ from shiftbook.api.engines import by_name
 from shiftbook.golden.spec import PRESETS
 from tests.shiftbook.conftest import IMAGES
 
-SMALL = sb.Spec(slots=1).on_grid(2, 2)
+SMALL = sb.Spec(slots=1).on_grid(3, 2)
 LABELS = np.arange(IMAGES) % 3
 
 
@@ -28,12 +28,12 @@ def priced(spec: sb.Spec, name: str, ge: float) -> sb.Gates:
 
 def test_gates(counted):
     assert sum(module.total_ge for module in counted.modules) == pytest.approx(counted.total_ge, abs=1)
-    assert (counted.lanes, counted.engine, counted.spec) == ("2x2", "custom", SMALL)
+    assert (counted.lanes, counted.engine, counted.spec) == ("3x2", "custom", SMALL)
     assert counted.accelerator_ge is None
     assert counted.lane_ge < counted.ge_per_lane < counted.total_ge
     assert json.loads(json.dumps(counted.to_dict()))["spec"]["slots"] == 1
     assert list(counted.to_frame()["name"]) == [module.name for module in counted.modules]
-    assert repr(counted).startswith("Gates(custom, 2x2 lanes: ")
+    assert repr(counted).startswith("Gates(custom, 3x2 lanes: ")
 
 
 def test_engines_by_name():

@@ -1,6 +1,8 @@
 import hashlib
 import io
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,17 @@ import pytest
 from rich.console import Console
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import PRESETS
 from shiftbook.hw.engine.engine import Engine
+from shiftbook.hw.engine.lane import make_lane
 from shiftbook.hw.verilog import emit
 from shiftbook.synth.flow import gates
 from shiftbook.synth.flow.gates import engine_spec, gate_report
+from shiftbook.synth.flow.measure import Measured, Ruler, measure
+from shiftbook.synth.flow.merge import Design
+from shiftbook.synth.flow.netlist import Module, Netlist
 from shiftbook.synth.flow.report import gate_table
+from shiftbook.synth.flow.weights import load_weights
 from tests.synth import designs, expected_gates
 from tests.synth.expected_gates import ENGINES, LANES, SLOTS
 
@@ -126,6 +134,36 @@ def test_pinned_gates(report: dict[str, Any]) -> None:
     if counted["versions"] != expected["versions"]:
         pytest.skip(f"gates are pinned for {expected['versions']}, this is {counted['versions']}")
     assert counted == expected, "if meant, run: python -m tests.synth.expected_gates"
+
+
+@pytest.mark.parametrize(
+    ("lanes", "asked", "counted"),
+    [((2, 2), None, True), ((3, 2), None, False), ((2, 2), False, False), ((3, 2), True, True)],
+)
+def test_small_engines_are_counted_without_hierarchy_too(
+    lanes: tuple[int, int], asked: bool | None, counted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(designs: dict[str, Any], ruler: Ruler, *, flat: bool, progress: None) -> dict[str, Measured]:
+        lane = Module({"$_NAND_": 1}, {}, 0)
+        tree = {"engine": Module({}, {"engine_shift_lane": 6 if lanes == (3, 2) else 4}, 0)}
+        gates = Netlist("engine", {**tree, "engine_shift_lane": lane}, "Yosys")
+        whole = Netlist("engine", {"engine": Module({"$_NAND_": 7}, {}, 0)}, "Yosys") if flat else None
+        return {name: Measured(Design("engine", ""), gates, flat=whole) for name in designs}
+
+    monkeypatch.setattr(gates, "measure", measure)
+    found = gate_report(lanes, engines=("shift",), flat=asked)["engines"]["shift"]
+    assert found["flat_ge"] == (7.0 if counted else None)
+
+
+def test_a_lane_costs_the_same_without_hierarchy() -> None:
+    steps: list[tuple[int, int, str]] = []
+    lane = partial(make_lane, replace(PRESETS["shift"], slots=1))
+    found = measure({"lane": lane}, Ruler(load_weights()), flat=True, progress=lambda *s: steps.append(s))[
+        "lane"
+    ]
+    assert found.flat is not None
+    assert found.flat.cost(load_weights()) == pytest.approx(found.gates.cost(load_weights()), rel=0.05)
+    assert [step[:2] for step in steps] == [(1, 3), (2, 3), (3, 3)]
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def test_an_engine_that_does_not_fit_is_one_line(monkeypatch: pytest.MonkeyPatch
         fpga_report("ice40", (4, 4), engines=("shift",))
     assert str(caught.value) == (
         "the shift engine of 4x4 lanes does not fit iCE40HX8K: it needs 8,400 ICESTORM_LC of 7,680; "
-        "choose fewer --lanes"
+        "choose fewer lanes"
     )
 
 

@@ -143,7 +143,7 @@ def space_to_depth(node: OnnxNode, x: Tensor) -> Tensor:
 
 def expand(node: OnnxNode, x: Tensor, shape: Tensor) -> Tensor:
     """To a shape that both fit."""
-    wanted = torch.broadcast_shapes(x.shape, tuple(shape.tolist()))
+    wanted = np.broadcast_shapes(tuple(x.shape), tuple(shape.tolist()))
     node.bounded(wanted)
     return x.expand(wanted)
 

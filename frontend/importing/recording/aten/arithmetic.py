@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,17 +15,17 @@ from shiftbook.frontend.importing.recording.values import Value
 
 def add(call: Call) -> Value:
     """``self + alpha * other``."""
-    return _combined(call, sign=float(call._given.get("alpha") or 1))
+    return _combined(call, sign=float(call.given.get("alpha") or 1))
 
 
 def subtract(call: Call) -> Value:
     """``self - alpha * other``."""
-    return _combined(call, sign=-float(call._given.get("alpha") or 1))
+    return _combined(call, sign=-float(call.given.get("alpha") or 1))
 
 
 def reversed_subtract(call: Call) -> Value:
     """``other - alpha * self``, of a constant."""
-    factor = -float(call._given.get("alpha") or 1)
+    factor = -float(call.given.get("alpha") or 1)
     return _affine(call, call.value("self"), factor, call["other"])
 
 
@@ -52,7 +53,7 @@ def multiply(call: Call) -> Value:
 
 def divide(call: Call) -> Value:
     """By a constant."""
-    if call._given.get("rounding_mode") is not None:
+    if call.given.get("rounding_mode") is not None:
         raise call.unsupported("it must not round")
     if call.recorder.value(call["other"]) is not None:
         raise call.unsupported("the divisor must not depend on the image")
@@ -83,7 +84,7 @@ def _two(call: Call, operation: nn.Module, first: Value, second: Value) -> Value
         return result.moved(first.indices())
     rank = len(call.dims)
     values = [call.as_value(_not_spread(_ranked(value, rank))) for value in (first, second)]
-    shape = torch.broadcast_shapes(*(value.shape for value in values))
+    shape = np.broadcast_shapes(*(value.shape for value in values))
     result = call.draft.add(operation, [value.node for value in values], tuple(shape), name)
     return result.moved(result.indices().reshape(call.dims))
 

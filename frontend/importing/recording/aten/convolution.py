@@ -132,7 +132,7 @@ def _weighted(
     owner = call.recorder.owner(given)
     path = call.draft.place if owner is None else owner.removesuffix(".weight").removesuffix("weight")
     name = path or call.draft.named(call.name)
-    key = (id(given), module.extra_repr(), None if bias is None else id(call._given.get("bias")))
+    key = (id(given), module.extra_repr(), None if bias is None else id(call.given.get("bias")))
     known = call.draft.shared.get(key, "") if owner is not None else ""
     if not known:
         with torch.no_grad():

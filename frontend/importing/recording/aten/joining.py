@@ -102,11 +102,11 @@ def upsample(mode: str) -> Handler:
     """To a larger map."""
 
     def handle(call: Call) -> Value:
-        source = call.materialized("self" if "self" in call._given else "input", 4)
+        source = call.materialized("self" if "self" in call.given else "input", 4)
         size = call.dims[2:]
         if size == source.shape[1:]:
             return source
-        corners = call._given.get("align_corners")
+        corners = call.given.get("align_corners")
         scale = _scale(call, source.shape[1:], size)
         options: dict[str, Any] = {"scale_factor": scale} if scale else {"size": size}
         operation = nn.Upsample(**options, mode=mode, align_corners=corners)
@@ -140,7 +140,7 @@ def softmax(make: type[nn.Module]) -> Handler:
 
 def nothing(call: Call) -> Value:
     """A call that leaves its input alone in evaluation mode."""
-    if call._given.get("train"):
+    if call.given.get("train"):
         raise call.unsupported("it must be off in evaluation mode")
     return call.value("input")
 

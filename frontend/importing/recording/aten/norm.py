@@ -16,7 +16,7 @@ MOMENTUM = 0.1
 def batch_norm(call: Call) -> Value:
     """With the statistics of training."""
     mean, variance = call["running_mean"], call["running_var"]
-    trained = call["training"] if "training" in call._given else False
+    trained = call["training"] if "training" in call.given else False
     if mean is None or variance is None:
         raise call.unsupported("batch norm must track running statistics, and no other norm runs")
     if trained:
@@ -26,7 +26,7 @@ def batch_norm(call: Call) -> Value:
     path = call.draft.place if owner is None else owner.rpartition(".")[0]
     module: nn.BatchNorm1d | nn.BatchNorm2d
     kind = nn.BatchNorm2d if len(source.shape) == 3 else nn.BatchNorm1d
-    module = kind(len(mean), call["eps"], (call["momentum"] if "momentum" in call._given else 0) or MOMENTUM)
+    module = kind(len(mean), call["eps"], (call["momentum"] if "momentum" in call.given else 0) or MOMENTUM)
     assert module.running_mean is not None
     assert module.running_var is not None
     with torch.no_grad():

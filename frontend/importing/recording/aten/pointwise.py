@@ -53,7 +53,7 @@ def reordered(value: Value) -> bool:
 
 def clamp(call: Call) -> Value:
     """``clamp`` and ``hardtanh``: ReLU and ReLU6 where the limits are theirs."""
-    given = call._given
+    given = call.given
     low, high = (
         (given.get("min_val"), given.get("max_val")) if "min_val" in given else (call["min"], call["max"])
     )

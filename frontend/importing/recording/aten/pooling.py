@@ -32,7 +32,7 @@ def average_pool(call: Call) -> Value:
         padding,
         bool(call["ceil_mode"]),
         bool(call["count_include_pad"]),
-        call._given.get("divisor_override"),
+        call.given.get("divisor_override"),
     )
     return _pooled(call, module)
 
@@ -51,7 +51,7 @@ def _windows(call: Call, *names: str) -> list[Any]:
 
 
 def _pooled(call: Call, module: nn.Module, name: str = "") -> Value:
-    source = call.materialized("self" if "self" in call._given else "input", 4)
+    source = call.materialized("self" if "self" in call.given else "input", 4)
     dims = call.dims
     shape = dims[1:] if len(dims) == 4 else (dims[1], 1, dims[2])
     result = call.draft.add(module, [source.node], shape, name or operation_name(call))
@@ -69,7 +69,7 @@ def adaptive_max(call: Call) -> Value:
 
 
 def _adaptive(call: Call, even: type[nn.Module], uneven: type[nn.Module]) -> Value:
-    value = call.value("self" if "self" in call._given else "input")
+    value = call.value("self" if "self" in call.given else "input")
     height, width = value.dims[-2:]
     rows, cols = call.dims[-2:]
     if height % rows or width % cols:
@@ -131,7 +131,7 @@ def _added(call: Call, slices: list[Value]) -> Value:
 
 def _axes(call: Call, rank: int) -> set[int]:
     """The dimensions that are summed over."""
-    given = call._given.get("dim")
+    given = call.given.get("dim")
     if given is None or given == []:
         return set(range(rank))
     return {axis % rank for axis in ([given] if isinstance(given, int) else given)}

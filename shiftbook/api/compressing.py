@@ -1,0 +1,145 @@
+"""From the arguments of `compress` to the options of the front end; a wrong type is told in one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shiftbook.api.arguments import maybe, path_of, real, whole, wrong
+from shiftbook.api.images import Data, frame_of, source_of
+from shiftbook.api.schemes import check_scheme
+from shiftbook.api.tensor_train import TensorTrain
+from shiftbook.frontend.options.compression import CompressionOptions
+from shiftbook.frontend.options.data import DataOptions
+from shiftbook.frontend.options.training import TrainingOptions
+from shiftbook.frontend.tensor_train.plan import TENSOR_TRAIN
+from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.spec import DEFAULT
+
+if TYPE_CHECKING:
+    from shiftbook.frontend.schemes.base import Scheme
+
+MOST_SEED = 2**32 - 1
+
+
+def train_of(scheme: object) -> TensorTrain | None:
+    """The tensor train that ``scheme`` is or names; None where it is a scheme of weights."""
+    if isinstance(scheme, str) and scheme == TENSOR_TRAIN:
+        return TensorTrain()
+    return scheme if isinstance(scheme, TensorTrain) else None
+
+
+def weights_scheme(scheme: object) -> str | Scheme:
+    """The scheme of weights; of a tensor train that of its cores.
+
+    Raises
+    ------
+    ShiftbookError
+        There is no such scheme.
+    """
+    train = train_of(scheme)
+    return check_scheme("scheme", scheme, TENSOR_TRAIN) if train is None else train.cores
+
+
+def data_options(
+    data: Data | None,
+    calibration: Data | None,
+    *,
+    resize: int | None,
+    crop: int | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+) -> DataOptions:
+    """The images, and how they become inputs.
+
+    Raises
+    ------
+    ShiftbookError
+        A value has another type, or is out of range.
+    """
+    return DataOptions(
+        images=None if data is None else source_of("data", data),
+        calibration=None if calibration is None else source_of("calibration", calibration),
+        frame=frame_of(resize, crop),
+        mean=_numbers("mean", mean),
+        std=_numbers("std", std),
+    )
+
+
+def compression_options(
+    scheme: object,
+    options: Mapping[str, int | None],
+    *,
+    per_layer: bool,
+    end_bits: int,
+    density: float | None,
+    balance: bool,
+    importance: bool,
+    slots: int,
+    seed: int,
+) -> CompressionOptions:
+    """What weights become.
+
+    Parameters
+    ----------
+    scheme
+        A scheme, a tensor train, or the name of one.
+    options
+        Of the scheme, integers; those that are None are not given.
+    per_layer
+        Another one of the scheme, which not all of them have.
+
+    Raises
+    ------
+    ShiftbookError
+        A value has another type, or is out of range.
+    """
+    given = {name: whole(name, value, 1) for name, value in options.items() if value is not None}
+    return CompressionOptions(
+        scheme=weights_scheme(scheme),
+        options={**given, "per_layer": True} if per_layer else given,
+        uniform_bits=whole("end_bits", end_bits, 1),
+        density=maybe(real, "density", density, "a number in (0, 1]"),
+        balance=bool(balance),
+        importance=bool(importance),
+        spec=replace(DEFAULT, slots=whole("slots", slots, 1)),
+        seed=_seed(seed),
+    )
+
+
+def training_options(
+    epochs: int, *, rate: float, batch: int, noise: float, log: str | os.PathLike[str] | None
+) -> TrainingOptions:
+    """Whether and how to fine-tune.
+
+    Raises
+    ------
+    ShiftbookError
+        A value has another type, or is out of range.
+    """
+    recipe = Recipe(
+        rate=real("rate", rate, "a positive number"),
+        batch=whole("batch", batch, 1),
+        noise=real("noise", noise, "a number in (0, 1]"),
+    )
+    return TrainingOptions(epochs=whole("epochs", epochs, 0), recipe=recipe, log=maybe(path_of, "log", log))
+
+
+def _seed(seed: object) -> int:
+    number = whole("seed", seed, 0)
+    if number > MOST_SEED:
+        raise ShiftbookError(f"seed must be at most {MOST_SEED}, not {number}")
+    return number
+
+
+def _numbers(name: str, values: object) -> tuple[float, ...] | None:
+    """One number a channel."""
+    if values is None:
+        return None
+    right = "a list of numbers, one for each channel"
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise wrong(name, right, values)
+    return tuple(real(name, value, right) for value in values)
