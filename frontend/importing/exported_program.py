@@ -17,8 +17,6 @@ from shiftbook.frontend.importing.exported_archive import plain_archive
 from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.inputs import check_file, shown
 
-SUFFIX = ".pt2"
-
 BATCH = 'torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))'
 """How a program is made that takes any number of images."""
 
