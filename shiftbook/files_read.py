@@ -7,11 +7,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from shiftbook.frontend.data.names import DIGITS, SUFFIXES
+from shiftbook.frontend.importing.names import WHOLE
 
 
 def source_file(source: str | None) -> Path | None:
-    """The file with the factory of a network."""
-    name = "" if source is None else source.rpartition(":")[0]
+    """The file with a network or its factory."""
+    if source is None:
+        return None
+    if Path(source).suffix in WHOLE:
+        return Path(source)
+    name = source.rpartition(":")[0]
     return Path(name) if name else None
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import re
-import zipfile
+import inspect
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -13,15 +11,14 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from shiftbook.frontend.importing.exported_archive import plain_archive
 from shiftbook.golden.errors import ShiftbookError, first_line
-from shiftbook.golden.inputs import check_file
+from shiftbook.golden.inputs import check_file, shown
 
-SUFFIX = ".pt2"
-
-ARITHMETIC = re.compile(r"[\w\s+\-*/(),]*")
-"""What the size of a tensor may be computed with: torch hands such texts to SymPy, which evaluates them."""
+BATCH = 'torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))'
+"""How a program is made that takes any number of images."""
 
 
 def load_program(path: Path) -> nn.Module:
@@ -34,16 +31,27 @@ def load_program(path: Path) -> nn.Module:
     """
     check_file(path, "name a program that torch.export.save wrote")
     try:
-        _check_expressions(path)
+        archive = plain_archive(path)
         with _no_pickles():
-            program = torch.export.load(path)
-        module: nn.Module = program.module()
+            program = torch.export.load(archive)
+        module = _module(program)
     except ShiftbookError:
         raise
     except Exception as error:  # damaged files make it raise nearly anything
-        raise ShiftbookError(f"{path} holds no program of torch.export.save: {first_line(error)}") from error
+        raise ShiftbookError(
+            f"{shown(path)} holds no program of torch.export.save: {first_line(error)}"
+        ) from error
+    check = partial(_check_images, shown(path), _dims(program))
+    module.register_forward_pre_hook(check, prepend=True)  # torch's own check tells less
     module.eval = partial(_stay, module)  # type: ignore[method-assign]  # an exported module knows one mode
     module.train = partial(_stay, module)  # type: ignore[method-assign]
+    return module
+
+
+def _module(program: torch.export.ExportedProgram) -> nn.Module:
+    """Without checks of its own: `_check_images` tells more."""
+    checks = "check_guards" in inspect.signature(program.module).parameters  # since torch 2.9
+    module: nn.Module = program.module(**({"check_guards": False} if checks else {}))
     return module
 
 
@@ -51,27 +59,30 @@ def _stay(module: nn.Module, mode: bool = False) -> nn.Module:
     return module
 
 
-def _check_expressions(path: Path) -> None:
-    """Refuse sizes that are more than arithmetic."""
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.namelist():
-            if member.endswith(".json"):
-                for text in _expressions(json.loads(archive.read(member))):
-                    if not ARITHMETIC.fullmatch(text) or "__" in text:
-                        raise ShiftbookError(f"{path} has a size that is no arithmetic: {text!r:.80}")
+def _dims(program: torch.export.ExportedProgram) -> list[tuple[Any, ...]]:
+    """The shapes of a program's inputs; what is no int may be of any size."""
+    names = set(program.graph_signature.user_inputs)
+    found = [
+        node.meta.get("val")
+        for node in program.graph.nodes
+        if node.op == "placeholder" and node.name in names
+    ]
+    return [tuple(value.shape) for value in found if isinstance(value, Tensor)]
 
 
-def _expressions(found: Any) -> Iterator[str]:
-    """The texts in nested JSON that stand for sizes."""
-    if isinstance(found, dict):
-        for key, value in found.items():
-            if key == "expr_str" and isinstance(value, str):
-                yield value
-            else:
-                yield from _expressions(value)
-    elif isinstance(found, list):
-        for value in found:
-            yield from _expressions(value)
+def _check_images(path: str, known: list[tuple[Any, ...]], module: nn.Module, given: tuple[Any, ...]) -> None:
+    """Tell what a program takes before it fails within."""
+    if len(known) != 1:
+        raise ShiftbookError(f"{path} must take one tensor of images, not {len(known)}")
+    wanted, shape = known[0], tuple(given[0].shape)
+    if isinstance(wanted[0], int) and wanted[0] != shape[0]:
+        raise ShiftbookError(f"{path} takes batches of {wanted[0]} alone: export it for any number, {BATCH}")
+    fits = len(wanted) == len(shape) and all(
+        not isinstance(size, int) or size == n for size, n in zip(wanted, shape, strict=True)
+    )
+    if not fits:
+        sizes = [size if isinstance(size, int) else "any" for size in wanted[1:]]
+        raise ShiftbookError(f"{path} takes images of shape {sizes}, and they are {list(shape[1:])}")
 
 
 @contextmanager

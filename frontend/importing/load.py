@@ -11,11 +11,11 @@ from pathlib import Path
 from torch import nn
 
 from shiftbook.frontend import zoo
-from shiftbook.frontend.importing.exported_program import SUFFIX as PROGRAM
 from shiftbook.frontend.importing.exported_program import load_program
 from shiftbook.frontend.importing.folder import folder_kept
 from shiftbook.frontend.importing.foreign import told
 from shiftbook.frontend.importing.given import GivenModel
+from shiftbook.frontend.importing.names import PROGRAM, WHOLE
 from shiftbook.frontend.weights.assigning import check_finite
 from shiftbook.frontend.weights.loading import load_weights
 from shiftbook.frontend.weights.reparameterized import make_plain
@@ -24,7 +24,6 @@ from shiftbook.golden.inputs import shown, unreadable
 from shiftbook.golden.progress import Progress, quiet
 
 ZOO = "zoo:"
-ONNX = ".onnx"
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def load_model(
             return Source(entry.train(seed, progress), entry.data, entry.mean, entry.std)
         model = entry.build()
         found = Source(model, entry.data, entry.mean, entry.std)
-    elif Path(source).suffix in (ONNX, PROGRAM):
+    elif Path(source).suffix in WHOLE:
         if weights is not None:
             raise ShiftbookError(f"{source} holds its weights already: leave the weights file out")
         return _from_weighted_file(Path(source))

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
     from shiftbook.frontend.schemes.base import Scheme
 
-Model: TypeAlias = "str | nn.Module | Callable[[], nn.Module]"
-"""``"zoo:digits"``, ``"file.py:factory"``, a module, or a function that returns one."""
+Model: TypeAlias = "str | os.PathLike[str] | nn.Module | Callable[[], nn.Module]"
+"""``"zoo:digits"``, ``"file.py:factory"``, a .onnx or .pt2 file, a module, or a function that returns one."""
 
-MODEL = "a torch.nn.Module, a function that returns one, 'zoo:NAME' or 'file.py:factory'"
+MODEL = (
+    "a torch.nn.Module, a function that returns one, 'zoo:NAME', 'file.py:factory', or a .onnx or .pt2 file"
+)
 
 
 def compress(
@@ -72,7 +74,8 @@ def compress(
     ----------
     model
         A module, which is not changed; a function that returns one; ``"zoo:digits"`` and other networks of
-        the zoo; or ``"path/to/file.py:factory"``.
+        the zoo; ``"path/to/file.py:factory"``; or a file that holds its weights too: ``"net.onnx"``, or
+        ``"net.pt2"`` of torch.export.save.
     data
         Images to fine-tune, calibrate and test on: a pair ``(x, y)`` of arrays, uint8 [N, H, W, C] or floats,
         and integers [N] (or None), a Dataset, a folder of class folders, an .npz file, or ``"digits"``. Where
@@ -212,4 +215,6 @@ def _source(model: object) -> str:
         return GivenModel(model)
     if callable(model):
         return called(model)
+    if isinstance(model, os.PathLike):
+        return str(path_of("model", model))
     raise wrong("model", MODEL, model)

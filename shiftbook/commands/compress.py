@@ -34,8 +34,8 @@ def compress(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="zoo:digits, zoo:resnet20, zoo:resnet18, zoo:resnet50, zoo:mobilenet_v2, zoo:vgg11, or "
-            "path/to/file.py:factory.",
+            help="zoo:digits, zoo:resnet20, zoo:resnet18, zoo:resnet50, zoo:mobilenet_v2, zoo:vgg11; "
+            "path/to/file.py:factory; or a file with its weights: net.onnx, or net.pt2 of torch.export.save.",
         ),
     ],
     data: DataGroup,
@@ -73,6 +73,7 @@ def compress(
       shiftbook compress zoo:resnet20 --weights resnet20.safetensors --data cifar10 -o r20.ckpt \\
           --scheme int8
       shiftbook compress net.py:make --weights net.pt --data images -o net.ckpt --epochs 3
+      shiftbook compress net.onnx --data images -o net.ckpt --scheme int8
       shiftbook compress zoo:resnet20 --weights resnet20.safetensors --data cifar10 -o r20.ckpt \\
           --scheme additive --dim 9 --codebooks 2 --codewords 256 --epochs 12
       shiftbook compress zoo:resnet20 --weights resnet20.safetensors --data cifar10 -o r20.ckpt \\

@@ -17,8 +17,10 @@ def batch_norm(call: Call) -> Value:
     """With the statistics of training."""
     mean, variance = call["running_mean"], call["running_var"]
     trained = call["training"] if "training" in call.given else False
-    if mean is None or variance is None or trained:
+    if mean is None or variance is None:
         raise call.unsupported("batch norm must track running statistics, and no other norm runs")
+    if trained:
+        raise call.unsupported("it must be in evaluation mode: call the model's eval() before it is exported")
     source = call.materialized("input")
     owner = call.recorder.owner(mean)
     path = call.draft.place if owner is None else owner.rpartition(".")[0]
