@@ -296,7 +296,10 @@ def test_unsupported_operation_is_named(model, inputs, tmp_path, capsys):
     ("source", "message"),
     [
         ("zoo:none", "none"),
-        ("net.py", "the model must be zoo:NAME or path/to/file.py:factory, not 'net.py'"),
+        (
+            "net.py",
+            "the model must be zoo:NAME, path/to/file.py:factory, or a .onnx or .pt2 file, not 'net.py'",
+        ),
         ("nowhere.py:make", "there is no file nowhere.py"),
         ("{model}:lost", "has no 'lost'"),
         ("{model}:list_of_layers", "must return a torch.nn.Module, not list"),
