@@ -340,7 +340,7 @@ def test_options_that_make_no_sense(options, message, inputs, tmp_path, capsys):
 
 def test_help_names_every_network_of_the_zoo():
     source = get_type_hints(compress, include_extras=True)["source"]
-    missing = [name for name in ENTRIES if f"zoo:{name}," not in source.__metadata__[0].help]
+    missing = [name for name in ENTRIES if f"zoo:{name}" not in source.__metadata__[0].help]
     assert not missing
 
 
