@@ -296,7 +296,10 @@ def test_unsupported_operation_is_named(model, inputs, tmp_path, capsys):
     ("source", "message"),
     [
         ("zoo:none", "none"),
-        ("net.py", "the model must be zoo:NAME or path/to/file.py:factory, not 'net.py'"),
+        (
+            "net.py",
+            "the model must be zoo:NAME, path/to/file.py:factory, or a .onnx or .pt2 file, not 'net.py'",
+        ),
         ("nowhere.py:make", "there is no file nowhere.py"),
         ("{model}:lost", "has no 'lost'"),
         ("{model}:list_of_layers", "must return a torch.nn.Module, not list"),
@@ -337,7 +340,7 @@ def test_options_that_make_no_sense(options, message, inputs, tmp_path, capsys):
 
 def test_help_names_every_network_of_the_zoo():
     source = get_type_hints(compress, include_extras=True)["source"]
-    missing = [name for name in ENTRIES if f"zoo:{name}," not in source.__metadata__[0].help]
+    missing = [name for name in ENTRIES if f"zoo:{name}" not in source.__metadata__[0].help]
     assert not missing
 
 

@@ -84,7 +84,7 @@ def test_float_networks_that_do_not_belong(made, checkpoint, data, tmp_path, cap
     )
     message = refused(capsys, [*arguments, "--float", source.replace(":make", ":five")])
     assert message.endswith(":five has 5 outputs, but the checkpoint has 3")
-    assert "zoo:NAME or path/to/file.py" in refused(capsys, [*arguments, "--float", "net"])
+    assert "zoo:NAME, path/to/file.py" in refused(capsys, [*arguments, "--float", "net"])
     message = refused(capsys, ["run", str(checkpoint), "--data", str(data), "--float", source])
     assert message == "the checkpoint does not hold its normalization's numbers: compress it again"
 

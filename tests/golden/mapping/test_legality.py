@@ -202,5 +202,12 @@ def test_recoding_takes_gaps_where_the_codebook_has_no_room_for_the_zero():
 
 
 def test_recoding_names_a_layer_that_no_slot_can_hold():
+    with pytest.raises(ShiftbookError, match="layer conv: 324 positions of an output channel in a slot"):
+        recode(network_of((4, 9, 9, 8)), replace(DEFAULT, slots=2, position_width=8))
+
+
+def test_a_kernel_of_more_taps_than_the_table_is_coded_and_runs_on_no_engine():
+    spec = replace(DEFAULT, slots=2)
+    other = recode(network_of((4, 9, 9, 8)), spec)
     with pytest.raises(ShiftbookError, match="layer conv: a 9x9 kernel needs 81 tap table entries"):
-        recode(network_of((4, 9, 9, 8)), replace(DEFAULT, slots=2))
+        check_runnable(other, spec)
