@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from shiftbook.frontend.importing.onnx_model.constants import MOST_BYTES, Array, evaluated
 from shiftbook.frontend.importing.onnx_model.operators import OPERATORS
 from shiftbook.frontend.importing.onnx_model.tensors import REAL, array_of
-from shiftbook.frontend.importing.onnx_model.values import OnnxNode, Step
+from shiftbook.frontend.importing.onnx_model.values import Code, OnnxNode, Step
 from shiftbook.frontend.weights.assigning import cut, some
 from shiftbook.golden.errors import ShiftbookError
 
@@ -28,6 +28,12 @@ WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 MOVING = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Cast")
 """Operators that leave integers as they are: those of an image, and those of weights with their steps."""
+
+PICKING = ("MaxPool", "Concat", "Split", "Slice", "Gather", "DepthToSpace", "SpaceToDepth")
+"""Operators that give integers that they take."""
+
+CARRYING = ("DequantizeLinear", *PICKING, *(name for name in MOVING if name != "Cast"))
+"""Operators that may take what ``QuantizeLinear`` makes: they pick integers, or read them as they are."""
 
 WEIGHT = re.compile(r"(.+)\.weight(_quantized)?")
 """Names of weights that begin with the path of their module."""
@@ -74,11 +80,13 @@ class OnnxModel(nn.Module):
         """Images [N, C, H, W], normalized as the network wants them."""
         values: dict[str, Any] = {**self.constants, self.input: self._laid_out(x)}
         grids: dict[str, Step] = {}
+        codes: dict[str, Code] = {}
         raw = {self.input} if self.input_type in INTEGERS else set()
         left = MOST_BYTES
         for node in self.steps:
             inputs = [_value(values, name, node) for name in node.inputs]
             node.raw = not raw.isdisjoint(node.inputs)
+            node.code = _code(node, codes)
             if (
                 all(isinstance(value, np.ndarray) or value is None for value in inputs)
                 and node.operator not in OWN
@@ -91,6 +99,8 @@ class OnnxModel(nn.Module):
             if node.raw and node.operator in MOVING:
                 raw.update(node.outputs)
             values.update(zip(node.outputs, results, strict=False))
+            if node.code is not None:
+                codes.update(dict.fromkeys(node.outputs, node.code))
             if node.grid is not None:
                 grids[node.outputs[0]] = node.grid
         found = tuple(values[name] for name in self.outputs)
@@ -159,6 +169,16 @@ def _value(values: Mapping[str, Any], name: str, node: OnnxNode) -> Any:
     if name and name not in values:
         raise node.failed(f"its input {cut(name)} is a further output of an operation, which is not read")
     return values[name] if name else None
+
+
+def _code(node: OnnxNode, codes: Mapping[str, Code]) -> Code | None:
+    """What the integers that a node takes stand for; None where it takes none."""
+    found = {codes[name] for name in node.inputs if name in codes}
+    if not found or node.operator in ("Shape", "Size"):
+        return None
+    if node.operator not in CARRYING or len(found) > 1:
+        raise node.refused("it must not compute with the integers of QuantizeLinear")
+    return found.pop()
 
 
 def _moved(node: OnnxNode, inputs: Sequence[Array | None], grid: Step | None) -> Step | None:

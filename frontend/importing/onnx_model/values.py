@@ -20,6 +20,9 @@ from shiftbook.golden.errors import ShiftbookError
 Step = NDArray[np.float32]
 """Broadcast to weights that are quantized in the file: the real value of an integer step of each."""
 
+Code = tuple[float, int]
+"""Scale and zero point of the integers that stand for a tensor."""
+
 Function = Callable[..., Any]
 
 QUANTIZERS = ("qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas")
@@ -50,6 +53,8 @@ class OnnxNode(Operation):
         NumPy types of its inputs that are constants; None for others.
     raw
         Whether it takes the integers of an image, moved perhaps.
+    code
+        What the integers of ``QuantizeLinear`` that it takes stand for, and then those that it gives.
     """
 
     def __init__(self, proto: onnx.NodeProto, name: str, version: int) -> None:
@@ -65,6 +70,7 @@ class OnnxNode(Operation):
         self.given: Sequence[Step | None] = ()
         self.kinds: Sequence[np.dtype[Any] | None] = ()
         self.raw = False
+        self.code: Code | None = None
         self.margin = Padding()
 
     @property

@@ -33,7 +33,9 @@ def quantize_linear(node: OnnxNode, x: Tensor, scale: Tensor, zero: Tensor | Non
     ends = None if kind is None else range_of(kind)
     if ends is None or ends[1] - ends[0] > LEVELS:
         raise node.refused(f"tensors must be of integers of at most {BITS} bits, not of {kind}")
-    return _rounded(node, x, scale, torch.zeros(1) if zero is None else zero, ends)
+    result = _rounded(node, x, scale, torch.zeros(1) if zero is None else zero, ends)
+    node.code = (float(scale), 0 if zero is None else int(zero))
+    return result
 
 
 def _named(kind: int) -> np.dtype[Any]:
@@ -57,7 +59,7 @@ def dequantize_linear(node: OnnxNode, x: Tensor, scale: Tensor, zero: Tensor | N
     """Of weights: real numbers on a grid. Of a tensor: as it is, or the image's integers."""
     constant = node.kinds[0] is not None
     if not constant and not node.raw:
-        return x
+        return _decoded(node, x, scale, zero)
     if node.attribute("block_size", 0):
         raise node.refused("blocks of weights with a scale of their own are not read")
     shape = [1] * x.dim()
@@ -72,6 +74,15 @@ def dequantize_linear(node: OnnxNode, x: Tensor, scale: Tensor, zero: Tensor | N
         return real
     node.grid = step.numpy()
     return real.numpy()
+
+
+def _decoded(node: OnnxNode, x: Tensor, scale: Tensor, zero: Tensor | None) -> Tensor:
+    """What ``QuantizeLinear`` rounded: as it is, unless its integers are given another meaning."""
+    if node.code is None or scale.numel() != 1:
+        raise node.refused("it must take what QuantizeLinear makes, with one scale")
+    (step, centre), now = node.code, (float(scale), 0 if zero is None else int(zero))
+    node.code = None
+    return x if now == (step, centre) else (x / step + (centre - now[1])) * now[0]
 
 
 def quant(node: OnnxNode, x: Any, scale: Tensor, zero: Tensor, bits: Tensor) -> Any:

@@ -342,7 +342,32 @@ WEIGHTED = [
     one("BatchNormalization", reals(3), reals(3), reals(3), np.abs(reals(3)) + 1, shape=(3, 9)),
 ]
 
+
+def coded(*between, scale=0.0213, zero=100, read="q", first=OLDEST, last=NEWEST):
+    """Rounded, perhaps moved as integers, and read with another scale or zero point, perhaps."""
+    return Case(
+        [node("QuantizeLinear", "x s z", "q"), *between, node("DequantizeLinear", f"{read} t u", "y")],
+        constants={
+            "s": np.float32(0.0213),
+            "z": np.uint8(100),
+            "t": np.float32(scale),
+            "u": np.uint8(zero),
+            "i": ints(2, 0),
+        },
+        first=first,
+        last=last,
+    )
+
+
 QUANTIZED = [
+    coded(),
+    coded(scale=0.05),
+    coded(zero=90),
+    coded(scale=0.01, zero=0),
+    # Of integers since operator set 12; no one computes it in the newest.
+    coded(node("MaxPool", "q", "m", kernel_shape=[2, 2]), read="m", first=12, last=25),
+    coded(node("Gather", "q i", "m", axis=1), read="m"),
+    coded(node("Flatten", "q", "m"), read="m"),
     *(
         Case(
             [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "y")],
