@@ -150,7 +150,7 @@ def add_padding(a: tuple[int, ...], b: tuple[int, ...]) -> Padding:
 def strides(given: Any, output: Sequence[int]) -> Pair:
     """(vertical, horizontal); where there is one row or one column, its stride is the other's."""
     vertical, horizontal = pair(given)
-    _, rows, cols = output
+    rows, cols = output[1:] or (1, 1)
     if rows == 1:
         return horizontal, horizontal
     return (vertical, vertical) if cols == 1 else (vertical, horizontal)
