@@ -18,7 +18,7 @@ from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.progress import Progress, quiet
+from shiftbook.golden.progress import Notice, Progress, quiet, unheard
 from shiftbook.golden.statistics.sizes import Sizes, layer_sizes
 from shiftbook.golden.storage import checkpoint
 
@@ -78,6 +78,7 @@ def compress(
     training: TrainingOptions = TRAINING,
     tensor_train: Plan | None = None,
     progress: Progress = quiet,
+    notice: Notice = unheard,
 ) -> Report:
     """Compress a network and write its checkpoint.
 
@@ -96,6 +97,8 @@ def compress(
     tensor_train
         How to decompose convolutions first; the scheme is then that of their cores. Where torchrun launched
         several processes they train together, and all but the first end then.
+    notice
+        Called before anything takes long, with what is left out and with what no engine can run.
 
     Raises
     ------
@@ -114,6 +117,8 @@ def compress(
     steps = Compression(
         found, material, normalization, options=compression, training=training, progress=progress
     )
+    for text in steps.notices():
+        notice(text)
     float_accuracy = steps.float_accuracy()
     decomposed = {} if plan is None else steps.decompose(plan)
     quantized = steps.quantize(scheme)

@@ -16,6 +16,7 @@ from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.graph.model import GraphModel
 from shiftbook.frontend.importing.load import Source
 from shiftbook.frontend.importing.normalization import Normalization
+from shiftbook.frontend.lowering.engine_limits import engine_limit
 from shiftbook.frontend.lowering.lower import lower
 from shiftbook.frontend.options.compression import CompressionOptions
 from shiftbook.frontend.options.training import TrainingOptions
@@ -73,6 +74,15 @@ class Compression:
         self.normalization = self.network.normalization(normalization)
         calibration = material.calibration(self.seed).images
         self.inputs = normalize(calibration, self.normalization.mean, self.normalization.std)
+
+    def notices(self) -> list[str]:
+        """What users should know before anything takes long."""
+        found = []
+        if left_out := self.network.rewritten.left_out:
+            found.append(f"the final {left_out} is left out: the order of the scores stays the same")
+        if limit := engine_limit(self.graph, self.options.spec):
+            found.append(f"the accelerator cannot run this network, the golden model can: {limit}")
+        return found
 
     @property
     def model(self) -> GraphModel:

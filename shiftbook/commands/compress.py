@@ -102,6 +102,7 @@ def compress(
             training=tuning,
             tensor_train=plan,
             progress=progress,
+            notice=lambda text: say(text, err=True),
         )
     write_result(json_file, Compression, report.as_json())
     say(summary(report))
