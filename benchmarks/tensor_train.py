@@ -38,12 +38,13 @@ from shiftbook.frontend.post_training.batch_norm import refresh_statistics
 from shiftbook.frontend.tensor_train.admm import Trains
 from shiftbook.frontend.tensor_train.chain import chains
 from shiftbook.frontend.tensor_train.choose import choose, counted
-from shiftbook.frontend.tensor_train.decomposition import Training, decompose_network
+from shiftbook.frontend.tensor_train.decomposition import decompose_network
 from shiftbook.frontend.tensor_train.network import assemble, turn_gains
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.frontend.tensor_train.saved_cores import Facts
 from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.frontend.training.train import accuracy
+from shiftbook.frontend.training.training import Training
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, make_folder, write_json
 from shiftbook.golden.progress import quiet

@@ -23,12 +23,13 @@ from shiftbook.frontend.post_training.batch_norm import refresh_statistics, scor
 from shiftbook.frontend.post_training.calibrate import calibrate
 from shiftbook.frontend.post_training.gptq import compensate
 from shiftbook.frontend.schemes.base import QuantizedLayer, Scheme
-from shiftbook.frontend.tensor_train.decomposition import Training, decompose_network
+from shiftbook.frontend.tensor_train.decomposition import decompose_network
 from shiftbook.frontend.tensor_train.network import facts_of
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.frontend.training import train
-from shiftbook.frontend.training.finetune import Data
 from shiftbook.frontend.training.layer_context import surroundings
+from shiftbook.frontend.training.target import Target
+from shiftbook.frontend.training.training import Data, Training
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.network import Network
@@ -104,12 +105,10 @@ class Compression:
             self.progress("answers of the float network", 1, 1)
         return images, labels
 
-    def decompose(self, plan: Plan) -> dict[str, object]:
-        """Put chains of cores in the place of layers; the whole network then teaches them."""
-        if self.epochs:
-            self.teacher = copy.deepcopy(self.model)
-        training = Training(
-            data=self._lessons() if plan.epochs else None,
+    def _training(self, epochs: int) -> Training:
+        """What training for some epochs needs."""
+        return Training(
+            data=self._lessons() if epochs else None,
             mean=self.normalization.mean,
             std=self.normalization.std,
             seed=self.seed,
@@ -117,6 +116,12 @@ class Compression:
             state=self.state,
             log=self.log,
         )
+
+    def decompose(self, plan: Plan) -> dict[str, object]:
+        """Put chains of cores in the place of layers; the whole network then teaches them."""
+        if self.epochs:
+            self.teacher = copy.deepcopy(self.model)
+        training = self._training(plan.epochs)
         before = scores(self.graph, self.inputs)
         facts = decompose_network(self.model, self.graph, plan, training, self.inputs, self.progress)
         self.decomposed = True
@@ -155,7 +160,6 @@ class Compression:
 
     def quantize(self, scheme: Scheme) -> dict[str, QuantizedLayer]:
         """Make the weights those of a scheme, but those of some layers uniform."""
-        uniform = set(layers_kept(self.graph, self.options.uniform))
         compensated = self.epochs == 0 and scheme.incremental
         wanted = None if self.epochs or compensated else scores(self.graph, self.inputs)
         together = partial(
@@ -166,25 +170,22 @@ class Compression:
             progress=self.progress,
             balance=self.recipe.balance,
         )
+        target = Target(
+            scheme=scheme,
+            density=self.density(scheme),
+            uniform=set(layers_kept(self.graph, self.options.uniform)),
+            uniform_bits=self.options.uniform_bits,
+            surroundings=surroundings(self.graph, self.inputs if self.options.importance else None),
+        )
         quantized = train.quantize_weights(
             self.model,
             self.graph.paths,
-            scheme,
-            density=self.density(scheme),
+            target,
+            self._training(self.epochs),
             epochs=self.epochs,
-            data=self._lessons() if self.epochs else None,
-            mean=self.normalization.mean,
-            std=self.normalization.std,
-            uniform=uniform,
-            uniform_bits=self.options.uniform_bits,
-            surroundings=surroundings(self.graph, self.inputs if self.options.importance else None),
-            seed=self.seed,
-            progress=self.progress,
-            recipe=self.recipe,
-            state=self.state,
-            log=self.log,
             teacher=self.teacher,
             together=together if compensated else None,
+            progress=self.progress,
         )
         if wanted is not None:
             self._refresh(wanted)

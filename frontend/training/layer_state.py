@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from shiftbook.frontend.schemes.base import Part, QuantizedLayer, Quantizer, Sch
 from shiftbook.frontend.training.layer_context import Surroundings
 from shiftbook.frontend.training.prune import HYSTERESIS, balance_slots, density_of, prune
 from shiftbook.frontend.training.recipe import Balance
+from shiftbook.frontend.training.target import Target
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress, quiet
 
@@ -157,15 +158,8 @@ def results(states: States) -> dict[str, QuantizedLayer]:
     return {name: state.result() for name, state in states.items()}
 
 
-def layer_states(
-    model: nn.Module,
-    layers: Sequence[str],
-    scheme: Scheme,
-    uniform: Collection[str],
-    surroundings: Mapping[str, Surroundings] | None = None,
-    uniform_bits: int = 8,
-) -> States:
-    """Return the untouched layers of a float model; ``uniform`` ones are not pruned and get the int8 scheme.
+def layer_states(model: nn.Module, layers: Sequence[str], target: Target) -> States:
+    """Return the untouched layers of a float model; uniform ones are not pruned and get the int8 scheme.
 
     Raises
     ------
@@ -173,22 +167,22 @@ def layer_states(
         Weights that are not finite.
     """
     states = {}
-    plain = get("int8")(uniform_bits)
+    plain = get("int8")(target.uniform_bits)
     for index, name in enumerate(layers):
         module = model.get_submodule(name)
         weight = module.weight
         assert isinstance(weight, nn.Parameter)
         if not bool(torch.isfinite(weight).all()):
             raise ShiftbookError(f"the weights of {name} must be finite, but hold NaN or infinity")
-        around = None if surroundings is None else surroundings[name]
+        around = None if target.surroundings is None else target.surroundings[name]
         kernel = (1, 1) if around is None else around.kernel
         shape = weight.shape if weight.dim() == 4 else (len(weight), -1, *kernel)
         shape = weight.detach().reshape(shape).shape
         depthwise = getattr(module, "groups", 1) == len(weight) > 1
         states[name] = LayerState(
             index=index,
-            scheme=plain if name in uniform else scheme,
-            prunable=name not in uniform and not depthwise,
+            scheme=plain if name in target.uniform else target.scheme,
+            prunable=name not in target.uniform and not depthwise,
             weight=weight,
             mask=torch.ones(shape, dtype=torch.bool),
             chosen=torch.zeros(shape, dtype=torch.bool),
