@@ -119,7 +119,7 @@ def compress(
     return Report(
         network=network,
         path=Path(output),
-        images=0 if steps.material.test is None else len(steps.material.test),
+        images=0 if steps.data.test is None else len(steps.data.test),
         float_accuracy=float_accuracy,
         accuracy=accuracy,
         sizes=layer_sizes(network, compression.spec),
@@ -145,10 +145,10 @@ def _steps(
 ) -> Compression:
     """The steps that are ahead, once the images are read."""
     epochs = training.epochs + (0 if plan is None else plan.epochs)
-    material = gather(found, data, epochs, compression.seed, progress)
-    normalization = normalization_for(found, material.train.shape[2], data.mean, data.std, material.scale)
+    images = gather(found, data, epochs, compression.seed, progress)
+    normalization = normalization_for(found, images.train.shape[2], data.mean, data.std, images.scale)
     return Compression(
-        found, material, normalization, options=compression, training=training, progress=progress
+        found, images, normalization, options=compression, training=training, progress=progress
     )
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from shiftbook.frontend.calibration_data import Material
+from shiftbook.frontend.calibration_data import CompressionData
 from shiftbook.frontend.data.batches import normalize
 from shiftbook.frontend.float_network import FloatNetwork
 from shiftbook.frontend.fusing.layer_graph import LayerGraph
@@ -52,27 +52,27 @@ class Compression:
     def __init__(
         self,
         found: Source,
-        material: Material,
+        data: CompressionData,
         normalization: Normalization,
         *,
         options: CompressionOptions,
         training: TrainingOptions,
         progress: Progress,
     ) -> None:
-        self.material = material
+        self.data = data
         self.options, self.progress = options, progress
         self.epochs, self.seed = training.epochs, options.seed
         self.recipe = replace(training.recipe, balance=options.balanced or training.recipe.balance)
-        if material.scale is not None and self.recipe.flip is None:
+        if data.scale is not None and self.recipe.flip is None:
             self.recipe = replace(self.recipe, flip=False)  # a signal has a direction
         self.state, self.log = training.state, training.log
         self.teacher: nn.Module | None = None
         self.decomposed = False
-        height, width, channels = material.train.shape
+        height, width, channels = data.train.shape
         self.network = FloatNetwork.of(found.model, (channels, height, width))
-        material.check(self.graph.classes)
+        data.check(self.graph.classes)
         self.normalization = self.network.normalization(normalization)
-        calibration = material.calibration(self.seed).images
+        calibration = data.calibration(self.seed).images
         self.inputs = normalize(calibration, self.normalization.mean, self.normalization.std)
 
     @property
@@ -87,7 +87,7 @@ class Compression:
 
     def float_accuracy(self) -> float | None:
         """Of the float network, on the test images; None where there are none with labels."""
-        test = self.material.test
+        test = self.data.test
         if test is None or test.labels is None:
             return None
         self.progress("float accuracy", 0, 1)
@@ -98,7 +98,7 @@ class Compression:
 
     def _lessons(self) -> Data:
         """What to train on; images without labels get the float network's own answers."""
-        images, labels = self.material.train.images, self.material.train.labels
+        images, labels = self.data.train.images, self.data.train.labels
         if labels is None:
             self.progress("answers of the float network", 0, 1)
             labels = train.answers(self.model, images, self.normalization.mean, self.normalization.std)
@@ -135,7 +135,7 @@ class Compression:
         }
 
     def _refresh(self, wanted: Tensor) -> None:
-        images = self.material.train.images
+        images = self.data.train.images
         refresh_statistics(self.model, self.graph, images, self.normalization, self.inputs, wanted, self.seed)
 
     def density(self, scheme: Scheme) -> float:
@@ -155,7 +155,7 @@ class Compression:
             "mean": list(self.normalization.mean),
             "std": list(self.normalization.std),
             **({"left_out": left_out} if (left_out := self.network.rewritten.left_out) else {}),
-            **({} if self.material.scale is None else self.material.scale.facts()),
+            **({} if self.data.scale is None else self.data.scale.facts()),
         }
 
     def quantize(self, scheme: Scheme) -> dict[str, QuantizedLayer]:
@@ -203,14 +203,14 @@ class Compression:
             self.normalization,
             spec=self.options.spec,
             seed=self.seed,
-            classes=self.material.class_names(self.graph.classes),
+            classes=self.data.class_names(self.graph.classes),
             facts={**facts, **_mixtures(self.graph, quantized)},
             progress=self.progress,
         )
 
     def integer_accuracy(self, network: Network) -> float | None:
         """Of the integers on the test images; None where there are none with labels."""
-        test = self.material.test
+        test = self.data.test
         if test is None or test.labels is None:
             return None
         done = 0
