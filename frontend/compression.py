@@ -27,7 +27,7 @@ from shiftbook.frontend.tensor_train.decomposition import decompose_network
 from shiftbook.frontend.tensor_train.network import facts_of
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.frontend.training import train
-from shiftbook.frontend.training.layer_context import surroundings
+from shiftbook.frontend.training.layer_context import layer_contexts
 from shiftbook.frontend.training.target import Target
 from shiftbook.frontend.training.training import Data, Training
 from shiftbook.golden.errors import ShiftbookError
@@ -175,7 +175,7 @@ class Compression:
             density=self.density(scheme),
             uniform=set(layers_kept(self.graph, self.options.uniform)),
             uniform_bits=self.options.uniform_bits,
-            surroundings=surroundings(self.graph, self.inputs if self.options.importance else None),
+            layer_contexts=layer_contexts(self.graph, self.inputs if self.options.importance else None),
         )
         quantized = train.quantize_weights(
             self.model,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from shiftbook.frontend.schemes.base import Scheme
-from shiftbook.frontend.training.layer_context import Surroundings
+from shiftbook.frontend.training.layer_context import LayerContext
 from shiftbook.frontend.training.recipe import check_density
 
 
@@ -22,7 +22,7 @@ class Target:
         Share of weights to keep in (0, 1], over all layers that are pruned.
     uniform, uniform_bits
         Layers that are not pruned, and the bits of their weights.
-    surroundings
+    layer_contexts
         What each layer meets in the network; without, fully connected layers are 1x1 convolutions and no
         sign turns.
 
@@ -36,7 +36,7 @@ class Target:
     density: float = 1.0
     uniform: Collection[str] = ()
     uniform_bits: int = 8
-    surroundings: Mapping[str, Surroundings] | None = None
+    layer_contexts: Mapping[str, LayerContext] | None = None
 
     def __post_init__(self) -> None:
         check_density(self.density)

@@ -14,7 +14,7 @@ from shiftbook.frontend.codebooks.negate import negate
 from shiftbook.frontend.schemes import make
 from shiftbook.frontend.schemes.base import Part
 from shiftbook.frontend.schemes.vectors import VectorQuantizer
-from shiftbook.frontend.training.layer_context import surroundings
+from shiftbook.frontend.training.layer_context import layer_contexts
 from shiftbook.frontend.training.layer_state import follow, layer_states, refresh, results
 from shiftbook.frontend.training.target import Target
 from shiftbook.frontend.training.train import accuracy, quantize_weights
@@ -231,11 +231,12 @@ def test_a_fully_connected_layer_is_cut_as_its_kernel_is(model):  # noqa: F811
 
     flat = Flat()
     graph = layers_of(flat, (1, 4, 4))
-    around = surroundings(graph, weights(5, 1, 4, 4))
-    assert around["linear"].kernel == (4, 4)
-    assert around["linear"].moments.shape == (8, 4, 4)
-    assert around["conv"].moments.shape == (1, 3, 3)
-    states = layer_states(flat, graph.paths, Target(scheme=scheme(), uniform=["conv"], surroundings=around))
+    contexts = layer_contexts(graph, weights(5, 1, 4, 4))
+    assert contexts["linear"].kernel == (4, 4)
+    assert contexts["linear"].moments.shape == (8, 4, 4)
+    assert contexts["conv"].moments.shape == (1, 3, 3)
+    target = Target(scheme=scheme(), uniform=["conv"], layer_contexts=contexts)
+    states = layer_states(flat, graph.paths, target)
     refresh(states.values(), 0)
     found = results(states)["linear"]
     assert found.integers.shape == (10, 4, 4, 8)
