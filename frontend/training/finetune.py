@@ -228,7 +228,7 @@ class FineTuning:
             with torch.no_grad():
                 wanted = None if self.teacher is None else self.teacher(inputs)
         answer = answer.float()
-        loss = lesson_loss(answer, target, wanted, self.recipe)
+        loss = distillation_loss(answer, target, wanted, self.recipe)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -290,7 +290,7 @@ class FineTuning:
         self.optimizer.load_state_dict(saved["optimizer"])
 
 
-def lesson_loss(answer: Tensor, target: Tensor, wanted: Tensor | None, recipe: Recipe) -> Tensor:
+def distillation_loss(answer: Tensor, target: Tensor, wanted: Tensor | None, recipe: Recipe) -> Tensor:
     """The loss of scores [N, classes] for labels [N] and, where given, for the float network's scores."""
     loss = functional.cross_entropy(answer, target)
     if wanted is None:
