@@ -18,6 +18,7 @@ from shiftbook.frontend.layers.subsample import Subsample
 from shiftbook.frontend.post_training.calibrate import calibrate
 from shiftbook.frontend.post_training.shared_scales import SharedScale, shared_scales
 from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.frontend.training.training import Training
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.nodes import Concat
@@ -280,8 +281,8 @@ def test_every_part_keeps_its_own_clamp():
 def test_fine_tuned_networks_with_concatenations_are_lowered(model, shape):
     """Fine-tuning runs the module itself; its weights are then those of the layers."""
     data = random_images(8, shape[1], shape[2], shape[0]), np.arange(8) % 7
-    options = {"epochs": 2, "data": data, "mean": (0.4,) * 3, "std": (0.25,) * 3, "recipe": Recipe(batch=4)}
-    check_layers(*lowered(model(), shape, "shift", density=0.5, **options))
+    training = Training(data=data, mean=(0.4,) * 3, std=(0.25,) * 3, recipe=Recipe(batch=4))
+    check_layers(*lowered(model(), shape, "shift", density=0.5, training=training, epochs=2))
 
 
 @pytest.mark.parametrize(("model", "shape"), CASES)
