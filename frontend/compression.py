@@ -96,7 +96,7 @@ class Compression:
         self.progress("float accuracy", 1, 1)
         return result
 
-    def _lessons(self) -> Data:
+    def _training_data(self) -> Data:
         """What to train on; images without labels get the float network's own answers."""
         images, labels = self.data.train.images, self.data.train.labels
         if labels is None:
@@ -108,7 +108,7 @@ class Compression:
     def _training(self, epochs: int) -> Training:
         """What training for some epochs needs."""
         return Training(
-            data=self._lessons() if epochs else None,
+            data=self._training_data() if epochs else None,
             mean=self.normalization.mean,
             std=self.normalization.std,
             seed=self.seed,

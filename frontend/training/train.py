@@ -18,7 +18,7 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress, quiet
 
 NO_TRAINING = Training()
-"""No lessons."""
+"""No images: for what trains nothing."""
 
 NORM_IMAGES = 8192
 """Images on which batch norm statistics are measured again, at most."""

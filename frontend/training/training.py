@@ -1,4 +1,4 @@
-"""What any training needs: lessons, a seed, a recipe, and files on the way."""
+"""What any training needs: images with labels, a seed, a recipe, and files on the way."""
 
 from __future__ import annotations
 

@@ -170,10 +170,10 @@ def test_training_learns_and_goes_on_after_an_interruption(model, data, tmp_path
         return Target(scheme=scheme(), density=0.8, uniform=["linear"])  # conv1 is too small for vectors
 
     path = tmp_path / "train.pt"
-    lessons = Training(data=data, recipe=recipe(refit_every=5, noise=0.5), **NORMALIZE)
-    kept = replace(lessons, state=path)
+    given = Training(data=data, recipe=recipe(refit_every=5, noise=0.5), **NORMALIZE)
+    kept = replace(given, state=path)
     whole, broken, resumed = (copy.deepcopy(model) for _ in range(3))
-    expected = quantize_weights(whole, LAYERS, target(), lessons, epochs=4)
+    expected = quantize_weights(whole, LAYERS, target(), given, epochs=4)
     assert accuracy(whole, data, **NORMALIZE) > 0.9
     with pytest.raises(Stop):
         quantize_weights(broken, LAYERS, target(), kept, epochs=4, progress=interrupt)

@@ -178,10 +178,10 @@ def test_going_on_gives_what_an_uninterrupted_run_gives(model, data, tmp_path, s
     target = Target(scheme=get("focused")(component="sampled"), density=0.4)
     path = tmp_path / "train.pt"
     # After the fourth epoch the grids in force are older than the epoch's end.
-    lessons = training(data, recipe=recipe(refresh_first=3))
-    kept = replace(lessons, state=path)
+    given = training(data, recipe=recipe(refresh_first=3))
+    kept = replace(given, state=path)
     whole, broken, resumed = (copy.deepcopy(model) for _ in range(3))
-    expected = quantize_weights(whole, LAYERS, target, lessons, epochs=5)
+    expected = quantize_weights(whole, LAYERS, target, given, epochs=5)
     with pytest.raises(Stop):
         quantize_weights(broken, LAYERS, target, kept, epochs=5, progress=interrupt)
     assert list(tmp_path.iterdir()) == [path]
