@@ -25,8 +25,9 @@ from shiftbook.frontend.importing.load import load_model
 from shiftbook.frontend.importing.normalization import normalization_for
 from shiftbook.frontend.schemes import make
 from shiftbook.frontend.schemes.base import QuantizedLayer
-from shiftbook.frontend.training.layer_context import surroundings
+from shiftbook.frontend.training.layer_context import layer_contexts
 from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.frontend.training.target import Target
 from shiftbook.frontend.training.train import accuracy, quantize_weights, remeasure_batch_norm
 from shiftbook.golden.coding.streams import statistics
 from shiftbook.golden.coding.terms import codeword_work
@@ -74,9 +75,7 @@ def weigh(
     layers = quantize_weights(
         model,
         graph.paths,
-        scheme,
-        uniform=set(ends(graph)),
-        surroundings=surroundings(graph, inputs),
+        Target(scheme=scheme, uniform=set(ends(graph)), layer_contexts=layer_contexts(graph, inputs)),
     )
     flip = Recipe().mirrors(train.images)
     remeasure_batch_norm(model, train.images[:MEASURED], norm.mean, norm.std, 0, flip)

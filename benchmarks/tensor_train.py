@@ -25,7 +25,7 @@ from rich.table import Table
 
 from benchmarks.command import start
 from shiftbook.console import progress_bar
-from shiftbook.frontend.calibration_data import Material, gather
+from shiftbook.frontend.calibration_data import CompressionData, gather
 from shiftbook.frontend.data.batches import normalize
 from shiftbook.frontend.float_network import FloatNetwork
 from shiftbook.frontend.fusing.fuse import fuse
@@ -38,12 +38,13 @@ from shiftbook.frontend.post_training.batch_norm import refresh_statistics
 from shiftbook.frontend.tensor_train.admm import Trains
 from shiftbook.frontend.tensor_train.chain import chains
 from shiftbook.frontend.tensor_train.choose import choose, counted
-from shiftbook.frontend.tensor_train.decomposition import Training, decompose_network
+from shiftbook.frontend.tensor_train.decomposition import decompose_network
 from shiftbook.frontend.tensor_train.network import assemble, turn_gains
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.frontend.tensor_train.saved_cores import Facts
 from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.frontend.training.train import accuracy
+from shiftbook.frontend.training.training import Training
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, make_folder, write_json
 from shiftbook.golden.progress import quiet
@@ -59,18 +60,18 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
         self.source: Source = load_model(arguments.source, arguments.weights)
-        self.material: Material = gather(self.source, DataOptions(images=arguments.data), 1, 0, quiet)
-        channels = self.material.train.shape[2]
+        self.data: CompressionData = gather(self.source, DataOptions(images=arguments.data), 1, 0, quiet)
+        channels = self.data.train.shape[2]
         self.normalization: Normalization = normalization_for(
-            self.source, channels, None, None, self.material.scale
+            self.source, channels, None, None, self.data.scale
         )
-        calibration = self.material.calibration(0).images
+        calibration = self.data.calibration(0).images
         self.inputs = normalize(calibration, self.normalization.mean, self.normalization.std)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of an image."""
-        height, width, channels = self.material.train.shape
+        height, width, channels = self.data.train.shape
         return channels, height, width
 
     def model(self) -> tuple[GraphModel, LayerGraph]:
@@ -80,7 +81,7 @@ class Bench:
 
     def accuracy(self, model: torch.nn.Module) -> float:
         """On the test images."""
-        test = self.material.test
+        test = self.data.test
         if test is None or test.labels is None:
             raise SystemExit("the data has no labelled test images")
         norm = self.normalization
@@ -89,7 +90,7 @@ class Bench:
     def row(self, name: str, plan: Plan) -> Json:
         """Decompose by a plan, and measure."""
         model, graph = self.model()
-        norm, images, labels = self.normalization, self.material.train.images, self.material.train.labels
+        norm, images, labels = self.normalization, self.data.train.images, self.data.train.labels
         file = self.arguments.keep / f"{name}-{plan.ratio}.safetensors"
         training = Training(
             data=None if labels is None else (images, labels),
@@ -127,7 +128,7 @@ class Bench:
         turn_gains(graph, list(trains))
         assemble(model, trains)
         after = fuse(model)
-        norm, images = self.normalization, self.material.train.images
+        norm, images = self.normalization, self.data.train.images
         apart = float((after.run(self.inputs) - wanted).square().mean())
         refresh_statistics(model, after, images, norm, self.inputs, wanted, 0)
         before, now = counted(graph), counted(after)

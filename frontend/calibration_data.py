@@ -32,7 +32,7 @@ STATISTICS_IMAGES = 4096
 
 
 @dataclass(frozen=True)
-class Material:
+class CompressionData:
     """Images to fine-tune and calibrate on, and labelled images to measure with, or None.
 
     ``scale`` says how the bytes of all parts stand for floats, where these are what the data holds.
@@ -43,7 +43,7 @@ class Material:
     test: Dataset | None
     scale: InputScale | None = None
 
-    def to_bytes(self, mean: Sequence[float] | None) -> Material:
+    def to_bytes(self, mean: Sequence[float] | None) -> CompressionData:
         """The same with bytes in place of floats; the training part decides their scale.
 
         Parameters
@@ -72,7 +72,7 @@ class Material:
             None if part is None else part.to_bytes(scale) for part in (self.train, self.other, self.test)
         )
         assert train is not None
-        return Material(train, other, test, scale)
+        return CompressionData(train, other, test, scale)
 
     def calibration(self, seed: int) -> Dataset:
         """The images to calibrate on, drawn with ``seed``."""
@@ -100,7 +100,7 @@ def gather(
     epochs: int,
     seed: int,
     progress: Progress,
-) -> Material:
+) -> CompressionData:
     """Read the images that compressing needs, and no more; floats become bytes.
 
     Raises
@@ -108,12 +108,12 @@ def gather(
     ShiftbookError
         There are none, or none but for calibration, and fine-tuning is asked for.
     """
-    material = _read(found, options, epochs, seed, progress)
-    floats = any(part is not None and part.is_float for part in (material.train, material.other))
-    return material.to_bytes(options.mean) if floats else material
+    data = _read(found, options, epochs, seed, progress)
+    floats = any(part is not None and part.is_float for part in (data.train, data.other))
+    return data.to_bytes(options.mean) if floats else data
 
 
-def _read(found: Source, options: DataOptions, epochs: int, seed: int, progress: Progress) -> Material:
+def _read(found: Source, options: DataOptions, epochs: int, seed: int, progress: Progress) -> CompressionData:
     """The parts as they are in their files."""
     data = found.data if options.images is None else options.images
     channels = input_channels(found.model)
@@ -132,8 +132,8 @@ def _read(found: Source, options: DataOptions, epochs: int, seed: int, progress:
             raise ShiftbookError(
                 f"fine-tuning for {epochs} epochs needs images to train on: give data", arguments=("data",)
             )
-        return Material(other, None, None)
+        return CompressionData(other, None, None)
     limit = None if epochs else STATISTICS_IMAGES
     trained_on = read(data, "train", limit=limit)
     test = None if trained_on.labels is None else read(data, "test")
-    return Material(trained_on, other, test)
+    return CompressionData(trained_on, other, test)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shiftbook.frontend.calibration_data import gather
 from shiftbook.frontend.compression import Compression
-from shiftbook.frontend.importing.load import load_model
+from shiftbook.frontend.importing.load import Source, load_model
 from shiftbook.frontend.importing.normalization import normalization_for
 from shiftbook.frontend.options.compression import CompressionOptions
 from shiftbook.frontend.options.data import DataOptions
 from shiftbook.frontend.options.training import TrainingOptions
+from shiftbook.frontend.schemes.base import Scheme
 from shiftbook.frontend.tensor_train.network import states_of
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.golden.errors import ShiftbookError
@@ -106,31 +108,15 @@ def compress(
         Anything about the input that the user can mend, before anything is written.
     """
     started = time.monotonic()
-    scheme = compression.make_scheme()
-    if scheme.incremental and training.recipe.noise < 1:
-        raise ShiftbookError(f"noise is for schemes with vectors, not for {scheme.name!r}")
+    scheme = _scheme(compression, training)
     target, training, plan = absolute(Path(output)), training.rooted(), _rooted(tensor_train)
     found = load_model(source, weights, seed=compression.seed, progress=progress)
-    trained = training.epochs + (0 if plan is None else plan.epochs)
-    material = gather(found, data, trained, compression.seed, progress)
-    normalization = normalization_for(found, material.train.shape[2], data.mean, data.std, material.scale)
-    steps = Compression(
-        found, material, normalization, options=compression, training=training, progress=progress
-    )
+    steps = _steps(found, data, compression, training, plan, progress)
     for text in steps.notices():
         notice(text)
     float_accuracy = steps.float_accuracy()
-    decomposed = {} if plan is None else steps.decompose(plan)
-    quantized = steps.quantize(scheme)
-    taken = {} if found.weights is None else {"weights": found.weights}
-    facts = {
-        "source": source,
-        **taken,
-        **steps.describe(scheme),
-        "float_accuracy": float_accuracy,
-        **decomposed,
-    }
-    network = steps.lower(quantized, facts)
+    origin = {"source": source} if found.weights is None else {"source": source, "weights": found.weights}
+    network = _integers(steps, scheme, plan, origin, float_accuracy)
     accuracy = steps.integer_accuracy(network)
     network = replace(network, facts={**network.facts, "accuracy": accuracy})
     checkpoint.save(network, target, compression.spec)
@@ -138,12 +124,51 @@ def compress(
     return Report(
         network=network,
         path=Path(output),
-        images=0 if material.test is None else len(material.test),
+        images=0 if steps.data.test is None else len(steps.data.test),
         float_accuracy=float_accuracy,
         accuracy=accuracy,
         sizes=layer_sizes(network, compression.spec),
         seconds=time.monotonic() - started,
     )
+
+
+def _scheme(compression: CompressionOptions, training: TrainingOptions) -> Scheme:
+    """The scheme, which has to make sense of all options."""
+    scheme = compression.make_scheme()
+    if scheme.incremental and training.recipe.noise < 1:
+        raise ShiftbookError(f"noise is for schemes with vectors, not for {scheme.name!r}")
+    return scheme
+
+
+def _steps(
+    found: Source,
+    data: DataOptions,
+    compression: CompressionOptions,
+    training: TrainingOptions,
+    plan: Plan | None,
+    progress: Progress,
+) -> Compression:
+    """The steps that are ahead, once the images are read."""
+    epochs = training.epochs + (0 if plan is None else plan.epochs)
+    images = gather(found, data, epochs, compression.seed, progress)
+    normalization = normalization_for(found, images.train.shape[2], data.mean, data.std, images.scale)
+    return Compression(
+        found, images, normalization, options=compression, training=training, progress=progress
+    )
+
+
+def _integers(
+    steps: Compression,
+    scheme: Scheme,
+    plan: Plan | None,
+    origin: Mapping[str, object],
+    float_accuracy: float | None,
+) -> Network:
+    """Take all steps; the network says how it came about."""
+    decomposed = {} if plan is None else steps.decompose(plan)
+    quantized = steps.quantize(scheme)
+    described = steps.describe(scheme)
+    return steps.lower(quantized, {**origin, **described, "float_accuracy": float_accuracy, **decomposed})
 
 
 def _rooted(plan: Plan | None) -> Plan | None:

@@ -9,7 +9,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from shiftbook.frontend.calibration_data import Material
+from shiftbook.frontend.calibration_data import CompressionData
 from shiftbook.frontend.data.batches import normalize
 from shiftbook.frontend.float_network import FloatNetwork
 from shiftbook.frontend.fusing.layer_graph import LayerGraph
@@ -24,12 +24,13 @@ from shiftbook.frontend.post_training.batch_norm import refresh_statistics, scor
 from shiftbook.frontend.post_training.calibrate import calibrate
 from shiftbook.frontend.post_training.gptq import compensate
 from shiftbook.frontend.schemes.base import QuantizedLayer, Scheme
-from shiftbook.frontend.tensor_train.decomposition import Training, decompose_network
+from shiftbook.frontend.tensor_train.decomposition import decompose_network
 from shiftbook.frontend.tensor_train.network import facts_of
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.frontend.training import train
-from shiftbook.frontend.training.finetune import Data
-from shiftbook.frontend.training.layer_context import surroundings
+from shiftbook.frontend.training.layer_context import layer_contexts
+from shiftbook.frontend.training.target import Target
+from shiftbook.frontend.training.training import Data, Training
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.network import Network
@@ -52,27 +53,27 @@ class Compression:
     def __init__(
         self,
         found: Source,
-        material: Material,
+        data: CompressionData,
         normalization: Normalization,
         *,
         options: CompressionOptions,
         training: TrainingOptions,
         progress: Progress,
     ) -> None:
-        self.material = material
+        self.data = data
         self.options, self.progress = options, progress
         self.epochs, self.seed = training.epochs, options.seed
         self.recipe = replace(training.recipe, balance=options.balanced or training.recipe.balance)
-        if material.scale is not None and self.recipe.flip is None:
+        if data.scale is not None and self.recipe.flip is None:
             self.recipe = replace(self.recipe, flip=False)  # a signal has a direction
         self.state, self.log = training.state, training.log
         self.teacher: nn.Module | None = None
         self.decomposed = False
-        height, width, channels = material.train.shape
+        height, width, channels = data.train.shape
         self.network = FloatNetwork.of(found.model, (channels, height, width))
-        material.check(self.graph.classes)
+        data.check(self.graph.classes)
         self.normalization = self.network.normalization(normalization)
-        calibration = material.calibration(self.seed).images
+        calibration = data.calibration(self.seed).images
         self.inputs = normalize(calibration, self.normalization.mean, self.normalization.std)
 
     def notices(self) -> list[str]:
@@ -96,7 +97,7 @@ class Compression:
 
     def float_accuracy(self) -> float | None:
         """Of the float network, on the test images; None where there are none with labels."""
-        test = self.material.test
+        test = self.data.test
         if test is None or test.labels is None:
             return None
         self.progress("float accuracy", 0, 1)
@@ -105,21 +106,19 @@ class Compression:
         self.progress("float accuracy", 1, 1)
         return result
 
-    def _lessons(self) -> Data:
+    def _training_data(self) -> Data:
         """What to train on; images without labels get the float network's own answers."""
-        images, labels = self.material.train.images, self.material.train.labels
+        images, labels = self.data.train.images, self.data.train.labels
         if labels is None:
             self.progress("answers of the float network", 0, 1)
             labels = train.answers(self.model, images, self.normalization.mean, self.normalization.std)
             self.progress("answers of the float network", 1, 1)
         return images, labels
 
-    def decompose(self, plan: Plan) -> dict[str, object]:
-        """Put chains of cores in the place of layers; the whole network then teaches them."""
-        if self.epochs:
-            self.teacher = copy.deepcopy(self.model)
-        training = Training(
-            data=self._lessons() if plan.epochs else None,
+    def _training(self, epochs: int) -> Training:
+        """What training for some epochs needs."""
+        return Training(
+            data=self._training_data() if epochs else None,
             mean=self.normalization.mean,
             std=self.normalization.std,
             seed=self.seed,
@@ -127,6 +126,12 @@ class Compression:
             state=self.state,
             log=self.log,
         )
+
+    def decompose(self, plan: Plan) -> dict[str, object]:
+        """Put chains of cores in the place of layers; the whole network then teaches them."""
+        if self.epochs:
+            self.teacher = copy.deepcopy(self.model)
+        training = self._training(plan.epochs)
         before = scores(self.graph, self.inputs)
         facts = decompose_network(self.model, self.graph, plan, training, self.inputs, self.progress)
         self.decomposed = True
@@ -140,7 +145,7 @@ class Compression:
         }
 
     def _refresh(self, wanted: Tensor) -> None:
-        images = self.material.train.images
+        images = self.data.train.images
         refresh_statistics(self.model, self.graph, images, self.normalization, self.inputs, wanted, self.seed)
 
     def density(self, scheme: Scheme) -> float:
@@ -160,12 +165,11 @@ class Compression:
             "mean": list(self.normalization.mean),
             "std": list(self.normalization.std),
             **({"left_out": left_out} if (left_out := self.network.rewritten.left_out) else {}),
-            **({} if self.material.scale is None else self.material.scale.facts()),
+            **({} if self.data.scale is None else self.data.scale.facts()),
         }
 
     def quantize(self, scheme: Scheme) -> dict[str, QuantizedLayer]:
         """Make the weights those of a scheme, but those of some layers uniform."""
-        uniform = set(layers_kept(self.graph, self.options.uniform))
         compensated = self.epochs == 0 and scheme.incremental
         wanted = None if self.epochs or compensated else scores(self.graph, self.inputs)
         together = partial(
@@ -176,25 +180,22 @@ class Compression:
             progress=self.progress,
             balance=self.recipe.balance,
         )
+        target = Target(
+            scheme=scheme,
+            density=self.density(scheme),
+            uniform=set(layers_kept(self.graph, self.options.uniform)),
+            uniform_bits=self.options.uniform_bits,
+            layer_contexts=layer_contexts(self.graph, self.inputs if self.options.importance else None),
+        )
         quantized = train.quantize_weights(
             self.model,
             self.graph.paths,
-            scheme,
-            density=self.density(scheme),
+            target,
+            self._training(self.epochs),
             epochs=self.epochs,
-            data=self._lessons() if self.epochs else None,
-            mean=self.normalization.mean,
-            std=self.normalization.std,
-            uniform=uniform,
-            uniform_bits=self.options.uniform_bits,
-            surroundings=surroundings(self.graph, self.inputs if self.options.importance else None),
-            seed=self.seed,
-            progress=self.progress,
-            recipe=self.recipe,
-            state=self.state,
-            log=self.log,
             teacher=self.teacher,
             together=together if compensated else None,
+            progress=self.progress,
         )
         if wanted is not None:
             self._refresh(wanted)
@@ -212,14 +213,14 @@ class Compression:
             self.normalization,
             spec=self.options.spec,
             seed=self.seed,
-            classes=self.material.class_names(self.graph.classes),
+            classes=self.data.class_names(self.graph.classes),
             facts={**facts, **_mixtures(self.graph, quantized)},
             progress=self.progress,
         )
 
     def integer_accuracy(self, network: Network) -> float | None:
         """Of the integers on the test images; None where there are none with labels."""
-        test = self.material.test
+        test = self.data.test
         if test is None or test.labels is None:
             return None
         done = 0

@@ -27,7 +27,7 @@ from torch import Tensor
 from shiftbook.frontend.data.batches import batch_size
 from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.graph.model import INPUT
-from shiftbook.frontend.post_training.shared_scales import ties
+from shiftbook.frontend.post_training.shared_scales import shared_scales
 from shiftbook.frontend.quantization.affine import Affine
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress, quiet
@@ -81,7 +81,7 @@ def calibrate(
 
     Returns
     -------
-    By tensor name. Tensors that are tied (see `frontend.post_training.shared_scales`) share one, which
+    By tensor name. Tensors of a shared scale (see `frontend.post_training.shared_scales`) have one, which
     covers the range of all of them. Where the user's file is quantized already, it says them.
 
     Raises
@@ -96,23 +96,23 @@ def calibrate(
     if len(images) == 0:
         raise ShiftbookError("calibration needs at least one image")
     ranges = observe_ranges(graph, images, progress)
-    found = ties(graph)
-    for tie in found:
-        lows, highs = zip(*(ranges[name] for name in tie.computed), strict=True)
-        ranges.update(dict.fromkeys(tie.computed, (min(lows), max(highs))))
+    found = shared_scales(graph)
+    for shared in found:
+        lows, highs = zip(*(ranges[name] for name in shared.computed), strict=True)
+        ranges.update(dict.fromkeys(shared.computed, (min(lows), max(highs))))
     histograms = observe_histograms(graph, images, ranges, progress)
     chosen: dict[str, Affine] = {}
-    for tie in found:
-        given = {graph.given[name] for name in tie.tensors if name in graph.given}
+    for shared in found:
+        given = {graph.given[name] for name in shared.tensors if name in graph.given}
         if given:
-            chosen.update(dict.fromkeys(tie.tensors, widest(given)))
+            chosen.update(dict.fromkeys(shared.tensors, widest(given)))
             continue
-        known = input_range if INPUT in tie.computed else None
-        observed = [histograms[name] for name in tie.computed if name != INPUT or known is None]
+        known = input_range if INPUT in shared.computed else None
+        observed = [histograms[name] for name in shared.computed if name != INPUT or known is None]
         ends = [choose(_sum(observed), method, percentile)] if observed else []
         ends += [] if known is None else [known]
         affine = Affine.spanning(min(low for low, _ in ends), max(high for _, high in ends))
-        chosen.update(dict.fromkeys(tie.tensors, affine))
+        chosen.update(dict.fromkeys(shared.tensors, affine))
     return chosen
 
 

@@ -1,7 +1,8 @@
 """Which tensors must share scale and zero point, because a layer moves their integers as they are.
 
 Maximum pooling and subsampling hand on integers of their source, a concatenation those of all its sources.
-So tensors are tied over several layers too: two convolutions whose outputs are joined, one of them pooled.
+So tensors share a scale over several layers too: two convolutions whose outputs are joined, one of them
+pooled.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ from shiftbook.frontend.graph.model import INPUT
 
 
 @dataclass(frozen=True)
-class Tie:
+class SharedScale:
     """Tensors of one scale and one zero point.
 
     Members
     -------
     tensors : names of all, in the order in which they are made
-    computed : those whose values no other tensor of the tie has
+    computed : those whose values no other of these tensors has
     """
 
     tensors: tuple[str, ...]
     computed: tuple[str, ...]
 
 
-def ties(graph: LayerGraph) -> list[Tie]:
-    """Every tensor in one tie; most are alone in theirs."""
+def shared_scales(graph: LayerGraph) -> list[SharedScale]:
+    """The tensors of each scale, every tensor once; most scales have a single one."""
     first_of = {INPUT: INPUT}
     computed = {INPUT}
     for layer in graph.layers:
@@ -41,4 +42,4 @@ def ties(graph: LayerGraph) -> list[Tie]:
     members: dict[str, list[str]] = {}
     for name, first in first_of.items():
         members.setdefault(first, []).append(name)
-    return [Tie(tuple(names), tuple(n for n in names if n in computed)) for names in members.values()]
+    return [SharedScale(tuple(names), tuple(n for n in names if n in computed)) for names in members.values()]

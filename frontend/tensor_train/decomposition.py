@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
 from torch import Tensor
 
 from shiftbook.frontend.fusing.fuse import fuse
@@ -16,33 +12,9 @@ from shiftbook.frontend.tensor_train.choose import choose
 from shiftbook.frontend.tensor_train.equalize import equalize
 from shiftbook.frontend.tensor_train.network import train_chains, turn_gains
 from shiftbook.frontend.tensor_train.plan import Plan
-from shiftbook.frontend.training.finetune import Data
 from shiftbook.frontend.training.processes import Finished, processes
-from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.frontend.training.training import Training
 from shiftbook.golden.progress import Progress
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """What training needs.
-
-    Parameters
-    ----------
-    data
-        Raw images and labels; None where there is no training.
-    mean, std
-        Input normalization.
-    state, log
-        See `frontend.options.training.TrainingOptions`.
-    """
-
-    data: Data | None
-    mean: Sequence[float]
-    std: Sequence[float]
-    seed: int
-    recipe: Recipe
-    state: Path | None
-    log: Path | None
 
 
 def decompose_network(
@@ -84,19 +56,6 @@ def _find(
     trains = choose(graph, plan, inputs, progress)
     turn_gains(graph, list(trains))
     with processes() as group:
-        train_chains(
-            model,
-            trains,
-            plan,
-            data=training.data,
-            mean=training.mean,
-            std=training.std,
-            seed=training.seed,
-            recipe=training.recipe,
-            processes=group,
-            state=training.state,
-            log=training.log,
-            progress=progress,
-        )
+        train_chains(model, trains, plan, training, group, progress)
     if not group.first:
         raise Finished  # The first process alone goes on.

@@ -18,9 +18,8 @@ from shiftbook.frontend.tensor_train.choose import suitable
 from shiftbook.frontend.tensor_train.cores import CoreTraining
 from shiftbook.frontend.tensor_train.decompose import decompose
 from shiftbook.frontend.tensor_train.plan import Plan
-from shiftbook.frontend.training.finetune import Data
 from shiftbook.frontend.training.processes import Processes
-from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.frontend.training.training import Training
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress, quiet
 
@@ -29,15 +28,8 @@ def train_chains(
     model: nn.Module,
     trains: Trains,
     plan: Plan,
-    *,
-    data: Data | None,
-    mean: Sequence[float],
-    std: Sequence[float],
-    seed: int,
-    recipe: Recipe,
+    training: Training,
     processes: Processes,
-    state: Path | None = None,
-    log: Path | None = None,
     progress: Progress = quiet,
 ) -> None:
     """Put chains in the place of layers and train them; the rest of the model is trained along with them.
@@ -48,34 +40,37 @@ def train_chains(
         The float network; changed in place.
     trains
         The layers, with modes and ranks.
-    state
-        The states of both trainings are ``state`` with ``.admm`` and ``.cores`` after it. Where they are,
-        training goes on from them; they stay when it is done.
+    training
+        The states of both trainings are its ``state`` with ``.admm`` and ``.cores`` after it. Where they
+        are, training goes on from them; they stay when it is done.
 
     Raises
     ------
     ShiftbookError
         Training without data, or that diverges; a state of another run.
     """
+    data, seed, recipe = training.data, training.seed, training.recipe
     if plan.epochs and data is None:
         raise ShiftbookError(
             f"training for {plan.epochs} epochs needs images to train on: give data", arguments=("data",)
         )
     teacher = copy.deepcopy(model)
-    admm_state, cores_state = (None, None) if state is None else states_of(state)
+    admm_state, cores_state = (None, None) if training.state is None else states_of(training.state)
     if plan.admm_epochs and data is not None:
         admm = Admm(
-            *(model, data, mean, std, plan.admm_epochs, seed, recipe, processes, teacher),
+            *(model, data, training.mean, training.std, plan.admm_epochs, seed, recipe, processes, teacher),
             trains=trains,
             rho=plan.rho,
             updates=plan.updates,
         )
-        admm.go(progress, admm_state, log)
+        admm.go(progress, admm_state, training.log)
     assemble(model, trains)
     if plan.core_epochs and data is not None:
         recipe = replace(recipe, rate=plan.rate_of_cores(recipe.rate))
-        cores = CoreTraining(model, data, mean, std, plan.core_epochs, seed, recipe, processes, teacher)
-        cores.go(progress, cores_state, log)
+        cores = CoreTraining(
+            *(model, data, training.mean, training.std, plan.core_epochs, seed, recipe, processes, teacher)
+        )
+        cores.go(progress, cores_state, training.log)
 
 
 def states_of(state: Path) -> tuple[Path, Path]:

@@ -34,12 +34,10 @@ from shiftbook.frontend.training.layer_state import (
 )
 from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.frontend.training.schedule import Stage, stage_at
+from shiftbook.frontend.training.training import Data, Training
 from shiftbook.frontend.training.training_files import append_log, digest_of, load_state, save_state
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress
-
-Data = tuple[Images, Labels]
-"""Images uint8 [N, H, W, C] and labels int64 [N]."""
 
 
 class Diverged(ShiftbookError):
@@ -47,24 +45,36 @@ class Diverged(ShiftbookError):
 
 
 class FineTuning:
-    """One run of pruning and incremental quantization; the arguments are those of `quantize_weights`."""
+    """One run of pruning and incremental quantization.
+
+    Parameters
+    ----------
+    model
+        The float network, which is trained in place.
+    states
+        Its layers.
+    training
+        With data.
+    density
+        Share of weights to keep in (0, 1], over all layers that are pruned.
+    teacher
+        The network whose answers distillation asks for; None takes the model as it is now.
+    """
 
     def __init__(
         self,
         model: nn.Module,
         states: States,
-        data: Data,
-        mean: Sequence[float],
-        std: Sequence[float],
+        training: Training,
         density: float,
         epochs: int,
-        seed: int,
-        recipe: Recipe,
         teacher: nn.Module | None = None,
     ) -> None:
+        assert training.data is not None
+        data, recipe = training.data, training.recipe
         self.model, self.states, self.data = model, states, data
-        self.mean, self.std = mean, std
-        self.density, self.epochs, self.seed, self.recipe = density, epochs, seed, recipe
+        self.mean, self.std = training.mean, training.std
+        self.density, self.epochs, self.seed, self.recipe = density, epochs, training.seed, recipe
         self.teacher = copy.deepcopy(teacher or model).eval() if recipe.distill else None
         self.flip = recipe.mirrors(data[0])
         self.bfloat16 = has_fast_bfloat16() if recipe.bfloat16 is None else recipe.bfloat16
@@ -218,7 +228,7 @@ class FineTuning:
             with torch.no_grad():
                 wanted = None if self.teacher is None else self.teacher(inputs)
         answer = answer.float()
-        loss = lesson_loss(answer, target, wanted, self.recipe)
+        loss = distillation_loss(answer, target, wanted, self.recipe)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -280,7 +290,7 @@ class FineTuning:
         self.optimizer.load_state_dict(saved["optimizer"])
 
 
-def lesson_loss(answer: Tensor, target: Tensor, wanted: Tensor | None, recipe: Recipe) -> Tensor:
+def distillation_loss(answer: Tensor, target: Tensor, wanted: Tensor | None, recipe: Recipe) -> Tensor:
     """The loss of scores [N, classes] for labels [N] and, where given, for the float network's scores."""
     loss = functional.cross_entropy(answer, target)
     if wanted is None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from shiftbook.frontend.data.batches import Images, Labels, augment, batch_count, batches, normalize
-from shiftbook.frontend.training.finetune import Diverged, has_fast_bfloat16, lesson_loss
+from shiftbook.frontend.training.finetune import Diverged, distillation_loss, has_fast_bfloat16
 from shiftbook.frontend.training.processes import Processes
 from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.frontend.training.schedule import rate_at
@@ -182,7 +182,7 @@ class FloatTraining:
             answer = self.model(inputs)
             with torch.no_grad():
                 wanted = None if self.teacher is None else self.teacher(inputs)
-        loss = lesson_loss(answer.float(), target, wanted, self.recipe)
+        loss = distillation_loss(answer.float(), target, wanted, self.recipe)
         penalty = self.penalty()
         self.optimizer.zero_grad()
         (loss if penalty is None else loss + penalty).backward()

@@ -13,7 +13,7 @@ from shiftbook.frontend.fusing.layer_graph import LayerGraph
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class LayerContext:
     """What a layer's weights meet in the network.
 
     Members
@@ -28,8 +28,8 @@ class Surroundings:
     moments: Tensor | None = None
 
 
-def surroundings(graph: LayerGraph, inputs: Tensor | None = None) -> dict[str, Surroundings]:
-    """Return the surroundings of all layers by module path; of a module called twice those of the first call.
+def layer_contexts(graph: LayerGraph, inputs: Tensor | None = None) -> dict[str, LayerContext]:
+    """Return the contexts of all layers by module path; of a module called twice those of the first call.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ def surroundings(graph: LayerGraph, inputs: Tensor | None = None) -> dict[str, S
 
         for part in inputs.split(batch_size(inputs.shape[2], inputs.shape[3], len(inputs))):
             graph.run(part, observe)
-    found: dict[str, Surroundings] = {}
+    found: dict[str, LayerContext] = {}
     for layer in graph.convs():
         if layer.path not in found:
             moment = moments.get(layer.source)
-            found[layer.path] = Surroundings(
+            found[layer.path] = LayerContext(
                 layer.kernel, _sign(layer), None if moment is None else _seen(layer, moment)
             )
     return found

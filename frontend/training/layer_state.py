@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from shiftbook.frontend.schemes import get
 from shiftbook.frontend.schemes.base import Part, QuantizedLayer, Quantizer, Scheme
-from shiftbook.frontend.training.layer_context import Surroundings
+from shiftbook.frontend.training.layer_context import LayerContext
 from shiftbook.frontend.training.prune import HYSTERESIS, balance_slots, density_of, prune
 from shiftbook.frontend.training.recipe import Balance
+from shiftbook.frontend.training.target import Target
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress, quiet
 
@@ -27,7 +28,7 @@ class LayerState:
     scheme : fits the grid
     prunable : whether pruning may touch it
     weight : the float weights, as the model owns them, [O, features] or [O, I, kh, kw]
-    surroundings : what they meet in the network, where it is known
+    layer_context : what they meet in the network, where it is known
     mask : bool [O, I, kh, kw], false where pruned
     chosen : bool [O, I, kh, kw], true where quantized by now
     alpha : the learnable layer scale, one element
@@ -43,7 +44,7 @@ class LayerState:
     mask: Tensor
     chosen: Tensor
     alpha: nn.Parameter
-    surroundings: Surroundings | None = None
+    layer_context: LayerContext | None = None
     quantizer: Quantizer | None = None
     fitted_on: Tensor | None = None
     fits: int = 0
@@ -57,13 +58,13 @@ class LayerState:
 
     def part(self, seed: int, weight: Tensor) -> Part:
         """What the scheme sees, with these weights."""
-        around = self.surroundings
+        context = self.layer_context
         return Part(
             weight=weight,
             mask=self.mask,
             generator=torch.Generator().manual_seed(seed * 1_000_003 + self.index * 1009 + self.fits),
-            sign=None if around is None else around.sign,
-            moments=None if around is None else around.moments,
+            sign=None if context is None else context.sign,
+            moments=None if context is None else context.moments,
             previous=self.quantizer,
             grid=self.grid,
         )
@@ -157,15 +158,8 @@ def results(states: States) -> dict[str, QuantizedLayer]:
     return {name: state.result() for name, state in states.items()}
 
 
-def layer_states(
-    model: nn.Module,
-    layers: Sequence[str],
-    scheme: Scheme,
-    uniform: Collection[str],
-    surroundings: Mapping[str, Surroundings] | None = None,
-    uniform_bits: int = 8,
-) -> States:
-    """Return the untouched layers of a float model; ``uniform`` ones are not pruned and get the int8 scheme.
+def layer_states(model: nn.Module, layers: Sequence[str], target: Target) -> States:
+    """Return the untouched layers of a float model; uniform ones are not pruned and get the int8 scheme.
 
     Raises
     ------
@@ -173,27 +167,27 @@ def layer_states(
         Weights that are not finite.
     """
     states = {}
-    plain = get("int8")(uniform_bits)
+    plain = get("int8")(target.uniform_bits)
     for index, name in enumerate(layers):
         module = model.get_submodule(name)
         weight = module.weight
         assert isinstance(weight, nn.Parameter)
         if not bool(torch.isfinite(weight).all()):
             raise ShiftbookError(f"the weights of {name} must be finite, but hold NaN or infinity")
-        around = None if surroundings is None else surroundings[name]
-        kernel = (1, 1) if around is None else around.kernel
+        context = None if target.layer_contexts is None else target.layer_contexts[name]
+        kernel = (1, 1) if context is None else context.kernel
         shape = weight.shape if weight.dim() == 4 else (len(weight), -1, *kernel)
         shape = weight.detach().reshape(shape).shape
         depthwise = getattr(module, "groups", 1) == len(weight) > 1
         states[name] = LayerState(
             index=index,
-            scheme=plain if name in uniform else scheme,
-            prunable=name not in uniform and not depthwise,
+            scheme=plain if name in target.uniform else target.scheme,
+            prunable=name not in target.uniform and not depthwise,
             weight=weight,
             mask=torch.ones(shape, dtype=torch.bool),
             chosen=torch.zeros(shape, dtype=torch.bool),
             alpha=nn.Parameter(torch.ones(1)),
-            surroundings=around,
+            layer_context=context,
             grid=getattr(module, "grid", None),
         )
     return states

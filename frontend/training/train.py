@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
 from shiftbook.frontend.data.batches import Images, Labels, augment, batch_size, normalize
-from shiftbook.frontend.schemes.base import QuantizedLayer, Scheme
-from shiftbook.frontend.training.finetune import Data, FineTuning, predictions, share_right
-from shiftbook.frontend.training.layer_context import Surroundings
+from shiftbook.frontend.schemes.base import QuantizedLayer
+from shiftbook.frontend.training.finetune import FineTuning, predictions, share_right
 from shiftbook.frontend.training.layer_state import States, layer_states, prune_layers, refresh, results
-from shiftbook.frontend.training.recipe import Recipe, check_density
+from shiftbook.frontend.training.target import Target
+from shiftbook.frontend.training.training import Data, Training
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress, quiet
+
+NO_TRAINING = Training()
+"""No images: for what trains nothing."""
 
 NORM_IMAGES = 8192
 """Images on which batch norm statistics are measured again, at most."""
@@ -25,24 +27,14 @@ NORM_IMAGES = 8192
 def quantize_weights(
     model: nn.Module,
     layers: Sequence[str],
-    scheme: Scheme,
+    target: Target,
+    training: Training = NO_TRAINING,
     *,
-    density: float = 1.0,
     epochs: int = 0,
-    data: Data | None = None,
-    mean: Sequence[float] = (0.485, 0.456, 0.406),
-    std: Sequence[float] = (0.229, 0.224, 0.225),
-    uniform: Collection[str] = (),
-    uniform_bits: int = 8,
-    surroundings: Mapping[str, Surroundings] | None = None,
-    seed: int = 0,
-    progress: Progress = quiet,
-    recipe: Recipe | None = None,
-    state: Path | None = None,
-    log: Path | None = None,
     validation: Data | None = None,
-    together: Callable[[States], None] | None = None,
     teacher: nn.Module | None = None,
+    together: Callable[[States], None] | None = None,
+    progress: Progress = quiet,
 ) -> dict[str, QuantizedLayer]:
     """Prune and quantize the weights of a model, in place.
 
@@ -53,34 +45,19 @@ def quantize_weights(
         training; after epochs = 0 see `remeasure_batch_norm`.
     layers
         Module paths of the convolutions and linear layers to compress.
-    scheme
-        For every layer but those in ``uniform``.
-    uniform, uniform_bits
-        Layers that are not pruned, and the bits of their weights.
-    surroundings
-        What each layer meets in the network; without, fully connected layers are 1x1 convolutions and no
-        sign turns.
-    density
-        Share of weights to keep in (0, 1], over all layers that are pruned.
+    target
+        What their weights become.
+    training
+        With 0 epochs its seed and its recipe's balance count. Its state stays when training is done.
     epochs
-        0 quantizes at once (post-training); otherwise ``data`` is needed.
-    data, validation
-        Raw images and labels; the accuracy on ``validation`` is logged after each epoch.
-    mean, std
-        Input normalization, one value a channel.
-    seed
-        Together with the arguments it decides everything, on one machine with one number of threads.
-    state
-        File that holds the state after each epoch; if it is there, training goes on from it. It stays
-        when training is done.
-    log
-        File that gets one line of JSON for each epoch.
-
+        0 quantizes at once (post-training); otherwise ``training`` needs data.
+    validation
+        Raw images and labels; the accuracy on them is logged after each epoch.
+    teacher
+        The network whose answers distillation asks for; None takes the model as it is now.
     together
         With 0 epochs: prunes and rounds the layers instead of each weight for itself, given masks of the
         right density (see `frontend.post_training.gptq`).
-    teacher
-        The network whose answers distillation asks for; None takes the model as it is now.
 
     Returns
     -------
@@ -89,27 +66,24 @@ def quantize_weights(
     Raises
     ------
     ShiftbookError
-        Weights that are not finite, a bad density, training without data or that diverges, a state
-        of another run.
+        Weights that are not finite, training without data or that diverges, a state of another run.
     """
-    check_density(density)
     if epochs < 0:
         raise ShiftbookError(f"epochs must be 0 or more, not {epochs}")
-    images = 0 if data is None else len(data[0])
+    images = 0 if training.data is None else len(training.data[0])
     if epochs and images < 2:
         raise ShiftbookError(
             f"fine-tuning for {epochs} epochs needs 2 labelled images or more, not {images}; "
             f"give data or 0 epochs"
         )
-    recipe = recipe or Recipe()
-    states = layer_states(model, layers, scheme, uniform, surroundings, uniform_bits)
-    if epochs and data is not None:
-        run = FineTuning(model, states, data, mean, std, density, epochs, seed, recipe, teacher)
-        run.go(progress, state, log, validation)
+    states = layer_states(model, layers, target)
+    if epochs:
+        run = FineTuning(model, states, training, target.density, epochs, teacher)
+        run.go(progress, training.state, training.log, validation)
     else:
-        prune_layers(states, density, recipe.balance, hysteresis=0.0)
+        prune_layers(states, target.density, training.recipe.balance, hysteresis=0.0)
         if together is None:
-            refresh(states.values(), seed, progress)
+            refresh(states.values(), training.seed, progress)
         else:
             together(states)
     return results(states)

@@ -62,11 +62,7 @@ def demo(
     Example:
       shiftbook demo --output demo-out
     """
-    from shiftbook.results.compress import Compression
     from shiftbook.results.demo import Demo
-    from shiftbook.results.gates import GateReport
-    from shiftbook.results.inspect import Inspection
-    from shiftbook.results.run import Run
     from shiftbook.results.writing import write_result
 
     if images < 1:
@@ -77,29 +73,14 @@ def demo(
     check_writable(json_file, *(output / name for name in FILES))
     started = time.perf_counter()
 
-    compressed = _compress(output / "digits.ckpt", seed, spec)
-    write_result(output / "compress.json", Compression, compressed.as_json())
+    compressed = _compress(output / "digits.ckpt", seed, spec, output / "compress.json")
     say(summary(compressed))
 
-    with _step("2/5 what the checkpoint stores"):
-        from shiftbook.golden.storage.checkpoint import load
-
-        network = load(compressed.path)
-        stored = inspect_report(compressed.path, network, compressed.sizes)
-        write_result(output / "inspect.json", Inspection, stored)
+    network = _inspect(compressed, output / "inspect.json")
     say(size_table(compressed.sizes))
-
-    with _step(
-        f"3/5 {images} images on simulated RTL, every integer compared with the golden model"
-    ) as progress:
-        rtl = _simulate(network, images, spec, progress)
-        arguments = {"checkpoint": str(compressed.path), "data": DATA, "preset": "shift"}
-        write_result(output / "run.json", Run, {**arguments, **rtl})
+    rtl = _simulate(network, images, spec, str(compressed.path), output / "run.json")
     say(run_table(rtl))
-
-    gates = _count_gates(spec)
-    write_result(output / "gates.json", GateReport, gates)
-
+    gates = _count_gates(spec, output / "gates.json")
     with _step("5/5 this network on each of them"):
         engines = [_engine(name, network, gates, lanes) for name in gates["engines"]]
     say(_engine_table(engines))
@@ -135,7 +116,10 @@ def _step(title: str) -> Iterator[Progress]:
     say(f"({time.perf_counter() - started:.1f} s)")
 
 
-def _compress(path: Path, seed: int, spec: Spec) -> Report:
+def _compress(path: Path, seed: int, spec: Spec, json_file: Path) -> Report:
+    from shiftbook.results.compress import Compression
+    from shiftbook.results.writing import write_result
+
     with _step(
         f"1/5 train {SOURCE}, compress it to {BITS}-bit {SCHEME} at {100 * DENSITY:.0f} %"
     ) as progress:
@@ -143,7 +127,7 @@ def _compress(path: Path, seed: int, spec: Spec) -> Report:
         from shiftbook.frontend.options.compression import CompressionOptions
         from shiftbook.frontend.options.training import TrainingOptions
 
-        return compress(
+        report = compress(
             SOURCE,
             path,
             compression=CompressionOptions(
@@ -152,23 +136,50 @@ def _compress(path: Path, seed: int, spec: Spec) -> Report:
             training=TrainingOptions(epochs=EPOCHS),
             progress=progress,
         )
+    write_result(json_file, Compression, report.as_json())
+    return report
 
 
-def _count_gates(spec: Spec) -> dict[str, Any]:
+def _inspect(compressed: Report, json_file: Path) -> Network:
+    """The network that the checkpoint holds."""
+    from shiftbook.golden.storage.checkpoint import load
+    from shiftbook.results.inspect import Inspection
+    from shiftbook.results.writing import write_result
+
+    with _step("2/5 what the checkpoint stores"):
+        network = load(compressed.path)
+        stored = inspect_report(compressed.path, network, compressed.sizes)
+        write_result(json_file, Inspection, stored)
+    return network
+
+
+def _simulate(network: Network, images: int, spec: Spec, checkpoint: str, json_file: Path) -> dict[str, Any]:
+    from shiftbook.frontend.data.dataset import load
+    from shiftbook.results.run import Run
+    from shiftbook.results.writing import write_result
+
+    title = f"3/5 {images} images on simulated RTL, every integer compared with the golden model"
+    with _step(title) as progress:
+        dataset = load(DATA, "test", limit=images, progress=progress)
+        report = run_report(network, dataset, spec, "rtl", wave=None, progress=progress)
+        arguments = {"checkpoint": checkpoint, "data": DATA, "preset": "shift"}
+        write_result(json_file, Run, {**arguments, **report})
+    return report
+
+
+def _count_gates(spec: Spec, json_file: Path) -> dict[str, Any]:
+    from shiftbook.results.gates import GateReport
+    from shiftbook.results.writing import write_result
+
     with _step("4/5 gates of this engine and of its rivals") as progress:
         from shiftbook.synth.flow.gates import gate_report
 
-        return gate_report(
+        found = gate_report(
             (spec.rows, spec.cols),
             progress=lambda done, total, what: progress("synthesis", done, total),
         )
-
-
-def _simulate(network: Network, images: int, spec: Spec, progress: Progress) -> dict[str, Any]:
-    from shiftbook.frontend.data.dataset import load
-
-    dataset = load(DATA, "test", limit=images, progress=progress)
-    return run_report(network, dataset, spec, "rtl", wave=None, progress=progress)
+    write_result(json_file, GateReport, found)
+    return found
 
 
 def _engine(name: str, network: Network, gates: dict[str, Any], lanes: str) -> Row:

@@ -29,6 +29,7 @@ from shiftbook.frontend.post_training.batch_norm import refresh_statistics
 from shiftbook.frontend.schemes import get
 from shiftbook.frontend.training import train
 from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.frontend.training.target import Target
 from shiftbook.frontend.zoo.digits import Digits
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
@@ -141,7 +142,7 @@ def test_fine_tuning_without_labels_keeps_the_float_networks_answers(tmp_path):
         outputs = executor.run(report.network, digits.images).outputs
         agreement.append((outputs.argmax(1) == wanted).mean())
     layers, scheme = [*report.network.facts["uniform_layers"], "conv2", "conv3"], get("shift")(3)
-    train.quantize_weights(model, layers, scheme, density=0.15, uniform=layers[:2])
+    train.quantize_weights(model, layers, Target(scheme=scheme, density=0.15, uniform=layers[:2]))
     plain = (train.answers(model, digits.images, zoo.digits.MEAN, zoo.digits.STD) == wanted).mean()
     assert min(agreement) > plain + 0.2, (agreement, plain)
 

@@ -166,7 +166,7 @@ def test_fine_tuning_on_floats(data, tmp_path):
 
 def test_the_training_part_sets_the_scale():
     values = signals()
-    material = gather(
+    data = gather(
         Source(network()), DataOptions(images=from_arrays(values, np.arange(120) % 4)), 1, 0, lambda *_: None
     )
     other = gather(
@@ -178,8 +178,8 @@ def test_the_training_part_sets_the_scale():
         0,
         lambda *_: None,
     )
-    assert material.scale == other.scale
-    assert material.train.images.dtype == material.test.images.dtype == other.other.images.dtype == np.uint8
+    assert data.scale == other.scale
+    assert data.train.images.dtype == data.test.images.dtype == other.other.images.dtype == np.uint8
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from shiftbook.frontend.fusing.operators.concat import ConcatLayer
 from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.layers.subsample import Subsample
 from shiftbook.frontend.post_training.calibrate import calibrate
-from shiftbook.frontend.post_training.shared_scales import Tie, ties
+from shiftbook.frontend.post_training.shared_scales import SharedScale, shared_scales
 from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.frontend.training.training import Training
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.nodes import Concat
@@ -132,17 +133,17 @@ def test_what_cannot_be_joined_is_named_with_its_path(function, message):
 
 
 def test_ties_reach_over_pools_and_over_concatenations_of_concatenations():
-    assert ties(layers_of(lively(Dense()), (3, 8, 8))) == [
-        Tie(
+    assert shared_scales(layers_of(lively(Dense()), (3, 8, 8))) == [
+        SharedScale(
             (INPUT, "layers.0.0", "cat", "layers.1.0", "cat@2", "layers.2.0", "cat@3"),
             (INPUT, "layers.0.0", "layers.1.0", "layers.2.0"),
         ),
-        *(Tie((name,), (name,)) for name in ("transition", "pool", "mean", "head")),
+        *(SharedScale((name,), (name,)) for name in ("transition", "pool", "mean", "head")),
     ]
-    _, first, *_, last = ties(layers_of(lively(Mixed()), (3, 9, 9)))
+    _, first, *_, last = shared_scales(layers_of(lively(Mixed()), (3, 9, 9)))
     assert set(first.computed) == {"squeeze", "one", "three", "signed", "avg_pool2d", "down"}
     assert set(first.tensors) - set(first.computed) == {"max_pool2d", "cat", "max_pool2d@2", "cat@2"}
-    assert last == Tie(("left", "right", "cat@3"), ("left", "right"))
+    assert last == SharedScale(("left", "right", "cat@3"), ("left", "right"))
 
 
 class Drawn(nn.Module):
@@ -208,8 +209,8 @@ def test_drawn_networks_are_exact_but_for_the_rounding_of_each_layer(model, sche
 
 def check_ties(graph, scales):
     """By following each tensor to those that it shares integers with, one step at a time."""
-    for tie in ties(graph):
-        assert len({scales[name] for name in tie.tensors}) == 1
+    for shared in shared_scales(graph):
+        assert len({scales[name] for name in shared.tensors}) == 1
     near = {
         (layer.name, name)
         for layer in graph.layers
@@ -217,11 +218,11 @@ def check_ties(graph, scales):
         for name in layer.inputs
     }
     near |= {(b, a) for a, b in near}
-    for tie in ties(graph):
-        reached = {tie.tensors[0]}
+    for shared in shared_scales(graph):
+        reached = {shared.tensors[0]}
         for _ in graph.layers:
             reached |= {b for a, b in near if a in reached}
-        assert reached == set(tie.tensors)
+        assert reached == set(shared.tensors)
 
 
 @pytest.mark.parametrize(("model", "shape"), CASES)
@@ -280,8 +281,8 @@ def test_every_part_keeps_its_own_clamp():
 def test_fine_tuned_networks_with_concatenations_are_lowered(model, shape):
     """Fine-tuning runs the module itself; its weights are then those of the layers."""
     data = random_images(8, shape[1], shape[2], shape[0]), np.arange(8) % 7
-    options = {"epochs": 2, "data": data, "mean": (0.4,) * 3, "std": (0.25,) * 3, "recipe": Recipe(batch=4)}
-    check_layers(*lowered(model(), shape, "shift", density=0.5, **options))
+    training = Training(data=data, mean=(0.4,) * 3, std=(0.25,) * 3, recipe=Recipe(batch=4))
+    check_layers(*lowered(model(), shape, "shift", density=0.5, training=training, epochs=2))
 
 
 @pytest.mark.parametrize(("model", "shape"), CASES)

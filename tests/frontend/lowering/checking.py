@@ -11,6 +11,7 @@ from shiftbook.frontend.importing.normalization import Normalization
 from shiftbook.frontend.lowering.lower import fold_norm, lower
 from shiftbook.frontend.post_training.calibrate import calibrate
 from shiftbook.frontend.schemes import get
+from shiftbook.frontend.training.target import Target
 from shiftbook.frontend.training.train import quantize_weights
 from shiftbook.golden.model import executor
 from shiftbook.golden.spec import DEFAULT, FRACTION
@@ -22,14 +23,16 @@ def random_images(count, height, width, channels, seed=0):
 
 
 def lowered(
-    model, shape, scheme="int8", normalization=None, density=1.0, drawn=True, spec=DEFAULT, **options
+    model, shape, scheme="int8", normalization=None, density=1.0, drawn=True, spec=DEFAULT, **training
 ):
     """A traced, quantized and calibrated model, its integer network, and what that gives on some images."""
     channels, height, width = shape
     normalization = normalization or Normalization((0.4,) * channels, (0.25,) * channels)
     model = graph_of(lively(model) if drawn else model, shape)
     graph = layers_of(model, shape)
-    quantized = quantize_weights(model, graph.paths, get(scheme)(), density=density, **options)
+    quantized = quantize_weights(
+        model, graph.paths, Target(scheme=get(scheme)(), density=density), **training
+    )
     images = random_images(8, height, width, channels)
     inputs = normalize(images, normalization.mean, normalization.std)
     scales = calibrate(graph, inputs, input_range=normalization.range())

@@ -13,7 +13,9 @@ from shiftbook.frontend.schemes import get
 from shiftbook.frontend.schemes.base import Part, channel_scales
 from shiftbook.frontend.training.layer_state import layer_states, prune_layers
 from shiftbook.frontend.training.recipe import Balance
+from shiftbook.frontend.training.target import Target
 from shiftbook.frontend.training.train import quantize_weights
+from shiftbook.frontend.training.training import Training
 from tests.frontend.models import Dense, Mixed, Residual, graph_of, layers_of, lively, small
 
 
@@ -66,7 +68,7 @@ def test_what_stays_is_balanced_where_slots_count():
 def test_a_whole_network_is_pruned_in_balance():
     model = graph_of(lively(small()), (2, 8, 8))
     graph, balance = layers_of(model, (2, 8, 8)), Balance(2)
-    states = layer_states(model, graph.paths, get("shift")(), uniform=[])
+    states = layer_states(model, graph.paths, Target(scheme=get("shift")()))
     prune_layers(states, 0.4, balance)
     compensate(graph, states, draw(64, 2, 8, 8, seed=5), balance=balance)
     even = {name: state for name, state in states.items() if state.mask.shape[1] % 2 == 0}
@@ -134,11 +136,10 @@ def compressed(model, shape, scheme, density, images=64, seed=0):
     plain, graph = copy.deepcopy(model), layers_of(model, shape)
     x = draw(images, *shape, seed=5)
     wanted = graph.run(x)
-    quantize_weights(plain, graph.paths, get(scheme)(), density=density, seed=seed)
+    target, training = Target(scheme=get(scheme)(), density=density), Training(seed=seed)
+    quantize_weights(plain, graph.paths, target, training)
     together = partial(compensate, graph, images=x)
-    layers = quantize_weights(
-        model, graph.paths, get(scheme)(), density=density, seed=seed, together=together
-    )
+    layers = quantize_weights(model, graph.paths, target, training, together=together)
     return wanted, layers_of(plain, shape).run(x), graph.run(x), layers
 
 
@@ -213,7 +214,7 @@ def test_of_too_many_images_some_are_used_from_first_to_last(monkeypatch):
 
 def test_progress_ends_at_the_last_layer():
     graph, seen = layers_of(lively(small()), (2, 8, 8)), []
-    states = layer_states(graph_model(graph), graph.paths, get("shift")(), ())
+    states = layer_states(graph_model(graph), graph.paths, Target(scheme=get("shift")()))
     compensate(graph, states, draw(4, 2, 8, 8), progress=lambda what, done, total: seen.append((done, total)))
     assert seen == [(i + 1, len(graph.layers)) for i in range(len(graph.layers))]
 

@@ -14,15 +14,19 @@ from shiftbook.frontend.codebooks.negate import negate
 from shiftbook.frontend.schemes import make
 from shiftbook.frontend.schemes.base import Part
 from shiftbook.frontend.schemes.vectors import VectorQuantizer
-from shiftbook.frontend.training.layer_context import surroundings
+from shiftbook.frontend.training.layer_context import layer_contexts
 from shiftbook.frontend.training.layer_state import follow, layer_states, refresh, results
+from shiftbook.frontend.training.target import Target
 from shiftbook.frontend.training.train import accuracy, quantize_weights
+from shiftbook.frontend.training.training import Training
 from shiftbook.golden.coding.placement import place
 from shiftbook.golden.coding.vectors import integers_of
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import DEFAULT
 from tests.frontend.models import layers_of
 from tests.frontend.training.test_train import LAYERS, NORMALIZE, Tiny, data, model, recipe  # noqa: F401
+
+ENDS = ["conv1", "linear"]
 
 OPTIONS = {
     "additive": {"dim": 4, "codebooks": 2, "codewords": 16},
@@ -148,7 +152,7 @@ def test_vectors_of_zeros_stay_zeros():
 
 
 def test_pruning_takes_whole_vectors(model):  # noqa: F811
-    found = quantize_weights(model, LAYERS, scheme(dim=9), density=0.5, uniform=["conv1", "linear"])
+    found = quantize_weights(model, LAYERS, Target(scheme=scheme(dim=9), density=0.5, uniform=ENDS))
     vectors = found["conv2"].vectors
     assert vectors.present.mean() == pytest.approx(0.5, abs=0.02)
     assert np.count_nonzero(found["conv1"].integers) > 60
@@ -162,21 +166,18 @@ def test_training_learns_and_goes_on_after_an_interruption(model, data, tmp_path
         if what.startswith("epoch 3/"):
             raise Stop
 
-    arguments = {
-        "density": 0.8,
-        "epochs": 4,
-        "data": data,
-        "recipe": recipe(refit_every=5, noise=0.5),
-        "uniform": ["linear"],  # conv1 has too few weights for vectors
-        **NORMALIZE,
-    }
+    def target():
+        return Target(scheme=scheme(), density=0.8, uniform=["linear"])  # conv1 is too small for vectors
+
     path = tmp_path / "train.pt"
+    given = Training(data=data, recipe=recipe(refit_every=5, noise=0.5), **NORMALIZE)
+    kept = replace(given, state=path)
     whole, broken, resumed = (copy.deepcopy(model) for _ in range(3))
-    expected = quantize_weights(whole, LAYERS, scheme(), **arguments)
+    expected = quantize_weights(whole, LAYERS, target(), given, epochs=4)
     assert accuracy(whole, data, **NORMALIZE) > 0.9
     with pytest.raises(Stop):
-        quantize_weights(broken, LAYERS, scheme(), state=path, progress=interrupt, **arguments)
-    got = quantize_weights(resumed, LAYERS, scheme(), state=path, **arguments)
+        quantize_weights(broken, LAYERS, target(), kept, epochs=4, progress=interrupt)
+    got = quantize_weights(resumed, LAYERS, target(), kept, epochs=4)
     for name in LAYERS:
         assert np.array_equal(expected[name].integers, got[name].integers)
         assert np.array_equal(expected[name].step, got[name].step)
@@ -185,7 +186,7 @@ def test_training_learns_and_goes_on_after_an_interruption(model, data, tmp_path
 
 
 def test_gradients_reach_codebooks_and_weights(model):  # noqa: F811
-    state = layer_states(model, LAYERS, scheme(), ["conv1", "linear"])["conv2"]
+    state = layer_states(model, LAYERS, Target(scheme=scheme(), uniform=ENDS))["conv2"]
     refresh([state], 0)
     state.choose(0.25)
     assert bool(state.chosen.all())  # all at once, not a quarter
@@ -197,7 +198,7 @@ def test_gradients_reach_codebooks_and_weights(model):  # noqa: F811
 
 
 def test_noise_quantizes_whole_vectors(model):  # noqa: F811
-    state = layer_states(model, LAYERS, scheme(), ["conv1", "linear"])["conv2"]
+    state = layer_states(model, LAYERS, Target(scheme=scheme(), uniform=ENDS))["conv2"]
     refresh([state], 0)
     state.draw(0.3, torch.Generator().manual_seed(0))
     drawn = state.quantizer.layout.gather(state.chosen.float())
@@ -208,7 +209,7 @@ def test_noise_quantizes_whole_vectors(model):  # noqa: F811
 
 
 def test_codes_follow_the_weights(model):  # noqa: F811
-    state = layer_states(model, LAYERS, scheme(), ["conv1", "linear"])["conv2"]
+    state = layer_states(model, LAYERS, Target(scheme=scheme(), uniform=ENDS))["conv2"]
     refresh([state], 0)
     state.choose(1.0)
     with torch.no_grad():
@@ -230,11 +231,12 @@ def test_a_fully_connected_layer_is_cut_as_its_kernel_is(model):  # noqa: F811
 
     flat = Flat()
     graph = layers_of(flat, (1, 4, 4))
-    around = surroundings(graph, weights(5, 1, 4, 4))
-    assert around["linear"].kernel == (4, 4)
-    assert around["linear"].moments.shape == (8, 4, 4)
-    assert around["conv"].moments.shape == (1, 3, 3)
-    states = layer_states(flat, graph.paths, scheme(), ["conv"], around)
+    contexts = layer_contexts(graph, weights(5, 1, 4, 4))
+    assert contexts["linear"].kernel == (4, 4)
+    assert contexts["linear"].moments.shape == (8, 4, 4)
+    assert contexts["conv"].moments.shape == (1, 3, 3)
+    target = Target(scheme=scheme(), uniform=["conv"], layer_contexts=contexts)
+    states = layer_states(flat, graph.paths, target)
     refresh(states.values(), 0)
     found = results(states)["linear"]
     assert found.integers.shape == (10, 4, 4, 8)

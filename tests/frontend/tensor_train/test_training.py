@@ -21,6 +21,7 @@ from shiftbook.frontend.tensor_train.network import assemble, states_of, train_c
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.frontend.training.processes import Processes
 from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.frontend.training.training import Training
 from shiftbook.golden.errors import ShiftbookError
 
 ALONE = Processes(torch.device("cpu"))
@@ -59,12 +60,15 @@ def admm(model, epochs=3, rho=None, updates=2, images=None, recipe=RECIPE):
     return Admm(model, images or data(), (0.5,), (0.5,), epochs, 0, recipe, ALONE, **options)
 
 
+def training_with(data, **files):
+    return Training(data=data, mean=(0.5,), std=(0.5,), recipe=RECIPE, **files)
+
+
 def found(model, state=None, log=None, progress=lambda *_: None):
     """The cores after two epochs each of ADMM and of the chain."""
     plan = Plan(ratio=2.0, admm_epochs=2, core_epochs=2, updates=2)
-    options = {"mean": (0.5,), "std": (0.5,), "seed": 0, "recipe": RECIPE, "processes": ALONE}
-    options |= {"state": state, "log": log, "progress": progress}
-    train_chains(model, trains(model), plan, data=data(), **options)
+    training = training_with(data(), state=state, log=log)
+    train_chains(model, trains(model), plan, training, ALONE, progress)
     return cores_of(model[3])
 
 
@@ -167,9 +171,8 @@ def test_a_nan_in_training_is_one_line_and_leaves_no_state(tmp_path):
 
 def test_training_needs_images():
     model = network()
-    options = {"mean": (0.5,), "std": (0.5,), "seed": 0, "recipe": RECIPE, "processes": ALONE}
     with pytest.raises(ShiftbookError, match="training for 3 epochs needs images to train on: give data"):
-        train_chains(model, trains(model), Plan(admm_epochs=3), data=None, **options)
+        train_chains(model, trains(model), Plan(admm_epochs=3), training_with(None), ALONE)
 
 
 def test_states_have_names_of_their_own(tmp_path):
@@ -178,17 +181,16 @@ def test_states_have_names_of_their_own(tmp_path):
 
 WORKER = """
 import sys, torch
-from shiftbook.frontend.processes import processes
+from shiftbook.frontend.training.processes import processes
 from shiftbook.frontend.tensor_train.chain import cores_of
 from shiftbook.frontend.tensor_train.network import train_chains
 from shiftbook.frontend.tensor_train.plan import Plan
-from tests.frontend.tensor_train.test_training import RECIPE, data, network, trains
+from tests.frontend.tensor_train.test_training import data, training_with, network, trains
 torch.set_num_threads(1)
 model = network()
 with processes() as group:
     plan = Plan(ratio=2.0, admm_epochs=1, core_epochs=1, updates=2)
-    train_chains(model, trains(model), plan, data=data(), mean=(0.5,), std=(0.5,), seed=0,
-                 recipe=RECIPE, processes=group)
+    train_chains(model, trains(model), plan, training_with(data()), group)
 torch.save(cores_of(model[3]), f"{sys.argv[1]}.{group.rank}")
 """
 

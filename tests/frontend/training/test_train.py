@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,11 @@ from shiftbook.frontend.training.finetune import FineTuning
 from shiftbook.frontend.training.layer_state import layer_states, refresh
 from shiftbook.frontend.training.recipe import Recipe
 from shiftbook.frontend.training.schedule import stage_at
+from shiftbook.frontend.training.target import Target
 from shiftbook.frontend.training.train import accuracy, quantize_weights, remeasure_batch_norm
+from shiftbook.frontend.training.training import Training
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.progress import quiet
 
 NORMALIZE = {"mean": (0.5,), "std": (0.25,)}
 LAYERS = ["conv1", "conv2", "linear"]
@@ -56,15 +60,19 @@ def recipe(**changes):
     return Recipe(**({"batch": 32, "prune_every": 2, "refresh_first": 2, "bfloat16": False} | changes))
 
 
-def compress(model, data, **changes):
-    arguments = {"density": 0.4, "epochs": 3, "data": data, "recipe": recipe(), **NORMALIZE}
-    return quantize_weights(model, LAYERS, get("focused")(), **(arguments | changes))
+def training(data=None, **changes):
+    return Training(**({"data": data, "recipe": recipe(), **NORMALIZE} | changes))
+
+
+def compress(model, data, density=0.4, epochs=3, uniform=(), validation=None, progress=quiet, **changes):
+    target = Target(scheme=get("focused")(), density=density, uniform=uniform)
+    more = {"epochs": epochs, "validation": validation, "progress": progress}
+    return quantize_weights(model, LAYERS, target, training(data, **changes), **more)
 
 
 def test_post_training_leaves_the_quantized_weights_in_the_model(model):
-    results = quantize_weights(
-        model, LAYERS, get("focused")(), density=0.3, uniform={"conv1", "linear"}, **NORMALIZE
-    )
+    target = Target(scheme=get("focused")(), density=0.3, uniform={"conv1", "linear"})
+    results = quantize_weights(model, LAYERS, target)
     assert list(results) == LAYERS
     for name, result in results.items():
         weight = model.get_submodule(name).weight.detach()
@@ -75,7 +83,7 @@ def test_post_training_leaves_the_quantized_weights_in_the_model(model):
 
 def test_every_scheme_can_be_pruned(model):
     for name in ("int8", "shift", "focused"):
-        result = quantize_weights(copy.deepcopy(model), ["conv2"], get(name)(), density=0.3, **NORMALIZE)
+        result = quantize_weights(copy.deepcopy(model), ["conv2"], Target(scheme=get(name)(), density=0.3))
         assert np.mean(result["conv2"].integers != 0) == pytest.approx(0.3, abs=0.01)
 
 
@@ -111,8 +119,8 @@ def test_density_falls_to_its_target_while_pruning():
 
 
 def test_late_in_training_grids_change_by_learning_alone(model, data):
-    states = layer_states(model, LAYERS, get("shift")(), ())
-    run = FineTuning(model, states, data, (0.5,), (0.25,), 0.4, 10, 0, recipe(refresh_first=1))
+    states = layer_states(model, LAYERS, Target(scheme=get("shift")()))
+    run = FineTuning(model, states, training(data, recipe=recipe(refresh_first=1)), 0.4, 10)
     fits, scales = [], []
     for _ in range(run.epochs):
         run.run_epoch(lambda what, done, total: None)
@@ -124,7 +132,7 @@ def test_late_in_training_grids_change_by_learning_alone(model, data):
 
 
 def test_chosen_weights_stay_chosen_and_are_the_largest(model):
-    state = layer_states(model, LAYERS, get("shift")(), ())["conv2"]
+    state = layer_states(model, LAYERS, Target(scheme=get("shift")()))["conv2"]
     state.mask[0] = False
     state.choose(0.25)
     first = state.chosen.clone()
@@ -140,7 +148,7 @@ def test_chosen_weights_stay_chosen_and_are_the_largest(model):
 
 
 def test_gradients_go_straight_through(model):
-    state = layer_states(model, LAYERS, get("shift")(), ())["conv2"]
+    state = layer_states(model, LAYERS, Target(scheme=get("shift")()))["conv2"]
     state.mask[0] = False
     refresh([state], 0)
     state.choose(0.5)
@@ -167,16 +175,17 @@ def test_going_on_gives_what_an_uninterrupted_run_gives(model, data, tmp_path, s
         if what.startswith(f"epoch {stop_after + 1}/"):
             raise Stop
 
-    scheme = get("focused")(component="sampled")
+    target = Target(scheme=get("focused")(component="sampled"), density=0.4)
     path = tmp_path / "train.pt"
     # After the fourth epoch the grids in force are older than the epoch's end.
-    arguments = {"density": 0.4, "epochs": 5, "data": data, "recipe": recipe(refresh_first=3), **NORMALIZE}
+    given = training(data, recipe=recipe(refresh_first=3))
+    kept = replace(given, state=path)
     whole, broken, resumed = (copy.deepcopy(model) for _ in range(3))
-    expected = quantize_weights(whole, LAYERS, scheme, **arguments)
+    expected = quantize_weights(whole, LAYERS, target, given, epochs=5)
     with pytest.raises(Stop):
-        quantize_weights(broken, LAYERS, scheme, state=path, progress=interrupt, **arguments)
+        quantize_weights(broken, LAYERS, target, kept, epochs=5, progress=interrupt)
     assert list(tmp_path.iterdir()) == [path]
-    got = quantize_weights(resumed, LAYERS, scheme, state=path, **arguments)
+    got = quantize_weights(resumed, LAYERS, target, kept, epochs=5)
     pairs = zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     for name in LAYERS:
@@ -217,28 +226,28 @@ def test_weights_that_are_not_finite(model, bad):
     with torch.no_grad():
         model.conv2.weight[0, 0, 0, 0] = bad
     with pytest.raises(ShiftbookError, match="the weights of conv2 must be finite"):
-        quantize_weights(model, LAYERS, get("int8")(), **NORMALIZE)
+        quantize_weights(model, LAYERS, Target(scheme=get("int8")()))
 
 
 @pytest.mark.parametrize("images", [0, 1])
 def test_training_needs_data(model, data, images):
     few = (data[0][:images], data[1][:images]) if images else None
     with pytest.raises(ShiftbookError, match=f"for 2 epochs needs 2 labelled images or more, not {images}"):
-        quantize_weights(model, LAYERS, get("int8")(), epochs=2, data=few, **NORMALIZE)
+        quantize_weights(model, LAYERS, Target(scheme=get("int8")()), training(few), epochs=2)
 
 
 def test_negative_epochs(model):
     with pytest.raises(ShiftbookError, match="epochs must be 0 or more, not -1"):
-        quantize_weights(model, LAYERS, get("int8")(), epochs=-1, **NORMALIZE)
+        quantize_weights(model, LAYERS, Target(scheme=get("int8")()), epochs=-1)
 
 
 def test_batch_norm_is_measured_with_the_quantized_weights(model, data):
     other = copy.deepcopy(model)
     model.bn1.running_mean.fill_(99)
     model.bn1.num_batches_tracked.fill_(1000)
-    quantize_weights(model, LAYERS, get("shift")(bits=3), **NORMALIZE)
+    quantize_weights(model, LAYERS, Target(scheme=get("shift")(bits=3)))
     remeasure_batch_norm(model, data[0], **NORMALIZE, seed=0, flip=False)
-    quantize_weights(other, LAYERS, get("shift")(bits=3), **NORMALIZE)
+    quantize_weights(other, LAYERS, Target(scheme=get("shift")(bits=3)))
     images = torch.from_numpy(data[0]).permute(0, 3, 1, 2) / 255
     seen = model.conv1((images - 0.5) / 0.25).mean((0, 2, 3))
     # Shifting an image by a pixel hardly changes a mean over all of it.
@@ -248,6 +257,6 @@ def test_batch_norm_is_measured_with_the_quantized_weights(model, data):
 
 def test_fine_tuning_works_on_one_small_batch(model, data):
     few = (data[0][:5], data[1][:5])
-    states = layer_states(model, LAYERS, get("shift")(), ())
-    run = FineTuning(model, states, few, (0.5,), (0.25,), 1.0, 1, 0, recipe())
+    states = layer_states(model, LAYERS, Target(scheme=get("shift")()))
+    run = FineTuning(model, states, training(few), 1.0, 1)
     assert run.run_epoch(lambda what, done, total: None)["quantized"] == 0.25
