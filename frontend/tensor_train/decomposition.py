@@ -9,7 +9,7 @@ from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.graph.model import GraphModel
 from shiftbook.frontend.tensor_train import saved_cores as keep
 from shiftbook.frontend.tensor_train.choose import choose
-from shiftbook.frontend.tensor_train.equalize import equalize
+from shiftbook.frontend.tensor_train.equalize import equalize_channels
 from shiftbook.frontend.tensor_train.network import train_chains, turn_gains
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.frontend.training.processes import Finished, processes
@@ -46,7 +46,7 @@ def decompose_network(
         _find(model, graph, plan, training, inputs, progress)
         if kept is not None:
             keep.save(model, kept, facts)
-    equalize(model, fuse(model), inputs)
+    equalize_channels(model, fuse(model), inputs)
     return facts
 
 

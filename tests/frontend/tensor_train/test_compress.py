@@ -16,7 +16,7 @@ from shiftbook.frontend.options.data import DataOptions
 from shiftbook.frontend.options.training import TrainingOptions
 from shiftbook.frontend.tensor_train import saved_cores as keep
 from shiftbook.frontend.tensor_train.chain import chains
-from shiftbook.frontend.tensor_train.equalize import equalize
+from shiftbook.frontend.tensor_train.equalize import equalize_channels
 from shiftbook.frontend.tensor_train.modes import modes_for
 from shiftbook.frontend.tensor_train.network import assemble, facts_of, turn_gains
 from shiftbook.frontend.tensor_train.plan import Plan
@@ -81,7 +81,7 @@ def test_turning_gains_changes_nothing_else():
 def test_equal_channels_compute_the_same_and_reach_equally_far():
     model = decomposed()
     before, reach = model(images()), {}
-    equalize(model, layers_of(model, (2, 8, 8)), images())
+    equalize_channels(model, layers_of(model, (2, 8, 8)), images())
     assert torch.allclose(model(images()), before, atol=1e-4)
     layers_of(model, (2, 8, 8)).run(
         images(), lambda name, x: reach.update({name: x.abs().amax(dim=(0, 2, 3))})
