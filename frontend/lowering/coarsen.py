@@ -23,7 +23,7 @@ ROUNDS = 20
 """Rounding to a coarser grid can make a sum larger, and another factor is tried then."""
 
 
-def narrow(
+def coarsen(
     integers: NDArray[np.int16], gain: Reals, offset: Reals, still: NDArray[np.bool_], width: int
 ) -> tuple[NDArray[np.int16], Reals]:
     """Weights and gains that fit an accumulator; those of channels that fit already are as they were.

@@ -24,7 +24,7 @@ from shiftbook.frontend.fusing.layer import PlainLayer
 from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.importing.normalization import Normalization
-from shiftbook.frontend.lowering.coarsen import narrow
+from shiftbook.frontend.lowering.coarsen import coarsen
 from shiftbook.frontend.quantization.affine import Affine, Ints, Reals, fixed_point, named_fixed_point
 from shiftbook.frontend.schemes.base import QuantizedLayer
 from shiftbook.golden.coding.select import code_weights
@@ -123,7 +123,7 @@ def _conv(
     if quantized.scheme == "int8":
         adds = residual is not None
         idle = still(gain, offset, quantized.integers, target, layer.clamps(target), adds)
-        integers, gain = narrow(quantized.integers, gain, offset, idle, spec.accumulator_width)
+        integers, gain = coarsen(quantized.integers, gain, offset, idle, spec.accumulator_width)
         quantized = replace(quantized, integers=integers)
     requantize, constant = requantizer(
         layer.name,

@@ -7,9 +7,9 @@ from torch import Tensor
 from shiftbook.frontend.fusing.fuse import fuse
 from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.graph.model import GraphModel
-from shiftbook.frontend.tensor_train import saved_cores as keep
+from shiftbook.frontend.tensor_train import saved_cores
 from shiftbook.frontend.tensor_train.choose import choose
-from shiftbook.frontend.tensor_train.equalize import equalize
+from shiftbook.frontend.tensor_train.equalize import equalize_channels
 from shiftbook.frontend.tensor_train.network import train_chains, turn_gains
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.frontend.training.processes import Finished, processes
@@ -24,7 +24,7 @@ def decompose_network(
     training: Training,
     inputs: Tensor,
     progress: Progress,
-) -> keep.Facts:
+) -> saved_cores.Facts:
     """Put chains in the place of layers of a model, in place.
 
     Parameters
@@ -39,14 +39,14 @@ def decompose_network(
     How the cores were found, now or when they were kept, as JSON values; ``trained``: whether by training.
     """
     kept = plan.keep_cores
-    facts: keep.Facts = {**plan.describe(), "trained": plan.epochs > 0}
+    facts: saved_cores.Facts = {**plan.describe(), "trained": plan.epochs > 0}
     if kept is not None and kept.exists():
-        facts = keep.restore(model, kept)
+        facts = saved_cores.restore(model, kept)
     else:
         _find(model, graph, plan, training, inputs, progress)
         if kept is not None:
-            keep.save(model, kept, facts)
-    equalize(model, fuse(model), inputs)
+            saved_cores.save(model, kept, facts)
+    equalize_channels(model, fuse(model), inputs)
     return facts
 
 

@@ -18,7 +18,7 @@ from shiftbook.frontend.tensor_train.chain import Chain, chains
 
 
 @torch.no_grad()
-def equalize(model: nn.Module, graph: LayerGraph, images: Tensor) -> None:
+def equalize_channels(model: nn.Module, graph: LayerGraph, images: Tensor) -> None:
     """Scale the channels within all chains of a model, which goes on computing the same.
 
     Parameters

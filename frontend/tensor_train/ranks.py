@@ -69,7 +69,7 @@ def path(candidate: Candidate) -> list[Point]:
 
 
 def hull(points: Sequence[Point]) -> list[Point]:
-    """The points that a convex hull from below touches, from the dearest to the cheapest."""
+    """The points that a convex hull from below touches, the most expensive first."""
     kept: list[Point] = []
     for point in sorted(points, key=lambda p: (-p.cost, p.harm)):
         if kept and point.cost == kept[-1].cost:

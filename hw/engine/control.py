@@ -26,7 +26,7 @@ class Control(wiring.Component):
     -------
     clear : In(1)
         Forget everything: a layer begins, or one is abandoned.
-    count_anew : In(1)
+    clear_counters : In(1)
         Strobe: counters become 0.
     start : In(1)
         Strobe: begin a tile. Only while not ``busy``.
@@ -82,7 +82,7 @@ class Control(wiring.Component):
         super().__init__(
             {
                 "clear": In(1),
-                "count_anew": In(1),
+                "clear_counters": In(1),
                 "start": In(1),
                 "output_channels": In(spec.channel_counter_width),
                 "group_outputs": In(spec.channel_counter_width),
@@ -179,7 +179,7 @@ class Control(wiring.Component):
             now.output_wait.eq(now.output_wait + blocked),
         ]
         m.d.comb += self.bad_code.eq(self.bad.any())
-        with m.If(self.count_anew):
+        with m.If(self.clear_counters):
             m.d.sync += now.eq(0)
 
 

@@ -36,7 +36,7 @@ class Engine(wiring.Component):
         Struct {address: 17, data: 32}, always ready; see `golden.isa.registers`. While ``idle``.
     clear : In(1)
         Strobe: forget everything but the configuration, the banks and the counters.
-    count_anew : In(1)
+    clear_counters : In(1)
         Strobe: counters become 0.
     start : In(1)
         Strobe: begin a tile. Only while not ``busy``.
@@ -97,7 +97,7 @@ class Engine(wiring.Component):
         members = {
             "config": In(stream.Signature(config_word(), always_ready=True)),
             "clear": In(1),
-            "count_anew": In(1),
+            "clear_counters": In(1),
             "start": In(1),
             "column": In(MAX_RING),
             "busy": Out(1),
@@ -197,7 +197,7 @@ class Engine(wiring.Component):
     def _join_control(self, m: Module, slots: list[Slot], file: RegisterFile, control: Control) -> None:
         m.d.comb += [
             control.clear.eq(self.clear),
-            control.count_anew.eq(self.count_anew),
+            control.clear_counters.eq(self.clear_counters),
             control.start.eq(self.start),
             control.ready.eq(self.room & self.channels.valid & (self.residual_ready | ~file.residual)),
             self.channels.ready.eq(control.drain),

@@ -196,7 +196,7 @@ class Accelerator(wiring.Component):
             tiles.claim.eq(self.planner.claim),
             tiles.loaded.eq(self.writer.loaded),
             engine.clear.eq(self.supervisor.clear),
-            engine.count_anew.eq(self.sequencer.start),
+            engine.clear_counters.eq(self.sequencer.start),
             engine.start.eq(tiles.start),
             engine.column.eq(tiles.column),
             self.sequencer.layer_over.eq(tiles.over & engine.idle & self.store.sent),

@@ -61,7 +61,7 @@ class Gates(Table):
     accelerator_ge
         The engine with buses, loader, store and sequencer, where they were counted.
     modules
-        Of the engine, dearest first.
+        Of the engine, most expensive first.
     versions
         Of the tools that counted.
     """

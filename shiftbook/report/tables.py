@@ -86,7 +86,7 @@ def engine_table(gates: GateReport) -> Table:
 
 
 def module_table(gates: GateReport) -> Table:
-    """One row a module, the dearest first: gates of all instances, and how many these are."""
+    """One row a module, the most expensive first: gates of all instances, and how many these are."""
     engines = list(gates.engines.values())
     largest: dict[str, float] = {}
     for engine in engines:

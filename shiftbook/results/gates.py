@@ -83,7 +83,7 @@ class Engine(Priced):
     memory_bits: Count
     """Of the engine's memories, which are no gates."""
     modules: dict[Text, Module]
-    """Of the engine, by name, dearest first; their gates add up to the engine's."""
+    """Of the engine, by name, most expensive first; their gates add up to the engine's."""
     verilog_sha256: Text | None = None
     """Of the Verilog that was synthesized."""
     lane_area: Amount | None = None

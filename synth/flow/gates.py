@@ -269,7 +269,7 @@ def lane_cost(spec: Spec, top: str, netlist: Netlist, prices: CellCost) -> float
 
 
 def _modules(measured: Measured, ruler: Ruler) -> Json:
-    """Every module by its short name, dearest first."""
+    """Every module by its short name, most expensive first."""
     netlist, library = measured.gates, ruler.liberty
     modules: Json = {}
     for name, instances in netlist.instances().items():

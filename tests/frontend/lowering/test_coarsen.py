@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shiftbook.frontend.lowering.coarsen import narrow
+from shiftbook.frontend.lowering.coarsen import coarsen
 
 
 def sums(integers):
@@ -14,7 +14,7 @@ def sums(integers):
 def test_what_fits_stays_and_so_does_what_needs_no_accumulator():
     integers = np.array([[[100, -127]], [[127, 3]]], np.int16)
     gain, offset = np.array([1e-3, 1e-9]), np.array([50.0, 50.0])
-    result, gains = narrow(integers, gain, offset, np.array([False, True]), 24)
+    result, gains = coarsen(integers, gain, offset, np.array([False, True]), 24)
     assert np.array_equal(result, integers)
     assert np.array_equal(gains, gain)
 
@@ -28,7 +28,7 @@ def test_what_fits_stays_and_so_does_what_needs_no_accumulator():
 )
 def test_every_channel_fits_afterwards_and_means_nearly_what_it_meant(inputs, gain, offset, width, seed):
     integers = np.random.default_rng(seed).integers(-127, 128, (1, inputs), np.int16)
-    result, gains = narrow(integers, np.array([gain]), np.array([offset]), np.zeros(1, bool), width)
+    result, gains = coarsen(integers, np.array([gain]), np.array([offset]), np.zeros(1, bool), width)
     assert sums(result)[0] + abs(offset) / gains[0] <= 1 << width - 1
     # Half a step of the coarser grid for every weight.
     assert np.abs(result * gains - integers * gain).max() <= gains[0] / 2 * (1 + 1e-9)
@@ -36,6 +36,6 @@ def test_every_channel_fits_afterwards_and_means_nearly_what_it_meant(inputs, ga
 
 def test_the_grid_is_no_coarser_than_it_must_be():
     integers = np.random.default_rng(0).integers(-127, 128, (3, 5000), np.int16)
-    result, gains = narrow(integers, np.full(3, 1e-6), np.zeros(3), np.zeros(3, bool), 24)
+    result, gains = coarsen(integers, np.full(3, 1e-6), np.zeros(3), np.zeros(3, bool), 24)
     assert (sums(result) > 0.9 * 2**23).all()
     assert np.allclose(gains / 1e-6, sums(integers) / sums(result), rtol=0.01)

@@ -14,9 +14,9 @@ from shiftbook.frontend.importing.load import load_model
 from shiftbook.frontend.options.compression import CompressionOptions
 from shiftbook.frontend.options.data import DataOptions
 from shiftbook.frontend.options.training import TrainingOptions
-from shiftbook.frontend.tensor_train import saved_cores as keep
+from shiftbook.frontend.tensor_train import saved_cores
 from shiftbook.frontend.tensor_train.chain import chains
-from shiftbook.frontend.tensor_train.equalize import equalize
+from shiftbook.frontend.tensor_train.equalize import equalize_channels
 from shiftbook.frontend.tensor_train.modes import modes_for
 from shiftbook.frontend.tensor_train.network import assemble, facts_of, turn_gains
 from shiftbook.frontend.tensor_train.plan import Plan
@@ -81,7 +81,7 @@ def test_turning_gains_changes_nothing_else():
 def test_equal_channels_compute_the_same_and_reach_equally_far():
     model = decomposed()
     before, reach = model(images()), {}
-    equalize(model, layers_of(model, (2, 8, 8)), images())
+    equalize_channels(model, layers_of(model, (2, 8, 8)), images())
     assert torch.allclose(model(images()), before, atol=1e-4)
     layers_of(model, (2, 8, 8)).run(
         images(), lambda name, x: reach.update({name: x.abs().amax(dim=(0, 2, 3))})
@@ -133,21 +133,21 @@ def test_facts_name_the_layers_of_each_chain():
 
 def test_kept_cores_are_the_same_network(tmp_path):
     model, file = decomposed(), tmp_path / "cores.safetensors"
-    keep.save(model, file, {"trained": True})
+    saved_cores.save(model, file, {"trained": True})
     other = plain()
-    assert keep.restore(other, file) == {"trained": True}
+    assert saved_cores.restore(other, file) == {"trained": True}
     assert torch.equal(other(images()), model(images()))
     assert list(chains(other)) == ["2", "5"]
 
 
 def test_other_files_are_no_kept_cores(tmp_path):
     file = tmp_path / "cores.safetensors"
-    keep.save(decomposed(), file, {})
+    saved_cores.save(decomposed(), file, {})
     with pytest.raises(ShiftbookError, match="is of another network: it has cores of '2'"):
-        keep.restore(nn.Sequential(nn.Linear(2, 2)), file)
+        saved_cores.restore(nn.Sequential(nn.Linear(2, 2)), file)
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(ShiftbookError, match="cannot read the trained cores"):
-        keep.restore(plain(), file)
+        saved_cores.restore(plain(), file)
 
 
 @pytest.fixture(scope="module")
