@@ -77,6 +77,7 @@ def compress(
     compression: CompressionOptions = COMPRESSION,
     training: TrainingOptions = TRAINING,
     tensor_train: Plan | None = None,
+    measured: bool = True,
     progress: Progress = quiet,
 ) -> Report:
     """Compress a network and write its checkpoint.
@@ -96,6 +97,8 @@ def compress(
     tensor_train
         How to decompose convolutions first; the scheme is then that of their cores. Where torchrun launched
         several processes they train together, and all but the first end then.
+    measured
+        Whether to measure both accuracies; where not, they are None.
 
     Raises
     ------
@@ -114,7 +117,7 @@ def compress(
     steps = Compression(
         found, material, normalization, options=compression, training=training, progress=progress
     )
-    float_accuracy = steps.float_accuracy()
+    float_accuracy = steps.float_accuracy() if measured else None
     decomposed = {} if plan is None else steps.decompose(plan)
     quantized = steps.quantize(scheme)
     taken = {} if found.weights is None else {"weights": found.weights}
@@ -126,7 +129,7 @@ def compress(
         **decomposed,
     }
     network = steps.lower(quantized, facts)
-    accuracy = steps.integer_accuracy(network)
+    accuracy = steps.integer_accuracy(network) if measured else None
     network = replace(network, facts={**network.facts, "accuracy": accuracy})
     checkpoint.save(network, target, compression.spec)
     _forget(training.state)
