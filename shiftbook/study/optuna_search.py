@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     import optuna
 
 MISSING = "the search {} needs optuna: pip install 'shiftbook[sweep]', or search with grid or random"
-
-EXCESS = "excess"
-"""The user attribute of a trial with how far each constraint is missed."""
 
 
 class OptunaSearch:
@@ -38,7 +36,7 @@ class OptunaSearch:
     Raises
     ------
     ShiftbookError
-        Optuna is missing, or the file cannot be written.
+        Optuna is missing.
     """
 
     def __init__(self, study: Study, journal: Path | None) -> None:
@@ -50,17 +48,31 @@ class OptunaSearch:
         self.study = study
         self.asked: list[optuna.Trial] = []
         self.count = 0
+        self.journal = journal
+
+    @cached_property
+    def trials(self) -> optuna.Study:
+        """Optuna's own study; its file is begun with the first question."""
+        import optuna
+
+        ways = self.study.objectives.values()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self.trials = optuna.create_study(
-                study_name=study.name,
-                directions=["maximize" if way == "max" else "minimize" for way in study.objectives.values()],
-                sampler=_sampler(study),
-                storage=None if journal is None else _storage(journal),
+            return optuna.create_study(
+                study_name=self.study.name,
+                directions=["maximize" if way == "max" else "minimize" for way in ways],
+                sampler=_sampler(self.study),
+                storage=None if self.journal is None else _storage(self.journal),
             )
 
     def ask(self) -> list[Choice]:
-        """The next batch; the last one may be smaller."""
+        """The next batch; the last one may be smaller.
+
+        Raises
+        ------
+        ShiftbookError
+            The journal cannot be written.
+        """
         left = (self.study.general.points or 0) - self.count
         self.asked = [self.trials.ask() for _ in range(min(left, self.study.general.batch))]
         self.count += len(self.asked)
@@ -75,8 +87,8 @@ class OptunaSearch:
             if found is None or objectives is None or None in objectives:
                 self.trials.tell(trial, state=TrialState.FAIL)
                 continue
-            excess = [bounds.excess(found[name] or 0) for name, bounds in self.study.constraints.items()]
-            trial.set_user_attr(EXCESS, excess)
+            for name, bounds in self.study.constraints.items():
+                trial.set_constraint(name, bounds.excess(found[name] or 0))
             self.trials.tell(trial, [float(value or 0) for value in objectives])
 
 
@@ -101,15 +113,9 @@ def _sampler(study: Study) -> optuna.samplers.BaseSampler:
     from optuna.samplers import NSGAIISampler, TPESampler
 
     general = study.general
-    rule = _excess if study.constraints else None
     if general.search == "tpe":
-        return TPESampler(seed=general.seed, constraints_func=rule)
-    return NSGAIISampler(seed=general.seed, population_size=max(2, general.batch), constraints_func=rule)
-
-
-def _excess(trial: optuna.trial.FrozenTrial) -> Sequence[float]:
-    found: Sequence[float] = trial.user_attrs.get(EXCESS, ())
-    return found
+        return TPESampler(seed=general.seed)
+    return NSGAIISampler(seed=general.seed, population_size=max(2, general.batch))
 
 
 def _storage(journal: Path) -> optuna.storages.BaseStorage:

@@ -79,11 +79,11 @@ def run(study: Study, place: Place, progress: Progress = quiet) -> Done:
         A point is impossible, a file cannot be read, or store or cluster are lost.
     """
     graph = prepared(study)
-    check_folder_writable(place.folder, [RESULT, CSV, JOURNAL])
+    search = make_search(study, place.folder / JOURNAL)
     store = store_of(place)
+    check_folder_writable(place.folder, [RESULT, CSV, JOURNAL])
     store.open()
     telling = Telling(study, graph, progress)
-    search = make_search(study, place.folder / JOURNAL)
     with executor_of(place, store) as executor:
         execution = Execution(store, executor, telling.ended)
         telling.execution = execution

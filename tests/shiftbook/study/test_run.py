@@ -93,7 +93,7 @@ def test_an_interrupted_study_goes_on(study: Study, alone: Path, tmp_path: Path)
 def test_two_workers_one_killed(study: Study, alone: Path, tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     killed: list[int] = []
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "memory_limit": 0}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "memory_limit": 0}
     with distributed.LocalCluster(**options) as cluster:
 
         def kill(what: str, done: int, total: int) -> None:
