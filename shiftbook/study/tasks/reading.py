@@ -31,7 +31,12 @@ def use_one_thread() -> None:
 
 def network_of(request: Request) -> Network:
     """The compressed network that the task needs."""
-    return _network(request.store.url, request.needs["network"])
+    return network_with(request, "network")
+
+
+def network_with(request: Request, role: str) -> Network:
+    """The compressed network that the task needs in a role."""
+    return _network(request.store.url, request.needs[role])
 
 
 @lru_cache(maxsize=KEPT)
