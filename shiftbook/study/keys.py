@@ -66,12 +66,14 @@ def _content(path: Path) -> str:
 
 @cache
 def code_digest(rooms: tuple[str, ...]) -> str:
-    """SHA-256 of the source files of rooms, such as ``("golden", "study/tasks")``."""
+    """SHA-256 of the source files of rooms, such as ``("golden", "study/tasks", "api/cycles.py")``."""
     return digest([[room, name, _content(path)] for room in rooms for name, path in _sources(room)])
 
 
 def _sources(room: str) -> Iterable[tuple[str, Path]]:
     folder = (TOP / room).resolve()
+    if folder.is_file():
+        return [(room, folder)]
     found = (path for path in folder.rglob("*") if path.suffix in SOURCES)
     return sorted((str(path.relative_to(folder)), path) for path in found)
 

@@ -10,7 +10,7 @@ class Accuracy(Work):
     """``images`` and ``shard``, its first image and the one after its last, become right answers."""
 
     name = "accuracy"
-    rooms = ("golden", "frontend", "api")
+    rooms = ("golden", "frontend", "api/images.py")
     tools = ("numpy", "pillow", "scikit-learn")
 
     def run(self, request: Request) -> Made:

@@ -36,7 +36,7 @@ class Work(ABC):
     name: ClassVar[str]
     """In keys, records and messages."""
     rooms: ClassVar[tuple[str, ...]]
-    """Folders whose code decides the results."""
+    """Folders, or files, whose code decides the results."""
     tools: ClassVar[tuple[str, ...]]
     """Packages whose versions do."""
 

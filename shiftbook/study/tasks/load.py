@@ -18,7 +18,7 @@ class Load(Work):
     """
 
     name = "load"
-    rooms = ("golden", "api")
+    rooms = ("golden", "api/cycles.py")
     tools = ("numpy",)
 
     def run(self, request: Request) -> Made:

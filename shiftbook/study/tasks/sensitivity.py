@@ -32,7 +32,7 @@ class Sensitivity(Work):
     """
 
     name = "sensitivity"
-    rooms = ("golden", "frontend", "api")
+    rooms = ("golden", "frontend", "api/cycles.py")
     tools = ("numpy", "pillow", "scikit-learn")
 
     def run(self, request: Request) -> Made:
