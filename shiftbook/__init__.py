@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shiftbook.api.gates import Gates, ModuleGates, gates
     from shiftbook.api.images import images
     from shiftbook.api.simulation import LayerSimulation, Simulation
+    from shiftbook.api.sweep import Sweep, sweep
     from shiftbook.frontend.data.dataset import Dataset
     from shiftbook.golden.spec import PRESETS, Spec
     from shiftbook.golden.statistics.sizes import LayerSize
@@ -45,12 +46,14 @@ __all__ = [
     "Simulation",
     "SimulationError",
     "Spec",
+    "Sweep",
     "__version__",
     "compare",
     "compress",
     "gates",
     "images",
     "load",
+    "sweep",
 ]
 
 _HOMES = {
@@ -62,6 +65,7 @@ _HOMES = {
     "shiftbook.api.gates": ("Gates", "ModuleGates", "gates"),
     "shiftbook.api.images": ("images",),
     "shiftbook.api.simulation": ("LayerSimulation", "Simulation"),
+    "shiftbook.api.sweep": ("Sweep", "sweep"),
     "shiftbook.frontend.data.dataset": ("Dataset",),
     "shiftbook.golden.spec": ("PRESETS", "Spec"),
     "shiftbook.golden.statistics.sizes": ("LayerSize",),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.study.choices import Range
+from shiftbook.study.drawing import draw
 from shiftbook.study.measures import Number
 from shiftbook.study.point import Choice
-from shiftbook.study.search import draw
 from shiftbook.study.study import Study
 
 if TYPE_CHECKING:
