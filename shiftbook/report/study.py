@@ -77,7 +77,7 @@ def _lines(study: Sweep, known: Sequence[StudyPoint], slug: str) -> Plot:
     drawn = sorted(known, key=lambda point: not point.front)[:MOST_LINES]
     names, columns, ends = _axes(drawn, list(study.objectives))
     figure, axes = new_figure(*WIDE)
-    places = np.arange(len(names))
+    places = [float(place) for place in range(len(names))]
     for point, line in sorted(zip(drawn, columns.T, strict=True), key=lambda pair: pair[0].front):
         colour, alpha = (ACCENT, 0.9) if point.front else (MUTED, 0.25)
         axes.plot(places, line, color=light(colour), alpha=alpha, linewidth=1.1)

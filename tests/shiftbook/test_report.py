@@ -219,8 +219,7 @@ def test_an_older_inspect_says_what_it_lacks(tmp_path: Path) -> None:
         (None, "is not there: name the folder"),
         (
             {},
-            "holds no result: write some there with --json FILE "
-            "(compare, gates, run, inspect, compress, sweep)",
+            "write some there with --json FILE (compare, gates, run, inspect, compress, sweep)",
         ),
         ({"x": [1]}, "compress, sweep); x.json: not what compare"),
     ],
