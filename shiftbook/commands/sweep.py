@@ -45,7 +45,7 @@ def sweep(
         ),
     ] = False,
 ) -> None:
-    """Explore compressions and engines: which give the best accuracy for the cost.
+    """Explore compressions and engines under a study.
 
     A study names networks, choices of compression and engine, objectives and constraints. Each point is
     compressed, run on the golden model, put through the cycle model, and its engine synthesized, as far as
