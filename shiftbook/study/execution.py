@@ -24,6 +24,8 @@ class Execution:
     ----------
     told
         Called with every outcome, in the order in which tasks end.
+    changed
+        Called whenever tasks were sent, too.
 
     Attributes
     ----------
@@ -35,8 +37,14 @@ class Execution:
         Tasks that were sent to workers and have not ended.
     """
 
-    def __init__(self, store: Store, executor: Executor, told: Callable[[Outcome], None]) -> None:
-        self.store, self.executor, self.told = store, executor, told
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        told: Callable[[Outcome], None],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.store, self.executor, self.told, self.changed = store, executor, told, changed
         self.outcomes: dict[str, Outcome] = {}
         self.computed = 0
         self.running = 0
@@ -69,6 +77,7 @@ class Execution:
                 bundle = self._bundle()
                 self.running += len(bundle)
                 self.executor.submit(bundle)
+            self.changed()
             for outcome in self.executor.wait() if self.running else ():
                 self.running -= 1
                 self._end(outcome)

@@ -85,7 +85,7 @@ def run(study: Study, place: Place, progress: Progress = quiet) -> Done:
     store.open()
     telling = Telling(study, graph, progress)
     with executor_of(place, store) as executor:
-        execution = Execution(store, executor, telling.ended)
+        execution = Execution(store, executor, telling.ended, telling.tell)
         telling.execution = execution
         rows = _searched(study, search, graph, execution, telling)
     result = summary(study, rows)

@@ -52,7 +52,7 @@ class Telling:
             self.left.append(len(keys))
             if not keys:
                 self._count(point)
-        self._tell()
+        self.tell()
 
     def ended(self, outcome: Outcome) -> None:
         """A task has ended."""
@@ -60,7 +60,7 @@ class Telling:
             self.left[index] -= 1
             if not self.left[index]:
                 self._count(self.points[index])
-        self._tell()
+        self.tell()
 
     def _count(self, point: Point) -> None:
         """A point is done."""
@@ -77,7 +77,8 @@ class Telling:
             return value
         return max(self.best, value) if self.way == "max" else min(self.best, value)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Tell how far it is."""
         running = 0 if self.execution is None else self.execution.running
         best = "" if self.best is None else f", best {self.objective} {self.best:,.6g}"
         what = f"points ({running} tasks running, {self.failed} failed{best}{self._time_left()})"
