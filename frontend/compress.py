@@ -79,6 +79,7 @@ def compress(
     compression: CompressionOptions = COMPRESSION,
     training: TrainingOptions = TRAINING,
     tensor_train: Plan | None = None,
+    measured: bool = True,
     progress: Progress = quiet,
     notice: Notice = unheard,
 ) -> Report:
@@ -99,6 +100,8 @@ def compress(
     tensor_train
         How to decompose convolutions first; the scheme is then that of their cores. Where torchrun launched
         several processes they train together, and all but the first end then.
+    measured
+        Whether to measure both accuracies; where not, they are None.
     notice
         Called before anything takes long, with what is left out and with what no engine can run.
 
@@ -114,10 +117,10 @@ def compress(
     steps = _steps(found, data, compression, training, plan, progress)
     for text in steps.notices():
         notice(text)
-    float_accuracy = steps.float_accuracy()
+    float_accuracy = steps.float_accuracy() if measured else None
     origin = {"source": source} if found.weights is None else {"source": source, "weights": found.weights}
     network = _integers(steps, scheme, plan, origin, float_accuracy)
-    accuracy = steps.integer_accuracy(network)
+    accuracy = steps.integer_accuracy(network) if measured else None
     network = replace(network, facts={**network.facts, "accuracy": accuracy})
     checkpoint.save(network, target, compression.spec)
     _forget(training.state)

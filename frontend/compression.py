@@ -158,6 +158,7 @@ class Compression:
             "scheme": scheme.name,
             **scheme.describe(),
             "density": self.density(scheme),
+            **({"densities": dict(self.options.densities)} if self.options.densities else {}),
             "epochs": self.epochs,
             "seed": self.seed,
             "uniform_layers": list(layers_kept(self.graph, self.options.uniform)),
@@ -183,6 +184,7 @@ class Compression:
         target = Target(
             scheme=scheme,
             density=self.density(scheme),
+            densities=self.options.densities,
             uniform=set(layers_kept(self.graph, self.options.uniform)),
             uniform_bits=self.options.uniform_bits,
             layer_contexts=layer_contexts(self.graph, self.inputs if self.options.importance else None),

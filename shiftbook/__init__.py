@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shiftbook.api.gates import Gates, ModuleGates, gates
     from shiftbook.api.images import images
     from shiftbook.api.simulation import LayerSimulation, Simulation
+    from shiftbook.api.sweep import Sweep, sweep
     from shiftbook.api.tensor_train import TensorTrain
     from shiftbook.frontend.data.dataset import Dataset
     from shiftbook.golden.spec import PRESETS, Spec
@@ -46,6 +47,7 @@ __all__ = [
     "Simulation",
     "SimulationError",
     "Spec",
+    "Sweep",
     "TensorTrain",
     "__version__",
     "compare",
@@ -53,6 +55,7 @@ __all__ = [
     "gates",
     "images",
     "load",
+    "sweep",
 ]
 
 _HOMES = {
@@ -64,6 +67,7 @@ _HOMES = {
     "shiftbook.api.gates": ("Gates", "ModuleGates", "gates"),
     "shiftbook.api.images": ("images",),
     "shiftbook.api.simulation": ("LayerSimulation", "Simulation"),
+    "shiftbook.api.sweep": ("Sweep", "sweep"),
     "shiftbook.api.tensor_train": ("TensorTrain",),
     "shiftbook.frontend.data.dataset": ("Dataset",),
     "shiftbook.golden.spec": ("PRESETS", "Spec"),

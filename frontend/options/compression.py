@@ -30,6 +30,8 @@ class CompressionOptions:
         Of the scheme that is named, such as bits; those that are None or missing take its defaults.
     density
         Share of the weights to keep, in (0, 1]; None: see `density_of`.
+    densities
+        Likewise of single layers, by their paths; ``density`` is that of the others.
     balance
         Prune so that each weight slot of the engine has equally much to do.
     importance
@@ -54,6 +56,7 @@ class CompressionOptions:
     scheme: str | Scheme = SCHEME
     options: Mapping[str, object] = field(default_factory=dict)
     density: float | None = None
+    densities: Mapping[str, float] = field(default_factory=dict)
     balance: bool = False
     importance: bool = False
     uniform: Collection[str] | None = None
@@ -68,6 +71,9 @@ class CompressionOptions:
             raise ShiftbookError(f"options are of a scheme that is named; {self.scheme.name!r} has its own")
         if self.density is not None:
             check_density(self.density)
+        for layer, share in self.densities.items():
+            if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+                raise ShiftbookError(f"the density of layer {layer!r} must be in (0, 1], not {share!r:.40}")
         if not 3 <= self.uniform_bits <= 8:
             raise ShiftbookError(f"bits of uniform layers must be in 3..8, not {self.uniform_bits}")
         if self.seed < 0:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,14 @@ class FineTuning:
         density: float,
         epochs: int,
         teacher: nn.Module | None = None,
+        own: Mapping[str, float] | None = None,
     ) -> None:
         assert training.data is not None
         data, recipe = training.data, training.recipe
         self.model, self.states, self.data = model, states, data
         self.mean, self.std = training.mean, training.std
         self.density, self.epochs, self.seed, self.recipe = density, epochs, training.seed, recipe
+        self.own = dict(own or {})
         self.teacher = copy.deepcopy(teacher or model).eval() if recipe.distill else None
         self.flip = recipe.mirrors(data[0])
         self.bfloat16 = has_fast_bfloat16() if recipe.bfloat16 is None else recipe.bfloat16
@@ -125,7 +127,7 @@ class FineTuning:
             if state is not None:
                 self.save(state)
         if self.quantized < 1:  # there were too few steps for every part of the schedule
-            last = stage_at(1.0, self.density, self.recipe.prune_share)
+            last = self.stage(1.0)
             self.prepare(last, self.steps_per_epoch * self.epochs)
             self.encode(last, self.steps_per_epoch * self.epochs)
 
@@ -140,7 +142,7 @@ class FineTuning:
             torch.manual_seed(self.seed * 1_000_003 + self.epoch)
             for index, (images, labels) in enumerate(batches(*self.data, self.recipe.batch, random)):
                 step = self.epoch * self.steps_per_epoch + index
-                stage = stage_at(step / total, self.density, self.recipe.prune_share)
+                stage = self.stage(step / total)
                 self.prepare(stage, step)
                 self.encode(stage, step)
                 images = augment(images, self.mean, self.flip, random)
@@ -168,15 +170,27 @@ class FineTuning:
         """Return the error that says ``what`` went wrong and what would help."""
         return Diverged(f"training diverged: {what}; use a learning rate below {self.recipe.rate}")
 
+    def stage(self, progress: float) -> Stage:
+        """The stage at a share of all steps; weights are pruned as long as any layer is."""
+        lowest = min((self.density, *self.own.values()))
+        stage = stage_at(progress, lowest, self.recipe.prune_share)
+        return replace(stage, density=stage_at(progress, self.density, self.recipe.prune_share).density)
+
+    def prune(self, progress: float, density: float) -> None:
+        """Prune all layers as far as they should be at a share of all steps."""
+        share = self.recipe.prune_share
+        own = {name: stage_at(progress, target, share).density for name, target in self.own.items()}
+        prune_layers(self.states, density, self.recipe.balance, own=own)
+
     def prepare(self, stage: Stage, step: int) -> None:
         """Bring masks, chosen weights and grids to where ``stage`` wants them before ``step``."""
         if stage.pruning:
             if step % self.recipe.prune_every == 0:
-                prune_layers(self.states, stage.density, self.recipe.balance)
+                self.prune(step / (self.steps_per_epoch * self.epochs), stage.density)
             return
-        if self.quantized == 0.0 and self.density < 1:
+        if self.quantized == 0.0 and min((self.density, *self.own.values())) < 1:
             # From here on the masks are fixed: meet the density exactly.
-            prune_layers(self.states, self.density, self.recipe.balance)
+            self.prune(1.0, self.density)
         if stage.quantized > self.quantized:
             self.quantized = stage.quantized
             for state in self.states.values():
@@ -250,6 +264,7 @@ class FineTuning:
         return {
             "schemes": scheme,
             "density": self.density,
+            **({"densities": self.own} if self.own else {}),
             "epochs": self.epochs,
             "seed": self.seed,
             "data": self.digest,

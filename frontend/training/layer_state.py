@@ -194,15 +194,31 @@ def layer_states(model: nn.Module, layers: Sequence[str], target: Target) -> Sta
 
 
 def prune_layers(
-    states: Mapping[str, LayerState], density: float, engine: Balance | None, hysteresis: float = HYSTERESIS
+    states: Mapping[str, LayerState],
+    density: float,
+    engine: Balance | None,
+    hysteresis: float = HYSTERESIS,
+    own: Mapping[str, float] | None = None,
 ) -> None:
-    """Set the masks of all prunable layers: together they keep a share ``density`` of their weights."""
+    """Set the masks of all prunable layers.
+
+    Parameters
+    ----------
+    density
+        Share of the weights that the layers keep together, but those that have a share of their own.
+    own
+        Shares of single layers, by name.
+    """
+    own = own or {}
     prunable = {name: state for name, state in states.items() if state.prunable}
     if not prunable:
         return
     weights = {name: state.scheme.saliency(state.kernel) for name, state in prunable.items()}
     previous = {name: state.mask for name, state in prunable.items()}
-    masks = prune(weights, density, previous, hysteresis)
+    shared = {name: weight for name, weight in weights.items() if name not in own}
+    masks = prune(shared, density, previous, hysteresis) if shared else {}
+    for name, share in own.items():
+        masks |= prune({name: weights[name]}, share, previous, hysteresis)
     if engine is not None:
         masks = balance_slots(weights, masks, engine, previous, hysteresis)
     for name, mask in masks.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shiftbook.frontend.schemes.base import Scheme
 from shiftbook.frontend.training.layer_context import LayerContext
@@ -20,6 +20,8 @@ class Target:
         Of every layer but those in ``uniform``.
     density
         Share of weights to keep in (0, 1], over all layers that are pruned.
+    densities
+        Shares of single layers by module path; ``density`` is that of the others.
     uniform, uniform_bits
         Layers that are not pruned, and the bits of their weights.
     layer_contexts
@@ -34,6 +36,7 @@ class Target:
 
     scheme: Scheme
     density: float = 1.0
+    densities: Mapping[str, float] = field(default_factory=dict)
     uniform: Collection[str] = ()
     uniform_bits: int = 8
     layer_contexts: Mapping[str, LayerContext] | None = None

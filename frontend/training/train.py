@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from shiftbook.frontend.data.batches import Images, Labels, augment, batch_size,
 from shiftbook.frontend.schemes.base import QuantizedLayer
 from shiftbook.frontend.training.finetune import FineTuning, predictions, share_right
 from shiftbook.frontend.training.layer_state import States, layer_states, prune_layers, refresh, results
+from shiftbook.frontend.training.recipe import check_density
 from shiftbook.frontend.training.target import Target
 from shiftbook.frontend.training.training import Data, Training
 from shiftbook.golden.errors import ShiftbookError
@@ -77,16 +78,30 @@ def quantize_weights(
             f"give data or 0 epochs"
         )
     states = layer_states(model, layers, target)
+    own = check_densities(target.densities, states)
     if epochs:
-        run = FineTuning(model, states, training, target.density, epochs, teacher)
+        run = FineTuning(model, states, training, target.density, epochs, teacher, own)
         run.go(progress, training.state, training.log, validation)
     else:
-        prune_layers(states, target.density, training.recipe.balance, hysteresis=0.0)
+        prune_layers(states, target.density, training.recipe.balance, hysteresis=0.0, own=own)
         if together is None:
             refresh(states.values(), training.seed, progress)
         else:
             together(states)
     return results(states)
+
+
+def check_densities(densities: Mapping[str, float], states: States) -> Mapping[str, float]:
+    """Return the densities of layers, or refuse one of a layer that is not there or never pruned."""
+    for name, density in densities.items():
+        prunable = [path for path, state in states.items() if state.prunable]
+        if name not in prunable:
+            why = "is never pruned" if name in states else "is not there"
+            raise ShiftbookError(
+                f"densities name a layer {name!r} that {why}: choose of {', '.join(prunable)}"
+            )
+        check_density(density)
+    return densities
 
 
 def accuracy(model: nn.Module, data: Data, mean: Sequence[float], std: Sequence[float]) -> float:

@@ -13,6 +13,7 @@ from shiftbook.report.palette import variables
 from shiftbook.report.plot import Plot, as_inline_svg
 from shiftbook.report.reading import Results
 from shiftbook.report.sections import Section
+from shiftbook.report.sortable import Sortable, rules
 from shiftbook.report.summary import facts
 from shiftbook.results.gates import GateReport
 
@@ -31,7 +32,7 @@ def render(results: Results, sections: Sequence[Section]) -> str:
     )
     environment.filters["svg"] = _svg
     return environment.get_template("page.html").render(
-        css=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        css=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8") + rules(_sortable(sections))),
         light=Markup(variables(dark=False)),
         dark=Markup(variables(dark=True)),
         facts=facts(results),
@@ -40,6 +41,10 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         skipped=results.skipped,
         versions=_versions(results),
     )
+
+
+def _sortable(sections: Sequence[Section]) -> list[Sortable]:
+    return [table for section in sections for part in section.parts for table in part.sortable]
 
 
 def _svg(plot: Plot) -> Markup:

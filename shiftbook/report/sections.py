@@ -11,6 +11,8 @@ from shiftbook.report.modules import gates_plot, memory_plot
 from shiftbook.report.pareto import pareto_plot
 from shiftbook.report.plot import Plot
 from shiftbook.report.reading import Result, Results, short_names
+from shiftbook.report.sortable import MOST_ROWS, Sortable, study_table
+from shiftbook.report.study import study_plots
 from shiftbook.report.summary import best
 from shiftbook.report.tables import (
     Table,
@@ -25,6 +27,7 @@ from shiftbook.results.compress import Compression
 from shiftbook.results.gates import GateReport
 from shiftbook.results.inspect import Inspection
 from shiftbook.results.run import Run
+from shiftbook.results.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Part:
     lines: Sequence[str] = ()
     plots: Sequence[Plot] = ()
     tables: Sequence[Table] = ()
+    sortable: Sequence[Sortable] = ()
     small: bool = False
 
 
@@ -61,6 +65,7 @@ def sections(results: Results, progress: Progress) -> list[Section]:
     """All sections that have something to tell, with their plots drawn."""
     makers: list[tuple[Callable[[Results], Iterator[Part]], Section]] = [
         (_comparisons, Section("pareto", "Accuracy, cost and size", PARETO)),
+        (_studies, Section("studies", "Studies", STUDIES)),
         (_gates, Section("gates", "Gates", GATES)),
         (_runs, Section("cycles", "Cycles", CYCLES)),
         (_compressions, Section("compression", "Compression", COMPRESSION)),
@@ -83,6 +88,10 @@ PARETO = (
     "Each checkpoint on that engine on which gates × cycles are least. Filled points are on the front: no "
     "other is as accurate at the same cost. GE are NAND2 equivalents of the engine, memories apart; cycles "
     "are those of one image with its bus traffic."
+)
+STUDIES = (
+    "Each point is a network under a compression, on an engine. Blue points are on the front: they keep the "
+    "constraints, and no other such point is as good in both. Hollow points miss a constraint."
 )
 GATES = (
     "Engines of one generator, synthesized and mapped, in NAND2 equivalents (GE). Memories are no gates: "
@@ -133,6 +142,26 @@ def _pareto_plots(result: Result, comparison: Comparison) -> list[Plot]:
             f"{result.slug}.accuracy-bytes", "Accuracy against stored bytes", "stored bytes", size, named
         ),
     ]
+
+
+def _studies(results: Results) -> Iterator[Part]:
+    for result, study in results.of(Sweep):
+        failed = sum(point.error is not None for point in study.points)
+        front = sum(point.front for point in study.points)
+        bounds = [
+            f"{name} {word} {bound:g}"
+            for name, limits in study.constraints.items()
+            for word, bound in (("at least", limits.at_least), ("at most", limits.at_most))
+            if bound is not None
+        ]
+        lines = [
+            f"{len(study.points):,} points, {front:,} on the front, {failed:,} failed.",
+            f"Search: {study.search}, seed {study.seed}.",
+            *([f"Constraints: {', '.join(bounds)}."] if bounds else []),
+            *([f"The table has {MOST_ROWS:,} of them."] if len(study.points) > MOST_ROWS else []),
+        ]
+        plots, table = study_plots(study, result.slug), study_table(study, result.slug)
+        yield Part([result.file], study.study, lines, plots, sortable=[table])
 
 
 def _gates(results: Results) -> Iterator[Part]:

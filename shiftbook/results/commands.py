@@ -14,6 +14,7 @@ from shiftbook.results.image import AddressMap
 from shiftbook.results.inspect import Inspection
 from shiftbook.results.layer import PaperLayer, UnrolledLayer
 from shiftbook.results.run import Run
+from shiftbook.results.sweep import Sweep
 from shiftbook.results.verilog import Verilog
 
 
@@ -39,6 +40,7 @@ COMMANDS = {
     "run": Kind(Run, frozenset({"backend", "predictions"})),
     "inspect": Kind(Inspection, frozenset({"header_bytes", "layers"})),
     "compress": Kind(Compression, frozenset({"checkpoint", "source", "stored_bits"})),
+    "sweep": Kind(Sweep, frozenset({"objectives", "points"})),
 }
 """The commands whose results `shiftbook report` takes."""
 

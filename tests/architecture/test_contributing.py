@@ -165,15 +165,15 @@ PRESET = """
 
 SECTION = {
     "shiftbook/results/X.py": '''
-"""What `shiftbook sweep` writes."""
+"""What `shiftbook survey` writes."""
 
 from __future__ import annotations
 
 from shiftbook.results.base import Count, Record, Text
 
 
-class Sweep(Record):
-    """A sweep."""
+class Survey(Record):
+    """A survey."""
 
     swept: Text
     """What was changed."""
@@ -183,20 +183,20 @@ class Sweep(Record):
 }
 
 SECTION_KIND = """
-    "sweep": Kind(Sweep, frozenset({"swept", "points"})),
+    "survey": Kind(Survey, frozenset({"swept", "points"})),
 """
 
-SECTION_IMPORT = "from shiftbook.results.X import Sweep"
+SECTION_IMPORT = "from shiftbook.results.X import Survey"
 
 SECTION_MAKER = """
-        (_sweeps, Section("sweep", "Sweeps", "Points, one by one.")),
+        (_surveys, Section("survey", "Surveys", "Points, one by one.")),
 """
 
 SECTION_PARTS = """
 
-def _sweeps(results: Results) -> Iterator[Part]:
-    for result, sweep in results.of(Sweep):
-        yield Part([result.file], sweep.swept, [f"{len(sweep.points)} points."])
+def _surveys(results: Results) -> Iterator[Part]:
+    for result, survey in results.of(Survey):
+        yield Part([result.file], survey.swept, [f"{len(survey.points)} points."])
 """
 
 NET = """
@@ -376,5 +376,5 @@ def test_a_section_of_the_report_is_a_record_and_its_parts(tmp_path: Path) -> No
     (folder / "in" / "a.json").write_text('{"swept": "density", "points": [3, 1]}')
     started(folder, "-m", "shiftbook", "report", "in", "-o", "page.html")
     text = (folder / "page.html").read_text()
-    assert all(part in text for part in ("Sweeps", "density", "2 points."))
+    assert all(part in text for part in ("Surveys", "density", "2 points."))
     assert "| `swept` | text | yes | What was changed. |" in started(folder, "-m", "shiftbook.results.page")

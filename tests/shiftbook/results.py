@@ -143,7 +143,48 @@ def compress(checkpoint: str = "runs/small.ckpt") -> Json:
     }
 
 
-RESULTS = {"compare": compare, "gates": gates, "run": run, "inspect": inspect, "compress": compress}
+def point(number: int, scheme: str, density: float, accuracy: float | None, **other: object) -> Json:
+    error = None if accuracy is not None else "layer conv2: weight 3 is not in the lanes' range"
+    return {
+        "number": number,
+        "network": "digits",
+        "compression": {"scheme": scheme, "density": density},
+        "engine": {"preset": "two_term"},
+        "values": {"accuracy": accuracy, "cycles": None if accuracy is None else round(9000 * density)},
+        "error": error,
+        "compared": None,
+        "feasible": accuracy is not None,
+        "front": False,
+        **other,
+    }
+
+
+def sweep() -> Json:
+    return {
+        "study": "small study",
+        "search": "grid",
+        "seed": 0,
+        "objectives": {"accuracy": "max", "cycles": "min"},
+        "constraints": {"accuracy": {"at_least": 0.8, "at_most": None}},
+        "points": [
+            point(0, "shift", 0.1, 0.875, front=True),
+            point(1, "shift", 0.4, 0.75, feasible=False),
+            point(2, "focused", 0.2, None),
+            point(3, "focused", 0.5, 0.9375, front=True),
+            point(4, "focused", 0.6, 0.9375),
+        ],
+        "hypervolume": [0.25, 0.25, 0.25, 0.5, 0.5],
+    }
+
+
+RESULTS = {
+    "compare": compare,
+    "gates": gates,
+    "run": run,
+    "inspect": inspect,
+    "compress": compress,
+    "sweep": sweep,
+}
 
 
 def write(folder: Path, **files: object) -> Path:

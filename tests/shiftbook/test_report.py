@@ -36,6 +36,7 @@ SECTION = {
     "run": "cycles",
     "inspect": "weights",
     "compress": "compression",
+    "sweep": "studies",
 }
 
 
@@ -99,6 +100,11 @@ def test_figures_are_those_of_the_results(whole: Made) -> None:
     assert "small zoo:digits focused 5 0.2 3 0 97.00 % 96.25 % 40 10.50× 3.000 75" in text
     assert "focused · 100 weights · 60 % zero · 3.00 bits per weight" in text
     assert "-12.0 ± 4.0, +12.0 ± 0.0 · separation 3.25" in text
+    assert "small study 5 points, 2 on the front, 1 failed. Search: grid, seed 0." in text
+    assert "Constraints: accuracy at least 0.8." in text
+    assert "On the front: 0, 3." in text
+    assert "3 digits focused 0.5 two_term 93.75 % 4,500 front" in text
+    assert "2 digits focused 0.2 two_term – – failed" in text
     assert "Yosys 0.70 · amaranth 0.5.10" in text
 
 
@@ -113,6 +119,9 @@ def test_plots_show_what_they_are_about(whole: Made) -> None:
         "Cycles per image by layer, counted by the RTL",
         "conv1: integer weights",
         "head: integer weights",
+        "accuracy and cycles",
+        "Each point as a line",
+        "Hypervolume as the search went on",
     }
     for drawn in ("lanes", "rotator", "issue", "stream wait", "output wait", "drain", "input wait"):
         assert drawn in page.text
@@ -150,8 +159,8 @@ def test_what_is_no_result_is_skipped_and_said(tmp_path: Path, capsys) -> None:
         "latin.json": "no JSON: 'utf-8' codec can't decode",
         "deep.json": "no JSON: ",
         "folder.json": "cannot be read: Is a directory",
-        "foreign.json": "not what compare, gates, run, inspect, compress write",
-        "number.json": "not what compare, gates, run, inspect, compress write",
+        "foreign.json": "not what compare, gates, run, inspect, compress, sweep write",
+        "number.json": "not what compare, gates, run, inspect, compress, sweep write",
     }.items():
         assert f"{name} skipped: {reason}" in page.text
         assert f"skipped {name}: {reason}" in out
@@ -208,8 +217,11 @@ def test_an_older_inspect_says_what_it_lacks(tmp_path: Path) -> None:
     ("files", "message"),
     [
         (None, "is not there: name the folder"),
-        ({}, "holds no result: write some there with --json FILE (compare, gates, run, inspect, compress)"),
-        ({"x": [1]}, "compress); x.json: not what compare"),
+        (
+            {},
+            "write some there with --json FILE (compare, gates, run, inspect, compress, sweep)",
+        ),
+        ({"x": [1]}, "compress, sweep); x.json: not what compare"),
     ],
 )
 def test_a_folder_without_results_is_one_line(
@@ -300,7 +312,7 @@ def test_the_same_results_give_the_same_bytes(whole: Made, tmp_path: Path) -> No
 
 
 PLOTS = ("f0.accuracy-bytes", "f0.accuracy-gates-cycles", "f1.gates", "f1.memory", "f2.cycles")
-PLOTS += ("f3.weights-001", "f3.weights-002")
+PLOTS += ("f3.weights-001", "f3.weights-002", "f5.accuracy-cycles", "f5.hypervolume", "f5.lines")
 
 
 def test_plots_apart(whole: Made) -> None:

@@ -81,8 +81,8 @@ def test_a_schema_describes_every_field(command: str, capsys) -> None:
 
 
 def test_a_schema_of_no_command_is_refused() -> None:
-    with pytest.raises(SystemExit, match="there is no record of 'sweep': name one of compare, gates, run"):
-        page.main(["sweep"])
+    with pytest.raises(SystemExit, match="there is no record of 'survey': name one of compare, gates, run"):
+        page.main(["survey"])
 
 
 def test_every_command_writes_what_a_record_says() -> None:

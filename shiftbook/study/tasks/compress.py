@@ -1,0 +1,73 @@
+"""Compress a network into a checkpoint; calibration is part of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from shiftbook.golden.storage import checkpoint
+from shiftbook.study.tasks.allocation import Curve, allocate
+from shiftbook.study.tasks.base import Json, Made, Request, Work
+from shiftbook.study.tasks.options import BUDGET, chain_plan, training_options, weights_options
+from shiftbook.study.tasks.reading import CHECKPOINT, WEIGHTS, use_one_thread
+
+
+class Compress(Work):
+    """``source``, ``slots``, ``compression`` and data become a checkpoint."""
+
+    name = "compress"
+    rooms = ("golden", "frontend")
+    tools = ("numpy", "torch", "scikit-learn", "pillow", "onnx")
+
+    def run(self, request: Request) -> Made:
+        from shiftbook.frontend.compress import compress
+        from shiftbook.frontend.options.data import DataOptions
+
+        use_one_thread()
+        options, places = request.options, request.places
+        chosen = allotted(options["compression"], request)
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shiftbook-")))
+            weights = places.get("weights")
+            if "weights" in request.needs:
+                weights = str(stack.enter_context(request.store.path(request.needs["weights"], WEIGHTS)))
+            target = folder / f"network{CHECKPOINT}"
+            done = compress(
+                places.get("source", options["source"]),
+                target,
+                weights=weights,
+                data=DataOptions(
+                    images=places.get("data"),
+                    calibration=places.get("calibration"),
+                    mean=options.get("mean"),
+                    std=options.get("std"),
+                ),
+                compression=weights_options(chosen, options["slots"]),
+                training=training_options(chosen),
+                tensor_train=chain_plan(chosen),
+                measured=False,
+            )
+            named = replace(done.network, facts={**done.network.facts, "source": options["source"]})
+            checkpoint.save(named, target, weights_options(chosen, options["slots"]).spec)
+            return Made({}, {CHECKPOINT: target.read_bytes()})
+
+
+def allotted(chosen: Mapping[str, Json], request: Request) -> Mapping[str, Json]:
+    """The options with a density for each layer in place of a budget.
+
+    Raises
+    ------
+    ShiftbookError
+        The budget is too small.
+    """
+    if BUDGET not in chosen:
+        return chosen
+    record = request.store.get(request.needs["curves"])
+    assert record is not None  # tasks run after those that they need
+    curves = {layer: Curve(**curve) for layer, curve in record["result"]["layers"].items()}
+    total = record["result"]["total"]
+    densities = allocate(curves, total, chosen[BUDGET] * total)
+    return {**{name: value for name, value in chosen.items() if name != BUDGET}, "densities": densities}
