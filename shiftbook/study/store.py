@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -151,7 +152,8 @@ class Store:
             return
         folder = os.path.dirname(path)
         os.makedirs(folder, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=".", suffix=".partial", dir=folder)
+        partial = f"{folder}/.{secrets.token_hex(8)}.partial"
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # the umask decides
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)

@@ -42,6 +42,15 @@ def test_another_store_of_the_same_url_has_it(store: Store) -> None:
     assert Store(store.url).get(KEY) is not None
 
 
+def test_the_umask_decides_who_reads(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        Store(str(tmp_path)).put(KEY, {"result": {}}, {".bin": b"x"})
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*/*")} == {0o640}
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"key":"other"}', b"\xff"])
 def test_a_damaged_record_is_none(damage: bytes, tmp_path: Path) -> None:
     store = Store(str(tmp_path))
