@@ -82,6 +82,7 @@ class Cluster:
 
     def _outcomes(self, future: Any) -> list[Outcome]:
         from distributed import KilledWorker
+        from distributed.comm.core import CommClosedError
 
         _, bundle = self.running.pop(future.key)
         try:
@@ -95,6 +96,8 @@ class Cluster:
                 return []
             told = f"{bundle[0].kind}: every worker that tried it died; give workers more memory"
             return [Outcome(bundle[0].key, None, told)]
+        except CommClosedError as error:  # the client learns later that it is no longer connected
+            raise self._gone() from error
         except Exception as error:
             self._check_alive()
             raise ShiftbookError(
@@ -107,13 +110,19 @@ class Cluster:
         if time.monotonic() - self._looked >= LOOK_SECONDS:
             self._looked = time.monotonic()
             self._check_alive()
-            self._threads = max(1, sum(self.client.nthreads().values()))
+            try:
+                self._threads = max(1, sum(self.client.nthreads().values()))
+            except OSError as error:
+                raise self._gone() from error
 
     def _check_alive(self) -> None:
         if self.client.status != "running":
-            raise ShiftbookError(
-                f"the scheduler {self.address} went away; when it is back, the same command goes on"
-            )
+            raise self._gone()
+
+    def _gone(self) -> ShiftbookError:
+        return ShiftbookError(
+            f"the scheduler {self.address} went away; when it is back, the same command goes on"
+        )
 
 
 @contextmanager
