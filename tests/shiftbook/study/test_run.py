@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from shiftbook import cli
 from shiftbook.golden.storage import checkpoint
 from shiftbook.study.run import Done, Place, plan_of, run
 from shiftbook.study.study import Study
@@ -153,3 +154,15 @@ def test_the_time_left_is_told(study: Study, alone: Path, tmp_path: Path) -> Non
     run(study, Place(tmp_path, store=str(alone / "store")), hear)
     assert "0 failed, best accuracy 0.1" in said[-1]
     assert any(" s left" in each for each in said)
+
+
+def test_the_command_says_what_came_of_it(study_file: Path, alone: Path, tmp_path: Path, capsys) -> None:
+    words = ["sweep", str(study_file), "-o", str(tmp_path), "--store", str(alone / "store"), "--workers", "0"]
+    assert cli.main(words) == 0
+    out = capsys.readouterr().out
+    assert f"0 failed; 0 tasks computed, 53 known before: {tmp_path}/sweep.json" in out
+    result = json.loads((tmp_path / "sweep.json").read_text())
+    front = [point["number"] for point in result["points"] if point["front"]]
+    assert sorted(int(line.split()[0]) for line in out.splitlines()[2:-1]) == front
+    assert cli.main([*words, "--dry-run"]) == 0
+    assert "48 points: 57 tasks, 52 edges" in capsys.readouterr().out
