@@ -7,6 +7,7 @@ import math
 import queue
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
 
@@ -95,6 +96,8 @@ class Cluster:
                 return []
             told = f"{bundle[0].kind}: every worker that tried it died; give workers more memory"
             return [Outcome(bundle[0].key, None, told)]
+        except (OSError, CancelledError) as error:  # tasks raise neither: the connection is lost
+            raise self._lost() from error
         except Exception as error:
             self._check_alive()
             raise ShiftbookError(
@@ -107,13 +110,19 @@ class Cluster:
         if time.monotonic() - self._looked >= LOOK_SECONDS:
             self._looked = time.monotonic()
             self._check_alive()
-            self._threads = max(1, sum(self.client.nthreads().values()))
+            try:
+                self._threads = max(1, sum(self.client.nthreads().values()))
+            except OSError as error:
+                raise self._lost() from error
 
     def _check_alive(self) -> None:
         if self.client.status != "running":
-            raise ShiftbookError(
-                f"the scheduler {self.address} went away; when it is back, the same command goes on"
-            )
+            raise self._lost()
+
+    def _lost(self) -> ShiftbookError:
+        return ShiftbookError(
+            f"the scheduler {self.address} went away; when it is back, the same command goes on"
+        )
 
 
 @contextmanager
