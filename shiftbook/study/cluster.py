@@ -7,6 +7,7 @@ import math
 import queue
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
 
@@ -82,7 +83,6 @@ class Cluster:
 
     def _outcomes(self, future: Any) -> list[Outcome]:
         from distributed import KilledWorker
-        from distributed.comm.core import CommClosedError
 
         _, bundle = self.running.pop(future.key)
         try:
@@ -96,8 +96,8 @@ class Cluster:
                 return []
             told = f"{bundle[0].kind}: every worker that tried it died; give workers more memory"
             return [Outcome(bundle[0].key, None, told)]
-        except CommClosedError as error:  # the client learns later that it is no longer connected
-            raise self._gone() from error
+        except (OSError, CancelledError) as error:  # tasks raise neither: the connection is lost
+            raise self._lost() from error
         except Exception as error:
             self._check_alive()
             raise ShiftbookError(
@@ -113,13 +113,13 @@ class Cluster:
             try:
                 self._threads = max(1, sum(self.client.nthreads().values()))
             except OSError as error:
-                raise self._gone() from error
+                raise self._lost() from error
 
     def _check_alive(self) -> None:
         if self.client.status != "running":
-            raise self._gone()
+            raise self._lost()
 
-    def _gone(self) -> ShiftbookError:
+    def _lost(self) -> ShiftbookError:
         return ShiftbookError(
             f"the scheduler {self.address} went away; when it is back, the same command goes on"
         )
