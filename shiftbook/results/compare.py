@@ -17,7 +17,7 @@ class Row(Record):
     scheme: Text
     """The scheme that compress was asked for."""
     weights: Count
-    """Of the network, those that are 0 included."""
+    """All weights of the network, zeros included."""
     density: Share
     """Share of the weights that is not 0."""
     macs: Count

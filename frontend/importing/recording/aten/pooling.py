@@ -80,28 +80,20 @@ def _adaptive(call: Call, even: type[nn.Module], uneven: type[nn.Module]) -> Val
     return _pooled(call, even(kernel))
 
 
-def mean(call: Call) -> Value:
-    """Over whole maps, or over all channels."""
-    value = call.value("self")
-    axes = _axes(call, len(value.dims))
-    if value.dims[0] == BATCH and axes == {1} and len(value.dims) == 4:
-        return _over_channels(call, ChannelMean())
-    maps = _whole_maps(call, value, axes)
-    operation = nn.AvgPool2d((maps.shape[1], maps.shape[2]))
-    result = call.draft.add(operation, [maps.node], (maps.shape[0], 1, 1), operation_name(call))
-    return result.moved(result.indices().reshape(call.dims))
+def reduced(over_channels: type[nn.Module], over_maps: type[nn.AvgPool2d | nn.MaxPool2d]) -> Handler:
+    """The handler of a reduction of whole maps to a pixel, or of all channels to one."""
 
+    def handle(call: Call) -> Value:
+        value = call.value("self")
+        axes = _axes(call, len(value.dims))
+        if value.dims[0] == BATCH and axes == {1} and len(value.dims) == 4:
+            return _over_channels(call, over_channels())
+        maps = _whole_maps(call, value, axes)
+        operation = over_maps((maps.shape[1], maps.shape[2]))
+        result = call.draft.add(operation, [maps.node], (maps.shape[0], 1, 1), operation_name(call))
+        return result.moved(result.indices().reshape(call.dims))
 
-def largest(call: Call) -> Value:
-    """Over whole maps, or over all channels."""
-    value = call.value("self")
-    axes = _axes(call, len(value.dims))
-    if value.dims[0] == BATCH and axes == {1} and len(value.dims) == 4:
-        return _over_channels(call, ChannelMax())
-    maps = _whole_maps(call, value, axes)
-    operation = nn.MaxPool2d((maps.shape[1], maps.shape[2]))
-    result = call.draft.add(operation, [maps.node], (maps.shape[0], 1, 1), operation_name(call))
-    return result.moved(result.indices().reshape(call.dims))
+    return handle
 
 
 def total(call: Call) -> Value:
@@ -164,8 +156,8 @@ HANDLERS: dict[str, Handler] = {
     "avg_pool1d": average_pool,
     "_adaptive_avg_pool2d": adaptive_average,
     "adaptive_max_pool2d": adaptive_max,
-    "mean": mean,
-    "amax": largest,
-    "max": largest,
+    "mean": reduced(ChannelMean, nn.AvgPool2d),
+    "amax": reduced(ChannelMax, nn.MaxPool2d),
+    "max": reduced(ChannelMax, nn.MaxPool2d),
     "sum": total,
 }
