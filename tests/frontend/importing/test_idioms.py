@@ -292,3 +292,32 @@ def test_networks_of_tutorials_compress(name):
     got = checkpoint.run(images).scores.reshape(wanted.shape)
     # 2,304 inputs of a fully connected layer make its 24-bit sums coarser than the others'.
     assert np.corrcoef(wanted.ravel(), got.ravel())[0, 1] > (0.95 if name == "two convolutions" else 0.99)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        nn.AvgPool2d(3, 2, 1, count_include_pad=False),
+        nn.AvgPool2d(3, ceil_mode=True),
+        nn.AdaptiveAvgPool2d((3, 5)),
+        nn.Conv2d(6, 6, 3, padding=2, dilation=2),
+        nn.ConvTranspose2d(6, 4, 3, 2, 1, 1),
+        nn.Conv2d(6, 4, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(6, 4, 3, padding=1, padding_mode="replicate"),
+        nn.Upsample(scale_factor=2),
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.PixelUnshuffle(2),
+        nn.Sequential(nn.Conv2d(6, 8, 1), nn.PixelShuffle(2)),
+        nn.PReLU(6),
+        nn.LeakyReLU(0.2),
+        nn.SiLU(),
+        nn.GELU(),
+        nn.Hardswish(),
+        nn.Mish(),
+        nn.ELU(),
+        nn.AdaptiveMaxPool2d(2),
+    ],
+)
+def test_operators_go_in_that_do_not_run_yet(part):
+    graph = same(lively(nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), part)))
+    assert len(graph.nodes) >= 2
