@@ -31,7 +31,8 @@ Handler = Callable[["Call"], Value]
 
 MOVES = frozenset(
     (  # noqa: SIM905
-        "_reshape_alias _unsafe_view alias channel_shuffle clone detach expand flip index_select lift_fresh "
+        "_reshape_alias _unsafe_view alias channel_shuffle clone detach expand flip gather index "
+        "index_select lift_fresh "
         "movedim narrow permute pixel_shuffle pixel_unshuffle repeat reshape roll select slice squeeze split "
         "split_with_sizes swapaxes t transpose unbind unfold unsqueeze view _to_copy contiguous unsafe_split "
         "unsafe_split_with_sizes"
@@ -41,6 +42,9 @@ MOVES = frozenset(
 
 CASTS = frozenset(("_to_copy", "clone", "detach", "alias", "lift_fresh", "contiguous"))
 """Moves that leave every element in its place, whatever its type."""
+
+EXACT = (torch.float32, torch.float64)
+"""Types whose numbers a graph in float32 has, too."""
 
 SHAPED_LIKE = frozenset(
     (  # noqa: SIM905
@@ -224,6 +228,9 @@ class Recorder(TorchDispatchMode):
             raise self.unsupported(name, "the model's forward must not depend on values of tensors")
         if torch.Tag.nondeterministic_seeded in func.tags and name not in SHAPED_LIKE:
             raise self.unsupported(name, "in evaluation mode a model must draw no random numbers")
+        if tensors and not self._knows(name) and func._can_decompose():
+            with self:  # in inference mode composite calls come whole
+                return func.decompose(*args, **kwargs)
         result = func(*args, **kwargs)
         if not tensors or name in SHAPED_LIKE:
             return result
@@ -238,6 +245,10 @@ class Recorder(TorchDispatchMode):
         else:
             self._note(result, self._handled(call))
         return result
+
+    def _knows(self, name: str) -> bool:
+        names = (name, name.rstrip("_"))
+        return any(n in MOVES or n in SHAPED_LIKE or n in self.handlers for n in names)
 
     def leaf(self) -> str:
         """Path of the module that runs now, where it has none within it."""
@@ -273,8 +284,13 @@ class Recorder(TorchDispatchMode):
                 self._know(tensor, unreadable)
             return
         value = self.value(call.args[0])
-        if value is None:
+        if value is None or any(t in self.values for t in _flat(call.args[1:]) if isinstance(t, Tensor)):
             raise call.unsupported("where elements go must not depend on the image")
+        if call.name == "_to_copy" and call.result.dtype not in EXACT:
+            kind = str(call.result.dtype).removeprefix("torch.")
+            raise call.unsupported(
+                f"the model must compute in float32, not in {kind}: call model.float() first"
+            )
         index, mover = value.indices(), self.leaf()
         moved = index if call.name in CASTS else call.func(index, *call.args[1:], **call.kwargs)
         if isinstance(moved, Tensor):

@@ -107,6 +107,13 @@ def test_so_is_one_that_raises_when_it_runs(error, message):
             "div at 'part': the divisor must",
         ),
         (lambda m, x: torch.tensor(m.c(x).numpy()), {"c": conv()}, "without NumPy"),
+        (lambda m, x: m.c(x).half().float(), {"c": conv()}, "must compute in float32, not in float16"),
+        (lambda m, x: m.c(x).int(), {"c": conv()}, "must compute in float32, not in int32"),
+        (
+            lambda m, x: x.index_select(1, m.c(x).long().flatten()[:2]),
+            {"c": conv()},
+            "must compute in float32, not in int64",
+        ),
         (lambda m, x: torch.ones(2, 3), {}, "must compute what it returns from its image"),
         (lambda m, x: "scores", {}, "must return a tensor of class scores"),
         (
