@@ -88,7 +88,7 @@ class PassCycles:
 
 
 def utilization(useful: int, cycles: int, spec: Spec) -> float:
-    """Rows that reached a lane with a pixel, of those that all lanes could have taken."""
+    """Share of all lane-slot-cycles in which a row meets a pixel."""
     return useful / (cycles * spec.lanes * spec.slots) if cycles else 0.0
 
 

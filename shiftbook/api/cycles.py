@@ -26,7 +26,7 @@ class LayerCycles:
     micro_ops
         Codebook rows that were issued on all slots.
     utilization
-        Rows that reached a lane with a pixel, of those that all lanes could have taken.
+        Share of all lane-slot-cycles in which a row meets a pixel.
     """
 
     name: str

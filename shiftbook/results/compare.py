@@ -49,7 +49,7 @@ class Row(Record):
     compared: Count | None = None
     """With --rtl the integers that were compared with the golden model; all were equal."""
     relative: Amount
-    """Gates times cycles over those of the first row."""
+    """Gates times cycles, relative to the first row."""
     accelerator_relative: Amount | None = None
     """The same with the gates of the whole accelerator."""
     gate_cycles: Amount

@@ -6,7 +6,7 @@ from shiftbook.results.base import Amount, Count, OpenRecord, Share, Text
 
 
 class Compression(OpenRecord):
-    """How a checkpoint was made: the options as the checkpoint notes them, and what came of it."""
+    """How a checkpoint was made: its options and its results."""
 
     checkpoint: Text
     """Its file."""

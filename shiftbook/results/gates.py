@@ -13,7 +13,7 @@ Size = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class Grid(OpenRecord):
-    """The spec of an engine; its other parameters are those of `golden.spec.Spec`."""
+    """An engine's spec. Other parameters have the defaults of `golden.spec.Spec`."""
 
     rows: Size
     """Of lanes."""

@@ -113,7 +113,7 @@ class Chain(Record):
 
 
 class Saved(Record):
-    """The network as it was over the network as it is."""
+    """Ratios of the network before decomposition to the network after it."""
 
     weights: Amount
     """Their numbers of weights."""

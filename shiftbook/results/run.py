@@ -15,7 +15,7 @@ class Counters(Record):
     micro_ops: Count | None = None
     """Codebook rows that were issued on all slots."""
     utilization: Share | None = None
-    """Rows that reached a lane with a pixel, of those that all lanes could have taken."""
+    """Share of all lane-slot-cycles in which a row meets a pixel."""
     note: Text | None = None
     """Why the engine does not run the network."""
     modelled_cycles: Count | None = None
