@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import queue
+import socket
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -32,6 +34,9 @@ LOOK_SECONDS = 1.0
 class Cluster:
     """An executor that sends bundles to the workers of a Dask scheduler.
 
+    Dask blames every bundle that a worker held when it died, the waiting ones too. So their tasks are suspects:
+    once nothing else runs, each runs alone, and only one that kills its workers even then is to blame.
+
     Parameters
     ----------
     client
@@ -46,6 +51,7 @@ class Cluster:
         self.client, self.address, self.store = client, address, store
         self.ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.running: dict[str, tuple[Any, Sequence[Task]]] = {}
+        self.suspects: deque[Task] = deque()
         self.count = 0
         self._threads = 1
         self._looked = -math.inf
@@ -58,8 +64,8 @@ class Cluster:
 
     @property
     def free(self) -> int:
-        """See `AHEAD`."""
-        return AHEAD * self.workers - len(self.running)
+        """See `AHEAD`; none while suspects wait to run alone."""
+        return 0 if self.suspects else AHEAD * self.workers - len(self.running)
 
     def submit(self, bundle: Sequence[Task]) -> None:
         """Send a bundle; a worker that dies with it is no reason to lose it."""
@@ -72,6 +78,9 @@ class Cluster:
 
     def wait(self) -> list[Outcome]:
         """What has ended; see `Executor.wait`."""
+        alone = self.suspects.popleft() if self.suspects and not self.running else None
+        if alone is not None:
+            self.submit([alone])
         while True:
             try:
                 future = self.ended.get(timeout=LOOK_SECONDS)
@@ -79,9 +88,10 @@ class Cluster:
                 self._look()
                 continue
             self._look()
-            return self._outcomes(future)
+            return self._outcomes(future, alone)
 
-    def _outcomes(self, future: Any) -> list[Outcome]:
+    def _outcomes(self, future: Any, alone: Task | None) -> list[Outcome]:
+        """Results of a bundle; none where it is suspect of having killed its workers."""
         from distributed import KilledWorker
 
         _, bundle = self.running.pop(future.key)
@@ -90,12 +100,11 @@ class Cluster:
         except ShiftbookError:
             raise
         except KilledWorker:
-            if len(bundle) > 1:
-                for task in bundle:
-                    self.submit([task])
+            if alone is None:
+                self.suspects.extend(bundle)
                 return []
-            told = f"{bundle[0].kind}: every worker that tried it died; give workers more memory"
-            return [Outcome(bundle[0].key, None, told)]
+            told = f"{alone.kind}: every worker that tried it died; give workers more memory"
+            return [Outcome(alone.key, None, told)]
         except (OSError, CancelledError) as error:  # tasks raise neither: the connection is lost
             raise self._lost() from error
         except Exception as error:
@@ -165,6 +174,7 @@ def running_cluster(address: str, store: Store) -> Iterator[Cluster]:
     """
     distributed = _distributed()
     try:
+        _knock(address)
         client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise ShiftbookError(
@@ -180,6 +190,15 @@ def running_cluster(address: str, store: Store) -> Iterator[Cluster]:
             ) from error
         check_versions(client.run(keys.everything))
         yield Cluster(client, address, store)
+
+
+def _knock(address: str) -> None:
+    """Raise ValueError or OSError unless something listens; a client that found nothing cannot be closed."""
+    from distributed.comm import get_address_host_port
+
+    if not address.startswith("ucx"):  # its addresses have no port to knock at
+        host, port = get_address_host_port(address)
+        socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
 
 
 def check_versions(workers: Mapping[str, dict[str, str]]) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,10 @@ from shiftbook.study.keys import Json, canonical
 
 MISSING = "a store needs fsspec: pip install 'shiftbook[sweep]'"
 RECORD = ".json"
+PARTIAL = ".partial"
+
+ABANDONED_SECONDS = 3600
+"""After which nobody writes a partial file any more."""
 
 
 class StoreError(ShiftbookError):
@@ -57,7 +62,7 @@ class Store:
         self.local = isinstance(self.files, LocalFileSystem)
 
     def open(self) -> None:
-        """Make the store's folder unless it is there.
+        """Make the store's folder unless it is there, and remove what killed writers left in it.
 
         Raises
         ------
@@ -68,6 +73,14 @@ class Store:
             self.files.makedirs(self.root, exist_ok=True)
             if self.local and not os.access(self.root, os.W_OK):
                 raise StoreError(f"cannot write the store {self.url}: permission denied; name another place")
+            if self.local:
+                self._sweep()
+
+    def _sweep(self) -> None:
+        for partial in Path(self.root).glob(f"*/.*{PARTIAL}"):
+            with suppress(FileNotFoundError):  # another study sweeps too
+                if time.time() - partial.stat().st_mtime > ABANDONED_SECONDS:
+                    partial.unlink()
 
     def get(self, key: str) -> dict[str, Json] | None:
         """The record of a key; None where there is none; see `get_many`."""
@@ -152,7 +165,7 @@ class Store:
             return
         folder = os.path.dirname(path)
         os.makedirs(folder, exist_ok=True)
-        partial = f"{folder}/.{secrets.token_hex(8)}.partial"
+        partial = f"{folder}/.{secrets.token_hex(8)}{PARTIAL}"
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # the umask decides
         try:
             with os.fdopen(handle, "wb") as file:

@@ -121,11 +121,11 @@ def test_a_task_that_kills_its_workers_fails_alone(cluster: tuple[str, Store]) -
     from shiftbook.study.cluster import running_cluster
 
     address, store = cluster
-    die, fine = make_task(Die.name, {}), add(4)
+    die, fine = make_task(Die.name, {}), [add(value) for value in range(4)]
     with running_cluster(address, store) as workers:
         run = Execution(store, workers, lambda outcome: None)
-        run.run(graph_of(fine, die), [die.key, fine.key])
-    assert run.outcomes[fine.key].result == {"total": 4}
+        run.run(graph_of(fine[0], die, *fine[1:]), [die.key, *(task.key for task in fine)])
+    assert [run.outcomes[task.key].result for task in fine] == [{"total": value} for value in range(4)]
     told = run.outcomes[die.key].error
     assert told == f"{Die.name}: every worker that tried it died; give workers more memory"
 

@@ -85,6 +85,17 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch:
     assert tree(tmp_path) == {}
 
 
+def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.put("ab12", {}, {})
+    old, new = tmp_path / "ab" / ".0123.partial", tmp_path / "ab" / ".4567.partial"
+    for partial in (old, new):
+        partial.touch()
+    os.utime(old, (0, 0))
+    store.open()
+    assert sorted(path.name for path in (tmp_path / "ab").iterdir()) == [new.name, "ab12.json"]
+
+
 def test_a_store_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("mine")
     with pytest.raises(StoreError, match="cannot write the store"):
