@@ -35,7 +35,8 @@ class Cluster:
     """An executor that sends bundles to the workers of a Dask scheduler.
 
     Dask blames every bundle that a worker held when it died, the waiting ones too. So their tasks become
-    suspects: once nothing else runs, each runs alone, and only one that kills its workers even then is to blame.
+    suspects: once nothing else runs, each runs alone, and only one that kills
+    its workers even then is to blame.
 
     Parameters
     ----------
