@@ -111,10 +111,10 @@ def compress(
         Anything about the input that the user can mend, before anything is written.
     """
     started = time.monotonic()
-    scheme = _scheme(compression, training)
+    scheme = scheme_of(compression, training)
     target, training, plan = absolute(Path(output)), training.rooted(), _rooted(tensor_train)
     found = load_model(source, weights, seed=compression.seed, progress=progress)
-    steps = _steps(found, data, compression, training, plan, progress)
+    steps = begin(found, data, compression, training, plan, progress)
     for text in steps.notices():
         notice(text)
     float_accuracy = steps.float_accuracy() if measured else None
@@ -135,15 +135,21 @@ def compress(
     )
 
 
-def _scheme(compression: CompressionOptions, training: TrainingOptions) -> Scheme:
-    """The scheme, which has to make sense of all options."""
+def scheme_of(compression: CompressionOptions, training: TrainingOptions) -> Scheme:
+    """The scheme, which has to make sense of all options.
+
+    Raises
+    ------
+    ShiftbookError
+        It does not.
+    """
     scheme = compression.make_scheme()
     if scheme.incremental and training.recipe.noise < 1:
         raise ShiftbookError(f"noise is for schemes with vectors, not for {scheme.name!r}")
     return scheme
 
 
-def _steps(
+def begin(
     found: Source,
     data: DataOptions,
     compression: CompressionOptions,
@@ -151,7 +157,13 @@ def _steps(
     plan: Plan | None,
     progress: Progress,
 ) -> Compression:
-    """The steps that are ahead, once the images are read."""
+    """The steps that are ahead, once the images are read.
+
+    Raises
+    ------
+    ShiftbookError
+        Images that are missing or do not fit the network, or a network that cannot be read.
+    """
     epochs = training.epochs + (0 if plan is None else plan.epochs)
     images = gather(found, data, epochs, compression.seed, progress)
     normalization = normalization_for(found, images.train.shape[2], data.mean, data.std, images.scale)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -23,12 +23,14 @@ from shiftbook.frontend.options.training import TrainingOptions
 from shiftbook.frontend.post_training.batch_norm import refresh_statistics, scores
 from shiftbook.frontend.post_training.calibrate import calibrate
 from shiftbook.frontend.post_training.gptq import compensate
+from shiftbook.frontend.post_training.sensitivity import PrunedLayer, prune_each_alone
 from shiftbook.frontend.schemes.base import QuantizedLayer, Scheme
 from shiftbook.frontend.tensor_train.decomposition import decompose_network
 from shiftbook.frontend.tensor_train.network import facts_of
 from shiftbook.frontend.tensor_train.plan import Plan
 from shiftbook.frontend.training import train
 from shiftbook.frontend.training.layer_context import layer_contexts
+from shiftbook.frontend.training.layer_state import layer_states
 from shiftbook.frontend.training.target import Target
 from shiftbook.frontend.training.training import Data, Training
 from shiftbook.golden.errors import ShiftbookError
@@ -169,6 +171,30 @@ class Compression:
             **({} if self.data.scale is None else self.data.scale.facts()),
         }
 
+    def _target(self, scheme: Scheme) -> Target:
+        """What the weights are to become."""
+        return Target(
+            scheme=scheme,
+            density=self.density(scheme),
+            densities=self.options.densities,
+            uniform=set(layers_kept(self.graph, self.options.uniform)),
+            uniform_bits=self.options.uniform_bits,
+            layer_contexts=layer_contexts(self.graph, self.inputs if self.options.importance else None),
+        )
+
+    def prune_each_alone(
+        self, scheme: Scheme, shares: Sequence[float], images: int
+    ) -> dict[str, list[PrunedLayer]]:
+        """What pruning single layers costs, see `frontend.post_training.sensitivity`; nothing changes.
+
+        Parameters
+        ----------
+        images
+            Of the calibration, that class scores are compared on.
+        """
+        states = layer_states(self.model, self.graph.paths, self._target(scheme))
+        return prune_each_alone(self.graph, states, self.inputs[:images], shares, self.seed, self.progress)
+
     def quantize(self, scheme: Scheme) -> dict[str, QuantizedLayer]:
         """Make the weights those of a scheme, but those of some layers uniform."""
         compensated = self.epochs == 0 and scheme.incremental
@@ -181,18 +207,10 @@ class Compression:
             progress=self.progress,
             balance=self.recipe.balance,
         )
-        target = Target(
-            scheme=scheme,
-            density=self.density(scheme),
-            densities=self.options.densities,
-            uniform=set(layers_kept(self.graph, self.options.uniform)),
-            uniform_bits=self.options.uniform_bits,
-            layer_contexts=layer_contexts(self.graph, self.inputs if self.options.importance else None),
-        )
         quantized = train.quantize_weights(
             self.model,
             self.graph.paths,
-            target,
+            self._target(scheme),
             self._training(self.epochs),
             epochs=self.epochs,
             teacher=self.teacher,

@@ -7,7 +7,7 @@ that weights changed by quantization or fine-tuning are seen without tracing aga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -65,11 +65,28 @@ class LayerGraph:
         -------
         The last layer's output, [N, C, H, W].
         """
-        last_use = {name: i for i, layer in enumerate(self.layers) for name in layer.inputs}
-        values = {INPUT: x}
         if observe:
             observe(INPUT, x)
-        for i, layer in enumerate(self.layers):
+        return self.run_from(0, {INPUT: x}, observe)
+
+    @torch.no_grad()
+    def run_from(self, place: int, values: Mapping[str, Tensor], observe: Observer | None = None) -> Tensor:
+        """Run the layers from one place on.
+
+        Parameters
+        ----------
+        place
+            Of the first layer to run, from 0.
+        values
+            What it and those behind it read of the layers before, by name.
+
+        Returns
+        -------
+        The last layer's output, [N, C, H, W].
+        """
+        last_use = {name: i for i, layer in enumerate(self.layers) for name in layer.inputs}
+        values = dict(values)
+        for i, layer in enumerate(self.layers[place:], place):
             x = layer(*(values[name] for name in layer.inputs))
             values[layer.name] = x
             if observe:

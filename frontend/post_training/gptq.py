@@ -30,7 +30,7 @@ from shiftbook.frontend.fusing.conv_layer import ConvLayer
 from shiftbook.frontend.fusing.layer import UNLIMITED, Layer
 from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.graph.model import INPUT
-from shiftbook.frontend.schemes.base import Quantizer, Scheme, channel_scales
+from shiftbook.frontend.schemes.base import QuantizedLayer, Quantizer, Scheme, channel_scales
 from shiftbook.frontend.training.layer_state import LayerState, States
 from shiftbook.frontend.training.prune import balance_slots
 from shiftbook.frontend.training.recipe import Balance
@@ -81,7 +81,7 @@ def compensate(
         What pruning knows of the engine; None does not care.
     """
     before = copy.deepcopy(graph)
-    images = _some(graph, images)
+    images = images_that_fit(graph, images)
     last_use = {name: i for i, layer in enumerate(graph.layers) for name in layer.inputs}
     values: dict[str, list[Pair]] = {INPUT: [(part, part) for part in images.split(_chunk(graph))]}
     done = set()
@@ -89,7 +89,7 @@ def compensate(
         parts = list(zip(*(values[name] for name in now.inputs), strict=True))
         if isinstance(now, ConvLayer) and isinstance(was, ConvLayer) and now.path not in done:
             _round_layer(now, states[now.path], values[now.source], seed, balance)
-            _restore_mean(now, was, parts)
+            restore_mean(now, was, parts)
             done.add(now.path)
         values[now.name] = [_run(was, now, part) for part in parts]
         for name in now.inputs:
@@ -103,7 +103,7 @@ def _run(was: Layer, now: Layer, part: Sequence[Pair]) -> Pair:
     return was(*(old for old, _ in part)), now(*(new for _, new in part))
 
 
-def _some(graph: LayerGraph, images: Tensor) -> Tensor:
+def images_that_fit(graph: LayerGraph, images: Tensor) -> Tensor:
     """As many of the images as the memory has room for, from first to last."""
     largest = 1
 
@@ -130,16 +130,29 @@ def _round_layer(
     layer: ConvLayer, state: LayerState, meets: Sequence[Pair], seed: int, balance: Balance | None
 ) -> None:
     """Steps 1 to 4."""
-    inputs = state.kernel[0].numel()
-    if inputs > INPUTS:
+    met = None if layer.weight()[0].numel() > INPUTS else products(layer, meets)
+    round_weights(state, met, seed, balance)
+
+
+def round_weights(state: LayerState, met: Pair | None, seed: int, balance: Balance | None) -> QuantizedLayer:
+    """Steps 1 to 4, given what the weights meet.
+
+    Parameters
+    ----------
+    state
+        With a mask that says how many weights stay; its weights in the model become the rounded ones.
+    met
+        See `products`; None rounds weight by weight.
+    """
+    if met is None:
         state.rounded = state.fit(state.kernel, seed, state.scheme).integers(state.kernel)
     else:
-        gram, cross = _products(layer, meets)
+        gram, cross = met
         weight = adapted(state.kernel, gram, cross)
         state.mask = spared(weight, state.mask, gram, balance)
         found = [_rounding(state, scheme, weight, gram, seed) for scheme in state.scheme.alternatives()]
         _, state.quantizer, state.rounded = min(found, key=lambda rounding: rounding[0])
-    state.result()
+    return state.result()
 
 
 def _rounding(
@@ -154,7 +167,7 @@ def _rounding(
     return float((apart @ gram * apart).sum()), quantizer, integers
 
 
-def _products(layer: ConvLayer, meets: Sequence[Pair]) -> Pair:
+def products(layer: ConvLayer, meets: Sequence[Pair]) -> Pair:
     """[G, D, D] sums of products of the inputs of now with themselves, and of the float ones with them."""
     size = layer.weight()[0].numel()
     gram, cross = torch.zeros(2, layer.groups, size, size, dtype=torch.float64)
@@ -244,7 +257,7 @@ def rounded(weight: Tensor, quantizer: Quantizer, gram: Tensor) -> Tensor:
     return _along(integers, order.argsort(dim=1)).reshape(weight.shape)
 
 
-def _restore_mean(now: ConvLayer, was: ConvLayer, parts: Sequence[Sequence[Pair]]) -> None:
+def restore_mean(now: ConvLayer, was: ConvLayer, parts: Sequence[Sequence[Pair]]) -> None:
     """Step 5, with the residual and before the clamp.
 
     Parameters

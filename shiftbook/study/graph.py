@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,18 @@ from shiftbook.study.tasks.options import (
 SHARD = 1000
 """Images whose right answers a task counts."""
 
-CURVE_IMAGES = 128
-"""Training images that the class scores of pruned layers are compared on."""
-
 UNPRUNED = ("scheme", "bits", "end_bits", "seed")
 """Options that a budget's curves depend on."""
 
-FINE = {"scheme": "int8", "density": 1.0}
-"""The network whose smallest weights are known best."""
+
+BEHIND_ANY_BUS: Mapping[str, Any] = {
+    "bus_bytes": 64,
+    "burst_beats": DEFAULT.burst_beats,
+    "outstanding": DEFAULT.outstanding,
+    "buffer_beats": DEFAULT.buffer_beats,
+    "bus_parity": False,
+}
+"""What a spec says of the buses, which the engine alone does not have."""
 
 
 class Graph:
@@ -98,7 +103,7 @@ class Graph:
             made.append(make_task("load", {"spec": spec.as_json()}, {"network": network}))
             tasks["load"] = (made[-1].key,)
         if "gates" in self.kinds:
-            made.append(self._gates(spec.as_json()))
+            made.append(self._gates(spec))
             tasks["gates"] = (made[-1].key,)
         every = self.study.check.rtl_every
         if every is not None and number % every == 0:
@@ -137,19 +142,15 @@ class Graph:
         return made[-1].key
 
     def _curves(self, made: list[Task], choice: Choice, spec: Spec) -> str:
-        """What pruning each layer costs: measured on unpruned networks and on training images."""
+        """What pruning each layer costs, and what it saves on the engine."""
         material = self.materials[choice.network]
         if "data" not in material.places:
             raise ShiftbookError("a budget is shared out by what images say: give the network its data")
         dense = {name: value for name, value in choice.compression.items() if name in UNPRUNED}
-        fine = {name: value for name, value in dense.items() if name == "seed"}
-        needs = {
-            "network": self._compress(made, choice.network, {**dense, "density": 1.0}, spec.slots, {}),
-            "fine": self._compress(made, choice.network, {**fine, **FINE}, DEFAULT.slots, {}),
-        }
-        images = {"digest": material.options["files"]["data"], "part": "train", "limit": CURVE_IMAGES}
-        options = {"spec": spec.as_json(), "images": images}
-        made.append(make_task("sensitivity", options, needs, {"images": material.places["data"]}))
+        options = {**material.options, "compression": {**dense, "density": 1.0}, "slots": DEFAULT.slots}
+        made.append(make_task("sensitivity", options, self._weights(made, material), material.places))
+        needs = {"sensitivity": made[-1].key}
+        made.append(make_task("curves", {"spec": spec.as_json()}, needs))
         return made[-1].key
 
     def _weights(self, made: list[Task], material: Material) -> dict[str, str]:
@@ -164,9 +165,11 @@ class Graph:
         made.append(make_task("float", options, self._weights(made, material), places))
         return made[-1].key
 
-    def _gates(self, spec: Mapping[str, Any]) -> Task:
-        technology = self.study.technology
-        options = {"spec": spec, "system": technology.system, "files": self.digests}
+    def _gates(self, spec: Spec) -> Task:
+        """The gates of an engine, which are the same behind any bus unless the buses count, too."""
+        system = self.study.technology.system
+        counted = spec if system else replace(spec, **BEHIND_ANY_BUS)
+        options = {"spec": counted.as_json(), "system": system, "files": self.digests}
         return make_task("gates", options, None, self.places)
 
 

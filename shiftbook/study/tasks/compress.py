@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from shiftbook.golden.storage import checkpoint
 from shiftbook.study.tasks.allocation import Curve, allocate
 from shiftbook.study.tasks.base import Json, Made, Request, Work
 from shiftbook.study.tasks.options import BUDGET, chain_plan, training_options, weights_options
-from shiftbook.study.tasks.reading import CHECKPOINT, WEIGHTS, use_one_thread
+from shiftbook.study.tasks.reading import CHECKPOINT, data_of, given_weights, use_one_thread
 
 
 class Compress(Work):
@@ -24,27 +23,20 @@ class Compress(Work):
 
     def run(self, request: Request) -> Made:
         from shiftbook.frontend.compress import compress
-        from shiftbook.frontend.options.data import DataOptions
 
         use_one_thread()
         options, places = request.options, request.places
         chosen = allotted(options["compression"], request)
-        with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shiftbook-")))
-            weights = places.get("weights")
-            if "weights" in request.needs:
-                weights = str(stack.enter_context(request.store.path(request.needs["weights"], WEIGHTS)))
-            target = folder / f"network{CHECKPOINT}"
+        with (
+            tempfile.TemporaryDirectory(prefix="shiftbook-") as folder,
+            given_weights(request) as weights,
+        ):
+            target = Path(folder, f"network{CHECKPOINT}")
             done = compress(
                 places.get("source", options["source"]),
                 target,
                 weights=weights,
-                data=DataOptions(
-                    images=places.get("data"),
-                    calibration=places.get("calibration"),
-                    mean=options.get("mean"),
-                    std=options.get("std"),
-                ),
+                data=data_of(request),
                 compression=weights_options(chosen, options["slots"]),
                 training=training_options(chosen),
                 tensor_train=chain_plan(chosen),

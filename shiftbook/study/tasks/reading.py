@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from shiftbook.study.tasks.base import Request
 
 if TYPE_CHECKING:
     from shiftbook.frontend.data.dataset import Dataset
+    from shiftbook.frontend.options.data import DataOptions
 
 CHECKPOINT = ".ckpt"
 WEIGHTS = ".safetensors"
@@ -31,18 +33,36 @@ def use_one_thread() -> None:
 
 def network_of(request: Request) -> Network:
     """The compressed network that the task needs."""
-    return network_with(request, "network")
-
-
-def network_with(request: Request, role: str) -> Network:
-    """The compressed network that the task needs in a role."""
-    return _network(request.store.url, request.needs[role])
+    return _network(request.store.url, request.needs["network"])
 
 
 @lru_cache(maxsize=KEPT)
 def _network(url: str, key: str) -> Network:
     with Store(url).path(key, CHECKPOINT) as path:
         return checkpoint.load(path)
+
+
+@contextmanager
+def given_weights(request: Request) -> Iterator[str | None]:
+    """The file of the float network's weights: the user's, or an earlier task's; None where there is none."""
+    if "weights" not in request.needs:
+        yield request.places.get("weights")
+        return
+    with request.store.path(request.needs["weights"], WEIGHTS) as path:
+        yield str(path)
+
+
+def data_of(request: Request) -> DataOptions:
+    """Images to train and calibrate on."""
+    from shiftbook.frontend.options.data import DataOptions
+
+    options, places = request.options, request.places
+    return DataOptions(
+        images=places.get("data"),
+        calibration=places.get("calibration"),
+        mean=options.get("mean"),
+        std=options.get("std"),
+    )
 
 
 def images_of(options: Mapping[str, Any], place: str, channels: int | None = None) -> Dataset:

@@ -207,9 +207,9 @@ def test_of_too_many_images_some_are_used_from_first_to_last(monkeypatch):
         layers_of(lively(small()), (2, 8, 8)),
         torch.arange(10.0).reshape(10, 1, 1, 1).expand(10, 2, 8, 8),
     )
-    assert module._some(graph, x) is x
+    assert module.images_that_fit(graph, x) is x
     monkeypatch.setattr(module, "LARGEST_TENSOR", 3 * 6 * 8 * 8 + 5)
-    assert module._some(graph, x)[:, 0, 0, 0].tolist() == [0, 3, 6]
+    assert module.images_that_fit(graph, x)[:, 0, 0, 0].tolist() == [0, 3, 6]
 
 
 def test_progress_ends_at_the_last_layer():

@@ -14,6 +14,7 @@ from shiftbook.golden.coding import items, streams
 from shiftbook.golden.coding.bits import Stream
 from shiftbook.golden.coding.huffman import HuffmanCode, entropy_bits
 from shiftbook.golden.coding.placement import default_slots
+from shiftbook.golden.coding.terms import rows_of
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.weights import Weights
 from shiftbook.golden.spec import DEFAULT, Spec
@@ -217,17 +218,21 @@ def test_chunks_join(gapless, monkeypatch):
         np.testing.assert_array_equal(decode(coded, weights, 4, DEFAULT), weights.integers)
 
 
-@pytest.mark.parametrize("density", [0.05, 0.2, 0.5, 0.9, 1.0])
-def test_choose_gapless_takes_fewer_bits(density):
+@pytest.mark.parametrize("density", [0.05, 0.2, 0.5, 0.7, 0.9, 1.0])
+def test_choose_gapless_takes_fewer_bits_times_rows(density):
     weights = realistic((32, 3, 3, 32), density)
     chosen = streams.choose_gapless(weights, 4, DEFAULT)
-    sizes = {}
+    costs = {}
     for gapless in (False, True):
         codebook = np.unique(weights.integers)
         codebook = codebook if gapless else codebook[codebook != 0]
         coded = streams.encode(replace(weights, codebook=codebook, gapless=gapless), 4, DEFAULT)
-        sizes[gapless] = coded.gap_bits + coded.code_bits
-    assert chosen.gapless == (sizes[True] < sizes[False])
+        stored = coded.gap_bits + coded.code_bits + 12 * len(codebook)
+        each = {int(value): len(rows_of(int(value), DEFAULT)) for value in codebook}
+        rows = sum(each[int(value)] for value in weights.integers.ravel() if value or gapless)
+        costs[gapless] = stored * rows
+    assert chosen.gapless == (costs[True] < costs[False])
+    assert chosen.gapless == (density >= 0.9)
     np.testing.assert_array_equal(chosen.integers, weights.integers)
     np.testing.assert_array_equal(
         decode(streams.encode(chosen, 4, DEFAULT), chosen, 4, DEFAULT), weights.integers
