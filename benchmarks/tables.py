@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shiftbook.golden.spec import DEFAULT
 from shiftbook.synth.flow.gates import DECODER
 
 Json = dict[str, Any]
@@ -290,6 +291,64 @@ def organisations(results: Sequence[Json]) -> str:
     return markdown(columns, list(rows.values()))
 
 
+DEFAULT_ENGINE = {"preset": "shift", "lanes": "8x8", "slots": DEFAULT.slots, "bus": DEFAULT.bus_bytes}
+"""As a study names it."""
+
+SHARES = ("accuracy", "float_accuracy", "lost", "density")
+"""Measures that are read as percent."""
+
+
+def study(results: Sequence[Json]) -> str:
+    """Of `shiftbook sweep`: every point, the one with the lowest last objective first."""
+    (report,) = results
+    return markdown(_study_columns(report), _ranked(report, report["points"]))
+
+
+def front(results: Sequence[Json]) -> str:
+    """Of `shiftbook sweep`: the points that no other beats, and the default engine."""
+    (report,) = results
+    points = [point for point in report["points"] if point["front"] or point["engine"] == DEFAULT_ENGINE]
+    return markdown(_study_columns(report), _ranked(report, points))
+
+
+def _study_columns(report: Json) -> list[Column]:
+    """What was chosen, where it differs from point to point, and all measures."""
+    points = report["points"]
+    columns = []
+    for table in ("compression", "engine"):
+        names = dict.fromkeys(name for point in points for name in point[table])
+        texts = {name: {repr(point[table].get(name)) for point in points} for name in names}
+        columns += [Column(name, _chosen(table, name)) for name in names if len(texts[name]) > 1]
+    columns += [Column(name.replace("_", " "), _measured(name)) for name in points[0]["values"]]
+    return [*columns, Column("on the front", lambda point: "yes" if point["front"] else "")]
+
+
+def _ranked(report: Json, points: Sequence[Json]) -> list[Json]:
+    """Points without an error, the lowest last objective first."""
+    last = list(report["objectives"])[-1]
+    return sorted((p for p in points if p["error"] is None), key=lambda point: point["values"][last])
+
+
+def _chosen(table: str, name: str) -> Callable[[Json], str]:
+    def cell(point: Json) -> str:
+        value = point[table].get(name, "")
+        if isinstance(value, dict):  # shares by layer
+            return ", ".join(sorted({str(share) for share in value.values()}))
+        return str(value)
+
+    return cell
+
+
+def _measured(name: str) -> Callable[[Json], str]:
+    def cell(point: Json) -> str:
+        value = point["values"][name]
+        if value is None:
+            return ""
+        return f"{100 * value:.2f} %" if name in SHARES else f"{round(value):,}"
+
+    return cell
+
+
 TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "compare": compare,
     "stored": stored,
@@ -302,4 +361,6 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "layer": layer,
     "trains": trains,
     "organisations": organisations,
+    "study": study,
+    "front": front,
 }

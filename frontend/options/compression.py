@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from shiftbook.frontend.schemes import catalogue, make
 from shiftbook.frontend.training.recipe import Balance, check_density
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 SCHEME = "focused"
 """The scheme of weights, unless said otherwise."""
+
+Ends = Literal["both", "first", "last", "none"]
+"""Of a network: its first layer, its last one, or both."""
+
+ENDS: tuple[Ends, ...] = get_args(Ends)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +43,8 @@ class CompressionOptions:
         Fit codebooks to what the weights do to the calibration images: an error counts by the mean square
         of the input that it meets.
     uniform
-        Paths of layers that are not pruned and get uniform weights whatever the scheme; None means the first
-        and the last.
+        Layers that are not pruned and get uniform weights whatever the scheme: the ends of the network that
+        are named, see `Ends`, or layers by their paths.
     uniform_bits
         Bits of these weights, 3..8.
     spec
@@ -59,7 +64,7 @@ class CompressionOptions:
     densities: Mapping[str, float] = field(default_factory=dict)
     balance: bool = False
     importance: bool = False
-    uniform: Collection[str] | None = None
+    uniform: Ends | Collection[str] = "both"
     uniform_bits: int = 8
     spec: Spec = DEFAULT
     seed: int = 0
@@ -74,6 +79,8 @@ class CompressionOptions:
         for layer, share in self.densities.items():
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
                 raise ShiftbookError(f"the density of layer {layer!r} must be in (0, 1], not {share!r:.40}")
+        if isinstance(self.uniform, str) and self.uniform not in ENDS:
+            raise ShiftbookError(f"uniform must be one of {', '.join(ENDS)}, not {self.uniform!r:.40}")
         if not 3 <= self.uniform_bits <= 8:
             raise ShiftbookError(f"bits of uniform layers must be in 3..8, not {self.uniform_bits}")
         if self.seed < 0:

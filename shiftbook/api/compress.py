@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,7 +16,7 @@ from shiftbook.api.images import Data
 from shiftbook.api.tensor_train import TensorTrain
 from shiftbook.files_read import compressed_from
 from shiftbook.frontend.data.frame import Frame
-from shiftbook.frontend.options.compression import SCHEME, CompressionOptions
+from shiftbook.frontend.options.compression import SCHEME, CompressionOptions, Ends
 from shiftbook.frontend.options.data import DataOptions
 from shiftbook.frontend.options.training import TrainingOptions
 from shiftbook.frontend.tensor_train.plan import Plan
@@ -44,6 +44,7 @@ def compress(
     output: str | os.PathLike[str] | None = None,
     scheme: str | Scheme | TensorTrain = SCHEME,
     bits: int | None = None,
+    uniform: Ends | Collection[str] = CompressionOptions.uniform,
     end_bits: int = CompressionOptions.uniform_bits,
     density: float | None = CompressionOptions.density,
     balance: bool = CompressionOptions.balance,
@@ -88,8 +89,11 @@ def compress(
         `TensorTrain`, whose defaults ``"tensor-train"`` stands for.
     bits
         Of a weight before entropy coding, or of a codeword's weights; None takes the scheme's default.
+    uniform
+        Layers that stay uniform and dense: ``"both"`` is the first and the last, ``"first"``, ``"last"`` or
+        ``"none"`` of these two, or layers by their paths.
     end_bits
-        Bits of the first and the last layer's weights, which are uniform and dense.
+        Bits of the weights of uniform layers.
     density
         Share of the weights to keep, in (0, 1]; with vectors, whole vectors are pruned. None takes 1 without
         epochs, with vectors, and for int8 cores of a tensor train, else 0.2.
@@ -140,6 +144,7 @@ def compress(
         scheme,
         {"bits": bits, "dim": dim, "codebooks": codebooks, "codewords": codewords, "terms": terms},
         per_layer=per_layer,
+        uniform=uniform,
         end_bits=end_bits,
         density=density,
         balance=balance,

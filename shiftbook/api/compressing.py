@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from shiftbook.api.arguments import maybe, path_of, real, whole, wrong
 from shiftbook.api.images import Data, frame_of, source_of
 from shiftbook.api.schemes import check_scheme
 from shiftbook.api.tensor_train import TensorTrain
-from shiftbook.frontend.options.compression import CompressionOptions
+from shiftbook.frontend.options.compression import ENDS, CompressionOptions, Ends
 from shiftbook.frontend.options.data import DataOptions
 from shiftbook.frontend.options.training import TrainingOptions
 from shiftbook.frontend.tensor_train.plan import TENSOR_TRAIN
@@ -74,6 +74,7 @@ def compression_options(
     options: Mapping[str, int | None],
     *,
     per_layer: bool,
+    uniform: Ends | Collection[str],
     end_bits: int,
     density: float | None,
     balance: bool,
@@ -101,6 +102,7 @@ def compression_options(
     return CompressionOptions(
         scheme=weights_scheme(scheme),
         options={**given, "per_layer": True} if per_layer else given,
+        uniform=_uniform(uniform),
         uniform_bits=whole("end_bits", end_bits, 1),
         density=maybe(real, "density", density, "a number in (0, 1]"),
         balance=bool(balance),
@@ -126,6 +128,17 @@ def training_options(
         noise=real("noise", noise, "a number in (0, 1]"),
     )
     return TrainingOptions(epochs=whole("epochs", epochs, 0), recipe=recipe, log=maybe(path_of, "log", log))
+
+
+def _uniform(layers: object) -> Ends | tuple[str, ...]:
+    """Ends of a network, or paths of layers."""
+    if isinstance(layers, str):
+        for ends in ENDS:
+            if ends == layers:
+                return ends
+    elif isinstance(layers, Collection) and all(isinstance(path, str) for path in layers):
+        return tuple(layers)
+    raise wrong("uniform", f"one of {', '.join(ENDS)}, or paths of layers", layers)
 
 
 def _seed(seed: object) -> int:

@@ -52,11 +52,10 @@ def compress(
     hardware run. It holds the input normalization too, so that they take raw pixels. Prints the accuracy of
     the network as it came and of the integer network, on images that were held out.
 
-    The first and the last layer stay uniform (--end-bits) and dense, and depthwise layers are not pruned.
+    The first and the last layer stay uniform and dense (--uniform), and depthwise layers are not pruned.
     Without epochs no weight is pruned unless --density asks for it, and weights are pruned and rounded so
     that those that are left make up for it, as well as the calibration images can tell; a low density needs
-    epochs. With vectors, a layer with fewer than d weights
-    in a slot is 8-bit too.
+    epochs. With vectors, a layer with fewer than d weights in a slot is 8-bit too.
 
     With tensor-train, ADMM brings the weights near to low ranks, each convolution is cut into cores where
     that makes it smaller, the cores are trained, and their scheme compresses them like any other layer. Run

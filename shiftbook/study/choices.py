@@ -14,6 +14,7 @@ COMPRESSION: dict[str, type] = {
     "scheme": str,
     "cores": str,
     "bits": int,
+    "uniform": str,
     "end_bits": int,
     "density": float,
     "densities": dict,

@@ -26,7 +26,7 @@ from shiftbook.study.tasks.options import (
 SHARD = 1000
 """Images whose right answers a task counts."""
 
-UNPRUNED = ("scheme", "bits", "end_bits", "seed")
+UNPRUNED = ("scheme", "bits", "uniform", "end_bits", "seed")
 """Options that a budget's curves depend on."""
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from shiftbook.frontend.options.compression import SCHEME, CompressionOptions
+from shiftbook.frontend.options.compression import SCHEME, CompressionOptions, Ends
 from shiftbook.frontend.tensor_train.plan import TENSOR_TRAIN
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.options.compressing.vectors import VectorGroup
@@ -42,9 +42,17 @@ class CompressionGroup:
         int,
         typer.Option(
             metavar="B",
-            help="Bits of the first and the last layer's weights, uniform and dense; 5 for --preset shift4.",
+            help="Bits of the weights of --uniform layers; 5 for --preset shift4.",
         ),
     ] = CompressionOptions.uniform_bits
+    uniform: Annotated[
+        Ends,
+        typer.Option(
+            help="Which of the first and the last layer stay uniform and dense. The "
+            "others get the scheme and are pruned, too: in networks whose last layer has many weights, as "
+            "MobileNetV2, that saves many cycles.",
+        ),
+    ] = "both"
     density: Annotated[
         float | None,
         typer.Option(
@@ -86,6 +94,7 @@ class CompressionGroup:
             density=self.density,
             balance=self.balance,
             importance=vectors.importance,
+            uniform=self.uniform,
             uniform_bits=self.end_bits,
             spec=replace(DEFAULT, slots=self.slots),
             seed=self.seed,

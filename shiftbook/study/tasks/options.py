@@ -27,7 +27,7 @@ CHAINS = ("ratio", "admm_epochs", "core_epochs")
 BUDGET = "budget"
 """Share of the unpruned network's cycles that layers, each pruned as far as it bears, may take together."""
 
-PLAIN = ("density", "densities", "balance", "importance", "seed")
+PLAIN = ("density", "densities", "uniform", "balance", "importance", "seed")
 """Options of any scheme, which the front end calls the same."""
 
 

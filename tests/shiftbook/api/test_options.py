@@ -79,6 +79,7 @@ CASES = {
     "focused": {"epochs": 1, "rate": 0.01, "batch": 16, "density": 0.5, "balance": True, "slots": 2},
     "additive": {"dim": 4, "codewords": 4, "codebooks": 2, "terms": 2, "per_layer": True},
     "product": {"dim": 4, "codewords": 4, "importance": True, "noise": 0.5, "epochs": 1, "end_bits": 5},
+    "shift": {"uniform": "first", "density": 0.5},
 }
 
 
