@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from shiftbook.frontend.fusing.layer import ClampedLayer
 from shiftbook.frontend.layers.shared_conv import SharedConv2d
+from shiftbook.golden.model.integer import output_size, span_of
 
 Norm = nn.BatchNorm2d | nn.BatchNorm1d
 
@@ -59,6 +60,20 @@ class ConvLayer(ClampedLayer):
         return self.module.kernel_size[0], self.module.kernel_size[1]
 
     @property
+    def dilation(self) -> tuple[int, int]:
+        """Distance of neighbouring taps, (vertical, horizontal)."""
+        if isinstance(self.module, nn.Linear):
+            return 1, 1
+        return self.module.dilation[0], self.module.dilation[1]
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """Rows and columns of the output."""
+        _, height, width = self.input_shape
+        span = span_of(self.kernel, self.dilation)
+        return output_size(height, width, span, self.stride, self.padding)
+
+    @property
     def groups(self) -> int:
         """Groups of channels that do not meet."""
         return self.module.groups if isinstance(self.module, nn.Conv2d) else 1
@@ -85,7 +100,7 @@ class ConvLayer(ClampedLayer):
         x = functional.pad(x, (left, right, top, bottom))
         weight = self.weight().repeat(self.copies, 1, 1, 1) if self.copies > 1 else self.weight()
         groups = self.groups * self.copies
-        y = functional.conv2d(x, weight, self.module.bias, self.stride, groups=groups)
+        y = functional.conv2d(x, weight, self.module.bias, self.stride, 0, self.dilation, groups)
         if self.norm is not None:
             norm = self.norm
             y = functional.batch_norm(

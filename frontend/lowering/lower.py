@@ -147,6 +147,7 @@ def _conv(
         groups=layer.groups * layer.copies // copies,
         residual=layer.residual,
         copies=copies,
+        dilation=layer.dilation,
     )
     prove_accumulator(conv, spec)
     return conv

@@ -182,7 +182,7 @@ def _columns(layer: ConvLayer, x: Tensor) -> Tensor:
     """[G, D, n] what the D = I kh kw weights of an output meet, at all pixels of all images and copies."""
     top, bottom, left, right = layer.padding
     padded = functional.pad(x, (left, right, top, bottom)).unflatten(1, (layer.copies, -1)).flatten(0, 1)
-    unfolded = functional.unfold(padded, layer.kernel, stride=layer.stride)
+    unfolded = functional.unfold(padded, layer.kernel, layer.dilation, stride=layer.stride)
     return unfolded.unflatten(1, (layer.groups, -1)).permute(1, 2, 0, 3).flatten(2)
 
 

@@ -48,6 +48,7 @@ def suitable(graph: LayerGraph) -> dict[str, ConvLayer]:
         and type(layers[0].module) is nn.Conv2d
         and layers[0].groups == 1
         and prod(layers[0].kernel) > 1
+        and layers[0].dilation == (1, 1)
     }
 
 
@@ -163,8 +164,6 @@ def _pixels(graph: LayerGraph) -> dict[str, tuple[int, int]]:
     found = {}
     for layer in graph.convs():
         _, height, width = layer.input_shape
-        top, bottom, left, right = layer.padding
-        rows = (height + top + bottom - layer.kernel[0]) // layer.stride[0] + 1
-        cols = (width + left + right - layer.kernel[1]) // layer.stride[1] + 1
+        rows, cols = layer.output_size
         found[layer.name] = height * width, rows * cols
     return found

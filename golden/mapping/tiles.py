@@ -139,12 +139,12 @@ def half(lanes: int) -> int:
     return -(-lanes // 2)
 
 
-def reach(kernel: int, stride: int, padding: int, lanes: int, used: int) -> Reach:
+def reach(kernel: int, dilation: int, stride: int, padding: int, lanes: int, used: int) -> Reach:
     """What an axis needs, with ``used`` of its lanes in the fullest tile."""
-    distances = [tap - padding for tap in range(kernel)]
+    distances = [dilation * tap - padding for tap in range(kernel)]
     phases = tuple(i % stride for i in distances)
     offsets = tuple((i - p) // stride + p * half(lanes) for i, p in zip(distances, phases, strict=True))
-    return Reach(-padding, stride * (used - 1) + kernel - 1 - padding, offsets, phases)
+    return Reach(-padding, stride * (used - 1) + distances[-1], offsets, phases)
 
 
 def geometry(conv: Conv, source: tuple[int, int], spec: Spec) -> Geometry:
@@ -162,10 +162,12 @@ def geometry(conv: Conv, source: tuple[int, int], spec: Spec) -> Geometry:
     """
     _, kernel_rows, kernel_cols, _ = conv.weights.integers.shape
     kernel, lanes = (kernel_rows, kernel_cols), (spec.rows, spec.cols)
-    output = output_size(source[0], source[1], kernel, conv.stride, conv.padding)
-    stride = _stride(conv, kernel, output, lanes)
+    output = output_size(source[0], source[1], conv.span, conv.stride, conv.padding)
+    stride = _stride(conv, output, lanes)
     used = min(lanes[0], output[0]), min(lanes[1], output[1])
-    rows, cols = (reach(kernel[a], stride, conv.padding[2 * a], lanes[a], used[a]) for a in (0, 1))
+    rows, cols = (
+        reach(kernel[a], conv.dilation[a], stride, conv.padding[2 * a], lanes[a], used[a]) for a in (0, 1)
+    )
     first_block, first_row = divmod(rows.first, lanes[0])
     last_block, last_row = divmod(rows.last, lanes[0])
     first_beat, last_beat = first_row // spec.beat_rows, last_row // spec.beat_rows
@@ -195,10 +197,10 @@ def geometry(conv: Conv, source: tuple[int, int], spec: Spec) -> Geometry:
     return layout
 
 
-def _stride(conv: Conv, kernel: tuple[int, int], output: tuple[int, int], lanes: tuple[int, int]) -> int:
+def _stride(conv: Conv, output: tuple[int, int], lanes: tuple[int, int]) -> int:
     """The stride that the engine takes; where there is one output nothing moves, and any will do."""
     if output == (1, 1):
-        return 1 if all(k <= size for k, size in zip(kernel, lanes, strict=True)) else 2
+        return 1 if all(span <= size for span, size in zip(conv.span, lanes, strict=True)) else 2
     if conv.stride not in ((1, 1), (2, 2)):
         raise ShiftbookError(
             f"layer {conv.name}: the engine has strides (1, 1) and (2, 2), not {conv.stride}"
@@ -212,9 +214,13 @@ def _check_reach(conv: Conv, layout: Geometry, rows: Reach, cols: Reach, group: 
     if far or rows.first < -layout.stride * spec.rows or _rows_collide(layout, rows, spec):
         before, after = max(-rows.first, -cols.first), max(rows.offsets) + 1
         raise ShiftbookError(
-            f"layer {conv.name}: its kernel with padding {conv.padding} looks too far for "
+            f"layer {conv.name}: its kernel{_dilated(conv)} with padding {conv.padding} looks too far for "
             f"{spec.rows}x{spec.cols} lanes: {before} pixels before and about {after} after a lane's own"
         )
+
+
+def _dilated(conv: Conv) -> str:
+    return "" if conv.dilation == (1, 1) else f" with dilation {conv.dilation}"
 
 
 def bank_row(distance: int, stride: int, lanes: int) -> tuple[int, int, bool]:
@@ -315,7 +321,7 @@ def tap_of(entry: TableEntry, conv: Conv, layout: Geometry, spec: Spec) -> Tap:
     for axis, (tap, position) in enumerate(
         ((entry.ky, bits.phase_y), (entry.kx, bits.phase_x)),
     ):
-        distance = tap - conv.padding[2 * axis]
+        distance = conv.dilation[axis] * tap - conv.padding[2 * axis]
         phase = distance % layout.stride
         u = (distance - phase) // layout.stride + phase * half(lanes[axis])
         block, offset = divmod(u, lanes[axis])

@@ -83,6 +83,11 @@ def requantize(
     return result.reshape(accumulator.shape)
 
 
+def span_of(kernel: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns from the first tap of a kernel to its last one."""
+    return dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1
+
+
 def output_size(
     height: int,
     width: int,
@@ -104,6 +109,7 @@ def accumulate(
     *,
     stride: tuple[int, int] = (1, 1),
     padding: tuple[int, int, int, int] = (0, 0, 0, 0),
+    dilation: tuple[int, int] = (1, 1),
     groups: int = 1,
     pad_value: int = 0,
 ) -> NDArray[np.floating]:
@@ -123,14 +129,15 @@ def accumulate(
     outputs, kernel_rows, kernel_cols, inputs = integers.shape
     magnitude = np.abs(integers).reshape(outputs, -1).sum(1, dtype=np.int64).max(initial=0)
     real = np.float32 if magnitude * LARGEST_ACTIVATION <= 1 << 24 else np.float64
-    kernel = (kernel_rows, kernel_cols)
-    rows, cols = output_size(images.shape[1], images.shape[2], kernel, stride, padding)
+    span = span_of((kernel_rows, kernel_cols), dilation)
+    rows, cols = output_size(images.shape[1], images.shape[2], span, stride, padding)
     result = np.empty((len(images), rows, cols, outputs), real)
     # The columns of a few images at a time: more would leave the cache.
     step = max(1, (_BLOCK * 16) // max(1, rows * cols * kernel_rows * kernel_cols * inputs * groups))
     for first in range(0, len(images), step):
         padded = pad(images[first : first + step], padding, pad_value, real)
-        windows = sliding_window_view(padded, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]
+        windows = sliding_window_view(padded, span, axis=(1, 2))[:, :: stride[0], :: stride[1]]
+        windows = windows[..., :: dilation[0], :: dilation[1]]
         target = result[first : first + step]
         if inputs == 1 and groups > 1:
             _depthwise(windows, integers.astype(real), groups, target)

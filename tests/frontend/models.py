@@ -52,6 +52,22 @@ def lively(model: nn.Module, seed: int = 0) -> nn.Module:
     return model.eval()
 
 
+def dilated() -> nn.Module:
+    """Kernels with holes, one of them depthwise, one with padding by name; takes [N, 3, 12, 12]."""
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=2, dilation=2, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, stride=2, padding=(1, 3), dilation=(1, 3), groups=8),
+        nn.ReLU(),
+        nn.Conv2d(8, 6, 3, padding="same", dilation=2),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 5),
+    )
+
+
 class Residual(nn.Module):
     """Stem, three kinds of shortcuts, a depthwise convolution, both pools; takes [N, 3, 16, 16]."""
 

@@ -65,7 +65,10 @@ def _sums(source: np.ndarray, node: Conv, pad: int) -> np.ndarray:
     runs = node.groups * node.copies  # copies meet consecutive runs of channels, as groups do
     each = outputs // node.groups
     result = None
-    for y, x, rows, cols, window in _windows(source, kernel, node.stride, node.padding, pad):
+    down, right = node.dilation
+    span = down * (kernel[0] - 1) + 1, right * (kernel[1] - 1) + 1
+    for y, x, rows, cols, spanned in _windows(source, span, node.stride, node.padding, pad):
+        window = spanned[::down, ::right]
         if result is None:
             result = np.zeros((rows, cols, node.outputs), object)
         for run in range(runs):

@@ -132,8 +132,11 @@ def layers(draw) -> Layer:
     stride = draw(st.sampled_from([(1, 1), (2, 2)]))
     padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
     inputs, outputs = draw(st.integers(1, 40)), draw(st.integers(1, 5))
-    height = draw(st.integers(max(1, kernel[0] - padding[0] - padding[1]), 12))
-    width = draw(st.integers(max(1, kernel[1] - padding[2] - padding[3]), 12))
+    dilation = draw(st.sampled_from([(1, 1), (1, 1), (2, 2), (1, 3), (4, 1)]))
+    rows, cols = (step * (size - 1) + 1 for step, size in zip(dilation, kernel, strict=True))
+    assume(max(rows - padding[0] - padding[1], cols - padding[2] - padding[3]) <= 12)
+    height = draw(st.integers(max(1, rows - padding[0] - padding[1]), 12))
+    width = draw(st.integers(max(1, cols - padding[2] - padding[3]), 12))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     vectors = spec.feed == "coded" and draw(st.booleans())
     narrow = PRESETS["focused"].terms == spec.terms
@@ -142,7 +145,7 @@ def layers(draw) -> Layer:
     )
     shape = (outputs, *kernel, inputs)
     density = draw(st.sampled_from([0.0, 0.02, 0.2, 1.0]))
-    rest = {"density": density, "stride": stride, "padding": padding}
+    rest = {"density": density, "stride": stride, "padding": padding, "dilation": dilation}
     if vectors:
         sizes = draw(st.tuples(st.integers(1, 4), st.sampled_from([2, 8, 64]), st.integers(1, 9)))
         taps = fits_taps(kernel, inputs, sizes[2], spec.slots, spec)

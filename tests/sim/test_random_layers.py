@@ -43,7 +43,7 @@ def requantizer(rng: np.random.Generator, outputs: int, size: int) -> Requantize
 
 
 def conv(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: Spec) -> Node:
-    """Any kernel, stride, padding, groups, density; gaps or none."""
+    """Any kernel, stride, padding, dilation, groups, density; gaps or none."""
     channels = shape[2]
     groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
     outputs = groups * int(rng.integers(1, max(2, 9 // groups + 1)))
@@ -60,6 +60,7 @@ def conv(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: S
         (stride, stride),
         padding,
         groups,
+        dilation=tuple(rng.choice([1, 1, 1, 2, 3], 2).tolist()),
     )
 
 

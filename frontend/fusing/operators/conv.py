@@ -19,12 +19,11 @@ from shiftbook.frontend.fusing.builder import (
 )
 from shiftbook.frontend.fusing.conv_layer import ConvLayer
 from shiftbook.frontend.graph.model import Node
+from shiftbook.golden.model.integer import span_of
 
 
 def conv(builder: LayerBuilder, node: Node, operation: nn.Conv2d, values: Sequence[Value]) -> Value:
     """A convolution with all padding in front of it."""
-    if pair(operation.dilation) != (1, 1):
-        raise builder.unsupported(node, f"dilation must be 1, not {operation.dilation}")
     (value,) = values
     if value.lowest:
         raise builder.unsupported(node, "its padding must be with zeros")
@@ -35,20 +34,20 @@ def conv(builder: LayerBuilder, node: Node, operation: nn.Conv2d, values: Sequen
         module=operation,
         input_shape=builder.shapes[value.layer],
         stride=strides(operation.stride, node.shape),
-        padding=add_padding(value.padding, _sides(operation.padding, pair(operation.kernel_size))),
+        padding=add_padding(value.padding, _sides(operation)),
     )
     builder.append(layer, node.shape)
     return Value(layer.name, carriers=(layer,))
 
 
-def _sides(padding: Any, kernel: tuple[int, int]) -> Padding:
+def _sides(operation: Any) -> Padding:
     """A convolution's own padding; where "same" cannot be even, torch puts the odd zero behind."""
-    if padding == "valid":
+    if operation.padding == "valid":
         return 0, 0, 0, 0
-    if padding == "same":
-        (rows, cols) = kernel
+    if operation.padding == "same":
+        rows, cols = span_of(pair(operation.kernel_size), pair(operation.dilation))
         return (rows - 1) // 2, rows // 2, (cols - 1) // 2, cols // 2
-    vertical, horizontal = pair(padding)
+    vertical, horizontal = pair(operation.padding)
     return vertical, vertical, horizontal, horizontal
 
 
@@ -81,7 +80,7 @@ def chain(builder: LayerBuilder, node: Node, operation: nn.Sequential, values: S
 def _output(link: Any, inputs: Sequence[int]) -> tuple[int, int, int]:
     """Shape of a convolution's output."""
     kernel, stride = pair(link.kernel_size), pair(link.stride)
-    top, bottom, left, right = _sides(link.padding, kernel)
+    top, bottom, left, right = _sides(link)
     rows = (inputs[1] + top + bottom - kernel[0]) // stride[0] + 1
     cols = (inputs[2] + left + right - kernel[1]) // stride[1] + 1
     return link.out_channels * getattr(link, "copies", 1), rows, cols

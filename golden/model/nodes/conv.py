@@ -9,7 +9,7 @@ from math import prod
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.limits import Budget
 from shiftbook.golden.model.checks import check_requantize, check_weights
-from shiftbook.golden.model.integer import accumulate, requantize
+from shiftbook.golden.model.integer import accumulate, requantize, span_of
 from shiftbook.golden.model.nodes.base import Activations, Node, Shape, shape_text
 from shiftbook.golden.model.nodes.window import spend_padding, window_positions
 from shiftbook.golden.model.weights import Requantize, Weights
@@ -32,6 +32,13 @@ class Conv(Node):
     groups: int = 1
     residual: str | None = None
     copies: int = 1
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Rows and columns from the first tap of the kernel to its last one."""
+        _, rows, cols, _ = self.weights.integers.shape
+        return span_of((rows, cols), self.dilation)
 
     @property
     def outputs(self) -> int:
@@ -80,6 +87,7 @@ class Conv(Node):
             self.weights.integers,
             stride=self.stride,
             padding=self.padding,
+            dilation=self.dilation,
             groups=self.groups,
             pad_value=zero_points[0],
         )
@@ -94,7 +102,9 @@ class Conv(Node):
             raise ShiftbookError(
                 f"layer {self.name}: weights must be [O, kh, kw, I], not {self.weights.integers.shape}"
             )
-        outputs, kernel_rows, kernel_cols, channels = self.weights.integers.shape
+        outputs, _, _, channels = self.weights.integers.shape
+        if min(self.dilation) < 1:
+            raise ShiftbookError(f"layer {self.name}: dilation must be at least 1, not {self.dilation}")
         if self.copies != 1:
             self._check_copies(source[2])
             return source[0], source[1], self.outputs
@@ -103,8 +113,7 @@ class Conv(Node):
                 f"layer {self.name}: {self.groups} groups of {channels} input channels to {outputs} output "
                 f"channels do not fit a source of {source[2]} channels"
             )
-        kernel = (kernel_rows, kernel_cols)
-        return *window_positions(self.name, source, kernel, self.stride, self.padding), outputs
+        return *window_positions(self.name, source, self.span, self.stride, self.padding), outputs
 
     def _check_copies(self, channels: int) -> None:
         plain = self.weights.integers.shape[1:3] == (1, 1) and self.groups == 1

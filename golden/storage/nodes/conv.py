@@ -43,6 +43,7 @@ class ConvEntry(Entry[Conv]):
             "groups": node.groups,
             "residual": node.residual,
             **({"copies": node.copies} if node.copies > 1 else {}),
+            **({"dilation": list(node.dilation)} if node.dilation != (1, 1) else {}),
             "source": node.source,
             "stride": list(node.stride),
             "padding": list(node.padding),
@@ -71,6 +72,7 @@ class ConvEntry(Entry[Conv]):
         residual = fields.text_or_none("residual")
         copies = fields.integer("copies", 1, MAX_INTEGER // outputs) if "copies" in fields.values else 1
         stride, padding = fields.integers("stride", 2), fields.integers("padding", 4)
+        dilation = fields.integers("dilation", 2) if "dilation" in fields.values else (1, 1)
         shared = fields.take("requantize", dict)
         streams, tables, requantize = (reading.take(tensor) for tensor in conv_tensors(name))
         try:
@@ -88,6 +90,7 @@ class ConvEntry(Entry[Conv]):
             groups=fields.integer("groups", 1),
             residual=residual,
             copies=copies,
+            dilation=cast(tuple[int, int], dilation),
         )
 
 

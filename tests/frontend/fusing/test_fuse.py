@@ -182,11 +182,6 @@ def test_a_module_called_input_does_not_hide_the_image():
         (lambda m, x: m.d(m.s(m.c(x))), {"c": conv(), "s": nn.SiLU(), "d": conv(4)}, "SiLU at 'part.s'"),
         (lambda m, x: m.d(torch.tanh(m.c(x))), {"c": conv(), "d": conv(4)}, "Tanh at 'part.tanh'"),
         (lambda m, x: m.c(x) * m.d(x), {"c": conv(), "d": conv()}, "Multiply at 'part.mul'"),
-        (
-            lambda m, x: functional.conv2d(x, m.c.weight, dilation=2),
-            {"c": conv(bias=False)},
-            "Conv2d at 'part.c': dilation must be 1, not (2, 2)",
-        ),
         (lambda m, x: m.c(x), {"c": nn.ConvTranspose2d(3, 4, 3)}, "ConvTranspose2d at 'part.c'"),
         (lambda m, x: m.c(x), {"c": conv(padding=1, padding_mode="reflect")}, "ReflectionPad2d at 'part.c"),
         (

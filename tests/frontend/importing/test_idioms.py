@@ -304,7 +304,6 @@ def test_networks_of_tutorials_compress(name):
         nn.AvgPool2d(3, 2, 1, count_include_pad=False),
         nn.AvgPool2d(3, ceil_mode=True),
         nn.AdaptiveAvgPool2d((3, 5)),
-        nn.Conv2d(6, 6, 3, padding=2, dilation=2),
         nn.ConvTranspose2d(6, 4, 3, 2, 1, 1),
         nn.Conv2d(6, 4, 3, padding=1, padding_mode="reflect"),
         nn.Conv2d(6, 4, 3, padding=1, padding_mode="replicate"),

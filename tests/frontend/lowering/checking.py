@@ -64,7 +64,7 @@ def check_layers(graph, network, scales, tensors):
         x = nn.functional.pad(real[layer.source], (left, right, top, bottom))
         weight = layer.weight().double().repeat(layer.copies, 1, 1, 1)
         groups = layer.groups * layer.copies
-        share = gain * nn.functional.conv2d(x, weight, None, layer.stride, 0, 1, groups)
+        share = gain * nn.functional.conv2d(x, weight, None, layer.stride, 0, layer.dilation, groups)
         added = torch.zeros(())
         if layer.residual is not None:
             added = real_values(tensors[layer.residual], scales[layer.residual])

@@ -22,12 +22,18 @@ from shiftbook.golden.model.integer import accumulate, requantize
 from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.spec import DEFAULT, LEAST_SHIFT
 from tests.frontend.lowering.checking import check_layers, lowered, random_images, real_values
-from tests.frontend.models import Residual, layers_of, small
+from tests.frontend.models import Residual, dilated, layers_of, small
 
 PLAIN = Normalization((0.0, 0.0), (1.0, 1.0))
 
 
-CASES = [(Residual, (3, 16, 16), "int8"), (small, (2, 8, 8), "int8"), (small, (2, 8, 8), "shift")]
+CASES = [
+    (Residual, (3, 16, 16), "int8"),
+    (small, (2, 8, 8), "int8"),
+    (small, (2, 8, 8), "shift"),
+    (dilated, (3, 12, 12), "int8"),
+    (dilated, (3, 12, 12), "shift"),
+]
 
 
 @pytest.mark.parametrize(("model", "shape", "scheme"), CASES)
@@ -43,6 +49,7 @@ def test_accumulators_equal_torch_on_the_same_integers(model, shape, scheme):
             node.weights.integers,
             stride=node.stride,
             padding=node.padding,
+            dilation=node.dilation,
             groups=node.groups,
             pad_value=zero,
         )
@@ -50,7 +57,7 @@ def test_accumulators_equal_torch_on_the_same_integers(model, shape, scheme):
         x = torch.from_numpy(tensors[node.source]).permute(0, 3, 1, 2).double()
         x = nn.functional.pad(x, (left, right, top, bottom), value=zero)
         w = torch.from_numpy(node.weights.integers.astype(np.float64)).permute(0, 3, 1, 2)
-        expected = nn.functional.conv2d(x, w, stride=node.stride, groups=node.groups)
+        expected = nn.functional.conv2d(x, w, stride=node.stride, dilation=node.dilation, groups=node.groups)
         assert np.array_equal(got, expected.permute(0, 2, 3, 1).numpy())
 
 

@@ -43,9 +43,8 @@ def fill(layer, layout, tile):
     banks = np.full((spec.tile_words, spec.rows, spec.cols), -1)
     used = [min(size, out) for size, out in zip((spec.rows, spec.cols), layout.output, strict=True)]
     kernel = conv.weights.integers.shape[1:3]
-    spans = [
-        range(-conv.padding[2 * a], stride * (used[a] - 1) + kernel[a] - conv.padding[2 * a]) for a in (0, 1)
-    ]
+    last = [stride * (used[a] - 1) + conv.dilation[a] * (kernel[a] - 1) - conv.padding[2 * a] for a in (0, 1)]
+    spans = [range(-conv.padding[2 * a], last[a] + 1) for a in (0, 1)]
     for dy in spans[0]:
         for dx in spans[1]:
             phase_y, block, r = spot(dy, stride, spec.rows)
@@ -82,7 +81,8 @@ def test_every_tap_finds_its_pixel(layer):
             far = tap.far ^ (i < tap.oy)
             column = tap.column + (j < tap.ox)
             word = tap.base | bits_of(layout, spec, far, column, 0, 0)
-            y, x = oy * conv.stride[0] + ky - conv.padding[0], ox * conv.stride[1] + kx - conv.padding[2]
+            y = oy * conv.stride[0] + ky * conv.dilation[0] - conv.padding[0]
+            x = ox * conv.stride[1] + kx * conv.dilation[1] - conv.padding[2]
             inside = 0 <= y < height and 0 <= x < width
             assert banks[word, i, j] == (layer.image[y, x, 0] if inside else layer.zero_point)
 

@@ -113,28 +113,33 @@ def convolutions(draw):
     kernel = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
     padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
     stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    height = draw(st.integers(max(1, kernel[0] - padding[0] - padding[1]), 12))
-    width = draw(st.integers(max(1, kernel[1] - padding[2] - padding[3]), 12))
+    dilation = draw(st.sampled_from([(1, 1), (1, 1), (2, 2), (3, 1), (1, 4)]))
+    rows, cols = (step * (size - 1) + 1 for step, size in zip(dilation, kernel, strict=True))
+    height = draw(st.integers(*sorted((max(1, rows - padding[0] - padding[1]), 12))))
+    width = draw(st.integers(*sorted((max(1, cols - padding[2] - padding[3]), 12))))
+    height, width = max(height, rows - padding[0] - padding[1]), max(width, cols - padding[2] - padding[3])
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     images = rng.integers(0, 256, (draw(st.integers(1, 3)), height, width, groups * inputs), np.uint8)
     largest = draw(st.sampled_from([3, 127]))
     weights = rng.integers(-largest - 1, largest + 1, (groups * each, *kernel, inputs)).astype(np.int16)
-    return images, weights, stride, padding, groups, draw(byte)
+    return images, weights, stride, padding, groups, draw(byte), dilation
 
 
-def torch_convolution(images, weights, stride, padding, groups, pad_value):
+def torch_convolution(images, weights, stride, padding, groups, pad_value, dilation=(1, 1)):
     top, bottom, left, right = padding
     x = torch.from_numpy(images.astype(np.int64)).permute(0, 3, 1, 2)
     x = torch.nn.functional.pad(x, (left, right, top, bottom), value=pad_value)
     w = torch.from_numpy(weights.astype(np.int64)).permute(0, 3, 1, 2)
-    return torch.nn.functional.conv2d(x, w, stride=stride, groups=groups).permute(0, 2, 3, 1).numpy()
+    y = torch.nn.functional.conv2d(x, w, stride=stride, groups=groups, dilation=dilation)
+    return y.permute(0, 2, 3, 1).numpy()
 
 
 @given(convolutions())
 @settings(max_examples=150, deadline=None)
 def test_accumulators_equal_torch_in_int64(case):
-    images, weights, stride, padding, groups, pad_value = case
-    got = accumulate(images, weights, stride=stride, padding=padding, groups=groups, pad_value=pad_value)
+    images, weights, stride, padding, groups, pad_value, dilation = case
+    window = {"stride": stride, "padding": padding, "dilation": dilation}
+    got = accumulate(images, weights, **window, groups=groups, pad_value=pad_value)
     want = torch_convolution(*case)
     assert got.shape == want.shape
     assert np.array_equal(got, want)

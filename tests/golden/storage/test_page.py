@@ -20,11 +20,12 @@ PAGE = Path(__file__).parents[3] / "docs" / "checkpoint-format.md"
 
 
 def scattered() -> Network:
-    """Channels that no number of slots divides, and copies of a 1x1 layer."""
+    """Channels that no number of slots divides, holes in a kernel, and copies of a 1x1 layer."""
     rng = np.random.default_rng(4)
     first = Conv("first", "image", weights(rng, (6, 5, 5, 3), "focused"), requantizer(rng, 6))
-    copied = Conv("copied", "first", weights(rng, (4, 1, 1, 3), "int8"), requantizer(rng, 8), copies=2)
-    return replace(network(), nodes=(first, copied), scales={}, classes=())
+    holes = Conv("holes", "first", weights(rng, (6, 2, 2, 6), "shift"), requantizer(rng, 6), dilation=(2, 1))
+    copied = Conv("copied", "holes", weights(rng, (4, 1, 1, 3), "int8"), requantizer(rng, 8), copies=2)
+    return replace(network(), nodes=(first, holes, copied), scales={}, classes=())
 
 
 NETWORKS = {
@@ -62,6 +63,7 @@ def test_the_page_is_enough_to_read_a_file(path, make):
             for place, value in page_decoder.layer_weights(node, sets, graph, tensors).items():
                 integers[place] = value
             assert np.array_equal(integers, golden.weights.integers)
+            assert tuple(node.get("dilation", [1, 1])) == golden.dilation
             same_parameters(node["name"], golden.requantize, node["shape"][0] * node.get("copies", 1))
             left -= {f"{node['name']}.streams", f"{node['name']}.tables"}
         elif isinstance(golden, Pool) and golden.requantize is not None:
