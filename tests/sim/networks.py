@@ -129,3 +129,16 @@ def shared(spec: Spec) -> Network:
         drawn("added", "first", (4, 1, 1, 5), 13, spec, rng, copies=2, residual="outer"),
     )
     return replace(small_network(1), nodes=nodes, slots=spec.slots)
+
+
+def holes(spec: Spec) -> Network:
+    """Kernels with holes: of both axes, over neighbouring blocks, with stride 2, and depthwise."""
+    rng = np.random.default_rng(5)
+    each = {"groups": 4, "padding": (2, 0, 1, 1), "dilation": (2, 2)}
+    nodes = (
+        drawn("stem", "image", (6, 3, 3, 3), 13, spec, rng, padding=(1, 1, 2, 2), dilation=(1, 2)),
+        drawn("far", "stem", (6, 2, 2, 6), 14, spec, rng, padding=(3, 0, 0, 4), dilation=(3, 4)),
+        drawn("halved", "far", (4, 3, 3, 6), 14, spec, rng, **HALVED, dilation=(1, 2)),
+        drawn("depthwise", "halved", (4, 2, 2, 1), 12, spec, rng, **each),
+    )
+    return replace(small_network(1), nodes=nodes, slots=spec.slots)

@@ -28,7 +28,7 @@ from shiftbook.golden.spec import Spec
 from shiftbook.sim import driver
 from shiftbook.sim.driver import Mismatch, run_rtl
 from tests.golden.layers import Layer, make_conv, one_layer_network
-from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, joined, shared, wide
+from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, holes, joined, shared, wide
 
 Damage = Callable[[np.ndarray, Image], None]
 
@@ -101,6 +101,13 @@ def test_runs_of_channels_share_weights(name: str) -> None:
     built = image.build(network, spec)
     passes = Counter(step.node for step in built.plan.passes)
     assert (passes["inner"], passes["middle"], passes["outer"], passes["added"]) == (4, 1, 2, 2)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_kernels_with_holes(name: str) -> None:
+    network = holes(SPECS[name])
+    result = run_rtl(network, IMAGES, SPECS[name], pauses=0.2)
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
 
 
 def test_shared_weights_lie_in_memory_once() -> None:
