@@ -290,6 +290,31 @@ def organisations(results: Sequence[Json]) -> str:
     return markdown(columns, list(rows.values()))
 
 
+SHOWN_RIVALS = 6
+"""Settings of each multiplier engine that the document shows, from the best on."""
+
+
+def rivals(results: Sequence[Json]) -> str:
+    """Of `benchmarks.rivals`: the best settings of each multiplier engine, and its preset."""
+    (result,) = results
+    rows = []
+    for engine in dict.fromkeys(row["engine"] for row in result["rows"]):
+        own = [row for row in result["rows"] if row["engine"] == engine]
+        rows += own[:SHOWN_RIVALS] + [row for row in own[SHOWN_RIVALS:] if row["preset"]]
+    columns = [
+        Column("engine", lambda row: f"`{row['engine']}`" + (", preset" if row["preset"] else "")),
+        Column("lanes", lambda row: f"{row['rows']}x{row['cols']}"),
+        Column("slots", count("slots")),
+        Column("requantizers", count("requantizers")),
+        Column("lane, GE", count("lane_ge")),
+        Column("engine, GE", count("ge")),
+        Column("cycles", count("cycles")),
+        Column("10^9 GE x cycles", lambda row: f"{row['product'] / 1e9:.2f}"),
+        Column("to the best", number("relative", 3)),
+    ]
+    return markdown(columns, rows)
+
+
 TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "compare": compare,
     "stored": stored,
@@ -302,4 +327,5 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "layer": layer,
     "trains": trains,
     "organisations": organisations,
+    "rivals": rivals,
 }
