@@ -315,6 +315,25 @@ def rivals(results: Sequence[Json]) -> str:
     return markdown(columns, rows)
 
 
+def against(results: Sequence[Json]) -> str:
+    """Of `benchmarks.rivals` and `shiftbook compare`: checkpoints against the best multiplier engines."""
+    study, *compared = results
+    best = {row["engine"]: row["product"] for row in study["rows"] if row["relative"] == 1}
+
+    def to(engine: str) -> Callable[[Json], str]:
+        return lambda row: f"{row['gate_cycles'] / best[engine]:.3f}"
+
+    columns = [
+        Column("checkpoint", name_of),
+        Column("engine", lambda row: f"`{row['engine']}`"),
+        Column("accuracy", percent("accuracy")),
+        Column("10^9 GE x cycles", lambda row: f"{row['gate_cycles'] / 1e9:.2f}"),
+        Column("to the best dense int8", to("int8")),
+        Column("to the best sparse int8", to("int8_sparse")),
+    ]
+    return markdown(columns, [row for result in compared for row in result["rows"]])
+
+
 TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "compare": compare,
     "stored": stored,
@@ -328,4 +347,5 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "trains": trains,
     "organisations": organisations,
     "rivals": rivals,
+    "against": against,
 }

@@ -38,3 +38,14 @@ def test_the_table_shows_the_best_and_the_preset() -> None:
     text = TABLES["rivals"]([{"rows": rows}])
     assert text.count("\n") == 2 + SHOWN_RIVALS + 1
     assert "`int8`, preset" in text.splitlines()[-1] and "108" in text.splitlines()[-1]
+
+
+def test_checkpoints_are_related_to_the_best() -> None:
+    study = [
+        {"engine": "int8", "product": 40.0, "relative": 1.0},
+        {"engine": "int8", "product": 50.0, "relative": 1.25},
+        {"engine": "int8_sparse", "product": 20.0, "relative": 1.0},
+    ]
+    row = {"checkpoint": "net.ckpt", "engine": "shift", "accuracy": 0.5, "gate_cycles": 10.0}
+    text = TABLES["against"]([{"rows": study}, {"rows": [row]}])
+    assert text.splitlines()[-1] == "| net | `shift` | 50.00 % | 0.00 | 0.250 | 0.500 |"
