@@ -13,7 +13,8 @@ ResNet-20 without training; no cycle depends on the images or on what the weight
         --scheme int8 --density 0.2 --balance
     python -m benchmarks.rivals dense.ckpt sparse.ckpt --json rivals.json
 
-``noise.npz`` is ``np.savez("noise.npz", x=np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8))``.
+``noise.npz`` holds 8 images of noise: ``np.savez("noise.npz", x=images)`` with ``images`` from
+``np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)``.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def name_of(preset: str, spec: Spec) -> str:
 def study(
     networks: Mapping[str, Network], slots: Sequence[int], requantizers: Sequence[int], console: Console
 ) -> Json:
-    """Gates and cycles of every setting, by preset the network that it runs; the best of each preset first."""
+    """Gates and cycles of every setting, the best of each preset first; ``networks`` are by preset."""
     engines = {
         name_of(preset, spec): (preset, spec)
         for preset in networks
@@ -159,9 +160,7 @@ def main() -> None:
     parser.add_argument("dense", type=Path, help="checkpoint for the dense engines")
     parser.add_argument("sparse", type=Path, help="checkpoint for the sparse engines")
     parser.add_argument("--slots", type=int, nargs="+", choices=SLOTS, default=SLOTS)
-    parser.add_argument(
-        "--requantizers", type=int, nargs="+", choices=REQUANTIZERS, default=REQUANTIZERS
-    )
+    parser.add_argument("--requantizers", type=int, nargs="+", choices=REQUANTIZERS, default=REQUANTIZERS)
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     check_writable(options.json, inputs=[options.dense, options.sparse])

@@ -16,8 +16,8 @@ from shiftbook.hw.engine.layouts import lane_row
 class Lane(wiring.Component, ABC):
     """Accumulator and shadow register, the same for both kinds of lane.
 
-    What is negative is added as a complement, ``255 - x`` in place of ``-x``. The 255 too much is the same for
-    all lanes: the `hw.engine.correction.Correction` takes it off once, so that no lane needs a sign, its
+    What is negative is added as a complement, ``255 - x`` in place of ``-x``. The 255 too much is the same
+    for all lanes: the `hw.engine.correction.Correction` takes it off once, so that no lane needs a sign, its
     extension or the one that completes a two's complement.
 
     Parameters
@@ -101,6 +101,7 @@ class ShiftLane(Lane):
             for slot in range(self.spec.slots)
             for number, limits in enumerate(self.spec.terms)
         ]
+
 
 class MultiplyLane(Lane):
     """A lane that multiplies, by a weight whose digits it gets: the int8 baseline."""

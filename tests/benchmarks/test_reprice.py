@@ -19,7 +19,14 @@ def rows() -> list[dict[str, Any]]:
     sizes = {"macs": 1000, "accuracy": 0.9}
     return relate(
         [
-            {"checkpoint": "a", "engine": "int8", "ge": 100.0, "accelerator_ge": 110.0, "cycles": 10, **sizes},
+            {
+                "checkpoint": "a",
+                "engine": "int8",
+                "ge": 100.0,
+                "accelerator_ge": 110.0,
+                "cycles": 10,
+                **sizes,
+            },
             {"checkpoint": "b", "engine": "shift", "ge": 50.0, "accelerator_ge": 60.0, "cycles": 8, **sizes},
         ]
     )

@@ -9,7 +9,8 @@ def test_every_weight(weight: int) -> None:
     found = digits(weight)
     assert len(found) == DIGITS
     assert sum(digit * 4**place for place, digit in enumerate(found)) == weight
-    assert set(found[:-1]) <= {-1, 0, 1, 2} and found[-1] in range(-2, 3)
+    assert set(found[:-1]) <= {-1, 0, 1, 2}
+    assert found[-1] in range(-2, 3)
 
 
 @pytest.mark.parametrize("weight", [-129, 128])

@@ -1,5 +1,5 @@
-from shiftbook.hw.engine.booth import Recoder
 from shiftbook.golden.spec import PRESETS
+from shiftbook.hw.engine.booth import Recoder
 from shiftbook.sim import bench
 from tests.hw.benches import Paced
 from tests.hw.rows import lane_row
