@@ -349,6 +349,50 @@ def _measured(name: str) -> Callable[[Json], str]:
     return cell
 
 
+SHOWN_RIVALS = 6
+"""Settings of each multiplier engine that the document shows, from the best on."""
+
+
+def rivals(results: Sequence[Json]) -> str:
+    """Of `benchmarks.rivals`: the best settings of each multiplier engine, and its preset."""
+    (result,) = results
+    rows = []
+    for engine in dict.fromkeys(row["engine"] for row in result["rows"]):
+        own = [row for row in result["rows"] if row["engine"] == engine]
+        rows += own[:SHOWN_RIVALS] + [row for row in own[SHOWN_RIVALS:] if row["preset"]]
+    columns = [
+        Column("engine", lambda row: f"`{row['engine']}`" + (", preset" if row["preset"] else "")),
+        Column("lanes", lambda row: f"{row['rows']}x{row['cols']}"),
+        Column("slots", count("slots")),
+        Column("requantizers", count("requantizers")),
+        Column("lane, GE", count("lane_ge")),
+        Column("engine, GE", count("ge")),
+        Column("cycles", count("cycles")),
+        Column("10^9 GE x cycles", lambda row: f"{row['product'] / 1e9:.2f}"),
+        Column("to the best", number("relative", 3)),
+    ]
+    return markdown(columns, rows)
+
+
+def against(results: Sequence[Json]) -> str:
+    """Of `benchmarks.rivals` and `shiftbook compare`: checkpoints against the best multiplier engines."""
+    found, *compared = results
+    best = {row["engine"]: row["product"] for row in found["rows"] if row["relative"] == 1}
+
+    def to(engine: str) -> Callable[[Json], str]:
+        return lambda row: f"{row['gate_cycles'] / best[engine]:.3f}"
+
+    columns = [
+        Column("checkpoint", name_of),
+        Column("engine", lambda row: f"`{row['engine']}`"),
+        Column("accuracy", percent("accuracy")),
+        Column("10^9 GE x cycles", lambda row: f"{row['gate_cycles'] / 1e9:.2f}"),
+        Column("to the best dense int8", to("int8")),
+        Column("to the best sparse int8", to("int8_sparse")),
+    ]
+    return markdown(columns, [row for result in compared for row in result["rows"]])
+
+
 TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "compare": compare,
     "stored": stored,
@@ -363,4 +407,6 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "organisations": organisations,
     "study": study,
     "front": front,
+    "rivals": rivals,
+    "against": against,
 }

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shiftbook.golden.coding import booth
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.spec import DEFAULT, WEIGHT_WIDTH, Spec
+from shiftbook.golden.spec import DEFAULT, Spec
 
 MAX_ROWS = 4
 """Rows of one codebook entry; four rows of one term each say every int8."""
@@ -54,9 +55,7 @@ def rows_of(value: int, spec: Spec) -> tuple[Row, ...]:
     """
     value = int(value)
     if spec.lane == "multiply":
-        half = 1 << (WEIGHT_WIDTH - 1)
-        if not -half <= value < half:
-            raise ShiftbookError(f"weight {value} does not fit a multiplier lane: it must be in -128..127")
+        booth.digits(value)  # refuses what is no int8
         return (value,)
     for count in range(1, MAX_ROWS + 1):
         rows = _sum_of_rows(value, count, spec.terms)

@@ -1,4 +1,4 @@
-"""What the negative terms of all slots owe, once for all lanes."""
+"""What the negative terms and digits of all slots owe, once for all lanes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
-from shiftbook.hw.engine.layouts import row
+from shiftbook.hw.engine.booth import owed
+from shiftbook.hw.engine.layouts import lane_row
 
 
 class Correction(wiring.Component):
-    """Sums ``1 << e`` over the negative terms; each of them left ``255 << e`` too much in every lane.
+    """Sums ``1 << e`` over what is negative, each of which left ``255 << e`` too much in every lane.
 
     Parameters
     ----------
     spec
-        Slots, terms, widths.
+        Slots, lane, terms, widths.
 
     Members
     -------
     rows : In(ArrayLayout)
-        One codebook row from each slot, as the lanes get them.
+        What each slot adds, as the lanes get it.
     start : In(1)
         This cycle's rows are the first of an output channel.
     correction : Out(accumulator_width)
@@ -40,7 +41,7 @@ class Correction(wiring.Component):
         self.spec = spec
         super().__init__(
             {
-                "rows": In(data.ArrayLayout(row(spec), spec.slots)),
+                "rows": In(data.ArrayLayout(lane_row(spec), spec.slots)),
                 "start": In(1),
                 "correction": Out(spec.accumulator_width),
             }
@@ -49,14 +50,16 @@ class Correction(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         total = Signal(self.spec.accumulator_width, reset_less=True)
-        powers: list[Value] = [
-            _power(self.rows[slot], number, *limits)
-            for slot in range(self.spec.slots)
-            for number, limits in enumerate(self.spec.terms)
-        ]
+        powers = [power for slot in range(self.spec.slots) for power in self._powers(self.rows[slot])]
         m.d.sync += total.eq(sum(powers, Mux(self.start, 0, total)))
         m.d.comb += self.correction.eq(total - (total << ACTIVATION_WIDTH))
         return m
+
+    def _powers(self, row: data.View) -> list[Value]:
+        """What one slot's negative terms or digits owe."""
+        if self.spec.lane == "multiply":
+            return [owed(row)]
+        return [_power(row, number, *limits) for number, limits in enumerate(self.spec.terms)]
 
 
 def _power(terms: data.View, number: int, low: int, high: int) -> Value:

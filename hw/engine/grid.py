@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth import Const, Elaboratable, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.spec import Spec
+from shiftbook.hw.engine.booth import Recoder
 from shiftbook.hw.engine.correction import Correction
 from shiftbook.hw.engine.lane import make_lane
 from shiftbook.hw.engine.layouts import plane, row
@@ -60,21 +61,31 @@ class Grid(wiring.Component):
         spec = self.spec
         fold = Signal()
         m.d.comb += fold.eq(self.maximum & self._adds_pixel())
+        rows = self._lane_rows(m)
         lanes = [make_lane(spec) for _ in range(spec.lanes)]
         for number, lane in enumerate(lanes):
             m.submodules[f"lane_{number // spec.cols}_{number % spec.cols}"] = lane
             m.d.comb += [lane.pixels[slot].eq(self.pixels[slot][number]) for slot in range(spec.slots)]
-            m.d.comb += [lane.rows.eq(self.rows), lane.start.eq(self.start), lane.fold.eq(fold)]
+            m.d.comb += [lane.rows.eq(rows), lane.start.eq(self.start), lane.fold.eq(fold)]
             m.d.comb += lane.above.eq(lanes[(number + spec.requantizers) % spec.lanes].shadow)
         m.d.comb += [self.heads[q].eq(lanes[q].shadow) for q in range(spec.requantizers)]
-        if spec.lane == "shift":
-            m.submodules.correction = correction = Correction(spec)
-            m.d.comb += [
-                correction.rows.eq(self.rows),
-                correction.start.eq(self.start),
-                self.correction.eq(Mux(self.maximum, 0, correction.correction)),
-            ]
+        m.submodules.correction = correction = Correction(spec)
+        m.d.comb += [
+            correction.rows.eq(rows),
+            correction.start.eq(self.start),
+            self.correction.eq(Mux(self.maximum, 0, correction.correction)),
+        ]
         return m
+
+    def _lane_rows(self, m: Module) -> Value:
+        """The rows as lanes get them: a weight is recoded here, once for all."""
+        if self.spec.lane == "shift":
+            return self.rows.as_value()
+        recoders = [Recoder() for _ in range(self.spec.slots)]
+        for slot, recoder in enumerate(recoders):
+            m.submodules[f"recoder_{slot}"] = recoder
+            m.d.comb += recoder.weight.eq(self.rows[slot].weight)
+        return Cat(recoder.digits for recoder in recoders)
 
     def _adds_pixel(self) -> Value:
         """Whether slot 0 adds its pixels; all else that it does in such a layer is to take them away."""

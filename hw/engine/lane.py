@@ -9,11 +9,16 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
-from shiftbook.hw.engine.layouts import row
+from shiftbook.hw.engine.booth import gated, multiples
+from shiftbook.hw.engine.layouts import lane_row
 
 
 class Lane(wiring.Component, ABC):
     """Accumulator and shadow register, the same for both kinds of lane.
+
+    What is negative is added as a complement, ``255 - x`` in place of ``-x``. The 255 too much is the same
+    for all lanes: the `hw.engine.correction.Correction` takes it off once, so that no lane needs a sign, its
+    extension or the one that completes a two's complement.
 
     Parameters
     ----------
@@ -25,7 +30,8 @@ class Lane(wiring.Component, ABC):
     pixels : In(ArrayLayout)
         One activation from each slot.
     rows : In(ArrayLayout)
-        One codebook row from each slot; a term that is not enabled is not negative (see `hw.engine.lookup`).
+        What each slot adds, see `hw.engine.layouts.lane_row`; a term that is not enabled is not negative (see
+        `hw.engine.lookup`).
     start : In(1)
         This cycle's rows are the first of an output channel.
     fold : In(1)
@@ -51,7 +57,7 @@ class Lane(wiring.Component, ABC):
         super().__init__(
             {
                 "pixels": In(data.ArrayLayout(ACTIVATION_WIDTH, spec.slots)),
-                "rows": In(data.ArrayLayout(row(spec), spec.slots)),
+                "rows": In(data.ArrayLayout(lane_row(spec), spec.slots)),
                 "start": In(1),
                 "fold": In(1),
                 "above": In(spec.accumulator_width),
@@ -74,18 +80,20 @@ class Lane(wiring.Component, ABC):
     def addends(self) -> list[Value]:
         """What this cycle adds to the accumulator."""
 
-    @abstractmethod
     def kept(self, accumulator: Value) -> Value:
-        """What this cycle leaves of the accumulator."""
+        """What this cycle leaves of the accumulator.
+
+        Before a fold the accumulator a has become a + 255 - x, which is above 255 if a > x.
+        """
+        low, high = accumulator[:ACTIVATION_WIDTH], accumulator[ACTIVATION_WIDTH:]
+        larger = accumulator[ACTIVATION_WIDTH]
+        gone = self.start | (self.fold & ~larger)
+        rest = Cat(low & ~gone.replicate(len(low)), high & ~(self.start | self.fold).replicate(len(high)))
+        return rest + (self.fold & larger)
 
 
 class ShiftLane(Lane):
-    """A lane that adds shifted activations.
-
-    A negative term adds ``(255 - x) << e``, whose ``255 << e`` is the same for all lanes: the
-    `hw.engine.correction.Correction` takes it off once, so that no lane needs a sign, its extension or the
-    one that completes a two's complement.
-    """
+    """A lane that adds shifted activations."""
 
     def addends(self) -> list[Value]:
         return [
@@ -94,25 +102,16 @@ class ShiftLane(Lane):
             for number, limits in enumerate(self.spec.terms)
         ]
 
-    def kept(self, accumulator: Value) -> Value:
-        """Before a fold the accumulator a has become a + 255 - x, which is above 255 if a > x."""
-        low, high = accumulator[:ACTIVATION_WIDTH], accumulator[ACTIVATION_WIDTH:]
-        larger = accumulator[ACTIVATION_WIDTH]
-        gone = self.start | (self.fold & ~larger)
-        rest = Cat(low & ~gone.replicate(len(low)), high & ~(self.start | self.fold).replicate(len(high)))
-        return rest + (self.fold & larger)
-
 
 class MultiplyLane(Lane):
-    """A lane that multiplies: the int8 baseline."""
+    """A lane that multiplies, by a weight whose digits it gets: the int8 baseline."""
 
     def addends(self) -> list[Value]:
-        return [self.pixels[slot] * self.rows[slot].weight for slot in range(self.spec.slots)]
-
-    def kept(self, accumulator: Value) -> Value:
-        """Before a fold the accumulator is negative if the pixel is larger."""
-        gone = self.start | (self.fold & accumulator[-1])
-        return accumulator & ~gone.replicate(len(accumulator))
+        return [
+            added
+            for slot in range(self.spec.slots)
+            for added in multiples(self.pixels[slot], self.rows[slot])
+        ]
 
 
 def make_lane(spec: Spec) -> Lane:
@@ -144,8 +143,3 @@ def shifted(pixel: Value, terms: data.View, number: int, low: int, high: int) ->
     moved = Cat(Const(0, 1 << len(bits)), gated(value, enable & last))
     value = gated(value, enable & ~last) | moved
     return Cat(Const(0, low), value[: ACTIVATION_WIDTH + high - low])
-
-
-def gated(value: Value, enable: Value) -> Value:
-    """Return ``value``, or 0 where not ``enable``."""
-    return value & enable.replicate(len(value))

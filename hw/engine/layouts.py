@@ -9,6 +9,7 @@ from amaranth.lib.wiring import Out
 from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, WEIGHT_WIDTH, Spec
+from shiftbook.hw.engine.booth import digit_row
 
 
 def struct(layout: bit_fields.Layout) -> data.StructLayout:
@@ -80,6 +81,11 @@ def plane(spec: Spec) -> data.ArrayLayout:
 def row(spec: Spec) -> data.StructLayout:
     """What a slot tells all lanes to do with their pixels."""
     return struct(registers.row(spec))
+
+
+def lane_row(spec: Spec) -> data.StructLayout:
+    """The same as lanes get it: terms as they are, a weight as digits."""
+    return digit_row() if spec.lane == "multiply" else row(spec)
 
 
 def tap_offset(spec: Spec) -> data.StructLayout:

@@ -1,9 +1,10 @@
 """A lane and the correction add up to the sum of the terms, modulo ``2**accumulator_width``.
 
 Three lemmas, each proven for every input and every number of cycles, say it together. Each term of a row
-has a product p, ``+-(x << e)`` or 0, and a power q, ``1 << e`` where it is negative and else 0.
+has a product p, ``+-(x << e)`` or 0, and a power q, ``1 << e`` where it is negative and else 0. The digits of
+a multiplier lane's weight are such terms too: `recodes` says that their sum is the weight.
 
-1. What a lane adds for a term is ``p + 255 q`` (`addends`); a multiplier lane adds ``p``.
+1. What a lane adds for a term is ``p + 255 q`` (`addends`).
 2. Whatever a lane adds, its accumulator is the sum of it (`accumulates`).
 3. The correction is -255 times the sum of ``q`` (`corrects`).
 
@@ -21,16 +22,18 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import data
 
+import shiftbook.hw.engine.booth
 import shiftbook.hw.engine.correction
 import shiftbook.hw.engine.lane
-from shiftbook.golden.coding.terms import Row, Term
-from shiftbook.golden.program.row_words import row_words
-from shiftbook.golden.spec import DEFAULT, PRESETS, WEIGHT_WIDTH, Spec
+from shiftbook.golden.coding.booth import DIGITS
+from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
+from shiftbook.hw.engine.booth import Recoder
 from shiftbook.hw.engine.correction import Correction
 from shiftbook.hw.engine.lane import Lane, MultiplyLane, ShiftLane, make_lane
 from tests.formal.checks import anything, drive_freely, past
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
+from tests.hw.rows import lane_row, unit
 
 SPECS = {
     "shift": DEFAULT,
@@ -38,12 +41,15 @@ SPECS = {
     "focused": PRESETS["focused"],
     "shift4": PRESETS["shift4"],
     "three": replace(DEFAULT, slots=1, terms=((7, 7), (2, 5), (0, 0)), accumulator_width=32),
+    "multiply": PRESETS["int8_sparse"],
 }
-MULTIPLY = PRESETS["int8_sparse"]
+MULTIPLY = SPECS["multiply"]
 
 
 def terms(row: data.View, spec: Spec) -> list[tuple[Value, Value]]:
     """Of each term of a row whether it is there and negative, and ``1 << e`` (`golden.coding.terms`)."""
+    if spec.lane == "multiply":
+        return digits(row)
     result = []
     for number, (low, high) in enumerate(spec.terms):
         exponent = row[f"exponent{number}"] if high > low else 0
@@ -54,11 +60,49 @@ def terms(row: data.View, spec: Spec) -> list[tuple[Value, Value]]:
     return result
 
 
-def product(pixel: Value, row: data.View, spec: Spec) -> Value:
-    """What a row means: the sum of ``+-(x << e)``, or the pixel times the weight, bit by bit."""
+def digits(row: data.View) -> list[tuple[Value, Value, Value]]:
+    """The same of each digit of a weight, whose magnitude is 1 or 2."""
+    low = [row[f"digit{place}"] for place in range(DIGITS - 1)]
+    found = [(d.plus | d.minus | d.double, d.minus, d.double) for d in low]
+    found.append((row.last.single | row.last.double, row.last.negative, row.last.double))
+    return [
+        (there, negative, Mux(double, 2, 1) << 2 * place)
+        for place, (there, negative, double) in enumerate(found)
+    ]
+
+
+def as_recoded(row: data.View) -> Value:
+    """A digit has one size, and only one that is there is negative; `recodes` shows that rows are so."""
+    last = row.last
+    sizes = [row[f"digit{place}"] for place in range(DIGITS - 1)]
+    alone = [d.plus + d.minus + d.double <= 1 for d in sizes]
+    one = last.single + last.double <= 1
+    return Cat(*alone, one, ~last.negative | last.single | last.double).all()
+
+
+def assume_recoded(m: Module, rows: data.View, spec: Spec) -> None:
+    """Nothing is assumed of the rows of a shift lane."""
     if spec.lane == "multiply":
-        parts = [Mux(row.weight[place], pixel << place, 0) for place in range(WEIGHT_WIDTH)]
-        return sum(parts[:-1]) - parts[-1]
+        m.d.comb += [Assume(as_recoded(row)) for row in rows]
+
+
+def recodes(recoder: Recoder) -> Module:
+    """The digits of every weight add up to it and are as `as_recoded` says."""
+    m = Module()
+    m.submodules.recoder = recoder
+    drive_freely(m, recoder)
+    total = sum(
+        Mux(there, Mux(negative, -power, power), 0) for there, negative, power in digits(recoder.digits)
+    )
+    m.d.comb += [
+        Assert(total == recoder.weight.as_signed(), "the digits are another weight"),
+        Assert(as_recoded(recoder.digits), "a digit has two sizes, or a sign alone"),
+    ]
+    return m
+
+
+def product(pixel: Value, row: data.View, spec: Spec) -> Value:
+    """What a row means: the sum of ``+-(x << e)``."""
     total: Value | int = 0
     for there, negative, power in terms(row, spec):
         size = sum(Mux(bit, pixel << place, 0) for place, bit in enumerate(power))
@@ -71,13 +115,9 @@ def addends(lane: Lane) -> Module:
     m = Module()
     m.submodules.lane = lane
     drive_freely(m, lane)
-    spec, pixel, row = lane.spec, lane.pixels[-1], lane.rows[-1]
-    if spec.lane == "multiply":
-        m.d.comb += Assert(lane.addends()[-1] == product(pixel, row, spec), "a product is wrong")
-        return m
-    for added, (there, negative, power) in zip(
-        lane.addends()[-len(spec.terms) :], terms(row, spec), strict=True
-    ):
+    pixel, found = lane.pixels[-1], terms(lane.rows[-1], lane.spec)
+    assume_recoded(m, lane.rows, lane.spec)
+    for added, (there, negative, power) in zip(lane.addends()[-len(found) :], found, strict=True):
         size = sum(Mux(bit, pixel << place, 0) for place, bit in enumerate(power))
         signed_size = Mux(there, Mux(negative, -size, size), 0)
         left = Mux(there & negative, (power << 8) - power, 0)
@@ -117,6 +157,7 @@ def corrects(correction: Correction) -> Module:
     m.submodules.correction = correction
     drive_freely(m, correction)
     spec = correction.spec
+    assume_recoded(m, correction.rows, spec)
     total = Signal(spec.accumulator_width)
     owed = [Mux(negative, power, 0) for row in correction.rows for _, negative, power in terms(row, spec)]
     m.d.sync += total.eq(sum(owed, Mux(correction.start, 0, total)))
@@ -148,51 +189,54 @@ def keeps_the_larger(lane: Lane) -> Module:
 
 def sum_is(m: Module, lane: Lane, weight: int) -> Signal:
     """The first slot's row is ``weight``, 1 or -1, and the others' add nothing."""
-    row: Row = weight if lane.spec.lane == "multiply" else (Term(weight, 0),)
-    bits = [*row_words([(0, row)], lane.spec).tolist(), *[0] * (lane.spec.slots - 1)]
+    told = lane.rows.shape().elem_shape.const(lane_row(unit(weight, lane.spec), lane.spec))
+    first, *others = lane.rows
     result = Signal()
     m.d.comb += result.eq(
-        Cat(row.as_value() == word for row, word in zip(lane.rows, bits, strict=True)).all()
+        (first.as_value() == told.as_value()) & ~Cat(row.as_value() for row in others).any()
     )
     return result
 
 
-def sums(lane: Lane, correction: Correction | None) -> Module:
+def sums(lane: Lane, correction: Correction) -> Module:
     """A lane and the correction, next to an accumulator that adds up what rows mean.
 
     In the cycle after ``start`` the lane's shadow register, and with it the correction of the cycle before,
-    is the sum of the rows since the last ``start``. Assumed: no ``fold``, and no negative term that is not
-    there. Bounded, for the solver's sake: the first `FIRST_CYCLES` cycles.
+    is the sum of the rows since the last ``start``. Assumed: no ``fold``, no negative term that is not there,
+    and digits as a recoder gives them. Bounded, for the solver's sake: the first `FIRST_CYCLES` cycles.
     """
     m = Module()
     spec = lane.spec
     m.submodules.lane = lane
     drive_freely(m, lane, but=("fold",))
-    owed: Value | int = 0
-    if correction is not None:
-        m.submodules.correction = correction
-        m.d.comb += [correction.rows.eq(lane.rows), correction.start.eq(lane.start)]
-        owed = correction.correction
-        found = [term for row in lane.rows for term in terms(row, spec)]
-        m.d.comb += [Assume(there | ~negative) for there, negative, _ in found]
+    m.submodules.correction = correction
+    m.d.comb += [correction.rows.eq(lane.rows), correction.start.eq(lane.start)]
+    found = [term for row in lane.rows for term in terms(row, spec)]
+    m.d.comb += [Assume(there | ~negative) for there, negative, _ in found]
+    assume_recoded(m, lane.rows, spec)
     total = Signal(spec.accumulator_width)
     products = [product(lane.pixels[slot], lane.rows[slot], spec) for slot in range(spec.slots)]
     m.d.sync += total.eq(sum(products, Mux(lane.start, 0, total)))
-    sum_found = (lane.shadow + past(m, owed))[: spec.accumulator_width]
+    sum_found = (lane.shadow + past(m, correction.correction))[: spec.accumulator_width]
     m.d.comb += Assert(~past(m, lane.start) | (sum_found == past(m, total)), "the sum is wrong")
     return m
 
 
 @pytest.mark.formal
-@pytest.mark.parametrize("spec", [*SPECS.values(), MULTIPLY], ids=[*SPECS, "multiply"])
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_addends(spec: Spec) -> None:
     prove(addends(make_lane(spec)), depth=1)
 
 
 @pytest.mark.formal
-@pytest.mark.parametrize("spec", [*SPECS.values(), MULTIPLY], ids=[*SPECS, "multiply"])
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_accumulates(spec: Spec) -> None:
     prove(accumulates(ShiftLane if spec.lane == "shift" else MultiplyLane, spec))
+
+
+@pytest.mark.formal
+def test_recodes() -> None:
+    prove(recodes(Recoder()), depth=1)
 
 
 @pytest.mark.formal
@@ -207,15 +251,15 @@ def test_keeps_the_larger(spec: Spec) -> None:
     prove(keeps_the_larger(make_lane(spec)), depth=3)
 
 
-FIRST_CYCLES = 4
+FIRST_CYCLES = {"shift": 4, "focused": 4, "int8_sparse": 2}
+"""How far the solver gets, by preset."""
 
 
 @pytest.mark.formal
-@pytest.mark.parametrize("preset", ["shift", "focused", "int8_sparse"])
+@pytest.mark.parametrize("preset", FIRST_CYCLES)
 def test_first_rows(preset: str) -> None:
     spec = replace(PRESETS[preset], slots=1)
-    correction = Correction(spec) if spec.lane == "shift" else None
-    prove(sums(make_lane(spec), correction), "bmc", FIRST_CYCLES)
+    prove(sums(make_lane(spec), Correction(spec)), "bmc", FIRST_CYCLES[preset])
 
 
 ADDENDS = {
@@ -239,12 +283,45 @@ def test_mutant_terms(right: str, wrong: str) -> None:
     refute(addends(kind(replace(DEFAULT, slots=1, terms=((1, 7),)))), "a term is wrong", 1)
 
 
+MULTIPLES = {
+    "a digit takes the bit for its complement": ("digit.plus, digit.minus", "digit.minus, digit.plus"),
+    "a digit does not double": ("Cat(Const(0, 1), double)", "Cat(double, Const(0, 1))"),
+    "the last digit is not negative": (
+        "pixel ^ row.last.negative.replicate",
+        "pixel & row.last.negative.replicate",
+    ),
+    "a digit is in the place of the one below": ("2 * number), Cat(single", "number), Cat(single"),
+}
+
+
 @pytest.mark.formal
-def test_mutant_product() -> None:
-    lane = mutant(
-        shiftbook.hw.engine.lane, "self.rows[slot].weight for", "self.rows[slot].weight[:8] for"
-    ).MultiplyLane(MULTIPLY)
-    refute(addends(lane), "a product is wrong", 1)
+@pytest.mark.parametrize(("right", "wrong"), MULTIPLES.values(), ids=MULTIPLES)
+def test_mutant_multiples(right: str, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong_multiples = mutant(shiftbook.hw.engine.booth, right, wrong).multiples
+    monkeypatch.setattr(shiftbook.hw.engine.lane, "multiples", wrong_multiples)
+    refute(addends(MultiplyLane(replace(MULTIPLY, slots=1))), "a term is wrong", 1)
+
+
+RECODES = {
+    "a carry is lost": ("total >= 3", "total == 3", "another weight"),
+    "4 is no 0": ("total[1] & ~total[0]", "total[1] | total[2]", "two sizes"),
+    "the last digit's sign is that of the weight": ("negative & ~total[2]", "negative", "two sizes"),
+    "2 is 1": ("total == 1", "total[:2] != 0", "two sizes"),
+}
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize(("right", "wrong", "message"), RECODES.values(), ids=RECODES)
+def test_mutant_recoders(right: str, wrong: str, message: str) -> None:
+    refute(recodes(mutant(shiftbook.hw.engine.booth, right, wrong).Recoder()), message, 1)
+
+
+@pytest.mark.formal
+def test_mutant_owed(monkeypatch: pytest.MonkeyPatch) -> None:
+    right, wrong = "row.last.negative & row.last.double", "row.last.double"
+    wrong_owed = mutant(shiftbook.hw.engine.booth, right, wrong).owed
+    monkeypatch.setattr(shiftbook.hw.engine.correction, "owed", wrong_owed)
+    refute(corrects(Correction(replace(MULTIPLY, slots=1))), "the correction is wrong", 4)
 
 
 ACCUMULATES = {
@@ -279,14 +356,6 @@ FOLDS = {
 @pytest.mark.parametrize(("right", "wrong"), FOLDS.values(), ids=FOLDS)
 def test_mutant_folds(right: str, wrong: str) -> None:
     lane = mutant(shiftbook.hw.engine.lane, right, wrong).ShiftLane(replace(DEFAULT, slots=1))
-    refute(keeps_the_larger(lane), "the larger of the two is lost", 5)
-
-
-@pytest.mark.formal
-def test_mutant_multiply_fold() -> None:
-    lane = mutant(shiftbook.hw.engine.lane, "accumulator[-1])", "~accumulator[-1])").MultiplyLane(
-        replace(MULTIPLY, slots=1)
-    )
     refute(keeps_the_larger(lane), "the larger of the two is lost", 5)
 
 

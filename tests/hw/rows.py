@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from shiftbook.golden.coding.booth import digits
 from shiftbook.golden.spec import Spec
 
 Row = dict[str, int]
@@ -49,9 +50,24 @@ def factor(row: Row, spec: Spec) -> int:
 def correction(rows: list[Row], spec: Spec) -> int:
     """What must be added to a lane's accumulator after these rows."""
     if spec.lane == "multiply":
-        return 0
+        found = [digit << 2 * place for row in rows for place, digit in enumerate(digits(row["weight"]))]
+        return 255 * sum(value for value in found if value < 0)
     return -255 * sum(
         row[f"negative{number}"] << low + row.get(f"exponent{number}", 0)
         for row in rows
         for number, (low, _) in enumerate(spec.terms)
     )
+
+
+def lane_row(row: Row, spec: Spec) -> dict[str, object]:
+    """A row as a lane gets it."""
+    if spec.lane == "shift":
+        return dict(row)
+    *low, last = digits(row["weight"])
+    return {
+        **{
+            f"digit{place}": {"plus": int(digit == 1), "minus": int(digit == -1), "double": int(digit == 2)}
+            for place, digit in enumerate(low)
+        },
+        "last": {"negative": int(last < 0), "single": int(abs(last) == 1), "double": int(abs(last) == 2)},
+    }

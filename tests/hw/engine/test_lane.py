@@ -5,7 +5,7 @@ from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.lane import make_lane
 from shiftbook.sim import bench
 from tests.hw.benches import Paced
-from tests.hw.rows import correction, factor, nothing, random_row, unit
+from tests.hw.rows import correction, factor, lane_row, nothing, random_row, unit
 from tests.hw.small import small
 
 SPECS = [small("shift"), small("two_term", slots=3), small("focused", slots=1), small("int8_sparse")]
@@ -21,7 +21,8 @@ def test_sums(spec: Spec, pauses: bench.Pauses) -> None:
         pixels = rng.integers(0, 256, spec.slots).tolist()
         rows = [random_row(spec, rng) for _ in pixels]
         start, above = int(rng.random() < 0.05), int(rng.integers(0, modulus))
-        stimulus.append({"pixels": pixels, "rows": rows, "start": start, "fold": 0, "above": above})
+        told = [lane_row(row, spec) for row in rows]
+        stimulus.append({"pixels": pixels, "rows": told, "start": start, "fold": 0, "above": above})
         expected.append(total if start else above)
         if start or total is not None:
             added = sum(x * factor(row, spec) for x, row in zip(pixels, rows, strict=True))
@@ -49,7 +50,7 @@ def test_maxima(spec: Spec, pauses: bench.Pauses) -> None:
                 stimulus.append(
                     {
                         "pixels": pixels,
-                        "rows": rows,
+                        "rows": [lane_row(row, spec) for row in rows],
                         "start": int(not started),
                         "fold": int(sign == 1),
                         "above": 7,

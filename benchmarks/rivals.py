@@ -1,0 +1,175 @@
+"""Which multiplier engine is the best: dense and sparse int8 at 256 terms a cycle, on a whole network.
+
+Slots W of 1, 2, 4 and 8, with 256 / W lanes in a grid that is square or twice as long as wide, and with every
+number of requantizers that can drain it. Each is a complete engine of the generator: its gates by Yosys, and
+the cycles of one image with its bus by the cycle model. The first checkpoint runs on the dense engines, the
+second on the sparse ones, with its weights dealt anew to the slots.
+
+ResNet-20 without training; no cycle depends on the images or on what the weights mean, only on the zeros:
+
+    shiftbook compress zoo:resnet20 --weights resnet20.safetensors --calibration noise.npz -o dense.ckpt \
+        --scheme int8 --density 1
+    shiftbook compress zoo:resnet20 --weights resnet20.safetensors --calibration noise.npz -o sparse.ckpt \
+        --scheme int8 --density 0.2 --balance
+    python -m benchmarks.rivals dense.ckpt sparse.ckpt --json rivals.json
+
+``noise.npz`` holds 8 images of noise: ``np.savez("noise.npz", x=images)`` with ``images`` from
+``np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.command import start
+from shiftbook.api.cycles import cycles_of
+from shiftbook.golden.coding.recode import for_slots
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.spec import PRESETS, Spec
+from shiftbook.golden.storage import checkpoint
+from shiftbook.hw.engine.engine import Engine
+from shiftbook.synth.flow.gates import describe, versions
+from shiftbook.synth.flow.measure import Ruler, measure
+from shiftbook.synth.flow.weights import load_weights
+
+TERMS = 256
+"""Weights times pixels in a cycle, of every engine."""
+
+SLOTS = (1, 2, 4, 8)
+REQUANTIZERS = (2, 4, 8, 16)
+LONGEST = 2
+"""The longer side of a grid over the shorter one."""
+
+PLAIN_WIDTH = 120
+"""Columns of the table where stdout is not a terminal."""
+
+Json = dict[str, Any]
+
+
+def settings(preset: str, slots: Sequence[int], requantizers: Sequence[int]) -> Iterator[Spec]:
+    """A preset with every grid and number of requantizers that go with `TERMS`."""
+    for w in slots:
+        lanes = TERMS // w
+        for rows in (1 << bit for bit in range(lanes.bit_length())):
+            cols = lanes // rows
+            if max(rows, cols) > LONGEST * min(rows, cols):
+                continue
+            for q in requantizers:
+                try:
+                    yield replace(PRESETS[preset], slots=w, rows=rows, cols=cols, requantizers=q)
+                except ShiftbookError:  # they cannot drain this grid
+                    continue
+
+
+def name_of(preset: str, spec: Spec) -> str:
+    """A name for progress and gates."""
+    return f"{preset} {spec.rows}x{spec.cols}, W = {spec.slots}, Q = {spec.requantizers}"
+
+
+def study(
+    networks: Mapping[str, Network], slots: Sequence[int], requantizers: Sequence[int], console: Console
+) -> Json:
+    """Gates and cycles of every setting, the best of each preset first; ``networks`` are by preset."""
+    engines = {
+        name_of(preset, spec): (preset, spec)
+        for preset in networks
+        for spec in settings(preset, slots, requantizers)
+    }
+    ruler = Ruler(load_weights())
+    with console.status("") as status:
+        measured = measure(
+            {name: partial(Engine, spec) for name, (_, spec) in engines.items()},
+            ruler,
+            progress=lambda done, total, what: status.update(f"{done} of {total}: {what}"),
+        )
+        rows = []
+        for name, (preset, spec) in engines.items():
+            status.update(f"cycles: {name}")
+            described = describe(spec, measured[name], ruler)
+            rows.append(row(preset, spec, described, networks[preset]))
+    order = list(networks)
+    rows.sort(key=lambda entry: (order.index(entry["engine"]), entry["product"]))
+    yosys = next(iter(measured.values())).gates.yosys
+    return {"versions": versions(yosys), "terms": TERMS, "rows": related(rows)}
+
+
+def row(preset: str, spec: Spec, described: Json, network: Network) -> Json:
+    """One engine."""
+    cycles = cycles_of(for_slots(network, spec), spec).total
+    return {
+        "engine": preset,
+        "rows": spec.rows,
+        "cols": spec.cols,
+        "slots": spec.slots,
+        "requantizers": spec.requantizers,
+        "preset": spec == PRESETS[preset],
+        "ge": described["total_ge"],
+        "lane_ge": described["lane_ge"],
+        "memory_bits": described["memory_bits"],
+        "cycles": cycles,
+        "product": described["total_ge"] * cycles,
+    }
+
+
+def related(rows: Sequence[Json]) -> list[Json]:
+    """The rows with ``relative``: gates x cycles over those of the best row of the same engine."""
+    best: dict[str, float] = {}
+    for entry in rows:
+        best[entry["engine"]] = min(entry["product"], best.get(entry["engine"], entry["product"]))
+    return [{**entry, "relative": entry["product"] / best[entry["engine"]]} for entry in rows]
+
+
+def table(rows: Sequence[Json]) -> Table:
+    """The rows as they are; a star marks the preset."""
+    shown = Table(title=f"Multiplier engines of {TERMS} terms a cycle, one image")
+    for head in ("engine", "lanes", "W", "Q"):
+        shown.add_column(head)
+    for head in ("engine, GE", "memory bits", "cycles", "GE x cycles", "relative"):
+        shown.add_column(head, justify="right")
+    for entry in rows:
+        shown.add_row(
+            entry["engine"] + (" *" if entry["preset"] else ""),
+            f"{entry['rows']}x{entry['cols']}",
+            str(entry["slots"]),
+            str(entry["requantizers"]),
+            f"{entry['ge']:,.0f}",
+            f"{entry['memory_bits']:,}",
+            f"{entry['cycles']:,}",
+            f"{entry['product']:.4g}",
+            f"{entry['relative']:.3f}",
+        )
+    return shown
+
+
+def main() -> None:
+    """Parse the command line, run the study, print it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dense", type=Path, help="checkpoint for the dense engines")
+    parser.add_argument("sparse", type=Path, help="checkpoint for the sparse engines")
+    parser.add_argument("--slots", type=int, nargs="+", choices=SLOTS, default=SLOTS)
+    parser.add_argument("--requantizers", type=int, nargs="+", choices=REQUANTIZERS, default=REQUANTIZERS)
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    check_writable(options.json, inputs=[options.dense, options.sparse])
+    networks = {"int8": checkpoint.load(options.dense), "int8_sparse": checkpoint.load(options.sparse)}
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    result = study(networks, options.slots, options.requantizers, console)
+    console.print(table(result["rows"]))
+    write_json(options.json, result)
+
+
+if __name__ == "__main__":
+    start(main)
