@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from shiftbook.frontend.schemes import catalogue, make
 from shiftbook.frontend.training.recipe import Balance, check_density
+from shiftbook.golden.coding.terms import sayable
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
 
 if TYPE_CHECKING:
     from shiftbook.frontend.schemes.base import Scheme
 
 SCHEME = "focused"
 """The scheme of weights, unless said otherwise."""
+
+UNIFORM_BITS = range(3, 9)
+"""Bits that uniform layers may have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +45,9 @@ class CompressionOptions:
         Paths of layers that are not pruned and get uniform weights whatever the scheme; None means the first
         and the last.
     uniform_bits
-        Bits of these weights, 3..8.
+        Bits of these weights, 3..8; None means 8, or as many as the engine's lanes can say.
+    engine
+        Preset that the checkpoint must run on; None means that it need not run on any one.
     spec
         Widths, and the weight slots that the streams are coded for.
     seed
@@ -60,7 +66,8 @@ class CompressionOptions:
     balance: bool = False
     importance: bool = False
     uniform: Collection[str] | None = None
-    uniform_bits: int = 8
+    uniform_bits: int | None = None
+    engine: str | None = None
     spec: Spec = DEFAULT
     seed: int = 0
 
@@ -74,8 +81,10 @@ class CompressionOptions:
         for layer, share in self.densities.items():
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
                 raise ShiftbookError(f"the density of layer {layer!r} must be in (0, 1], not {share!r:.40}")
-        if not 3 <= self.uniform_bits <= 8:
+        if self.uniform_bits is not None and self.uniform_bits not in UNIFORM_BITS:
             raise ShiftbookError(f"bits of uniform layers must be in 3..8, not {self.uniform_bits}")
+        if self.engine is not None and not (isinstance(self.engine, str) and self.engine in PRESETS):
+            raise ShiftbookError(f"engine must be one of {', '.join(PRESETS)}, not {self.engine!r:.40}")
         if self.seed < 0:
             raise ShiftbookError(f"seed must be at least 0, not {self.seed}")
 
@@ -91,6 +100,21 @@ class CompressionOptions:
         if made.incremental and self.importance:
             raise ShiftbookError(f"importance is for schemes with vectors, not for {made.name!r}")
         return made
+
+    @property
+    def bits_at_ends(self) -> int:
+        """Bits of uniform layers: those that were given, or the most that the engine's lanes can say."""
+        if self.uniform_bits is not None:
+            return self.uniform_bits
+        lanes = DEFAULT if self.engine is None else PRESETS[self.engine]
+        return max(bits for bits in UNIFORM_BITS if all(sayable(v, lanes) for v in range(1 << bits - 1)))
+
+    @property
+    def width_spec(self) -> Spec:
+        """The spec with the engine's accumulators, which sums must fit."""
+        if self.engine is None:
+            return self.spec
+        return replace(self.spec, accumulator_width=PRESETS[self.engine].accumulator_width)
 
     def density_of(self, scheme: Scheme, *, tuned: bool, decomposed: bool) -> float:
         """The density that was given, or what is usual.

@@ -44,7 +44,8 @@ def compress(
     output: str | os.PathLike[str] | None = None,
     scheme: str | Scheme | TensorTrain = SCHEME,
     bits: int | None = None,
-    end_bits: int = CompressionOptions.uniform_bits,
+    end_bits: int | None = CompressionOptions.uniform_bits,
+    engine: str | None = CompressionOptions.engine,
     density: float | None = CompressionOptions.density,
     balance: bool = CompressionOptions.balance,
     dim: int | None = None,
@@ -89,7 +90,11 @@ def compress(
     bits
         Of a weight before entropy coding, or of a codeword's weights; None takes the scheme's default.
     end_bits
-        Bits of the first and the last layer's weights, which are uniform and dense.
+        Bits of the first and the last layer's weights, which are uniform and dense; None takes 8, or with an
+        engine the most that its lanes can say.
+    engine
+        Name of the preset that the checkpoint must run on. What cannot fit its lanes and accumulators is
+        refused before any work; sums of single channels are made to fit.
     density
         Share of the weights to keep, in (0, 1]; with vectors, whole vectors are pruned. None takes 1 without
         epochs, with vectors, and for int8 cores of a tensor train, else 0.2.
@@ -141,6 +146,7 @@ def compress(
         {"bits": bits, "dim": dim, "codebooks": codebooks, "codewords": codewords, "terms": terms},
         per_layer=per_layer,
         end_bits=end_bits,
+        engine=engine,
         density=density,
         balance=balance,
         importance=importance,
