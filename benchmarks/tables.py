@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shiftbook.golden.mapping.spent import PARTS
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.synth.flow.gates import DECODER
 
@@ -217,6 +218,21 @@ def spent(results: Sequence[Json]) -> str:
     return markdown(columns, results)
 
 
+def explained(results: Sequence[Json]) -> str:
+    """Of `shiftbook run --explain`: where all lane-slot-cycles of networks go, by the cycle model."""
+
+    def share(part: str) -> Callable[[Json], str]:
+        return lambda row: f"{100 * row['spent'][part] / sum(row['spent'].values()):.1f} %"
+
+    columns = [
+        Column("network", name_of),
+        Column("lanes", lambda row: str(row["lanes"])),
+        Column("cycles", count("cycles")),
+        *(Column(part.replace("_", " "), share(part)) for part in PARTS),
+    ]
+    return markdown(columns, results)
+
+
 def layer(results: Sequence[Json]) -> str:
     """Of `shiftbook gates --paper-layer`: methods, in the paper and measured, in millions of gates."""
 
@@ -402,6 +418,7 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "chip": chip,
     "run": run,
     "spent": spent,
+    "explained": explained,
     "layer": layer,
     "trains": trains,
     "organisations": organisations,

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shiftbook.frontend.calibration_data import gather
-from shiftbook.frontend.compression import Compression
+from shiftbook.frontend.compression import Compression, layers_kept
+from shiftbook.frontend.engine_fit import check_layers, check_runs, check_weights
 from shiftbook.frontend.importing.load import Source, load_model
 from shiftbook.frontend.importing.normalization import normalization_for
 from shiftbook.frontend.options.compression import CompressionOptions
@@ -112,9 +113,11 @@ def compress(
     """
     started = time.monotonic()
     scheme = scheme_of(compression, training)
+    check_weights(compression)
     target, training, plan = absolute(Path(output)), training.rooted(), _rooted(tensor_train)
     found = load_model(source, weights, seed=compression.seed, progress=progress)
     steps = begin(found, data, compression, training, plan, progress)
+    check_layers(steps.graph, layers_kept(steps.graph, compression.uniform), compression)
     for text in steps.notices():
         notice(text)
     float_accuracy = steps.float_accuracy() if measured else None
@@ -122,6 +125,7 @@ def compress(
     network = _integers(steps, scheme, plan, origin, float_accuracy)
     accuracy = steps.integer_accuracy(network) if measured else None
     network = replace(network, facts={**network.facts, "accuracy": accuracy})
+    check_runs(network, compression)
     checkpoint.save(network, target, compression.spec)
     _forget(training.state)
     return Report(

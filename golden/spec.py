@@ -95,7 +95,7 @@ class Spec:
         Bits of the requantizer's unsigned multiplier, and of its right shift less `LEAST_SHIFT`.
     requantizers
         Requantizers; each drains ``rows * cols / requantizers`` lanes, one a cycle. They take whole rows
-        of lanes, or even parts of a row.
+        of lanes, or even parts of a row. `on_grid` chooses it for another grid.
     tile_words
         Words of each activation bank. A bank holds 8-bit pixels; there are ``rows * cols`` banks a slot.
         A tap table entry (``tap_width``) bounds them too.
@@ -303,10 +303,11 @@ class Spec:
         )
 
     def on_grid(self, rows: int, cols: int) -> Spec:
-        """This spec on another lane grid, with as many of its requantizers as can drain it.
+        """This spec on another lane grid, which its requantizers follow.
 
-        Where none of its numbers of requantizers can, it has a row of them. The bus is at least as wide as
-        a row of lanes, and not wider than a block of pixels fills.
+        It has the fewest that drain an output channel in no more cycles than here. Where none do, because no
+        more leave in a cycle than a beat of the bus takes, it has the most that can drain the grid. The bus
+        is at least as wide as a row of lanes, and not wider than a block of pixels fills.
 
         Raises
         ------
@@ -316,8 +317,9 @@ class Spec:
         pitch, lines = (1 << max(0, size - 1).bit_length() for size in (cols, rows))
         bus = max(min(self.bus_bytes, pitch * lines), pitch, NARROWEST_BUS)
         grid = replace(self, rows=rows, cols=cols, requantizers=cols, bus_bytes=bus)
-        most = [q for q in range(1, self.requantizers + 1) if grid._drains(q)]
-        return replace(grid, requantizers=max(most, default=cols))
+        possible = [q for q in range(1, grid.lanes + 1) if grid._drains(q)]
+        enough = [q for q in possible if grid.lanes // q <= self.drain_cycles]
+        return replace(grid, requantizers=min(enough) if enough else max(possible))
 
     def as_json(self) -> dict[str, object]:
         """The fields as JSON values."""

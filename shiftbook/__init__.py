@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from shiftbook.api.compare import Compared, Comparison, compare
     from shiftbook.api.compress import compress
     from shiftbook.api.cycles import Cycles, LayerCycles
+    from shiftbook.api.explain import Explanation, LayerSpent
     from shiftbook.api.gates import Gates, ModuleGates, gates
     from shiftbook.api.images import images
     from shiftbook.api.simulation import LayerSimulation, Simulation
     from shiftbook.api.sweep import Sweep, sweep
     from shiftbook.api.tensor_train import TensorTrain
     from shiftbook.frontend.data.dataset import Dataset
+    from shiftbook.golden.mapping.spent import Spent
     from shiftbook.golden.spec import PRESETS, Spec
     from shiftbook.golden.statistics.sizes import LayerSize
     from shiftbook.sim.driver import Mismatch
@@ -37,16 +39,19 @@ __all__ = [
     "Comparison",
     "Cycles",
     "Dataset",
+    "Explanation",
     "Gates",
     "LayerCycles",
     "LayerSimulation",
     "LayerSize",
+    "LayerSpent",
     "Mismatch",
     "ModuleGates",
     "ShiftbookError",
     "Simulation",
     "SimulationError",
     "Spec",
+    "Spent",
     "Sweep",
     "TensorTrain",
     "__version__",
@@ -64,12 +69,14 @@ _HOMES = {
     "shiftbook.api.compare": ("Compared", "Comparison", "compare"),
     "shiftbook.api.compress": ("compress",),
     "shiftbook.api.cycles": ("Cycles", "LayerCycles"),
+    "shiftbook.api.explain": ("Explanation", "LayerSpent"),
     "shiftbook.api.gates": ("Gates", "ModuleGates", "gates"),
     "shiftbook.api.images": ("images",),
     "shiftbook.api.simulation": ("LayerSimulation", "Simulation"),
     "shiftbook.api.sweep": ("Sweep", "sweep"),
     "shiftbook.api.tensor_train": ("TensorTrain",),
     "shiftbook.frontend.data.dataset": ("Dataset",),
+    "shiftbook.golden.mapping.spent": ("Spent",),
     "shiftbook.golden.spec": ("PRESETS", "Spec"),
     "shiftbook.golden.statistics.sizes": ("LayerSize",),
     "shiftbook.sim.driver": ("Mismatch",),

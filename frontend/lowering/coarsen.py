@@ -44,7 +44,7 @@ def coarsen(
     factor = np.ones(len(integers))
     result = integers
     for _ in range(ROUNDS):
-        over = np.where(still, 0.0, _demand(result, gain * factor, offset)) / limit
+        over = np.where(still, 0.0, demand(result, gain * factor, offset)) / limit
         if (over <= 1).all():
             break
         factor *= np.maximum(over, 1.0) * np.where(over > 1, 1.001, 1.0)
@@ -52,7 +52,7 @@ def coarsen(
     return result, gain * factor
 
 
-def _demand(integers: NDArray[np.int16], gain: Reals, offset: Reals) -> Reals:
+def demand(integers: NDArray[np.int16], gain: Reals, offset: Reals) -> Reals:
     """[O] the largest magnitude that the accumulator with its bias can have, whatever the zero point."""
     weights = integers.reshape(len(integers), -1).astype(np.int64)
     sums = np.maximum(np.maximum(weights, 0).sum(1), np.maximum(-weights, 0).sum(1))

@@ -25,6 +25,7 @@ from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.importing.normalization import Normalization
 from shiftbook.frontend.lowering.coarsen import coarsen
+from shiftbook.frontend.lowering.narrow import narrow
 from shiftbook.frontend.quantization.affine import Affine, Ints, Reals, fixed_point, named_fixed_point
 from shiftbook.frontend.schemes.base import QuantizedLayer
 from shiftbook.golden.coding.select import code_weights
@@ -52,6 +53,7 @@ def lower(
     *,
     spec: Spec = DEFAULT,
     seed: int = 0,
+    narrows: bool = False,
     classes: tuple[str, ...] = (),
     facts: Mapping[str, object] | None = None,
     progress: Progress = quiet,
@@ -69,6 +71,9 @@ def lower(
         Widths of the requantizer and of the accumulator, and the weight slots.
     seed
         Of the search that balances the slots.
+    narrows
+        Whether weights of all schemes without vectors give way where an accumulator would be too wide, as
+        8-bit ones always do; else such a layer is refused.
 
     Raises
     ------
@@ -78,7 +83,7 @@ def lower(
     nodes: list[Node] = []
     for i, layer in enumerate(graph.layers):
         if isinstance(layer, ConvLayer):
-            nodes.append(_conv(layer, quantized[layer.path], calibration, spec, seed))
+            nodes.append(_conv(layer, quantized[layer.path], calibration, spec, seed, narrows))
         else:
             assert isinstance(layer, PlainLayer)
             nodes.append(layer.lower(calibration, spec))
@@ -110,7 +115,12 @@ def input_requantizer(normalization: Normalization, target: Affine, spec: Spec) 
 
 
 def _conv(
-    layer: ConvLayer, quantized: QuantizedLayer, calibration: Mapping[str, Affine], spec: Spec, seed: int
+    layer: ConvLayer,
+    quantized: QuantizedLayer,
+    calibration: Mapping[str, Affine],
+    spec: Spec,
+    seed: int,
+    narrows: bool,
 ) -> Conv:
     source, target = calibration[layer.source], calibration[layer.name]
     quantized = _repeated(quantized, layer.copies)
@@ -120,10 +130,10 @@ def _conv(
     quantized = _turned(layer, quantized, gain < 0, spec)
     gain, offset = np.abs(gain), norm_offset / target.scale
     residual = None if layer.residual is None else calibration[layer.residual]
-    if quantized.scheme == "int8":
-        adds = residual is not None
-        idle = still(gain, offset, quantized.integers, target, layer.clamps(target), adds)
-        integers, gain = coarsen(quantized.integers, gain, offset, idle, spec.accumulator_width)
+    if quantized.scheme == "int8" or (narrows and quantized.vectors is None):
+        idle = still(gain, offset, quantized.integers, target, layer.clamps(target), residual is not None)
+        fit = coarsen if quantized.scheme.startswith("int") else narrow
+        integers, gain = fit(quantized.integers, gain, offset, idle, spec.accumulator_width)
         quantized = replace(quantized, integers=integers)
     requantize, constant = requantizer(
         layer.name,

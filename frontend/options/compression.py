@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from shiftbook.frontend.schemes import catalogue, make
 from shiftbook.frontend.training.recipe import Balance, check_density
+from shiftbook.golden.coding.terms import sayable
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
 
 if TYPE_CHECKING:
     from shiftbook.frontend.schemes.base import Scheme
@@ -21,6 +22,9 @@ Ends = Literal["both", "first", "last", "none"]
 """Of a network: its first layer, its last one, or both."""
 
 ENDS: tuple[Ends, ...] = get_args(Ends)
+
+UNIFORM_BITS = range(3, 9)
+"""Bits that uniform layers may have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,9 @@ class CompressionOptions:
         Layers that are not pruned and get uniform weights whatever the scheme: the ends of the network that
         are named, see `Ends`, or layers by their paths.
     uniform_bits
-        Bits of these weights, 3..8.
+        Bits of these weights, 3..8; None means 8, or as many as the engine's lanes can say.
+    engine
+        Preset that the checkpoint must run on; None means that it need not run on any one.
     spec
         Widths, and the weight slots that the streams are coded for.
     seed
@@ -65,7 +71,8 @@ class CompressionOptions:
     balance: bool = False
     importance: bool = False
     uniform: Ends | Collection[str] = "both"
-    uniform_bits: int = 8
+    uniform_bits: int | None = None
+    engine: str | None = None
     spec: Spec = DEFAULT
     seed: int = 0
 
@@ -81,8 +88,10 @@ class CompressionOptions:
                 raise ShiftbookError(f"the density of layer {layer!r} must be in (0, 1], not {share!r:.40}")
         if isinstance(self.uniform, str) and self.uniform not in ENDS:
             raise ShiftbookError(f"uniform must be one of {', '.join(ENDS)}, not {self.uniform!r:.40}")
-        if not 3 <= self.uniform_bits <= 8:
+        if self.uniform_bits is not None and self.uniform_bits not in UNIFORM_BITS:
             raise ShiftbookError(f"bits of uniform layers must be in 3..8, not {self.uniform_bits}")
+        if self.engine is not None and not (isinstance(self.engine, str) and self.engine in PRESETS):
+            raise ShiftbookError(f"engine must be one of {', '.join(PRESETS)}, not {self.engine!r:.40}")
         if self.seed < 0:
             raise ShiftbookError(f"seed must be at least 0, not {self.seed}")
 
@@ -98,6 +107,21 @@ class CompressionOptions:
         if made.incremental and self.importance:
             raise ShiftbookError(f"importance is for schemes with vectors, not for {made.name!r}")
         return made
+
+    @property
+    def bits_at_ends(self) -> int:
+        """Bits of uniform layers: those that were given, or the most that the engine's lanes can say."""
+        if self.uniform_bits is not None:
+            return self.uniform_bits
+        lanes = DEFAULT if self.engine is None else PRESETS[self.engine]
+        return max(bits for bits in UNIFORM_BITS if all(sayable(v, lanes) for v in range(1 << bits - 1)))
+
+    @property
+    def width_spec(self) -> Spec:
+        """The spec with the engine's accumulators, which sums must fit."""
+        if self.engine is None:
+            return self.spec
+        return replace(self.spec, accumulator_width=PRESETS[self.engine].accumulator_width)
 
     def density_of(self, scheme: Scheme, *, tuned: bool, decomposed: bool) -> float:
         """The density that was given, or what is usual.

@@ -201,6 +201,10 @@ class Scheme(ABC):
             The only source of randomness, so that a fit can be repeated.
         """
 
+    def values(self) -> frozenset[int]:
+        """Return the integers that weights may become; none where that is not known ahead."""
+        return frozenset()
+
     def saliency(self, weight: Tensor) -> Tensor:
         """Return what pruning ranks weights [O, I, kh, kw] by; those that are equal go together."""
         return weight

@@ -105,6 +105,11 @@ class Focused(Scheme):
         self.exponents = min(2 ** (bits - 3), HIGHEST_MEAN)
         self.mean_exponent = self.exponents if mean_exponent is None else mean_exponent
 
+    def values(self) -> frozenset[int]:
+        parts = [int(level) for level in shift_levels(self.exponents)]
+        means = -(1 << self.mean_exponent), 1 << self.mean_exponent
+        return Shift(self.bits).values() | {mean + part for mean in means for part in parts}
+
     def alternatives(self) -> Sequence[Scheme]:
         return self, Shift(self.bits)
 

@@ -43,6 +43,10 @@ class Int8(Scheme):
     def __init__(self, bits: int = 8) -> None:
         super().__init__(bits)
 
+    def values(self) -> frozenset[int]:
+        highest = (1 << (self.bits - 1)) - 1
+        return frozenset(range(-highest, highest + 1))
+
     def fit_all(self, parts: Sequence[Part], progress: Progress = quiet) -> list[Quantizer]:
         return [self._given(part) or self.fit(part.weight, part.mask, part.generator) for part in parts]
 

@@ -63,6 +63,9 @@ class Shift(Scheme):
         """Number of exponents, from 0 up."""
         return min(2 ** (self.bits - 2), HIGHEST_EXPONENT + 1)
 
+    def values(self) -> frozenset[int]:
+        return frozenset(int(level) for level in shift_levels(self.exponents))
+
     def fit(self, weight: Tensor, mask: Tensor, generator: torch.Generator) -> Quantizer:
         kept = weight.detach()[mask]
         bias = shift_bias(kept, self.bits, self.exponents) if kept.numel() else 0

@@ -84,6 +84,9 @@ class VectorScheme(Scheme):
             "per_layer": self.per_layer,
         }
 
+    def values(self) -> frozenset[int]:
+        return frozenset(int(value) for value in allowed(self.terms, self.bits))
+
     def saliency(self, weight: Tensor) -> Tensor:
         """Return the size of the vector that each weight belongs to, so that whole vectors are pruned."""
         part = weight.detach()

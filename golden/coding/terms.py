@@ -67,6 +67,15 @@ def rows_of(value: int, spec: Spec) -> tuple[Row, ...]:
     )
 
 
+def sayable(value: int, spec: Spec) -> bool:
+    """Whether a lane of this spec can say the weight; see `rows_of`."""
+    try:
+        rows_of(value, spec)
+    except ShiftbookError:
+        return False
+    return True
+
+
 def codeword_rows(codeword: ArrayLike, spec: Spec) -> tuple[tuple[int, Row], ...]:
     """The rows of a codeword [d], each with the place of its weight in the vector.
 

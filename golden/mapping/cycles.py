@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from shiftbook.golden.isa.registers import parameter_word_width
 from shiftbook.golden.mapping.job import Pass
+from shiftbook.golden.mapping.spent import Spent, waits_of
 from shiftbook.golden.mapping.tiles import owned_lanes
 from shiftbook.golden.spec import PARTIAL_BYTES, Spec
 
@@ -60,6 +61,8 @@ class PassCycles:
         Of the whole pass with its bus traffic, by the model.
     read_beats, write_beats
         Of tensors and streams, without the program.
+    spent
+        Where the lane-slot-cycles of ``cycles`` go.
     """
 
     durations: Ints
@@ -70,6 +73,7 @@ class PassCycles:
     cycles: int
     read_beats: int
     write_beats: int
+    spent: Spent
 
     @property
     def busy(self) -> int:
@@ -92,28 +96,26 @@ def utilization(useful: int, cycles: int, spec: Spec) -> float:
     return useful / (cycles * spec.lanes * spec.slots) if cycles else 0.0
 
 
-def slot_cycles(step: Pass, spec: Spec) -> tuple[Ints, int]:
-    """[O, W] cycles in which each slot issues an item, by output channel; and all rows issued.
+def slot_cycles(step: Pass, spec: Spec) -> tuple[Ints, Ints]:
+    """[O, W] cycles in which each slot issues a row, and in which it only skips, by output channel.
 
-    An escape takes one cycle, a code as many as its codeword has rows; in a maximum that is two. An item
+    A code takes as many cycles as its codeword has rows, in a maximum two; an escape takes one. An item
     belongs to the output channel of its target; escapes beyond the last one are never reached.
     """
     coding = step.coding
     outputs = len(coding.weights.integers)
+    shape = outputs, spec.slots
     if spec.feed == "dense":
-        each = np.full((outputs, spec.slots), coding.placement.positions, np.int64)
-        return each, int(each.sum())
+        return np.full(shape, coding.placement.positions, np.int64), np.zeros(shape, np.int64)
     rows_of_code = np.full((1, 1), 2) if step.maximum else coding.code_rows
     books = np.arange(len(rows_of_code))
-    result = np.zeros((outputs, spec.slots), np.int64)
-    rows = 0
+    issued, skipped = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for slot, item in enumerate(coding.items):
-        cost = np.where(item.is_escape, 1, rows_of_code[books, item.code].sum(axis=1))
-        channel = item.target // coding.way.span
-        reached = channel < outputs
-        result[:, slot] = np.bincount(channel[reached], cost[reached], outputs)
-        rows += int(cost[~item.is_escape].sum())
-    return result, rows
+        channel, codes = item.target // coding.way.span, ~item.is_escape
+        rows = rows_of_code[books, item.code[codes]].sum(axis=1)
+        issued[:, slot] = np.bincount(channel[codes], rows, outputs)
+        skipped[:, slot] = np.bincount(channel[item.is_escape & (channel < outputs)], minlength=outputs)
+    return issued, skipped
 
 
 def channel_durations(each: Ints, spec: Spec, *, rounds: int = 1) -> Ints:
@@ -138,25 +140,63 @@ def pass_cycles(
     words
         Words of the program before the input is loaded, and after that.
     """
-    each, rows = slot_cycles(step, spec)
-    bytes_in, bytes_out = (PARTIAL_BYTES if partial else 1 for partial in (step.partial_in, step.partial_out))
-    durations = channel_durations(each, spec, rounds=bytes_out)
+    issued, skipped = slot_cycles(step, spec)
     layout = step.layout
+    durations = channel_durations(issued + skipped, spec, rounds=PARTIAL_BYTES if step.partial_out else 1)
     tiles = layout.tiles[0] * layout.tiles[1]
     tile_busy = busy_cycles(durations, spec)
     column = layout.row_beats * layout.stride * step.source.channels  # beats of a column with all its halo
-    loads = column * layout.tiles[0] * layout.columns
-    fetched, repeated = _stream_beats(step, spec)
-    residual = bytes_in * spec.block_beats * len(durations) * tiles if step.residual is not None else 0
-    reads = loads + fetched + repeated * tiles + residual
-    writes = bytes_out * spec.block_beats * len(durations) * tiles
+    reads, writes = _beats(step, spec, column, tiles)
     first = latency + START_STEPS + column * (1 + layout.left * (not layout.wrap) + layout.right)
-    per_tile = max(tile_busy + TILE_STEPS, -(-reads // tiles))
+    stall = max(0, -(-reads // tiles) - tile_busy - TILE_STEPS)
     group = min(spec.group_channels, len(durations)) * spec.block_beats
     tail = DRAIN_STEPS + spec.drain_cycles + round(SEND_SHARE * group) + latency
-    cycles = words[0] + max(first, words[1] + latency) + per_tile * tiles + tail
+    around = words[0] + max(first, words[1] + latency) + tail
     owned = sum(owned_lanes(layout, tile, spec) for tile in np.ndindex(layout.tiles))
-    return PassCycles(durations, tile_busy, rows, tiles, owned, cycles, reads, writes)
+    return PassCycles(
+        durations=durations,
+        tile_busy=tile_busy,
+        tile_rows=int(issued.sum()),
+        tiles=tiles,
+        owned=owned,
+        cycles=around + (tile_busy + TILE_STEPS + stall) * tiles,
+        read_beats=reads,
+        write_beats=writes,
+        spent=_spent(issued, skipped, durations, (tiles, owned, around, stall), spec),
+    )
+
+
+def _spent(
+    issued: Ints, skipped: Ints, durations: Ints, course: tuple[int, int, int, int], spec: Spec
+) -> Spent:
+    """Where the cycles of a pass go.
+
+    ``course`` is its tiles, the lanes that own a pixel summed over them, the cycles before the first tile and
+    after the last, and those in which each tile waits for its traffic.
+    """
+    tiles, owned, around, stall = course
+    everywhere, rows = tiles * spec.lanes, int(issued.sum())
+    unused, wait, drain = waits_of(issued, skipped, durations)
+    starts = spec.start_cycles + 1 + TILE_STEPS  # see busy_cycles
+    return Spent(
+        useful=rows * owned,
+        idle=rows * (everywhere - owned) + unused * everywhere,
+        skips=int(skipped.sum()) * everywhere,
+        slot_wait=wait * everywhere,
+        drain=drain * everywhere,
+        bus=stall * spec.slots * everywhere,
+        fill=(around + starts * tiles) * spec.lanes * spec.slots,
+    )
+
+
+def _beats(step: Pass, spec: Spec, column: int, tiles: int) -> tuple[int, int]:
+    """Beats that are read and written, where a column of the input with its halo takes ``column``."""
+    bytes_in, bytes_out = (PARTIAL_BYTES if partial else 1 for partial in (step.partial_in, step.partial_out))
+    outputs = spec.block_beats * len(step.conv.weights.integers) * tiles
+    fetched, repeated = _stream_beats(step, spec)
+    loads = column * step.layout.tiles[0] * step.layout.columns
+    residual = bytes_in * outputs if step.residual is not None else 0
+    return loads + fetched + repeated * tiles + residual, bytes_out * outputs
 
 
 def _stream_beats(step: Pass, spec: Spec) -> tuple[int, int]:

@@ -73,6 +73,13 @@ class Image:
         steps = zip(self.plan.passes, self.words, strict=True)
         return [pass_cycles(step, self.spec, latency=latency, words=words) for step, words in steps]
 
+    def layer_costs(self) -> dict[str, list[PassCycles]]:
+        """The same by name of the node, in the order in which nodes run."""
+        result: dict[str, list[PassCycles]] = {}
+        for step, cost in zip(self.plan.passes, self.costs(), strict=True):
+            result.setdefault(step.node, []).append(cost)
+        return result
+
     def contents(self) -> Bytes:
         """The whole image, tensors as zeros."""
         whole = np.zeros(self.size, np.uint8)

@@ -10,6 +10,8 @@ from shiftbook.api.answers import Answers, answers_of
 from shiftbook.api.arguments import maybe, path_of
 from shiftbook.api.cycles import Cycles, cycles_of
 from shiftbook.api.engines import Engine, spec_of
+from shiftbook.api.explain import Explanation
+from shiftbook.api.explain import explain as explain_network
 from shiftbook.api.images import Images
 from shiftbook.api.images import images as load_images
 from shiftbook.api.simulation import Simulation, simulate
@@ -134,6 +136,21 @@ class Checkpoint(Table):
             There is no such engine, or it cannot run the network.
         """
         return cycles_of(self.network, self._spec(engine))
+
+    def explain(self, engine: Engine = DEFAULT) -> Explanation:
+        """Tell where the lane-slot-cycles of an image go on an engine, by the cycle model.
+
+        Parameters
+        ----------
+        engine
+            See `cycles`.
+
+        Raises
+        ------
+        ShiftbookError
+            See `cycles`.
+        """
+        return explain_network(self.network, self._spec(engine))
 
     def simulate(
         self,

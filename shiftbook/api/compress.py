@@ -45,7 +45,8 @@ def compress(
     scheme: str | Scheme | TensorTrain = SCHEME,
     bits: int | None = None,
     uniform: Ends | Collection[str] = CompressionOptions.uniform,
-    end_bits: int = CompressionOptions.uniform_bits,
+    end_bits: int | None = CompressionOptions.uniform_bits,
+    engine: str | None = CompressionOptions.engine,
     density: float | None = CompressionOptions.density,
     balance: bool = CompressionOptions.balance,
     dim: int | None = None,
@@ -93,7 +94,10 @@ def compress(
         Layers that stay uniform and dense: ``"both"`` is the first and the last, ``"first"``, ``"last"`` or
         ``"none"`` of these two, or layers by their paths.
     end_bits
-        Bits of the weights of uniform layers.
+        Bits of the weights of uniform layers; None takes 8, or with an engine the most that its lanes say.
+    engine
+        Name of the preset that the checkpoint must run on. What cannot fit its lanes and accumulators is
+        refused before any work; sums of single channels are made to fit.
     density
         Share of the weights to keep, in (0, 1]; with vectors, whole vectors are pruned. None takes 1 without
         epochs, with vectors, and for int8 cores of a tensor train, else 0.2.
@@ -146,6 +150,7 @@ def compress(
         per_layer=per_layer,
         uniform=uniform,
         end_bits=end_bits,
+        engine=engine,
         density=density,
         balance=balance,
         importance=importance,

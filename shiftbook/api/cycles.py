@@ -107,11 +107,8 @@ def cycles_of(network: Network, spec: Spec) -> Cycles:
         The engine cannot run the network.
     """
     image = build(network, spec)
-    costs = image.costs()
-    of_layer: dict[str, list[PassCycles]] = {}
-    for step, cost in zip(image.plan.passes, costs, strict=True):
-        of_layer.setdefault(step.node, []).append(cost)
-    beats = sum(cost.read_beats + cost.write_beats for cost in costs)
+    of_layer = image.layer_costs()
+    beats = sum(cost.read_beats + cost.write_beats for passes in of_layer.values() for cost in passes)
     return Cycles(
         lanes=lanes_of(spec),
         layers=tuple(_layer(name, passes, spec) for name, passes in of_layer.items()),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shiftbook.console import Progress, progress_bar, say, table
+from shiftbook.explained import spent_table, with_spent, without_images
 from shiftbook.files_read import data_files, source_file
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute, check_writable
@@ -42,6 +43,13 @@ def run(
     images: ImagesGroup,
     reference: FloatGroup,
     engine: EngineGroup,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Tell where all cycles of all lanes and slots go, by layer; needs no images.",
+        ),
+    ] = False,
     wave: Annotated[
         Path | None,
         typer.Option(
@@ -64,6 +72,10 @@ def run(
     Agreement (--float) needs no labels and is the finer measure: it counts what compressing changed, also on
     images that the float network gets wrong.
 
+    With --explain a table shares out each layer's lane-slot-cycles (its cycles x lanes x slots): in a cycle a
+    lane adds a row of a slot, or that chance is lost to one cause, such as the drain or the bus. All parts
+    add up to 100 %. It needs a checkpoint and an engine, and no images: try it with several --lanes.
+
     Where the data has its own train and test folders, the test folder is taken, and of digits the images
     that compress held out; else all of it.
 
@@ -71,11 +83,10 @@ def run(
     Examples:
       shiftbook run digits.ckpt --data digits
       shiftbook run digits.ckpt --data digits --float zoo:digits
+      shiftbook run digits.ckpt --explain --lanes 4x4
       shiftbook run digits.ckpt --data digits --backend rtl --limit 64 --json run.json
       shiftbook run digits.ckpt --data digits --backend rtl --limit 1 --lanes 4x4 --wave out.fst
     """
-    from shiftbook.api.images import labels_of
-
     source, weights = reference.source, reference.weights
     read = [checkpoint, weights, source_file(source), *data_files(images.data, (json_file, wave))]
     check_writable(json_file, wave, inputs=read)
@@ -84,25 +95,61 @@ def run(
         raise ShiftbookError("--wave records signals of the RTL: add --backend rtl")
     if weights is not None and source is None:
         raise ShiftbookError("--weights are those of the float network: add --float SOURCE")
+    _check_images(images, source, explain)
     engine.spec()  # before images are read
+    from shiftbook.api.explain import explain as explain_network
     from shiftbook.golden.storage.checkpoint import load
     from shiftbook.results.run import Run
     from shiftbook.results.writing import write_result
 
     network = load(checkpoint)
     spec = engine.spec(network.slots)
+    explanation = explain_network(network, spec) if explain else None
+    report, told = {}, []
+    if images.data is not None:
+        report = _on_images(network, spec, images, images.data, reference, wave)
+        told.append(run_table(report))
+    if explanation is not None:
+        report = with_spent(report or without_images(explanation), explanation)
+        told.append(spent_table(explanation))
+    arguments = {"checkpoint": str(checkpoint), "data": images.data, "preset": engine.preset}
+    write_result(json_file, Run, {**arguments, **report})
+    say("\n".join(told))
+
+
+def _check_images(images: ImagesGroup, source: str | None, explain: bool) -> None:
+    """Refuse options of images where there are none."""
+    if images.data is not None:
+        return
+    asked = [*images.asked(), *([] if source is None else ["--float"])]
+    if asked:
+        raise ShiftbookError(f"{asked[0]} needs images: add --data D")
+    if not explain:
+        raise ShiftbookError("there are no images: add --data D, or --explain, which needs none")
+
+
+def _on_images(
+    network: Network,
+    spec: Spec,
+    images: ImagesGroup,
+    data: str,
+    reference: FloatGroup,
+    wave: Path | None,
+) -> dict[str, Any]:
+    """The report of the images, and of the float network where one is named."""
+    from shiftbook.api.images import labels_of
+
+    source, weights = reference.source, reference.weights
     with progress_bar() as progress:
-        dataset = _dataset(images, network, progress)
+        dataset = _dataset(data, images, network, progress)
         answers = None if source is None else _float_answers(network, dataset, source, weights, progress)
         report = run_report(network, dataset, spec, images.backend, wave=wave, progress=progress)
     if answers is not None:
         report |= _against(answers, report, labels_of(dataset, network))
-    arguments = {"checkpoint": str(checkpoint), "data": images.data, "preset": engine.preset}
-    write_result(json_file, Run, {**arguments, **report})
-    say(run_table(report))
+    return report
 
 
-def _dataset(images: ImagesGroup, network: Network, progress: Progress) -> Dataset:
+def _dataset(data: str, images: ImagesGroup, network: Network, progress: Progress) -> Dataset:
     """The images that the options choose, of the network's shape."""
     from shiftbook.frontend.data import dataset as datasets
     from shiftbook.frontend.data.frame import Frame
@@ -110,7 +157,7 @@ def _dataset(images: ImagesGroup, network: Network, progress: Progress) -> Datas
 
     frame, channels = Frame(images.resize, images.crop), network.input.shape[2]
     dataset = datasets.load(
-        images.data, "all", limit=images.limit, frame=frame, channels=channels, progress=progress
+        data, "all", limit=images.limit, frame=frame, channels=channels, progress=progress
     )
     return for_network(dataset, network)
 

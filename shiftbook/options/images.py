@@ -9,13 +9,13 @@ import typer
 from shiftbook.options.paths import data_named
 
 Data = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--data",
         metavar="D",
         parser=data_named,
         help="Images: a folder of class folders, an .npz with x (uint8 N,H,W,C, or floats) and y, or: "
-        "digits.",
+        "digits. Needed but for --explain.",
     ),
 ]
 Resize = Annotated[

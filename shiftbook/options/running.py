@@ -20,7 +20,7 @@ class ImagesGroup:
 
     panel: ClassVar[str | None] = None
 
-    data: Data
+    data: Data = None
     backend: Annotated[
         Backend,
         typer.Option(help="golden: the NumPy model, fast. rtl: the engine's Verilog, compared with golden."),
@@ -30,6 +30,16 @@ class ImagesGroup:
     ] = None
     resize: Resize = None
     crop: Crop = None
+
+    def asked(self) -> list[str]:
+        """What is asked of images, as the options that ask it."""
+        asked = {
+            "--backend rtl": self.backend == "rtl",
+            "--limit": self.limit is not None,
+            "--resize": self.resize is not None,
+            "--crop": self.crop is not None,
+        }
+        return [option for option, given in asked.items() if given]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from shiftbook.report.pareto import pareto_plot
 from shiftbook.report.plot import Plot
 from shiftbook.report.reading import Result, Results, short_names
 from shiftbook.report.sortable import MOST_ROWS, Sortable, study_table
+from shiftbook.report.spent import spent_plot
 from shiftbook.report.study import study_plots
 from shiftbook.report.summary import best
 from shiftbook.report.tables import (
@@ -175,7 +176,7 @@ def _gates(results: Results) -> Iterator[Part]:
 def _runs(results: Results) -> Iterator[Part]:
     for result, run in results.of(Run):
         (name,) = short_names([run.checkpoint])
-        images = "1 image" if run.images == 1 else f"{run.images:,} images"
+        images = {0: "no images", 1: "1 image"}.get(run.images, f"{run.images:,} images")
         lines = [
             f"{run.lanes} lanes, preset {run.preset}, {images}" + _share(", accuracy", run.accuracy) + "."
         ]
@@ -183,12 +184,13 @@ def _runs(results: Results) -> Iterator[Part]:
             lines.append(f"{run.cycles:,} cycles per image, utilization {100 * run.utilization:.1f} %.")
         if run.compared:
             lines.append(f"{run.mismatches:,} mismatches in {run.compared:,} integers.")
-        plot = cycles_plot(run, result.slug)
-        if plot is None:
+        drawn = cycles_plot(run, result.slug), spent_plot(run, result.slug)
+        plots = [plot for plot in drawn if plot is not None]
+        if not plots:
             lines.append(
                 "No cycles by layer: the engine does not run this network, or the file does not tell."
             )
-        yield Part([result.file], name, lines, [] if plot is None else [plot])
+        yield Part([result.file], name, lines, plots)
 
 
 def _share(label: str, share: float | None) -> str:

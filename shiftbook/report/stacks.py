@@ -26,8 +26,9 @@ def stacked_plot(
     axis: str,
     row_height: float,
     note: str = "",
+    ends: Sequence[str] = (),
 ) -> Plot:
-    """Draw a bar a row, from the top down, with its total at its end.
+    """Draw a bar a row, from the top down, with a text at its end.
 
     Parameters
     ----------
@@ -35,33 +36,35 @@ def stacked_plot(
         By name: of each row its share, in ``axis``'s unit.
     hues
         Of the series.
+    ends
+        What stands at the end of each bar, in place of its total.
     """
     legend_rows = -(-len(series) // LEGEND_COLUMNS)
     figure, axes = new_figure(WIDTH, 62 + 19 * legend_rows + row_height * len(rows))
     places = np.arange(len(rows))
-    ends = np.zeros(len(rows))
+    lengths = np.zeros(len(rows))
     for (label, values), hue in zip(series.items(), hues, strict=True):
         parts = np.asarray(values, float)
         axes.barh(
             places,
             parts,
-            left=ends,
+            left=lengths,
             height=0.74,
             color=light(hue),
             label=label,
             edgecolor=light(CARD),
             linewidth=0.7,
         )
-        ends = ends + parts
-    _tell_totals(axes, ends)
-    _frame(axes, rows, row_height, float(ends.max()))
+        lengths = lengths + parts
+    _tell_ends(axes, lengths, ends or [f"{total:,.0f}" for total in lengths])
+    _frame(axes, rows, row_height, float(lengths.max()))
     axes.set_xlabel(axis)
     figure.legend(loc="outside upper left", ncols=LEGEND_COLUMNS, borderpad=0.2, columnspacing=1.4)
     return Plot(name, title, figure, note)
 
 
 def _frame(axes: Axes, rows: Sequence[str], row_height: float, longest: float) -> None:
-    """Names of the rows, room for totals, and a grid to read lengths by."""
+    """Names of the rows, room for the texts, and a grid to read lengths by."""
     places = range(len(rows))
     axes.set_yticks(places, [_short(row) for row in rows])
     axes.tick_params(axis="y", labelcolor=light(INK), labelsize=10.5 if row_height > 20 else 10)
@@ -73,10 +76,10 @@ def _frame(axes: Axes, rows: Sequence[str], row_height: float, longest: float) -
     axes.grid(True, axis="x")
 
 
-def _tell_totals(axes: Axes, totals: NDArray[np.float64]) -> None:
-    """The length of each bar, at its end."""
-    for place, total in enumerate(totals):
-        label = axes.annotate(f"{total:,.0f}", (total, place), (4, 0), textcoords="offset points")
+def _tell_ends(axes: Axes, lengths: NDArray[np.float64], ends: Sequence[str]) -> None:
+    """A text at the end of each bar."""
+    for place, (length, text) in enumerate(zip(lengths, ends, strict=True)):
+        label = axes.annotate(text, (length, place), (4, 0), textcoords="offset points")
         label.set(va="center", color=light(MUTED), fontsize=10)
 
 

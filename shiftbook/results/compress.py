@@ -16,6 +16,8 @@ class Compression(OpenRecord):
     """Of the weights."""
     bits: Count | None = None
     """Of a weight, where the scheme has them."""
+    engine: Text | None = None
+    """That the network fits, where one was named."""
     density: Share
     """Share of the weights that was kept."""
     epochs: Count

@@ -5,6 +5,25 @@ from __future__ import annotations
 from shiftbook.results.base import Amount, Count, Record, Share, Text
 
 
+class Spent(Record):
+    """Lane-slot-cycles of an image by cause, by the cycle model: they add up to cycles x lanes x slots."""
+
+    useful: Count
+    """A row is added in a lane that holds an output pixel."""
+    idle: Count
+    """The map does not fill the lanes, or the channels do not fill the slots."""
+    skips: Count
+    """A slot skips more zeros than one gap says."""
+    slot_wait: Count
+    """A slot waits for the slowest."""
+    drain: Count
+    """All slots wait until the requantizers have emptied the lanes."""
+    bus: Count
+    """A tile waits for its traffic."""
+    fill: Count
+    """Program, first input, starts of tiles, last outputs."""
+
+
 class Counters(Record):
     """A layer, for one image: by the cycle model, or with --backend rtl by the accelerator's counters."""
 
@@ -36,15 +55,17 @@ class Counters(Record):
     """RTL: beats read on the memory bus."""
     write_beats: Count | None = None
     """RTL: beats written."""
+    spent: Spent | None = None
+    """With --explain where the layer's lane-slot-cycles go."""
 
 
 class Run(Record):
-    """A checkpoint on images."""
+    """A checkpoint on images, or with --explain on an engine alone."""
 
     checkpoint: Text
     """Its file."""
     data: Text | None = None
-    """The images, as the option named them."""
+    """The images, as the option named them; null where there are none."""
     preset: Text
     """Name of the engine."""
     backend: Text
@@ -52,7 +73,7 @@ class Run(Record):
     lanes: Text
     """The grid, such as 8x8."""
     images: Count
-    """How many ran."""
+    """How many ran; 0 where --explain has no images."""
     accuracy: Share | None
     """Null without labels."""
     mismatches: Count | None
@@ -71,6 +92,10 @@ class Run(Record):
     """Over all layers, each as long as it runs."""
     convolution_utilization: Share | None = None
     """Over the convolutions whose output has more than a pixel."""
+    slots: Count | None = None
+    """With --explain the engine's weight slots."""
+    spent: Spent | None = None
+    """With --explain where the lane-slot-cycles of all layers go."""
     layers: list[Counters]
     """In the order in which they run."""
     predictions: list[Count] | None = None

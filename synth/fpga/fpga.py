@@ -24,9 +24,6 @@ NETLIST = "netlist.json"
 SEED = 1
 """Of place and route: the same seed gives the same figures."""
 
-REQUANTIZED = 8
-"""Lanes that share a requantizer: as many as on the default grid."""
-
 
 @dataclass(frozen=True)
 class Fpga:
@@ -80,10 +77,8 @@ class Fpga:
             There is no such grid.
         """
         rows, cols = self.lanes if lanes is None else lanes
-        share = max(1, rows * cols // REQUANTIZED)
         spec = replace(
             PRESETS[preset],
-            requantizers=min(PRESETS[preset].requantizers, 1 << (share.bit_length() - 1)),
             slots=self.slots,
             tile_words=self.tile_words,
             codebook_rows=self.codebook_rows,

@@ -96,3 +96,17 @@ def test_a_chip_has_a_row_without_multipliers_and_one_with(tmp_path: Path) -> No
         "| HX8K | `int8` | 4,000 | 0.770 | 1,121 | 1,890 | 32 | 12 | 46.7 | 1.000 |",
         "| HX8K | `shift` | 5,216 |  | 1,121 | 1,890 | 32 | 0 | 46.7 |  |",
     ]
+
+
+def test_parts_of_all_lane_slot_cycles_add_up_to_all(tmp_path: Path) -> None:
+    parts = ("useful", "idle", "skips", "slot_wait", "drain", "bus", "fill")
+    spent = dict(zip(parts, (500, 120, 5, 25, 150, 0, 200), strict=True))
+    result = {"checkpoint": "some/net.ckpt", "lanes": "8x8", "cycles": 4000, "spent": spent}
+    (tmp_path / "a.json").write_text(json.dumps(result))
+    document = tmp_path / "doc.md"
+    document.write_text(TABLE.format("explained a.json"))
+    assert render(document).splitlines()[2:5] == [
+        "| network | lanes | cycles | useful | idle | skips | slot wait | drain | bus | fill |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| net | 8x8 | 4,000 | 50.0 % | 12.0 % | 0.5 % | 2.5 % | 15.0 % | 0.0 % | 20.0 % |",
+    ]

@@ -82,24 +82,27 @@ def test_a_coded_feed_takes_a_cycle_longer_to_the_lanes():
 
 
 @pytest.mark.parametrize(
-    ("size", "requantizers", "kept", "bus"),
+    ("size", "requantizers", "other", "bus"),
     [
-        ((2, 2), 8, 4, 8),
-        ((4, 4), 8, 8, 16),
+        ((8, 8), 8, 8, 32),
         ((8, 8), 2, 2, 32),
+        ((2, 2), 8, 1, 8),
+        ((4, 4), 8, 2, 16),
+        ((4, 4), 16, 4, 16),
+        ((16, 16), 8, 32, 32),
+        ((16, 16), 16, 32, 32),
+        ((16, 16), 2, 8, 32),
         ((7, 7), 8, 7, 32),
-        ((7, 7), 64, 7, 32),
-        ((8, 8), 64, 16, 32),
+        ((7, 7), 16, 7, 32),
+        ((14, 14), 8, 28, 32),
         ((6, 5), 2, 5, 32),
         ((2, 32), 8, 8, 32),
     ],
 )
-def test_another_grid_keeps_what_it_can_use_of_requantizers_and_bus(size, requantizers, kept, bus):
-    spec = replace(PRESETS["focused"], requantizers=min(requantizers, 16))
-    other = spec.on_grid(*size)
-    assert other.requantizers == kept
-    assert other.lanes % other.requantizers == 0
-    assert other.bus_bytes == bus
+def test_requantizers_and_bus_follow_the_grid(size, requantizers, other, bus):
+    spec = replace(PRESETS["focused"], requantizers=requantizers)
+    grid = spec.on_grid(*size)
+    assert (grid.requantizers, grid.bus_bytes) == (other, bus)
 
 
 @pytest.mark.parametrize(

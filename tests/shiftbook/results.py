@@ -89,6 +89,19 @@ def run(checkpoint: str = "runs/small.ckpt", *, rtl: bool = True) -> Json:
     }
 
 
+def explained() -> Json:
+    """Without images; of the network's lane-slot-cycles a quarter is in conv1."""
+    parts = ("useful", "idle", "skips", "slot_wait", "drain", "bus", "fill")
+    spent = dict(zip(parts, (400, 100, 0, 50, 250, 0, 200), strict=True))
+    layers = [
+        {"name": name, "cycles": cycles, "spent": {part: cycles * value for part, value in spent.items()}}
+        for name, cycles in (("conv1", 25), ("head", 75))
+    ]
+    whole = {part: 100 * value for part, value in spent.items()}
+    told = {"data": None, "images": 0, "predictions": [], "cycles": 100, "slots": 4}
+    return {**run(rtl=False), **told, "layers": layers, "spent": whole}
+
+
 def inspect(checkpoint: str = "runs/small.ckpt", layer: str = "conv1") -> Json:
     figures = {"weights": 100, "density": 0.4, "stored_bits": 300, "nonzero": 40}
     parts = [{"share": 0.5, "mean": -12.0, "sigma": 4.0}, {"share": 0.5, "mean": 12.0, "sigma": 0.0}]

@@ -9,8 +9,12 @@ def test_grid_and_slots():
     assert (spec.rows, spec.cols, spec.slots, spec.terms) == (4, 16, 2, ((4, 4), (0, 3)))
 
 
-def test_small_grid_has_as_many_requantizers_as_lanes():
-    assert make_spec("shift", "2x2").requantizers == 4
+@pytest.mark.parametrize(
+    ("lanes", "requantizers"), [("2x2", 1), ("4x4", 2), ("8x8", 8), ("16x8", 16), ("16x16", 32)]
+)
+def test_requantizers_follow_the_grid(lanes, requantizers):
+    """An eighth of the lanes: a channel drains in eight cycles, or in fewer where there are fewer lanes."""
+    assert make_spec("shift", lanes).requantizers == requantizers
 
 
 def test_another_bus():

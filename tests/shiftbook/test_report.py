@@ -22,6 +22,7 @@ from tests.shiftbook.results import (
     compare,
     compress,
     engine,
+    explained,
     gates,
     inspect,
     made,
@@ -132,6 +133,19 @@ def test_the_golden_model_knows_less_of_cycles(tmp_path: Path) -> None:
     assert "Cycles per image by layer, by the cycle model" in page.text
     assert "in tiles" in page.text
     assert "stream wait" not in page.text
+
+
+def test_where_lane_slot_cycles_go(tmp_path: Path) -> None:
+    page = Page(made(write(tmp_path / "in", x=explained())))
+    assert "Lane-slot-cycles by layer, by the cycle model" in page.text
+    assert "no images" in page.text
+    for drawn in ("all layers", "conv1", "useful", "idle", "skips", "slot wait", "drain", "bus", "fill"):
+        assert drawn in page.text
+    assert [share for share in ("100.0 %", "25.0 %", "75.0 %") if share not in page.text] == []
+    partly = explained()
+    del partly["layers"][0]["spent"]
+    page = Page(made(write(tmp_path / "partly", x=partly)))
+    assert "Lane-slot-cycles by layer" not in page.text
 
 
 def test_without_cycles_or_accuracy_the_page_says_so(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_every_command_writes_what_a_record_says() -> None:
     ("record", "kind", "apart"),
     [
         (Row, Compared, set()),
-        (Counters, LayerSimulation, {"note"}),
+        (Counters, LayerSimulation, {"note", "spent"}),
         (Module, ModuleGates, {"name", "cells", "area", "total_area", "delay"}),
     ],
 )

@@ -116,6 +116,51 @@ def test_rtl_equals_golden(checkpoint, data, network, tmp_path, capsys):
     assert "mismatches 0 in " in capsys.readouterr().out
 
 
+def test_explain_needs_no_images(checkpoint, tmp_path, capsys):
+    report = run_json([checkpoint, "--explain", "--lanes", "4x4"], tmp_path)
+    out = capsys.readouterr().out
+    assert (report["images"], report["data"], report["predictions"]) == (0, None, [])
+    assert sum(report["spent"].values()) == report["cycles"] * 16 * report["slots"]
+    for layer in report["layers"]:
+        assert sum(layer["spent"].values()) == layer["cycles"] * 16 * report["slots"]
+    assert [line.split()[0].strip("-") for line in out.splitlines()] == [
+        *("layer", "", "input", "conv1", "head", "all", "in", "useful", "idle", "skips", "slot"),
+        *("drain", "bus", "fill"),
+    ]
+    whole = next(line for line in out.splitlines() if line.startswith("all layers"))
+    shown = [float(cell) for cell in whole.split()[3:]]
+    assert shown == [
+        pytest.approx(100 * part / sum(report["spent"].values()), abs=0.051)
+        for part in report["spent"].values()
+    ]
+
+
+def test_explain_beside_images(checkpoint, data, tmp_path, capsys):
+    alone = run_json([checkpoint, "--explain"], tmp_path)
+    capsys.readouterr()
+    report = run_json([checkpoint, "--data", data, "--explain"], tmp_path)
+    assert report["spent"] == alone["spent"]
+    assert [layer["spent"] for layer in report["layers"]] == [layer["spent"] for layer in alone["layers"]]
+    assert report["images"] == len(report["predictions"]) > 0
+    out = capsys.readouterr().out
+    assert "predictions " in out
+    assert "slot wait" in out
+
+
+def test_what_needs_images(checkpoint, capsys):
+    arguments = ["run", str(checkpoint)]
+    assert refused(capsys, arguments) == "there are no images: add --data D, or --explain, which needs none"
+    for options in (["--backend", "rtl"], ["--limit", "3"], ["--resize", "9"], ["--float", "zoo:digits"]):
+        message = refused(capsys, [*arguments, "--explain", *options])
+        named = "--backend rtl" if "rtl" in options else options[0]
+        assert message == f"{named} needs images: add --data D"
+
+
+def test_explain_says_what_does_not_run(checkpoint, capsys):
+    message = refused(capsys, ["run", str(checkpoint), "--explain", "--preset", "focused"])
+    assert message.startswith("layer conv1: weight ")
+
+
 def test_mismatch_is_told_and_fails(checkpoint, data, tmp_path, capsys, monkeypatch):
     from shiftbook.sim import driver
 

@@ -9,7 +9,7 @@ import typer
 
 from shiftbook.frontend.options.compression import SCHEME, CompressionOptions, Ends
 from shiftbook.frontend.tensor_train.plan import TENSOR_TRAIN
-from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.spec import DEFAULT, PRESETS
 from shiftbook.options.compressing.vectors import VectorGroup
 from shiftbook.options.schemes import scheme_or_train
 from shiftbook.options.seed import Seed
@@ -39,10 +39,11 @@ class CompressionGroup:
         ),
     ] = None
     end_bits: Annotated[
-        int,
+        int | None,
         typer.Option(
             metavar="B",
-            help="Bits of the weights of --uniform layers; 5 for --preset shift4.",
+            help="Bits of the weights of --uniform layers. Default: 8, or with --engine the most that its "
+            "lanes can say (5 for shift4).",
         ),
     ] = CompressionOptions.uniform_bits
     uniform: Annotated[
@@ -70,6 +71,15 @@ class CompressionGroup:
             "Those stay that cost no cycle, because draining the channel takes as long. Default: off.",
         ),
     ] = CompressionOptions.balance
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Engine that the checkpoint must run on: {', '.join(PRESETS)}. What cannot fit its lanes "
+            "and accumulators is refused before any work; sums of single channels are made to fit. "
+            "Default: any.",
+        ),
+    ] = CompressionOptions.engine
     slots: Annotated[
         int, typer.Option(metavar="W", help="Weight slots of the engine that the streams are coded for.")
     ] = CompressionOptions.spec.slots
@@ -96,6 +106,7 @@ class CompressionGroup:
             importance=vectors.importance,
             uniform=self.uniform,
             uniform_bits=self.end_bits,
+            engine=self.engine,
             spec=replace(DEFAULT, slots=self.slots),
             seed=self.seed,
         )

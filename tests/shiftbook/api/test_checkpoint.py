@@ -59,6 +59,21 @@ def test_cycles(loaded):
     assert {loaded.cycles(name).lanes for name in ("int8", sb.PRESETS["int8"])} == {"8x8"}
 
 
+def test_explain(loaded):
+    found = loaded.explain(GRID)
+    modelled = loaded.cycles(GRID)
+    assert [(each.name, each.cycles) for each in found.layers] == [
+        (each.name, each.cycles) for each in modelled.layers
+    ]
+    for layer, like in zip(found.layers, modelled.layers, strict=True):
+        assert layer.spent.total == layer.cycles * 16 * found.slots
+        assert layer.spent.share("useful") == like.utilization
+    assert found.spent.total == found.cycles * 16 * 4
+    assert found.to_dict()["spent"] == found.to_frame().drop(columns=["name", "cycles"]).sum().to_dict()
+    with pytest.raises(sb.ShiftbookError, match="slots"):
+        loaded.explain(sb.Spec(slots=2))
+
+
 def test_a_preset_gets_the_slots_of_the_checkpoint(loaded):
     assert loaded.cycles(sb.PRESETS["int8"]).total > 0
     with pytest.raises(sb.ShiftbookError, match="slots"):
@@ -77,7 +92,13 @@ def test_simulate(loaded, images):
 
 
 def test_results_are_json_and_tables(loaded, images):
-    for result in (loaded, loaded.run(images), loaded.run((images, LABELS)), loaded.cycles(GRID)):
+    for result in (
+        loaded,
+        loaded.run(images),
+        loaded.run((images, LABELS)),
+        loaded.cycles(GRID),
+        loaded.explain(GRID),
+    ):
         assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
         frame = result.to_frame()
         assert isinstance(frame, pandas.DataFrame)

@@ -1,0 +1,132 @@
+"""Where lane-slot-cycles go: all parts add up, and each loss is that of a layer counted by hand."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from shiftbook.golden.mapping.cycles import PassCycles, pass_cycles
+from shiftbook.golden.mapping.passes import plan_layer
+from shiftbook.golden.mapping.spent import PARTS, Spent, spent_together
+from shiftbook.golden.program.image import build
+from shiftbook.golden.spec import DEFAULT, Spec
+from tests.golden.layers import layers, make_conv
+from tests.sim.networks import SPECS, everything, joined, shared, wide
+
+SIXTEEN = replace(DEFAULT, requantizers=16)
+"""Four cycles drain the 64 lanes of an output channel; each takes part in four slots."""
+
+
+def cost_of(weights: list, source: tuple[int, int, int], spec: Spec, **options: object) -> PassCycles:
+    """The cost of a layer without padding whose weights [O, kh, kw, I] are given."""
+    integers = np.array(weights, np.int16)
+    values = sorted({*integers.ravel().tolist()} - {0})
+    conv = make_conv(np.random.default_rng(0), integers.shape, values=values)
+    conv = replace(conv, weights=replace(conv.weights, integers=integers))
+    (step,) = plan_layer(conv, source, spec)
+    return pass_cycles(step, spec, **options)
+
+
+def check_sum(cost: PassCycles, spec: Spec) -> None:
+    """Every lane of every slot in every cycle is in one part."""
+    assert cost.spent.total == cost.cycles * spec.lanes * spec.slots
+    assert min(astuple(cost.spent)) >= 0
+    assert cost.spent.useful == cost.useful
+
+
+@given(layers())
+@settings(max_examples=60, deadline=None)
+def test_parts_of_a_layer_add_up(layer):
+    for step in plan_layer(layer.conv, layer.image.shape, layer.spec):
+        for words in ((0, 0), (90, 7), (3, 5000)):
+            check_sum(pass_cycles(step, layer.spec, words=words), layer.spec)
+
+
+@pytest.mark.parametrize("make", [everything, joined, wide, shared])
+@pytest.mark.parametrize("engine", SPECS)
+def test_parts_of_a_network_add_up(make, engine):
+    """Every kind of node, layers in parts with partial sums, and copies."""
+    spec = SPECS[engine]
+    costs = build(make(spec), spec).costs()
+    for cost in costs:
+        check_sum(cost, spec)
+    whole = spent_together(cost.spent for cost in costs)
+    assert whole.total == sum(cost.cycles for cost in costs) * spec.lanes * spec.slots
+
+
+def test_lanes_without_a_pixel_are_idle_while_a_row_is_added():
+    """8 rows a tile meet 64 lanes of the first tile and 32 of the second."""
+    spent = cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN).spent
+    assert (spent.useful, spent.idle) == (8 * 96, 8 * 32)
+
+
+def test_a_slot_without_a_weight_is_idle_while_others_have_one():
+    """Three channels fill three of four slots, for one row; the drain takes the other three cycles."""
+    spent = cost_of(np.ones((1, 1, 1, 3)), (8, 8, 3), SIXTEEN).spent
+    assert (spent.useful, spent.idle, spent.slot_wait) == (3 * 64, 64, 0)
+    assert spent.drain == 3 * 4 * 64
+
+
+def test_zeros_beyond_a_gap_are_skipped():
+    """A gap says up to three zeros and an escape four: nine zeros before a weight take two escapes.
+
+    Of the six behind it one escape skips four; the next one would reach beyond the channel.
+    """
+    spec = replace(SIXTEEN, slots=1, gap_symbols=5)
+    weights = np.zeros((1, 1, 1, 16))
+    weights[..., 9] = 1
+    spent = cost_of(weights, (8, 8, 16), spec).spent
+    assert (spent.useful, spent.skips, spent.drain) == (64, 3 * 64, 0)
+
+
+def test_slots_wait_for_the_slowest():
+    """The 3 x 3 taps of four channels: one has nine weights, the others 9, 5 and 2."""
+    weights = np.ones((1, 3, 3, 4))
+    weights.reshape(9, 4)[5:, 2] = weights.reshape(9, 4)[2:, 3] = 0
+    spent = cost_of(weights, (10, 10, 4), SIXTEEN).spent
+    assert (spent.useful, spent.slot_wait) == (25 * 64, (4 + 7) * 64)
+    assert (spent.idle, spent.skips, spent.drain) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("requantizers", "cycles"), [(8, 8), (16, 4)])
+def test_channels_of_few_rows_wait_for_the_drain(requantizers, cycles):
+    """Five channels of one row in each slot: all slots wait for the rest of the drain."""
+    spec = replace(DEFAULT, requantizers=requantizers)
+    spent = cost_of(np.ones((5, 1, 1, 4)), (8, 8, 4), spec).spent
+    assert (spent.useful, spent.drain) == (5 * 4 * 64, 5 * (cycles - 1) * 4 * 64)
+
+
+def test_a_tile_waits_for_its_input():
+    """Four tiles of one output channel, each with 64 channels to load, of two beats each.
+
+    With nine streams of a beat that is 521 beats, 131 a tile. It is busy for 4 + 8 + 1 cycles, and three
+    pass to the next: it waits for 115.
+    """
+    weights = np.zeros((1, 1, 1, 64))
+    weights[..., :4] = 1
+    cost = cost_of(weights, (16, 16, 64), DEFAULT)
+    assert cost.read_beats == 4 * 64 * 2 + 9
+    assert cost.spent.bus == 115 * 4 * 4 * 64
+
+
+def test_what_is_around_the_rows_fills():
+    """The program's 50 words, the first input, the last outputs, and eight cycles of each of two tiles.
+
+    The input is there after 100 cycles of the memory, 12 steps and its 8 beats. The outputs are after 8 steps
+    of the pipeline, 4 cycles of the drain, 5 of the store's 4 beats, and 100 of the memory.
+    """
+    spent = cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, words=(50, 0)).spent
+    assert (spent.fill, spent.bus) == ((50 + 120 + 117 + 2 * 8) * 4 * 64, 0)
+    late = cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, words=(50, 300)).spent
+    assert late.fill - spent.fill == (300 + 100 - 120) * 4 * 64
+
+
+def test_shares():
+    spent = Spent(useful=1, drain=2, fill=1)
+    assert [spent.share(part) for part in PARTS] == [0.25, 0, 0, 0, 0.5, 0, 0.25]
+    assert Spent().share("useful") == 0
+    assert spent_together([spent, spent]) == Spent(useful=2, drain=4, fill=2)
+    assert spent_together([]) == Spent()
