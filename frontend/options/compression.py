@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from shiftbook.frontend.schemes import catalogue, make
 from shiftbook.frontend.training.recipe import Balance, check_density
-from shiftbook.golden.coding.terms import sayable
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
 
@@ -111,6 +110,8 @@ class CompressionOptions:
     @property
     def bits_at_ends(self) -> int:
         """Bits of uniform layers: those that were given, or the most that the engine's lanes can say."""
+        from shiftbook.golden.coding.terms import sayable  # NumPy, which help can do without
+
         if self.uniform_bits is not None:
             return self.uniform_bits
         lanes = DEFAULT if self.engine is None else PRESETS[self.engine]

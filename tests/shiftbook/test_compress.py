@@ -152,7 +152,7 @@ def test_help_has_a_default_for_every_option_in_its_panel(capsys):
     panels = re.findall(r"^(\w[\w ]*):$", text.split("[required]", 1)[1], re.MULTILINE)
     assert panels == ["Data", "Compression", "Training", "Vectors", "Tensor train", "Output", "Options"]
     options = re.split(r"\n  (?=-)", text.split("\nData:")[1].split("\nOptions:")[0])[1:]
-    assert len(options) == 39
+    assert len(options) == 41
     for option in options:
         assert re.search(r"[Dd]efault:|\[required\]", option), option
 

@@ -49,9 +49,10 @@ class CompressionGroup:
     uniform: Annotated[
         Ends,
         typer.Option(
-            help="Which of the first and the last layer stay uniform and dense. The "
-            "others get the scheme and are pruned, too: in networks whose last layer has many weights, as "
-            "MobileNetV2, that saves many cycles.",
+            metavar="ENDS",
+            help="Which of the first and the last layer stay uniform and dense: both, first, last or none. "
+            "The others get the scheme and are pruned, too: in networks whose last layer has many weights, "
+            "such as MobileNetV2, that saves many cycles.",
         ),
     ] = "both"
     density: Annotated[

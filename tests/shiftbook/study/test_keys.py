@@ -67,7 +67,7 @@ def test_code_is_what_the_rooms_hold(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_every_kind_of_task_names_rooms_that_are_there() -> None:
     assert set(works()) == {
-        "accuracy", "compress", "float", "gates", "load", "rtl", "sensitivity", "train",
+        "accuracy", "compress", "curves", "float", "gates", "load", "rtl", "sensitivity", "train",
     }  # fmt: skip
     for work in works().values():
         assert all((keys.TOP / room).exists() for room in work.rooms), work.name
