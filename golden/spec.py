@@ -302,20 +302,26 @@ class Spec:
             bus_parity=self.bus_parity if bus_parity is None else bus_parity,
         )
 
-    def on_grid(self, rows: int, cols: int) -> Spec:
+    def on_grid(self, rows: int, cols: int, bus: int | None = None) -> Spec:
         """This spec on another lane grid, which its requantizers follow.
 
         It has the fewest that drain an output channel in no more cycles than here. Where none do, because no
-        more leave in a cycle than a beat of the bus takes, it has the most that can drain the grid. The bus
-        is at least as wide as a row of lanes, and not wider than a block of pixels fills.
+        more leave in a cycle than a beat of the bus takes, it has the most that can drain the grid.
+
+        Parameters
+        ----------
+        bus
+            Bytes of its beats; None keeps them, but at least as wide as a row of lanes, and not wider than a
+            block of pixels fills.
 
         Raises
         ------
         ShiftbookError
-            There is no such grid.
+            There is no such grid or bus.
         """
         pitch, lines = (1 << max(0, size - 1).bit_length() for size in (cols, rows))
-        bus = max(min(self.bus_bytes, pitch * lines), pitch, NARROWEST_BUS)
+        if bus is None:
+            bus = max(min(self.bus_bytes, pitch * lines), pitch, NARROWEST_BUS)
         grid = replace(self, rows=rows, cols=cols, requantizers=cols, bus_bytes=bus)
         possible = [q for q in range(1, grid.lanes + 1) if grid._drains(q)]
         enough = [q for q in possible if grid.lanes // q <= self.drain_cycles]

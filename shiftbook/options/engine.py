@@ -75,5 +75,5 @@ def make_spec(
     grid = re.fullmatch(r"(0|[1-9][0-9]{0,8})x(0|[1-9][0-9]{0,8})", lanes)
     if grid is None:
         raise ShiftbookError(f"lanes must be ROWSxCOLUMNS such as 8x8, not {lanes!r:.40}")
-    spec = PRESETS[preset].on_grid(int(grid[1]), int(grid[2]))
-    return spec.given(slots=slots, bus_bytes=bus, bus_parity=bus_parity)
+    spec = PRESETS[preset].on_grid(int(grid[1]), int(grid[2]), bus)
+    return spec.given(slots=slots, bus_parity=bus_parity)

@@ -168,8 +168,9 @@ def engine_spec(
     bus_parity: bool = False,
 ) -> Spec:
     """A preset on another grid, with another number of slots or another bus."""
-    spec = PRESETS[preset] if lanes is None else PRESETS[preset].on_grid(*lanes)
-    return spec.given(slots=slots, bus_bytes=bus, bus_parity=bus_parity)
+    base = PRESETS[preset]
+    spec = base.given(bus_bytes=bus) if lanes is None else base.on_grid(*lanes, bus)
+    return spec.given(slots=slots, bus_parity=bus_parity)
 
 
 def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:

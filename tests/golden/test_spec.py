@@ -145,3 +145,8 @@ def test_presets_differ_only_where_they_say():
     for name, changed in presets.items():
         fields = PRESETS[name].as_json()
         assert {key for key, value in DEFAULT.as_json().items() if fields[key] != value} == changed
+
+
+@pytest.mark.parametrize(("bus", "requantizers"), [(16, 16), (32, 32), (64, 32), (None, 32)])
+def test_a_narrow_bus_has_fewer_requantizers(bus, requantizers):
+    assert DEFAULT.on_grid(16, 16, bus).requantizers == requantizers
