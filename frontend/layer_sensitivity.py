@@ -16,7 +16,6 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.progress import Progress, quiet
-from shiftbook.golden.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -78,18 +77,19 @@ def layer_sensitivity(
         {path: [pruned.error for pruned in found] for path, found in alone.items()},
         paths,
         tuple(
-            _with(network, {name: alone[path][i].weights for name, path in paths.items()}, compression.spec)
+            _with(network, {name: alone[path][i].weights for name, path in paths.items()}, compression)
             for i in range(len(shares))
         ),
     )
 
 
-def _with(network: Network, layers: Mapping[str, QuantizedLayer], spec: Spec) -> Network:
+def _with(network: Network, layers: Mapping[str, QuantizedLayer], options: CompressionOptions) -> Network:
     """The network with other weights in some layers."""
     nodes = []
     for node in network.nodes:
         if isinstance(node, Conv) and node.name in layers:
             integers = layers[node.name].integers
-            node = replace(node, weights=code_weights(integers, node.weights.scheme, spec))
+            coded = code_weights(integers, node.weights.scheme, options.spec, options.seed)
+            node = replace(node, weights=coded)
         nodes.append(node)
     return replace(network, nodes=tuple(nodes))

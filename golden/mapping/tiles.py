@@ -214,13 +214,13 @@ def _check_reach(conv: Conv, layout: Geometry, rows: Reach, cols: Reach, group: 
     if far or rows.first < -layout.stride * spec.rows or _rows_collide(layout, rows, spec):
         before, after = max(-rows.first, -cols.first), max(rows.offsets) + 1
         raise ShiftbookError(
-            f"layer {conv.name}: its kernel{_dilated(conv)} with padding {conv.padding} looks too far for "
+            f"layer {conv.name}: its kernel with padding {conv.padding}{_dilated(conv)} looks too far for "
             f"{spec.rows}x{spec.cols} lanes: {before} pixels before and about {after} after a lane's own"
         )
 
 
 def _dilated(conv: Conv) -> str:
-    return "" if conv.dilation == (1, 1) else f" with dilation {conv.dilation}"
+    return "" if conv.dilation == (1, 1) else f" and dilation {conv.dilation}"
 
 
 def bank_row(distance: int, stride: int, lanes: int) -> tuple[int, int, bool]:
