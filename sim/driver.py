@@ -227,7 +227,7 @@ def _compare(step: Pass, built: Image, session: Session, want: Activations, imag
     """Raise at the first output of a pass that differs from the node's tensor [h, w, O]."""
     view, place = step.target, built.places[step.target.tensor]
     whole = place.layout.unpack(session.fetch(built.offset(view.tensor), place.layout.size))
-    got = whole[..., view.first : view.first + view.channels]
+    got = view.pixels(whole)
     first = view.first - built.plan.views[step.node].first
     want = want[..., first : first + view.channels]
     different = np.argwhere(got != want)
