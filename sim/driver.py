@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, utilization
-from shiftbook.golden.mapping.job import Pass
+from shiftbook.golden.mapping.job import Pass, View
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.integer import Activations
 from shiftbook.golden.model.network import Network
@@ -227,17 +227,18 @@ def _compare(step: Pass, built: Image, session: Session, want: Activations, imag
     """Raise at the first output of a pass that differs from the node's tensor [h, w, O]."""
     view, place = step.target, built.places[step.target.tensor]
     whole = place.layout.unpack(session.fetch(built.offset(view.tensor), place.layout.size))
-    got = view.pixels(whole)
-    first = view.first - built.plan.views[step.node].first
-    want = want[..., first : first + view.channels]
-    different = np.argwhere(got != want)
-    if len(different):
-        y, x, channel = different[0].tolist()
-        raise Mismatch(
-            step.node,
-            f"image {image}, y {y}, x {x}, channel {first + channel}: RTL {got[y, x, channel]}, "
-            f"golden {want[y, x, channel]} ({len(different)} of {got.size} outputs differ)",
-        )
+    own = built.plan.views[step.node]
+    first = view.first - own.first
+    part = View(step.node, first, view.channels, 0 if own.phases else view.phases)  # of the node's tensor
+    for got, wanted in zip(view.pixels(whole), part.pixels(want), strict=True):
+        different = np.argwhere(got != wanted)
+        if len(different):
+            y, x, channel = different[0].tolist()
+            raise Mismatch(
+                step.node,
+                f"image {image}, y {y}, x {x}, channel {first + channel}: RTL {got[y, x, channel]}, "
+                f"golden {wanted[y, x, channel]} ({len(different)} of {got.size} outputs differ)",
+            )
 
 
 def _layer_runs(

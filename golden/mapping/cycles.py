@@ -40,6 +40,9 @@ DRAIN_STEPS = 8
 BLOCKS_INTERLEAVED = 4
 """Blocks of memory that a tile is stored in as every second pixel; at a tensor's edge they may be fewer."""
 
+BURST_STEPS = 3
+"""Cycles of the store between two bursts."""
+
 SEND_SHARE = 1.3
 """Cycles that the store takes for a beat: a burst of a few beats takes some cycles to begin."""
 
@@ -151,8 +154,8 @@ def pass_cycles(
     column = layout.row_beats * layout.stride * step.source.channels  # beats of a column with all its halo
     reads, writes = _beats(step, spec, column, tiles)
     first = latency + START_STEPS + column * (1 + layout.left * (not layout.wrap) + layout.right)
-    traffic = max(reads, round(SEND_SHARE * writes)) if step.target.phases else reads
-    stall = max(0, -(-traffic // tiles) - tile_busy - TILE_STEPS)
+    traffic = max(-(-reads // tiles), _interleaving(step, spec))
+    stall = max(0, traffic - tile_busy - TILE_STEPS)
     group = min(spec.group_channels, len(durations)) * spec.block_beats
     tail = DRAIN_STEPS + spec.drain_cycles + round(SEND_SHARE * group) + latency
     around = words[0] + max(first, words[1] + latency) + tail
@@ -202,6 +205,15 @@ def _beats(step: Pass, spec: Spec, column: int, tiles: int) -> tuple[int, int]:
     residual = bytes_in * outputs if step.residual is not None else 0
     written = bytes_out * outputs * (BLOCKS_INTERLEAVED if step.target.phases else 1)
     return loads + fetched + repeated * tiles + residual, written
+
+
+def _interleaving(step: Pass, spec: Spec) -> int:
+    """Cycles in which a tile is stored as every second pixel; else 0, as the requantizers take longer."""
+    if not step.target.phases:
+        return 0
+    channels = len(step.conv.weights.integers)
+    bursts = -(-channels // spec.group_channels)
+    return BLOCKS_INTERLEAVED * spec.block_beats * (channels + BURST_STEPS * bursts)
 
 
 def _stream_beats(step: Pass, spec: Spec) -> tuple[int, int]:

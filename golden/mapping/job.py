@@ -9,6 +9,7 @@ from shiftbook.golden.coding.layer_coding import LayerCoding
 from shiftbook.golden.coding.placement import Placement
 from shiftbook.golden.mapping.tiles import Geometry
 from shiftbook.golden.model.nodes import Activations, Conv, Shape
+from shiftbook.golden.model.nodes.interleave import PHASES
 from shiftbook.golden.model.weights import Weights
 from shiftbook.golden.spec import Spec
 
@@ -41,13 +42,12 @@ class View:
         """Some of these pixels, which are all."""
         return View(self.tensor, self.first, self.channels, phases)
 
-    def pixels(self, whole: Activations) -> Activations:
-        """What this is of a tensor's pixels [H, W, C]."""
+    def pixels(self, whole: Activations) -> list[Activations]:
+        """What this is of a tensor's pixels [H, W, C]: all, or those of each of its phases."""
         found = whole[..., self.first : self.first + self.channels]
         if not self.phases:
-            return found
-        dy, dx = divmod((self.phases & -self.phases).bit_length() - 1, 2)
-        return found[dy::2, dx::2]
+            return [found]
+        return [found[dy::2, dx::2] for n, (dy, dx) in enumerate(PHASES) if self.phases >> n & 1]
 
 
 @dataclass(frozen=True, eq=False)
