@@ -100,10 +100,12 @@ def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
         ),
         LayerRegister.DESTINATION_PHASES: (
             4,
-            "0: a tile is a block of the output; else it is stored as four blocks, at the pixels "
-            "(2 y + dy, 2 x + dx) whose bit 2 dy + dx is 1",
+            "0: a tile is a block; else it is four, whose pixels (2 y + dy, 2 x + dx) bit 2 dy + dx writes",
         ),
-        LayerRegister.DESTINATION_CUT: (1, "1: of four blocks, the right two of a row's last tile are not there"),
+        LayerRegister.DESTINATION_CUT: (
+            1,
+            "1: of four blocks, the right two of a row's last tile are not there",
+        ),
         LayerRegister.RESIDUAL: (1, "1: a residual is added"),
         LayerRegister.RESIDUAL_SOURCE: (address, "residual: its first beat"),
         LayerRegister.RESIDUAL_BLOCK_STEP: (address, "residual: from a tile to the next"),

@@ -186,9 +186,7 @@ class Store(wiring.Component):
             now.length.eq(Mux(now.left < to_boundary, now.left, to_boundary)),
             now.last_of_row.eq(now.columns == 1),
             moved.eq(self.write_data.valid & self.write_data.ready),
-            read.addr.eq(
-                Cat(Mux(four, now.number >> 1, now.number)[: pieces.index_bits], now.place + moved)
-            ),
+            read.addr.eq(Cat(Mux(four, now.number >> 1, now.number)[: pieces.index_bits], now.place + moved)),
             beat.data.eq(read.data),
             beat.strb.eq(~0),
             beat.last.eq(now.burst == 1),
@@ -327,7 +325,9 @@ class _Sending:
         self.tile = Signal(beat_address_width(spec))  # of the tile's first channel
         self.group = Signal(beat_address_width(spec))  # of the group's first channel
         self.line = Signal(beat_address_width(spec))  # of the next burst of this beat of the block
-        self.number = Signal(range(2 * spec.block_beats))  # of this beat of the block, or of one above another
+        self.number = Signal(
+            range(2 * spec.block_beats)
+        )  # of this beat of the block, or of one above another
         self.right = Signal()  # the right two of four blocks
         self.columns = Signal(TILE_WIDTH)  # tiles of the row, this one included
         self.last_of_row = Signal()

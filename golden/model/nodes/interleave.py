@@ -18,10 +18,10 @@ PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
 class Interleave(Node):
     """Pixel (2 y + dy, 2 x + dx) is pixel (y, x) of source ``2 dy + dx``.
 
-    It is what up-sampling by 2 ends with. Nearest: all four sources are one tensor. A transposed convolution
-    of stride 2: each is a convolution with every second row and column of the kernel. Pixel shuffle: each is a
-    quarter of the channels. Sources share a scale and a zero point. Where the height is odd the lower two have
-    a row less, and where the width is odd the right two a column less.
+    It is what up-sampling by 2 ends with. Nearest: all four sources are one tensor. A transposed
+    convolution of stride 2: each is a convolution with every second row and column of the kernel. Pixel
+    shuffle: each is a quarter of the channels. Sources share a scale and a zero point. Where the height is
+    odd the lower two have a row less, and where the width is odd the right two a column less.
     """
 
     sources: tuple[str, ...]

@@ -182,7 +182,7 @@ def test_a_module_called_input_does_not_hide_the_image():
         (lambda m, x: m.d(m.s(m.c(x))), {"c": conv(), "s": nn.SiLU(), "d": conv(4)}, "SiLU at 'part.s'"),
         (lambda m, x: m.d(torch.tanh(m.c(x))), {"c": conv(), "d": conv(4)}, "Tanh at 'part.tanh'"),
         (lambda m, x: m.c(x) * m.d(x), {"c": conv(), "d": conv()}, "Multiply at 'part.mul'"),
-        (lambda m, x: m.c(x), {"c": nn.ConvTranspose2d(3, 4, 3)}, "ConvTranspose2d at 'part.c'"),
+        (lambda m, x: m.c(x), {"c": nn.ConvTranspose2d(3, 4, 3, 3)}, "ConvTranspose2d at 'part.c'"),
         (lambda m, x: m.c(x), {"c": conv(padding=1, padding_mode="reflect")}, "ReflectionPad2d at 'part.c"),
         (
             lambda m, x: m.p(functional.pad(x, (1, 1))),

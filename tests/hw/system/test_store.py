@@ -211,10 +211,16 @@ def test_every_second_pixel_is_stored(name: str) -> None:
         },
         pauses=bench.PAUSES[3],
     )
-    assert [(item["address"], item["more_beats"] + 1) for item in observed["write_address"]] == expected_bursts
+    assert [
+        (item["address"], item["more_beats"] + 1) for item in observed["write_address"]
+    ] == expected_bursts
     assert not any(item["wrong"] for item in observed["over"])
-    strobes = np.array([[item["strb"] >> n & 1 for n in range(spec.bus_bytes)] for item in observed["write_data"]])
-    data = np.array([list(item["data"].to_bytes(spec.bus_bytes, "little")) for item in observed["write_data"]])
+    strobes = np.array(
+        [[item["strb"] >> n & 1 for n in range(spec.bus_bytes)] for item in observed["write_data"]]
+    )
+    data = np.array(
+        [list(item["data"].to_bytes(spec.bus_bytes, "little")) for item in observed["write_data"]]
+    )
     noise = rng.integers(0, 256, (address, spec.bus_bytes), np.uint8)
     memory = noise.copy()
     for number, at in enumerate(start + n for start, length in expected_bursts for n in range(length)):

@@ -13,7 +13,6 @@ from shiftbook.hw.system.store import Store
 from tests.hw.benches import delayed
 from tests.hw.system.benches.parts import COUNT, into, log, out, unsteady, walk
 
-
 SETTINGS = (
     *("channels", "tiles", "address", "block_step", "beat_step"),
     *("row_step", "skip", "phases", "cut", "tile_cols", "partial"),
