@@ -73,8 +73,8 @@ class RtlResult:
 
     Attributes
     ----------
-    outputs
-        uint8 [N, classes].
+    outputs, results
+        Those of golden, see `golden.model.executor.Result`.
     layers
         In the order of the network.
     simulated_cycles, seconds
@@ -84,6 +84,7 @@ class RtlResult:
     """
 
     outputs: Activations
+    results: dict[str, Activations]
     layers: tuple[LayerRun, ...]
     simulated_cycles: int
     seconds: float
@@ -150,7 +151,7 @@ def run_rtl(
         raise ShiftbookError(f"limit must be at least 1, not {limit}")
     built = image.build(network, spec)
     images = images[:limit]
-    golden = executor.run(network, images, keep=True).tensors
+    golden = executor.run(network, images, keep=True)
     costs = built.costs(latency)
     meter = _Meter(progress, len(images) * sum(cost.cycles for cost in costs))
     counted: list[Counters] = []
@@ -161,12 +162,13 @@ def run_rtl(
         session.fill(0, built.contents())
         for number, pixels in enumerate(images):
             session.fill(built.offset(built.input), built.places[built.input].layout.pack(pixels))
-            want = {name: tensor[number] for name, tensor in golden.items()}
+            want = {name: tensor[number] for name, tensor in golden.tensors.items()}
             counters = _run_image(session, host, built, costs, want, number, meter)
             counted = counted or counters
-    outputs = golden[network.nodes[-1].name].reshape(len(images), -1)
     layers = _layer_runs(built, counted, costs, len(images), spec)
-    return RtlResult(outputs, layers, session.cycles, session.seconds, session.build.seconds)
+    return RtlResult(
+        golden.outputs, golden.results, layers, session.cycles, session.seconds, session.build.seconds
+    )
 
 
 class _Meter:

@@ -42,6 +42,13 @@ class View:
         """Some of these pixels, which are all."""
         return View(self.tensor, self.first, self.channels, phases)
 
+    @property
+    def grid(self) -> tuple[int, tuple[int, int]]:
+        """Rows and columns from pixel to pixel, and the first one; of several phases those of the first."""
+        if not self.phases:
+            return 1, (0, 0)
+        return 2, next(phase for n, phase in enumerate(PHASES) if self.phases >> n & 1)
+
     def pixels(self, whole: Activations) -> list[Activations]:
         """What this is of a tensor's pixels [H, W, C]: all, or those of each of its phases."""
         found = whole[..., self.first : self.first + self.channels]

@@ -47,7 +47,7 @@ def _parents(nodes: tuple[Node, ...], shapes: Mapping[str, Shape]) -> Parents:
 
 def _interleaved(network: Network, parents: Parents) -> Parents:
     """Of each tensor that nothing else reads and that is interleaved once: with what, and its phase."""
-    reads = Counter(name for node in network.nodes for name in node.inputs)
+    reads = Counter(name for node in network.nodes for name in node.inputs) + Counter(network.results)
     able = {node.name for node in network.nodes if isinstance(node, STORED)} - set(parents)
     return {
         source: (node.name, 0, 1 << number)

@@ -44,6 +44,8 @@ class Image:
         Of each tensor in memory.
     words
         For each pass, the words of the program before its input begins to be loaded, and after that.
+    outputs
+        Names of the network's results.
     """
 
     spec: Spec
@@ -53,6 +55,7 @@ class Image:
     program_offset: int
     places: dict[str, Place]
     words: tuple[tuple[int, int], ...]
+    outputs: tuple[str, ...]
 
     @property
     def size(self) -> int:
@@ -118,7 +121,7 @@ def build(network: Network, spec: Spec) -> Image:
     header[:4] = MAGIC, fingerprint(spec), len(program) // beat, program_offset // beat
     header[-1] = checksum(header[:-1])
     constants = np.frombuffer(b"".join([header.tobytes(), *unique]), np.uint8)
-    return Image(spec, steps, constants, program, program_offset, places, tuple(counts))
+    return Image(spec, steps, constants, program, program_offset, places, tuple(counts), network.results)
 
 
 def _spare(steps: Plan, tensor: str, layout: TensorLayout) -> int:

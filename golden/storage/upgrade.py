@@ -30,6 +30,8 @@ def from_version_2(graph: JSON, tensors: Mapping[str, Bytes]) -> tuple[JSON, dic
         The file has what version 2 had not, or a residual that version 3 cannot add exactly.
     """
     found = dict(tensors)
+    if "outputs" in graph:
+        raise ShiftbookError("checkpoint format 2 has no field 'outputs'")
     nodes = Fields(graph, "the graph").take("nodes", list)
     new = {
         "input": _with_multiplier(graph.get("input"), None),
