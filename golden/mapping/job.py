@@ -85,6 +85,8 @@ class Pass:
         Whether ``residual`` is partial sums, with the residuals beside them.
     partial_out
         Whether partial sums leave.
+    source_block
+        Row and column of the block of ``source`` where what it reads begins.
     """
 
     node: str
@@ -100,6 +102,7 @@ class Pass:
     whole: Conv
     partial_in: bool
     partial_out: bool
+    source_block: tuple[int, int] = (0, 0)
 
     @property
     def weights(self) -> Weights:
