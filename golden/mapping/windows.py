@@ -1,8 +1,9 @@
-"""A kernel that covers its whole input, as several passes that take a part of it each.
+"""A kernel of more taps than the tap table holds, as several passes that take a part of it each.
 
-Global pooling and fully connected layers behind maps have one output and as many taps as the map has pixels:
-more than the tap table holds, and further apart than two blocks. Parts of the kernel begin at a block of the
-input, or at a place within one, and add up as partial sums do.
+So is one whose taps look too far. The parts add up as partial sums do. Where a layer has one output, as
+global pooling and fully connected layers behind maps, a part begins at a block of the input, so that its taps
+are near wherever they are. Elsewhere parts differ in the padding, which is negative where a part begins
+behind a lane's own pixel.
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ from dataclasses import dataclass, replace
 from shiftbook.golden.coding import items
 from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.mapping import tiles
 from shiftbook.golden.model.integer import output_size
 from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.spec import PARTIAL_WIDTH, Spec
 
 Pair = tuple[int, int]
-
-REACH = 2
-"""Blocks of each axis that a layer with one output can look at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +41,7 @@ class Window:
 
 
 def windows(conv: Conv, source: Pair, spec: Spec) -> list[Window]:
-    """The parts of a layer's kernel; one where the layer fits as it is, or has more than one output.
+    """The parts of a layer's kernel; one where the layer fits as it is.
 
     Parameters
     ----------
@@ -55,26 +54,44 @@ def windows(conv: Conv, source: Pair, spec: Spec) -> list[Window]:
         The layer's weights are sums of vectors, or a sum does not fit its bytes.
     """
     _, rows, cols, _ = conv.weights.integers.shape
-    lanes = spec.rows, spec.cols
-    one = output_size(*source, conv.span, conv.stride, conv.padding) == (1, 1)
-    if not one or any(conv.padding) or conv.dilation != (1, 1) or _fits(conv, (rows, cols), spec):
-        return [Window(conv, (0, 0), source)]
-    _check(conv, spec)
-    size = min(rows, REACH * lanes[0]), min(cols, REACH * lanes[1])
-    while not _fits(conv, size, spec):
+    one = Window(conv, (0, 0), source)
+    if _fits(one, spec):
+        return [one]
+    size = rows, cols
+    while size != (1, 1):
         size = (-(-size[0] // 2), size[1]) if size[0] >= size[1] else (size[0], -(-size[1] // 2))
+        found = _of_size(conv, size, source, spec)
+        if all(_fits(part, spec) for part in found):
+            _check(conv, spec)
+            return [_coded(part, spec) for part in found]
+    return [one]  # what is wrong with it is told when it is laid out
+
+
+def _of_size(conv: Conv, size: Pair, source: Pair, spec: Spec) -> list[Window]:
+    """Parts of a kernel, each of so many rows and columns of taps."""
+    _, rows, cols, _ = conv.weights.integers.shape
+    output = output_size(*source, conv.span, conv.stride, conv.padding)
+    whole = output == (1, 1) and not any(conv.padding) and conv.dilation == (1, 1)
     places = [(y, x) for y in range(0, rows, size[0]) for x in range(0, cols, size[1])]
-    return [_window(conv, place, size, source, spec) for place in places]
+    if whole:
+        return [_of_whole(conv, place, size, source, spec) for place in places]
+    return [_shifted(conv, place, size, output, source) for place in places]
 
 
-def _fits(conv: Conv, size: Pair, spec: Spec) -> bool:
-    """Whether a kernel of this size has taps enough in the table, and looks no further than it can."""
-    if size[0] > REACH * spec.rows or size[1] > REACH * spec.cols:
+def _fits(part: Window, spec: Spec) -> bool:
+    """Whether the tap table has room for its taps, and none looks too far."""
+    _, rows, cols, _ = part.conv.weights.integers.shape
+    few = rows * cols <= spec.table_entries
+    if not few and items.placement_of(part.conv.weights, spec.slots, spec).entries > spec.table_entries:
         return False
-    if size[0] * size[1] <= spec.table_entries:
-        return True
-    part = replace(conv.weights, integers=conv.weights.integers[:1, : size[0], : size[1]])
-    return items.placement_of(part, spec.slots, spec).entries <= spec.table_entries
+    return tiles.within_reach(part.conv, part.source, spec)
+
+
+def _coded(part: Window, spec: Spec) -> Window:
+    """A part whose weights are coded for themselves."""
+    weights = part.conv.weights
+    own = code_weights(weights.integers, weights.scheme, spec)
+    return replace(part, conv=replace(part.conv, weights=own))
 
 
 def _check(conv: Conv, spec: Spec) -> None:
@@ -89,13 +106,29 @@ def _check(conv: Conv, spec: Spec) -> None:
         )
 
 
-def _window(conv: Conv, place: Pair, size: Pair, source: Pair, spec: Spec) -> Window:
-    """The part that begins at a place of the kernel, and so of the input."""
+def _of_whole(conv: Conv, place: Pair, size: Pair, source: Pair, spec: Spec) -> Window:
+    """The part that begins at a place of a kernel that covers its input, and so at that of the input."""
     (y, x), lanes = place, (spec.rows, spec.cols)
-    integers = conv.weights.integers[:, y : y + size[0], x : x + size[1]]
     block = y // lanes[0], x // lanes[1]
     rest = source[0] - block[0] * lanes[0], source[1] - block[1] * lanes[1]
-    top, left = block[0] * lanes[0] - y, block[1] * lanes[1] - x
-    padding = (top, integers.shape[1] - top - rest[0], left, integers.shape[2] - left - rest[1])
-    weights = code_weights(integers, conv.weights.scheme, spec)
-    return Window(replace(conv, weights=weights, stride=(1, 1), padding=padding), block, rest)
+    padding = block[0] * lanes[0] - y, block[1] * lanes[1] - x
+    return Window(_part(replace(conv, stride=(1, 1)), place, size, padding, (1, 1), rest), block, rest)
+
+
+def _shifted(conv: Conv, place: Pair, size: Pair, output: Pair, source: Pair) -> Window:
+    """The part that begins at a place of a kernel that moves over its input."""
+    (y, x), (step_y, step_x) = place, conv.dilation
+    padding = conv.padding[0] - step_y * y, conv.padding[2] - step_x * x
+    return Window(_part(conv, place, size, padding, output, source), (0, 0), source)
+
+
+def _part(conv: Conv, place: Pair, size: Pair, before: Pair, output: Pair, source: Pair) -> Conv:
+    """Some taps of a layer, with so much padding behind them that it has the same outputs."""
+    (y, x), (rows, cols) = place, size
+    integers = conv.weights.integers[:, y : y + rows, x : x + cols]
+    part = replace(conv, weights=replace(conv.weights, integers=integers, vectors=None))
+    sizes = zip(output, conv.stride, part.span, before, source, strict=True)
+    bottom, right = (
+        (outputs - 1) * stride + span - first - inputs for outputs, stride, span, first, inputs in sizes
+    )
+    return replace(part, padding=(before[0], bottom, before[1], right))

@@ -177,6 +177,8 @@ def whole_maps(spec: Spec) -> Network:
         drawn("dense", "larger", (8, 18, 22, 8), 18, spec, rng, residual="mean"),
         drawn("grouped", "larger", (4, 18, 22, 4), 17, spec, rng, groups=2),
         Concat("beside", ("dense", "grouped", "mean")),
+        drawn("moves", "larger", (3, 9, 9, 8), 17, spec, rng, padding=(4, 4, 4, 4)),
+        drawn("halves", "larger", (3, 10, 9, 8), 17, spec, rng, stride=(2, 2), padding=(4, 4, 4, 4)),
         drawn("last", "beside", (5, 1, 1, 20), 12, spec, rng),
     )
     return replace(small_network(1), nodes=nodes, slots=spec.slots)

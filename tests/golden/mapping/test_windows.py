@@ -44,6 +44,32 @@ def test_parts_add_up_to_the_whole(spec, rows, cols, inputs, depthwise, seed) ->
         check_pass(replace(step, whole=step.conv), spec)
 
 
+@given(
+    st.tuples(st.integers(5, 12), st.integers(5, 12)),
+    st.sampled_from([1, 2]),
+    st.tuples(*[st.integers(0, 4)] * 4),
+    st.sampled_from([(1, 1), (1, 1), (1, 2)]),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=60, deadline=None)
+def test_parts_of_a_kernel_that_moves_add_up(kernel, stride, padding, dilation, seed) -> None:
+    rng = np.random.default_rng(seed)
+    size = tuple(int(step * n) + int(rng.integers(0, 9)) for step, n in zip(dilation, kernel, strict=True))
+    rest = {"stride": (stride, stride), "padding": padding, "dilation": dilation}
+    conv = make_conv(rng, (2, *kernel, 4), density=0.5, **rest)
+    image = rng.integers(0, 256, (1, *size, 4), np.uint8)
+    wanted = accumulate(image, conv.weights.integers, **rest, pad_value=7)
+    sums = 0
+    parts = windows(conv, size, DEFAULT)
+    assert len(parts) > 1 or parts[0].conv is conv
+    for part in parts:
+        top, bottom, left, right = part.conv.padding
+        seen = image[:, max(0, -top) : size[0] + min(0, bottom), max(0, -left) : size[1] + min(0, right)]
+        own = {**rest, "padding": tuple(max(0, n) for n in part.conv.padding)}
+        sums = sums + accumulate(seen, part.conv.weights.integers, **own, pad_value=7)
+    assert np.array_equal(sums, wanted)
+
+
 def test_what_fits_stays_whole() -> None:
     rng = np.random.default_rng(0)
     for shape, source in (((2, 8, 8, 4), (8, 8)), ((2, 3, 3, 4), (12, 12))):
