@@ -52,6 +52,7 @@ from shiftbook.golden.progress import quiet
 Json = dict[str, Any]
 
 SEARCHES = ("energy", "measured", "largest")
+METHODS = ("TT-SVD", "TT-SVD, cores", "ADMM, cores")
 
 
 class Bench:
@@ -91,12 +92,14 @@ class Bench:
         """Decompose by a plan, and measure."""
         model, graph = self.model()
         norm, images, labels = self.normalization, self.data.train.images, self.data.train.labels
-        file = self.arguments.keep / f"{name}-{plan.ratio}.safetensors"
+        seed = self.arguments.seed
+        label = f"{name}-{plan.ratio}" if seed == 0 else f"{name}-{plan.ratio}-seed{seed}"
+        file = self.arguments.keep / f"{label}.safetensors"
         training = Training(
             data=None if labels is None else (images, labels),
             mean=norm.mean,
             std=norm.std,
-            seed=0,
+            seed=seed,
             recipe=Recipe(rate=self.arguments.rate, batch=self.arguments.batch),
             state=file.with_suffix(".training"),
             log=file.with_suffix(".log"),
@@ -108,10 +111,11 @@ class Bench:
         check_kept(file, plan, found)
         after = fuse(model)
         if plan.epochs == 0:
-            refresh_statistics(model, after, images, norm, self.inputs, scores, 0)
+            refresh_statistics(model, after, images, norm, self.inputs, scores, seed)
         before, now = counted(graph), counted(after)
         return {
             "method": name,
+            "seed": seed,
             "admm_epochs": plan.admm_epochs,
             "core_epochs": plan.core_epochs,
             "weights": before["weights"] / now["weights"],
@@ -158,13 +162,17 @@ def check_kept(file: Path, plan: Plan, found: Facts) -> None:
 
 
 def methods(arguments: argparse.Namespace, ratio: float) -> Iterator[tuple[str, Plan]]:
-    """The plans to compare."""
+    """The plans to compare, of those asked for."""
+    return ((name, plan) for name, plan in _plans(arguments, ratio) if name in arguments.methods)
+
+
+def _plans(arguments: argparse.Namespace, ratio: float) -> Iterator[tuple[str, Plan]]:
     plan = Plan(ratio=ratio, rho=arguments.rho, updates=arguments.updates)
     total = arguments.admm_epochs + arguments.core_epochs
-    yield "TT-SVD", plan
-    yield "TT-SVD, cores", replace(plan, core_epochs=total)
+    yield METHODS[0], plan
+    yield METHODS[1], replace(plan, core_epochs=total)
     yield (
-        "ADMM, cores",
+        METHODS[2],
         replace(
             plan,
             admm_epochs=arguments.admm_epochs,
@@ -205,6 +213,8 @@ def main() -> None:
     parser.add_argument("--core-rate", type=float, help="after ADMM; default: a sixth of the rate")
     parser.add_argument("--rho", type=float, default=None)
     parser.add_argument("--updates", type=int, default=8)
+    parser.add_argument("--methods", nargs="*", choices=METHODS, default=list(METHODS), metavar="NAME")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random")
     parser.add_argument("--searches", action="store_true", help="compare the searches for ranks, untrained")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
