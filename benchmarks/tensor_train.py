@@ -221,7 +221,6 @@ def main() -> None:
     check_writable(arguments.json)
     make_folder(arguments.keep)
     bench, console, report = Bench(arguments), Console(file=sys.stdout, width=120), {}
-    print(f"float: {bench.accuracy(bench.source.model):.2%}")
     for ratio in arguments.ratios:
         if arguments.searches:
             rows = [bench.search(name, ratio) for name in SEARCHES]
@@ -229,6 +228,7 @@ def main() -> None:
             rows = [bench.row(name, plan) for name, plan in methods(arguments, ratio)]
         console.print(table(f"{ratio}x fewer weights", rows))
         report[str(ratio)] = rows
+    print(f"float: {bench.accuracy(bench.source.model):.2%}")
     write_json(arguments.json, report)
 
 

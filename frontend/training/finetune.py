@@ -298,7 +298,7 @@ class FineTuning:
 
         The gradients of all parameters besides are made too.
         """
-        weights.requires_grad_()
+        weights = weights.detach().requires_grad_()
         inputs, device = self.normalize(images), self.device.type
         # Without a cache: it would hold on to what a recorded step computes anew.
         with torch.autocast(device, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False):
@@ -309,7 +309,6 @@ class FineTuning:
         loss = distillation_loss(answer, target, wanted, self.recipe)
         for parameter in self.model.parameters():
             parameter.grad = None
-        weights.grad = None
         loss.backward()
         assert weights.grad is not None
         hits = (answer.detach().argmax(1) == target).sum().float()
