@@ -88,11 +88,10 @@ class Bench:
         norm = self.normalization
         return accuracy(model, (test.images, test.labels), norm.mean, norm.std)
 
-    def row(self, name: str, plan: Plan) -> Json:
+    def row(self, name: str, plan: Plan, seed: int) -> Json:
         """Decompose by a plan, and measure."""
         model, graph = self.model()
         norm, images, labels = self.normalization, self.data.train.images, self.data.train.labels
-        seed = self.arguments.seed
         label = f"{name}-{plan.ratio}" if seed == 0 else f"{name}-{plan.ratio}-seed{seed}"
         file = self.arguments.keep / f"{label}.safetensors"
         training = Training(
@@ -214,7 +213,7 @@ def main() -> None:
     parser.add_argument("--rho", type=float, default=None)
     parser.add_argument("--updates", type=int, default=8)
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=list(METHODS), metavar="NAME")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0], help="of everything random")
     parser.add_argument("--searches", action="store_true", help="compare the searches for ranks, untrained")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -225,7 +224,8 @@ def main() -> None:
         if arguments.searches:
             rows = [bench.search(name, ratio) for name in SEARCHES]
         else:
-            rows = [bench.row(name, plan) for name, plan in methods(arguments, ratio)]
+            plans = list(methods(arguments, ratio))
+            rows = [bench.row(name, plan, seed) for name, plan in plans for seed in arguments.seeds]
         console.print(table(f"{ratio}x fewer weights", rows))
         report[str(ratio)] = rows
     print(f"float: {bench.accuracy(bench.source.model):.2%}")

@@ -51,6 +51,7 @@ class Normalizer:
         self.offset = torch.tensor(offset, dtype=torch.float32, device=device)
 
     def __call__(self, images: Tensor) -> Tensor:
+        """[N, H, W, C], raw -> float32 [N, C, H, W]."""
         return (images.float() * self.scale + self.offset).permute(0, 3, 1, 2)
 
 

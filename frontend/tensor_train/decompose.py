@@ -23,7 +23,7 @@ def tt_svd(tensor: Tensor, ranks: Ranks) -> Cores:
     Parameters
     ----------
     tensor
-        Any shape [n1, n2, ...]; computed in float64, on the processor: a GPU is slower at matrices this small.
+        Any shape [n1, n2, ...]; computed in float64, on the processor, which is faster at small matrices.
     ranks
         One for each bond.
 

@@ -46,7 +46,6 @@ from shiftbook.frontend.training.training_files import append_log, digest_of, lo
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress
 
-
 PROCESSOR = torch.device("cpu")
 
 
@@ -178,8 +177,7 @@ class FineTuning:
                 images = augment(images, self.mean, self.flip, random)
                 figures.add(self.train_step(images, labels, stage.rate))
                 self._check(figures)
-                what = f"epoch {self.epoch + 1}/{self.epochs}, loss {figures.loss:.3f}"
-                progress(what, step + 1, total)
+                progress(f"epoch {self.epoch + 1}/{self.epochs}{figures.text()}", step + 1, total)
         figures.read()
         self._check(figures)
         assert stage is not None

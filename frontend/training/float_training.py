@@ -153,7 +153,7 @@ class FloatTraining:
                 figures.add(self.train_step(images, labels, rate))
                 self._check(figures)
                 self.after_step(step + 1)
-                what = f"{self.name}: epoch {self.epoch + 1}/{self.epochs}, loss {figures.loss:.3f}"
+                what = f"{self.name}: epoch {self.epoch + 1}/{self.epochs}{figures.text()}"
                 progress(what, step + 1, total)
         figures.read()
         self._check(figures)

@@ -1,11 +1,12 @@
 """The part of a training step that a device computes; a GPU records its kernels once and replays them.
 
-A small network's kernels take a few microseconds each, and Python takes longer to launch them: replayed as one
-CUDA graph, a step of ResNet-20 is limited by the GPU instead.
+A small network's kernels take a few microseconds each, and Python takes longer to launch them: replayed as
+one CUDA graph, a step of ResNet-20 is limited by the GPU instead.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -131,5 +132,9 @@ class Figures:
 
     @property
     def loss(self) -> float:
-        """Mean of the steps that were read."""
-        return self.loss_sum / max(1, self.steps)
+        """Mean of the steps that were read; NaN before the first reading."""
+        return self.loss_sum / self.steps if self.steps else math.nan
+
+    def text(self) -> str:
+        """For people who watch."""
+        return f", loss {self.loss:.3f}" if self.steps else ""

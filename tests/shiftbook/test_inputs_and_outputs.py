@@ -13,7 +13,7 @@ from PIL import Image
 
 from shiftbook import cli
 
-WRITTEN = ("output", "json_file", "log", "wave", "keep_cores", "plots")
+WRITTEN = ("output", "json_file", "log", "wave", "keep_cores", "keep_weights", "plots")
 TEXTS = ("source", "data", "calibration", "ranks")
 """Parameters that are texts, and yet can name a file."""
 
