@@ -80,17 +80,17 @@ class CompressionData:
         order = np.random.default_rng(seed).permutation(len(images))
         return images.take(np.sort(order[:CALIBRATION_IMAGES]))
 
-    def class_names(self, classes: int) -> tuple[str, ...]:
+    def class_names(self, classes: int | None) -> tuple[str, ...]:
         """Names of the classes, where the data has one for each of the network's."""
         return self.train.classes if len(self.train.classes) == classes else ()
 
-    def check(self, classes: int) -> None:
-        """Refuse images and labels that do not belong together."""
+    def check(self, classes: int | None) -> None:
+        """Refuse images and labels that do not belong together; without classes no labels count."""
         for part in (self.test, self.other):
             if part is not None:
                 check_shape(part, self.train.shape)
         for part in (self.train, self.test):
-            if part is not None:
+            if part is not None and classes is not None:
                 check_labels(part, classes)
 
 

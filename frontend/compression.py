@@ -77,6 +77,11 @@ class Compression:
         height, width, channels = data.train.shape
         self.network = FloatNetwork.of(found.model, (channels, height, width))
         data.check(self.graph.classes)
+        if self.graph.classes is None and self.epochs:
+            raise ShiftbookError(
+                f"fine-tuning needs class scores, and the network gives {_shape_text(self.graph)}: leave out "
+                f"epochs, not {self.epochs}"
+            )
         self.normalization = self.network.normalization(normalization)
         calibration = data.calibration(self.seed).images
         self.inputs = normalize(calibration, self.normalization.mean, self.normalization.std)
@@ -101,9 +106,9 @@ class Compression:
         return self.network.layers
 
     def float_accuracy(self) -> float | None:
-        """Of the float network, on the test images; None where there are none with labels."""
+        """Of the float network, on the test images; None without labels or class scores."""
         test = self.data.test
-        if test is None or test.labels is None:
+        if test is None or test.labels is None or self.graph.classes is None:
             return None
         self.progress("float accuracy", 0, 1)
         norm = self.normalization
@@ -260,9 +265,9 @@ class Compression:
         )
 
     def integer_accuracy(self, network: Network) -> float | None:
-        """Of the integers on the test images; None where there are none with labels."""
+        """Of the integers on the test images; None without labels or class scores."""
         test = self.data.test
-        if test is None or test.labels is None:
+        if test is None or test.labels is None or self.graph.classes is None:
             return None
         done = 0
 
@@ -273,6 +278,11 @@ class Compression:
 
         outputs = executor.run(network, test.images, progress=count).outputs
         return float((outputs.argmax(axis=1) == test.labels).mean())
+
+
+def _shape_text(graph: LayerGraph) -> str:
+    """What a network gives that has no class scores."""
+    return f"{len(graph.results)} tensors" if len(graph.results) > 1 else "maps"
 
 
 def layers_kept(graph: LayerGraph, uniform: Ends | Collection[str]) -> tuple[str, ...]:

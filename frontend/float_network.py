@@ -70,6 +70,8 @@ class FloatNetwork:
 def _check(graph: GraphModel, layers: LayerGraph) -> None:
     """The layers against the graph; float rounding is all that may differ."""
     images = torch.randn(2, *graph.input_shape, generator=torch.Generator().manual_seed(2))
-    got, wanted = layers.run(images).flatten(), graph(images).flatten()
+    result = graph(images)
+    wanted = torch.cat([part.flatten(1) for part in (result if isinstance(result, tuple) else (result,))], 1)
+    got = layers.run(images).reshape(wanted.shape)
     if not bool((got - wanted).abs().max() <= TOLERANCE * wanted.abs().max().clamp(min=1e-6)):
         raise ShiftbookError("the layers do not compute what the model computes; please report this model")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from shiftbook.frontend.data.batches import Images, Labels
 from shiftbook.frontend.float_network import FloatNetwork
 from shiftbook.frontend.importing.load import load_model
 from shiftbook.frontend.training.train import answers
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.validate import shapes
+from shiftbook.golden.model.validate import class_count
 from shiftbook.golden.progress import Progress, quiet
 
 
@@ -48,7 +46,9 @@ def float_answers(
     height, width, channels = network.input.shape
     read = FloatNetwork.of(model, (channels, height, width))
     outputs = read.layers.classes
-    classes = int(np.prod(shapes(network)[network.nodes[-1].name]))
+    classes = class_count(network)
+    if classes is None or outputs is None:
+        raise ShiftbookError("answers are compared by class scores, and the network gives maps")
     if outputs != classes:
         raise ShiftbookError(f"{source} has {outputs} outputs, but the checkpoint has {classes}")
     return answers(read.graph, images, mean, std)

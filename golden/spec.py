@@ -226,6 +226,12 @@ class Spec:
         return -(-self.rows // self.beat_rows)
 
     @property
+    def interleaves(self) -> bool:
+        """Whether outputs can be stored as every second pixel: where half of a beat's lanes fill a beat."""
+        whole = self.beat_rows >= self.rows or self.rows % self.beat_rows == 0
+        return whole and self.rows % 2 == 0 and self.cols % 2 == 0
+
+    @property
     def largest_shift(self) -> int:
         """Of the requantizer."""
         return LEAST_SHIFT + (1 << self.shift_width) - 1

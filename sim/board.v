@@ -196,7 +196,8 @@ module board #(
             write_end <= write_end + 1;
         end
         if (write_now) begin
-            memory[write_place] <= m_wdata;
+            for (i = 0; i < BYTES; i = i + 1)
+                if (m_wstrb[i]) memory[write_place][8*i +: 8] <= m_wdata[8*i +: 8];
             write_beat <= m_wlast ? 0 : write_beat + 1;
             write_wrong <= ~m_wlast & (write_wrong | write_odd);
             if (m_wlast) begin

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, utilization
-from shiftbook.golden.mapping.job import Pass
+from shiftbook.golden.mapping.job import Pass, View
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.integer import Activations
 from shiftbook.golden.model.network import Network
@@ -73,8 +73,8 @@ class RtlResult:
 
     Attributes
     ----------
-    outputs
-        uint8 [N, classes].
+    outputs, results
+        Those of golden, see `golden.model.executor.Result`.
     layers
         In the order of the network.
     simulated_cycles, seconds
@@ -84,6 +84,7 @@ class RtlResult:
     """
 
     outputs: Activations
+    results: dict[str, Activations]
     layers: tuple[LayerRun, ...]
     simulated_cycles: int
     seconds: float
@@ -150,7 +151,7 @@ def run_rtl(
         raise ShiftbookError(f"limit must be at least 1, not {limit}")
     built = image.build(network, spec)
     images = images[:limit]
-    golden = executor.run(network, images, keep=True).tensors
+    golden = executor.run(network, images, keep=True)
     costs = built.costs(latency)
     meter = _Meter(progress, len(images) * sum(cost.cycles for cost in costs))
     counted: list[Counters] = []
@@ -161,12 +162,13 @@ def run_rtl(
         session.fill(0, built.contents())
         for number, pixels in enumerate(images):
             session.fill(built.offset(built.input), built.places[built.input].layout.pack(pixels))
-            want = {name: tensor[number] for name, tensor in golden.items()}
+            want = {name: tensor[number] for name, tensor in golden.tensors.items()}
             counters = _run_image(session, host, built, costs, want, number, meter)
             counted = counted or counters
-    outputs = golden[network.nodes[-1].name].reshape(len(images), -1)
     layers = _layer_runs(built, counted, costs, len(images), spec)
-    return RtlResult(outputs, layers, session.cycles, session.seconds, session.build.seconds)
+    return RtlResult(
+        golden.outputs, golden.results, layers, session.cycles, session.seconds, session.build.seconds
+    )
 
 
 class _Meter:
@@ -227,17 +229,18 @@ def _compare(step: Pass, built: Image, session: Session, want: Activations, imag
     """Raise at the first output of a pass that differs from the node's tensor [h, w, O]."""
     view, place = step.target, built.places[step.target.tensor]
     whole = place.layout.unpack(session.fetch(built.offset(view.tensor), place.layout.size))
-    got = whole[..., view.first : view.first + view.channels]
-    first = view.first - built.plan.views[step.node].first
-    want = want[..., first : first + view.channels]
-    different = np.argwhere(got != want)
-    if len(different):
-        y, x, channel = different[0].tolist()
-        raise Mismatch(
-            step.node,
-            f"image {image}, y {y}, x {x}, channel {first + channel}: RTL {got[y, x, channel]}, "
-            f"golden {want[y, x, channel]} ({len(different)} of {got.size} outputs differ)",
-        )
+    own = built.plan.views[step.node]
+    first = view.first - own.first
+    part = View(step.node, first, view.channels, 0 if own.phases else view.phases)  # of the node's tensor
+    for got, wanted in zip(view.pixels(whole), part.pixels(want), strict=True):
+        different = np.argwhere(got != wanted)
+        if len(different):
+            y, x, channel = different[0].tolist()
+            raise Mismatch(
+                step.node,
+                f"image {image}, y {y}, x {x}, channel {first + channel}: RTL {got[y, x, channel]}, "
+                f"golden {wanted[y, x, channel]} ({len(different)} of {got.size} outputs differ)",
+            )
 
 
 def _layer_runs(

@@ -79,22 +79,16 @@ class LayerBuilder:
         self.reads = [name for node in graph.nodes for name in node.inputs] + list(graph.outputs)
 
     def build(self) -> LayerGraph:
-        """The whole graph, with the layers that the output needs."""
-        if len(self.graph.outputs) != 1:
-            raise ShiftbookError(
-                f"the model must return one tensor of class scores, not {len(self.graph.outputs)} tensors"
-            )
+        """The whole graph, with the layers that the outputs need."""
         for node in self.graph.nodes:
             self.values[node.name] = self.visit(node)
-        result = self.value(self.graph.outputs[0])
-        if result.layer == INPUT or any(result.padding):
-            raise ShiftbookError("the model must end in a layer that gives class scores")
-        channels, height, width = self.shapes[result.layer]
-        if (height, width) != (1, 1):
-            raise ShiftbookError(
-                f"the model must return one score a class, not {channels} maps of {height}x{width} pixels"
-            )
-        return LayerGraph(self.shapes[INPUT], self.needed(result.layer), channels, self.scales())
+        results = [self.value(name) for name in self.graph.outputs]
+        if any(result.layer == INPUT or any(result.padding) for result in results):
+            raise ShiftbookError("the model must end in a layer that gives class scores, or maps")
+        names = tuple(result.layer for result in results)
+        channels, *size = self.shapes[names[0]]
+        classes = channels if len(names) == 1 and size == [1, 1] else None
+        return LayerGraph(self.shapes[INPUT], self.needed(names), classes, self.scales(), names)
 
     def scales(self) -> dict[str, Affine]:
         """Of tensors that the user's file has quantized; the last word on a tensor counts."""
@@ -102,9 +96,9 @@ class LayerBuilder:
         known = [(name, self.graph.scales[name]) for name in names if name in self.graph.scales]
         return {self.values[name].layer: Affine(*scale) for name, scale in known}
 
-    def needed(self, name: str) -> list[Layer]:
-        """The layers that lead to ``name``, in order."""
-        wanted = {name}
+    def needed(self, names: Sequence[str]) -> list[Layer]:
+        """The layers that lead to ``names``, in order."""
+        wanted = set(names)
         for layer in reversed(self.layers):
             if layer.name in wanted:
                 wanted.update(layer.inputs)

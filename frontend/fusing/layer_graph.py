@@ -24,16 +24,24 @@ Observer = Callable[[str, Tensor], None]
 
 @dataclass
 class LayerGraph:
-    """Layers in an order in which they can run; the last one's output is the result.
+    """Layers in an order in which they can run.
 
-    ``input_shape`` is (C, H, W) of the normalized image, which goes by the name ``INPUT``; ``classes`` is the
-    number of the result's channels. ``given`` are scales of tensors that the user's file has quantized.
+    ``input_shape`` is (C, H, W) of the normalized image, which goes by the name ``INPUT``. ``classes`` is the
+    number of class scores; None where the network gives maps or several tensors instead. ``given`` are scales
+    of tensors that the user's file has quantized. ``outputs`` names the layers whose outputs are results;
+    where it is empty, the last one's is.
     """
 
     input_shape: tuple[int, int, int]
     layers: list[Layer]
-    classes: int
+    classes: int | None
     given: dict[str, Affine] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """Names of the layers whose outputs are results."""
+        return self.outputs or (self.layers[-1].name,)
 
     def convs(self) -> Iterator[ConvLayer]:
         """The layers that have weights, in order."""
@@ -63,7 +71,7 @@ class LayerGraph:
 
         Returns
         -------
-        The last layer's output, [N, C, H, W].
+        The result, [N, C, H, W], or where there are several all of them flattened, [N, n].
         """
         if observe:
             observe(INPUT, x)
@@ -82,7 +90,7 @@ class LayerGraph:
 
         Returns
         -------
-        The last layer's output, [N, C, H, W].
+        See `run`.
         """
         last_use = {name: i for i, layer in enumerate(self.layers) for name in layer.inputs}
         values = dict(values)
@@ -92,6 +100,7 @@ class LayerGraph:
             if observe:
                 observe(layer.name, x)
             for name in layer.inputs:
-                if last_use[name] == i:
+                if last_use[name] == i and name not in self.results:
                     values.pop(name, None)
-        return x
+        found = [values[name] for name in self.results]
+        return found[0] if len(found) == 1 else torch.cat([result.flatten(1) for result in found], dim=1)

@@ -148,13 +148,21 @@ class GraphModel(nn.Module):
                 inputs = tuple(new if name == old else name for name in node.inputs)
                 self.nodes[i] = replace(node, inputs=inputs)
 
-    def insert(self, before: Node, operation: nn.Module, inputs: Sequence[str], name: str) -> Node:
-        """Put a new operation in front of a node, of the shape of its first input."""
+    def insert(
+        self,
+        before: Node,
+        operation: nn.Module,
+        inputs: Sequence[str],
+        name: str,
+        shape: Sequence[int] | None = None,
+    ) -> Node:
+        """Put a new operation in front of a node; where no shape is given, of that of its first input."""
         taken = {node.name for node in self.nodes}
         unique = next(n for k in count(1) if (n := name if k == 1 else f"{name}@{k}") not in taken)
         path = beside(unique)
         self.place(path, operation)
-        node = Node(unique, path, tuple(inputs), self.shape(inputs[0]), before.place)
+        shape = self.shape(inputs[0]) if shape is None else tuple(shape)
+        node = Node(unique, path, tuple(inputs), shape, before.place)
         self.nodes.insert(self.nodes.index(before), node)
         return node
 

@@ -200,6 +200,22 @@ class DepthToSpace(nn.Module):
         return f"block={self.block}"
 
 
+class Interleave(nn.Module):
+    """Four tensors as every second row and column of one."""
+
+    def forward(self, *phases: Tensor) -> Tensor:
+        """[N, C, H, W] each -> [N, C, 2 H, 2 W]: pixel (2 y + dy, 2 x + dx) is that of phase ``2 dy + dx``.
+
+        The lower two may have a row less, and the right two a column less.
+        """
+        first, last = phases[0], phases[-1]
+        size = (first.shape[2] + last.shape[2], first.shape[3] + last.shape[3])
+        result = first.new_empty((*first.shape[:2], *size))
+        for number, phase in enumerate(phases):
+            result[:, :, number // 2 :: 2, number % 2 :: 2] = phase
+        return result
+
+
 class ChannelMean(nn.Module):
     """The mean over all channels, pixel by pixel."""
 

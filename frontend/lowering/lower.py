@@ -98,6 +98,7 @@ def lower(
         scales={name: affine.scale for name, affine in calibration.items()},
         classes=classes,
         facts=dict(facts or {}),
+        outputs=() if graph.results == (nodes[-1].name,) else tuple(dict.fromkeys(graph.results)),
     )
 
 

@@ -82,7 +82,7 @@ def prune_each_alone(
             ]
         values[layer.name] = layer(*(values[name] for name in layer.inputs))
         for name in layer.inputs:
-            if last_use[name] == i:
+            if last_use[name] == i and name not in graph.results:
                 values.pop(name, None)
         progress("pruning layers alone", i + 1, len(graph.layers))
     return found

@@ -9,11 +9,14 @@ from __future__ import annotations
 from torch import nn
 
 from shiftbook.frontend.graph.model import INPUT, GraphModel, Node
-from shiftbook.frontend.graph.operations import Add, Clamp, Concatenate, Reshape
+from shiftbook.frontend.graph.operations import Add, Clamp, Concatenate, Interleave, Reshape
 from shiftbook.frontend.layers.fixed import ScaleConv2d
 from shiftbook.frontend.rewriting.affine import Norm
 
 CLAMPS = (nn.ReLU, nn.ReLU6, Clamp)
+
+MOVES = (Concatenate, Interleave, nn.Upsample, nn.Flatten, Reshape)
+"""What becomes of them is a clamp before them."""
 
 
 def give_carriers(graph: GraphModel) -> None:
@@ -60,6 +63,6 @@ def _takes_clamp(graph: GraphModel, name: str) -> bool:
     operation = graph.of(node)
     if isinstance(operation, (nn.Conv2d, nn.Linear, Norm, Add, nn.AvgPool2d)):
         return True
-    if isinstance(operation, (*CLAMPS, nn.MaxPool2d, Concatenate, nn.Flatten, Reshape)):
+    if isinstance(operation, (*CLAMPS, *MOVES, nn.MaxPool2d)):
         return all(_takes_clamp(graph, source) for source in node.inputs)
     return False

@@ -15,6 +15,7 @@ from shiftbook.frontend.rewriting.scales import make_scale_layers
 from shiftbook.frontend.rewriting.scales_of_file import take_scales
 from shiftbook.frontend.rewriting.scores import drop_final_activation
 from shiftbook.frontend.rewriting.selections import place_selections
+from shiftbook.frontend.rewriting.upsampling import interleave
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def rewrite(graph: GraphModel) -> Rewritten:
         left_out = drop_final_activation(graph)
         recognize_activations(graph)
         folded = fold_input(graph)
+        interleave(graph)
         fold_affine(graph)
         make_scale_layers(graph)
         place_selections(graph)

@@ -45,6 +45,10 @@ class LayerRegister(IntEnum):
     FIRST_BANKS = 30
     LAST_BANKS = 31
     PARTIAL_IN = 32
+    DESTINATION_ROW_STEP = 33
+    DESTINATION_SKIP = 34
+    DESTINATION_PHASES = 35
+    DESTINATION_CUT = 36
 
 
 def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
@@ -84,8 +88,24 @@ def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
         LayerRegister.SCATTERED: (1, "1: every slot holds all channels"),
         LayerRegister.PAD: (ACTIVATION_WIDTH, "pixels that are not there"),
         LayerRegister.DESTINATION: (address, "output: its first beat"),
-        LayerRegister.DESTINATION_BLOCK_STEP: (address, "output: from a tile to the next"),
+        LayerRegister.DESTINATION_BLOCK_STEP: (address, "output: from a block to the next in its row"),
         LayerRegister.DESTINATION_BEAT_STEP: (TILE_WIDTH, "output: from a beat of a tile to the next"),
+        LayerRegister.DESTINATION_ROW_STEP: (
+            address,
+            "output: from the last tile of a row to the first of the next",
+        ),
+        LayerRegister.DESTINATION_SKIP: (
+            address,
+            "output: from the last beat of a block to the first of the one below",
+        ),
+        LayerRegister.DESTINATION_PHASES: (
+            4,
+            "0: a tile is a block; else it is four, whose pixels (2 y + dy, 2 x + dx) bit 2 dy + dx writes",
+        ),
+        LayerRegister.DESTINATION_CUT: (
+            1,
+            "1: of four blocks, the right two of a row's last tile are not there",
+        ),
         LayerRegister.RESIDUAL: (1, "1: a residual is added"),
         LayerRegister.RESIDUAL_SOURCE: (address, "residual: its first beat"),
         LayerRegister.RESIDUAL_BLOCK_STEP: (address, "residual: from a tile to the next"),

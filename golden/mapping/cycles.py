@@ -37,6 +37,12 @@ TILE_STEPS = 3
 DRAIN_STEPS = 8
 """Cycles of the pipeline behind the last row of a layer."""
 
+BLOCKS_INTERLEAVED = 4
+"""Blocks of memory that a tile is stored in as every second pixel; at a tensor's edge they may be fewer."""
+
+BURST_STEPS = 3
+"""Cycles of the store between two bursts."""
+
 SEND_SHARE = 1.3
 """Cycles that the store takes for a beat: a burst of a few beats takes some cycles to begin."""
 
@@ -148,7 +154,8 @@ def pass_cycles(
     column = layout.row_beats * layout.stride * step.source.channels  # beats of a column with all its halo
     reads, writes = _beats(step, spec, column, tiles)
     first = latency + START_STEPS + column * (1 + layout.left * (not layout.wrap) + layout.right)
-    stall = max(0, -(-reads // tiles) - tile_busy - TILE_STEPS)
+    traffic = max(-(-reads // tiles), _interleaving(step, spec))
+    stall = max(0, traffic - tile_busy - TILE_STEPS)
     group = min(spec.group_channels, len(durations)) * spec.block_beats
     tail = DRAIN_STEPS + spec.drain_cycles + round(SEND_SHARE * group) + latency
     around = words[0] + max(first, words[1] + latency) + tail
@@ -196,7 +203,17 @@ def _beats(step: Pass, spec: Spec, column: int, tiles: int) -> tuple[int, int]:
     fetched, repeated = _stream_beats(step, spec)
     loads = column * step.layout.tiles[0] * step.layout.columns
     residual = bytes_in * outputs if step.residual is not None else 0
-    return loads + fetched + repeated * tiles + residual, bytes_out * outputs
+    written = bytes_out * outputs * (BLOCKS_INTERLEAVED if step.target.phases else 1)
+    return loads + fetched + repeated * tiles + residual, written
+
+
+def _interleaving(step: Pass, spec: Spec) -> int:
+    """Cycles in which a tile is stored as every second pixel; else 0, as the requantizers take longer."""
+    if not step.target.phases:
+        return 0
+    channels = len(step.conv.weights.integers)
+    bursts = -(-channels // spec.group_channels)
+    return BLOCKS_INTERLEAVED * spec.block_beats * (channels + BURST_STEPS * bursts)
 
 
 def _stream_beats(step: Pass, spec: Spec) -> tuple[int, int]:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from shiftbook.golden.coding.layer_coding import LayerCoding
 from shiftbook.golden.coding.placement import Placement
 from shiftbook.golden.mapping.tiles import Geometry
-from shiftbook.golden.model.nodes import Conv, Shape
+from shiftbook.golden.model.nodes import Activations, Conv, Shape
+from shiftbook.golden.model.nodes.interleave import PHASES
 from shiftbook.golden.model.weights import Weights
 from shiftbook.golden.spec import Spec
 
 
 @dataclass(frozen=True)
 class View:
-    """Some channels of a tensor in memory.
+    """Some channels of a tensor in memory, of all pixels or of some.
 
     Attributes
     ----------
@@ -23,15 +24,37 @@ class View:
         Name of the node that makes it, or of the whole that it is a part of.
     first, channels
         The first channel, and how many.
+    phases
+        0: of all pixels. Else bit ``2 dy + dx`` says whether it is the pixels (2 y + dy, 2 x + dx); of
+        several bits all are the same.
     """
 
     tensor: str
     first: int
     channels: int
+    phases: int = 0
 
     def part(self, first: int, channels: int) -> View:
         """Some of these channels."""
-        return View(self.tensor, self.first + first, channels)
+        return View(self.tensor, self.first + first, channels, self.phases)
+
+    def interleaved(self, phases: int) -> View:
+        """Some of these pixels, which are all."""
+        return View(self.tensor, self.first, self.channels, phases)
+
+    @property
+    def grid(self) -> tuple[int, tuple[int, int]]:
+        """Rows and columns from pixel to pixel, and the first one; of several phases those of the first."""
+        if not self.phases:
+            return 1, (0, 0)
+        return 2, next(phase for n, phase in enumerate(PHASES) if self.phases >> n & 1)
+
+    def pixels(self, whole: Activations) -> list[Activations]:
+        """What this is of a tensor's pixels [H, W, C]: all, or those of each of its phases."""
+        found = whole[..., self.first : self.first + self.channels]
+        if not self.phases:
+            return [found]
+        return [found[dy::2, dx::2] for n, (dy, dx) in enumerate(PHASES) if self.phases >> n & 1]
 
 
 @dataclass(frozen=True, eq=False)

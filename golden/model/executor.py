@@ -18,13 +18,20 @@ from shiftbook.golden.model.validate import shapes, validate
 
 @dataclass(frozen=True)
 class Result:
-    """What a run yields: the last tensor, flattened, and on request every tensor.
+    """What a run yields: the results, and on request every tensor.
 
-    ``outputs`` is uint8 [N, classes]; ``tensors`` maps the names of the input and of every node to uint8
-    [N, h, w, c].
+    Attributes
+    ----------
+    outputs
+        uint8 [N, n]: all results of an image, flattened, one after another; class scores are [N, classes].
+    results
+        uint8 [N, h, w, c] by the names of the network's results.
+    tensors
+        The same by the names of the input and of every node.
     """
 
     outputs: Activations
+    results: dict[str, Activations]
     tensors: dict[str, Activations] = field(default_factory=dict)
 
 
@@ -63,16 +70,18 @@ def run(
         raise ShiftbookError("there are no images to run")
     batch = max(1, min(batch, limits().tensors // sum(map(prod, shapes(network).values()))))
     names = [network.input.name, *(node.name for node in network.nodes)]
-    wanted = names if keep else names[-1:]
+    wanted = names if keep else network.results
     parts: dict[str, list[Activations]] = {name: [] for name in wanted}
     for first in range(0, len(images), batch):
         tensors = _forward(network, images[first : first + batch], keep)
         for name in wanted:
             parts[name].append(tensors[name])
         if progress is not None:
-            progress(len(tensors[names[-1]]))
+            progress(len(tensors[network.results[0]]))
     whole = {name: np.concatenate(part) for name, part in parts.items()}
-    return Result(whole[names[-1]].reshape(len(images), -1), whole if keep else {})
+    results = {name: whole[name] for name in network.results}
+    flat = [result.reshape(len(images), -1) for result in results.values()]
+    return Result(np.concatenate(flat, axis=1), results, whole if keep else {})
 
 
 def run_node(node: Node, tensors: dict[str, Activations], zero: dict[str, int]) -> Activations:
@@ -85,6 +94,7 @@ def _forward(network: Network, images: Activations, keep: bool) -> dict[str, Act
     last_use: dict[str, int] = {}
     for index, node in enumerate(network.nodes):
         last_use.update(dict.fromkeys(node.inputs, index))
+    last_use.update(dict.fromkeys(network.results, len(network.nodes)))
     tensors = {network.input.name: integer.requantize(images, network.input.requantize)}
     for index, node in enumerate(network.nodes):
         tensors[node.name] = run_node(node, tensors, zero)

@@ -27,8 +27,9 @@ class Input:
 class Network:
     """An input, nodes in an order in which they can run, and facts about where it came from.
 
-    The last node's output is the result; its channels are the classes. ``scales`` holds the real value
-    of one step of each tensor, by node name, for people: nothing is computed from it.
+    ``outputs`` names the nodes whose tensors are results; where it is empty, the last one's is. Where there
+    is one result of one pixel, its channels are the classes. ``scales`` holds the real value of one step of
+    each tensor, by node name, for people: nothing is computed from it.
     """
 
     input: Input
@@ -37,6 +38,12 @@ class Network:
     scales: dict[str, float] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     facts: dict[str, object] = field(default_factory=dict)  # source, scheme, bits, seed, float accuracy, ...
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """Names of the nodes whose tensors are results."""
+        return self.outputs or (self.nodes[-1].name,)
 
     @property
     def codebooks(self) -> tuple[Codebooks, ...]:

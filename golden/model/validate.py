@@ -24,9 +24,26 @@ def validate(network: Network) -> None:
     check_requantize(network.input.name, network.input.requantize, network.input.shape[2], residual=False)
     if not 1 <= network.slots <= 16:
         raise ShiftbookError(f"slots must be in 1..16, not {network.slots}")
+    _check_outputs(network)
     zero = zero_points(network)
     for node in network.nodes:
         node.check(network.slots, [zero[name] for name in node.inputs])
+
+
+def class_count(network: Network) -> int | None:
+    """Number of classes; None where the network has maps or several results instead of class scores."""
+    height, width, channels = shapes(network)[network.results[0]]
+    return channels if len(network.results) == 1 and (height, width) == (1, 1) else None
+
+
+def _check_outputs(network: Network) -> None:
+    """Every output is a node, and named once."""
+    names = {node.name for node in network.nodes}
+    for number, name in enumerate(network.outputs):
+        if name not in names:
+            raise ShiftbookError(f"output {name!r} is no layer")
+        if name in network.outputs[:number]:
+            raise ShiftbookError(f"output {name} is named twice")
 
 
 def _check_texts(network: Network) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shiftbook.golden.isa.faults import Fault
 from shiftbook.golden.isa.host_map import EVENTS, REGISTERS, Host
+from shiftbook.golden.mapping.job import View
 from shiftbook.golden.program.image import Image
 
 
@@ -39,34 +40,45 @@ def c_header(image: Image) -> str:
 
 
 def addresses(image: Image) -> dict[str, tuple[int, int]]:
-    """Offset and size in bytes of the raw pixels, and of the whole that holds the result."""
-    last = image.plan.views[image.plan.passes[-1].node].tensor
-    places = {"INPUT": image.input, "OUTPUT": last}
+    """Offset and size in bytes of the raw pixels, and of the whole that holds each result.
+
+    Results are called OUTPUT, or OUTPUT_0, OUTPUT_1, ... where there are several.
+    """
+    places = {"INPUT": image.input}
+    for number, name in enumerate(image.outputs):
+        end = "" if len(image.outputs) == 1 else f"_{number}"
+        places[f"OUTPUT{end}"] = image.plan.views[name].tensor
     return {name: (image.offset(tensor), image.places[tensor].layout.size) for name, tensor in places.items()}
 
 
 def address_map(image: Image) -> dict[str, object]:
     """Everything that a host must know to use the image, as JSON values."""
-    tensors = {}
-    for name, view in image.plan.views.items():
-        place = image.places[view.tensor]
-        tensors[name] = {
-            "offset": image.offset(view.tensor),
-            "height": place.layout.height,
-            "width": place.layout.width,
-            "channels_in_memory": place.layout.channels,
-            "first_channel": view.first,
-            "channels": view.channels,
-        }
     return {
         "image_bytes": image.size,
         "constant_bytes": len(image.constants),
         "program_offset": image.program_offset,
         "input": image.input,
-        "output": image.plan.passes[-1].node,
+        "outputs": list(image.outputs),
         "layers": [step.node for step in image.plan.passes],
         "spec": image.spec.as_json(),
-        "tensors": tensors,
+        "tensors": {name: _place(image, view) for name, view in image.plan.views.items()},
+    }
+
+
+def _place(image: Image, view: View) -> dict[str, object]:
+    """Where a tensor lies."""
+    whole = image.places[view.tensor].layout
+    step, (dy, dx) = view.grid
+    return {
+        "offset": image.offset(view.tensor),
+        "height": -(-(whole.height - dy) // step),
+        "width": -(-(whole.width - dx) // step),
+        "width_in_memory": whole.width,
+        "pixel_step": step,
+        "first_pixel": [dy, dx],
+        "channels_in_memory": whole.channels,
+        "first_channel": view.first,
+        "channels": view.channels,
     }
 
 

@@ -44,6 +44,8 @@ class Image:
         Of each tensor in memory.
     words
         For each pass, the words of the program before its input begins to be loaded, and after that.
+    outputs
+        Names of the network's results.
     """
 
     spec: Spec
@@ -53,6 +55,7 @@ class Image:
     program_offset: int
     places: dict[str, Place]
     words: tuple[tuple[int, int], ...]
+    outputs: tuple[str, ...]
 
     @property
     def size(self) -> int:
@@ -110,7 +113,7 @@ def build(network: Network, spec: Spec) -> Image:
     at = _aligned(int(sizes[-1]))
     for name, place in places.items():
         places[name] = Place(at // beat, place.layout)
-        at = _aligned(at + place.layout.size, beat * spec.burst_beats)
+        at = _aligned(at + place.layout.size + _spare(steps, name, place.layout), beat * spec.burst_beats)
     program_offset = _aligned(at)
     words, counts = _program(steps, places, found, addresses, spec)
     program = _padded(words.view(np.uint8), beat)
@@ -118,7 +121,13 @@ def build(network: Network, spec: Spec) -> Image:
     header[:4] = MAGIC, fingerprint(spec), len(program) // beat, program_offset // beat
     header[-1] = checksum(header[:-1])
     constants = np.frombuffer(b"".join([header.tobytes(), *unique]), np.uint8)
-    return Image(spec, steps, constants, program, program_offset, places, tuple(counts))
+    return Image(spec, steps, constants, program, program_offset, places, tuple(counts), network.results)
+
+
+def _spare(steps: Plan, tensor: str, layout: TensorLayout) -> int:
+    """Bytes behind a tensor that may be written: the lower blocks of tiles that end above them."""
+    interleaved = any(step.target.tensor == tensor and step.target.phases for step in steps.passes)
+    return layout.row_step * layout.spec.bus_bytes if interleaved and layout.blocks[0] % 2 else 0
 
 
 def _program(

@@ -264,6 +264,8 @@ def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Sp
         LayerRegister.DESTINATION: target.address + step.target.first,
         LayerRegister.DESTINATION_BLOCK_STEP: written.block_step,
         LayerRegister.DESTINATION_BEAT_STEP: written.channels,
+        LayerRegister.DESTINATION_SKIP: written.row_step - written.block_step + written.channels,
+        **_tile_steps(step, written),
         LayerRegister.RESIDUAL: int(step.residual is not None),
         LayerRegister.PARTIAL_IN: int(step.partial_in),
     }
@@ -277,6 +279,17 @@ def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Sp
     for register, value in values.items():
         word = bit_fields.pack((fields[register],), **{fields[register].name: value})
         commands.write(Region.LAYER, register, word)
+
+
+def _tile_steps(step: Pass, written: TensorLayout) -> dict[LayerRegister, int]:
+    """How the tiles of the output follow each other: one block after another, or four by four."""
+    tile_cols, phases = step.layout.tiles[1], step.target.phases
+    row_step = 2 * (written.row_step - (tile_cols - 1) * written.block_step) if phases else written.block_step
+    return {
+        LayerRegister.DESTINATION_ROW_STEP: row_step,
+        LayerRegister.DESTINATION_PHASES: phases,
+        LayerRegister.DESTINATION_CUT: int(bool(phases) and 2 * tile_cols > written.blocks[1]),
+    }
 
 
 def _wrapped(value: int, width: int) -> int:

@@ -40,6 +40,7 @@ def graph_of(network: Network, spec: Spec) -> JSON:
         "scales": network.scales,
         "classes": list(network.classes),
         "facts": network.facts,
+        **({"outputs": list(network.outputs)} if network.outputs else {}),
     }
 
 
@@ -84,6 +85,7 @@ def network_from(graph: JSON, tensors: Mapping[str, Bytes], spec: Spec) -> Netwo
         scales=fields.numbers("scales"),
         classes=fields.texts("classes"),
         facts=fields.take("facts", dict),
+        outputs=fields.texts("outputs") if "outputs" in graph else (),
     )
     fields.finish()
     if set(tensors) - used:

@@ -17,6 +17,9 @@ from shiftbook.golden.spec import FRACTION
 from shiftbook.golden.storage.fields import JSON, Fields
 from shiftbook.golden.storage.requantizers import requantize_name
 
+NEW = ("concat", "interleave")
+"""Types of nodes that version 2 had not."""
+
 
 def from_version_2(graph: JSON, tensors: Mapping[str, Bytes]) -> tuple[JSON, dict[str, Bytes]]:
     """The graph and the tensors of a file of version 2 as version 3 has them.
@@ -27,6 +30,8 @@ def from_version_2(graph: JSON, tensors: Mapping[str, Bytes]) -> tuple[JSON, dic
         The file has what version 2 had not, or a residual that version 3 cannot add exactly.
     """
     found = dict(tensors)
+    if "outputs" in graph:
+        raise ShiftbookError("checkpoint format 2 has no field 'outputs'")
     nodes = Fields(graph, "the graph").take("nodes", list)
     new = {
         "input": _with_multiplier(graph.get("input"), None),
@@ -41,8 +46,10 @@ def _node(node: object, tensors: dict[str, Bytes]) -> object:
         return node  # for the reader of the graph to refuse
     fields = Fields(node, "a layer")
     fields.what = f"layer {fields.text('name')}"
-    if node.get("type") == "concat" or "copies" in node:
-        raise ShiftbookError(f"{fields.what}: checkpoint format 2 has no concatenations and no copies")
+    if node.get("type") in NEW or "copies" in node:
+        raise ShiftbookError(
+            f"{fields.what}: checkpoint format 2 has no concatenations, no interleaving and no copies"
+        )
     if node.get("type") != "conv" or node.get("residual") is None:
         return _with_multiplier(node, None)
     name = requantize_name(fields.text("name"))

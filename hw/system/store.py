@@ -1,8 +1,12 @@
-"""From the engine's beats to memory: the writing half of the AXI4 master."""
+"""From the engine's beats to memory: the writing half of the AXI4 master.
+
+A tile is a block of the output, or it is stored as four: each pixel at four places, of which those of some
+phases are written and the others left as they are. See `golden.mapping.job.View`.
+"""
 
 from __future__ import annotations
 
-from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -20,6 +24,8 @@ OUTSTANDING = 256
 
 class Store(wiring.Component):
     """Collects the outputs of a group of channels and writes them, one burst for each beat of a block.
+
+    Of four blocks the left two are written first, from above.
 
     Parameters
     ----------
@@ -42,9 +48,20 @@ class Store(wiring.Component):
     address : In(beat_address_width)
         Where the first tile's outputs go, in beats.
     block_step : In(beat_address_width)
-        Beats from a tile's outputs to the next one's.
+        Beats from a block to the next in its row.
     beat_step : In(16)
         Beats from a beat of a block to the next, of the same channel.
+    row_step : In(beat_address_width)
+        Beats from the last tile of a row to the first of the next.
+    skip : In(beat_address_width)
+        Beats from the last beat of a block to the first of the one below, of the same channel.
+    phases : In(4)
+        0: a tile is a block. Else it is four; bit 2 dy + dx says whether their pixels (2 y + dy, 2 x + dx)
+        are written.
+    cut : In(1)
+        Of four blocks, the right two of a row's last tile are not there.
+    tile_cols : In(16)
+        Tiles of a row.
     commit : In(1)
         Strobe: an output channel will come. Only while ``room``.
     valid : In(1)
@@ -56,7 +73,7 @@ class Store(wiring.Component):
     write_address : Out(stream)
         {address in beats, beats of the burst minus 1}: the AW channel.
     write_data : Out(stream)
-        {data, last}: the W channel; with parity also {datachk}.
+        {data, strb, last}: the W channel; with parity also {datachk}.
     response : In(stream)
         {resp}: the B channel.
     sent : Out(1)
@@ -72,7 +89,9 @@ class Store(wiring.Component):
         burst = data.StructLayout(
             {"address": beat_address_width(spec), "more_beats": (spec.burst_beats - 1).bit_length()}
         )
-        beat = data.StructLayout({"data": 8 * spec.bus_bytes, **parity_bits(spec), "last": 1})
+        beat = data.StructLayout(
+            {"data": 8 * spec.bus_bytes, **parity_bits(spec), "strb": spec.bus_bytes, "last": 1}
+        )
         super().__init__(
             {
                 "clear": In(1),
@@ -83,6 +102,11 @@ class Store(wiring.Component):
                 "address": In(beat_address_width(spec)),
                 "block_step": In(beat_address_width(spec)),
                 "beat_step": In(TILE_WIDTH),
+                "row_step": In(beat_address_width(spec)),
+                "skip": In(beat_address_width(spec)),
+                "phases": In(4),
+                "cut": In(1),
+                "tile_cols": In(TILE_WIDTH),
                 "commit": In(1),
                 "valid": In(1),
                 "beat": In(ACTIVATION_WIDTH * spec.requantizers),
@@ -148,26 +172,35 @@ class Store(wiring.Component):
     def _send(
         self, m: Module, groups: Groups, some: Value, gone: Signal, memory: Memory, pieces: Pieces
     ) -> None:
-        """Send a group: for each beat of a block the group's channels, in a burst or two."""
+        """Send a group: for each beat of a block, or of four, the group's channels, in a burst or two."""
         now = _Sending(self.spec)
         longest = self.spec.burst_beats
         to_boundary = Signal(range(longest + 1))
         read = memory.read_port()
         moved = Signal()
         issued, acknowledged = Signal(), Signal()
+        four = self.phases.any() if self.spec.interleaves else Const(0)
+        beat = self.write_data.payload
         m.d.comb += [
             to_boundary.eq(longest - now.line[: longest.bit_length() - 1]),
             now.length.eq(Mux(now.left < to_boundary, now.left, to_boundary)),
+            now.last_of_row.eq(now.columns == 1),
             moved.eq(self.write_data.valid & self.write_data.ready),
-            read.addr.eq(Cat(now.number, now.place + moved)),
-            self.write_data.payload.data.eq(read.data),
-            self.write_data.payload.last.eq(now.burst == 1),
+            read.addr.eq(Cat(Mux(four, now.number >> 1, now.number)[: pieces.index_bits], now.place + moved)),
+            beat.data.eq(read.data),
+            beat.strb.eq(~0),
+            beat.last.eq(now.burst == 1),
             self.response.ready.eq(1),
             acknowledged.eq(self.response.valid),
             self.bad_response.eq(Mux(acknowledged, self.response.payload.resp, 0)),
         ]
+        with m.If(four):
+            m.d.comb += [
+                beat.data.eq(doubled(Value.cast(read.data), now.number[0], now.right, self.spec)),
+                beat.strb.eq(written(self.phases, now.number[0], self.spec)),
+            ]
         if self.spec.bus_parity:
-            m.d.comb += self.write_data.payload.datachk.eq(odd_parity(read.data))
+            m.d.comb += beat.datachk.eq(odd_parity(beat.data))
         m.d.sync += [now.pending.eq(now.pending + issued - acknowledged), now.place.eq(now.place + moved)]
         with m.If(self.write_address.ready):
             m.d.sync += self.write_address.valid.eq(0)
@@ -176,14 +209,14 @@ class Store(wiring.Component):
                 m.d.sync += now.abandoned.eq(0)
                 # A burst has a beat at least: a group without channels is not sent.
                 with m.If(some & groups.size.any() & ~self.clear):
-                    m.d.sync += [now.line.eq(now.group), now.number.eq(0)]
+                    m.d.sync += [now.line.eq(now.group), now.number.eq(0), now.right.eq(0)]
                     m.d.sync += [now.place.eq(now.first), now.left.eq(groups.size)]
                     m.next = "BURST"
             with m.State("BURST"):
                 self._begin_burst(m, now, issued)
             with m.State("DATA"):
-                self._send_data(m, now, groups, moved, gone)
-        self._follow(m, now, groups, gone)
+                self._send_data(m, now, groups, four, moved, gone)
+        self._follow(m, now, groups, four, gone)
         waiting = machine.ongoing("WAIT")
         m.d.comb += [self.sent.eq(groups.over & waiting), self.quiet.eq(waiting & (now.pending == 0))]
 
@@ -203,7 +236,9 @@ class Store(wiring.Component):
             ]
             m.next = "DATA"
 
-    def _send_data(self, m: Module, now: _Sending, groups: Groups, moved: Signal, gone: Signal) -> None:
+    def _send_data(
+        self, m: Module, now: _Sending, groups: Groups, four: Value, moved: Signal, gone: Signal
+    ) -> None:
         """The beats of a burst, and then the next burst, the next beat of the block, or the next group."""
         m.d.comb += self.write_data.valid.eq(now.burst != 0)
         m.d.sync += now.burst.eq(now.burst - moved)
@@ -214,27 +249,73 @@ class Store(wiring.Component):
             with m.If(self.clear | now.abandoned):
                 m.next = "WAIT"
             with m.Elif(now.left == 0):
-                m.d.sync += [
-                    now.number.eq(now.number + 1),
-                    now.place.eq(now.first),
-                    now.left.eq(groups.size),
-                    now.line.eq(now.line + self.beat_step - groups.size),
-                ]
-                with m.If(now.number == self.spec.block_beats - 1):
-                    m.d.comb += gone.eq(1)
-                    m.next = "WAIT"
+                self._next_beat(m, now, groups, four, gone)
 
-    def _follow(self, m: Module, now: _Sending, groups: Groups, gone: Signal) -> None:
+    def _next_beat(self, m: Module, now: _Sending, groups: Groups, four: Value, gone: Signal) -> None:
+        """To the next beat of the block, to the block below, to the right two, or to the next group."""
+        beats = self.spec.block_beats
+        below = four & (now.number == beats - 1)
+        m.d.sync += [
+            now.number.eq(now.number + 1),
+            now.place.eq(now.first),
+            now.left.eq(groups.size),
+            now.line.eq(now.line + Mux(below, self.skip, self.beat_step) - groups.size),
+        ]
+        with m.If(now.number == Mux(four, 2 * beats - 1, beats - 1)):
+            with m.If(four & ~now.right & ~(self.cut & now.last_of_row)):
+                m.d.sync += [now.number.eq(0), now.right.eq(1), now.line.eq(now.group + self.block_step)]
+            with m.Else():
+                m.d.comb += gone.eq(1)
+                m.next = "WAIT"
+
+    def _follow(self, m: Module, now: _Sending, groups: Groups, four: Value, gone: Signal) -> None:
         """Go on to the next group and to the next tile, or begin a layer."""
+        following = Signal.like(now.tile)
+        step = Mux(four, self.block_step << 1, self.block_step)
+        m.d.comb += following.eq(now.tile + Mux(now.last_of_row, self.row_step, step))
         with m.If(gone):
             m.d.sync += [now.first.eq(now.first + groups.size), now.group.eq(now.group + groups.size)]
             with m.If(groups.last_of_tile):
                 m.d.sync += [
-                    now.tile.eq(now.tile + self.block_step),
-                    now.group.eq(now.tile + self.block_step),
+                    now.tile.eq(following),
+                    now.group.eq(following),
+                    now.columns.eq(Mux(now.last_of_row, self.tile_cols, now.columns - 1)),
                 ]
         with m.If(self.begin):
             m.d.sync += [now.tile.eq(self.address), now.group.eq(self.address), now.first.eq(0)]
+            m.d.sync += now.columns.eq(self.tile_cols)
+
+
+def doubled(beat: Value, lower: Value, right: Value, spec: Spec) -> Value:
+    """A beat of one of four blocks: each pixel of a quarter of the block's beat four times.
+
+    Parameters
+    ----------
+    beat
+        Of the block: its rows of lanes, each padded to the pitch.
+    lower, right
+        Which half of its rows, where it has several, and which half of its columns.
+    """
+    rows, cols, pitch = min(spec.beat_rows, spec.rows), spec.cols, ACTIVATION_WIDTH * spec.pitch
+    width = ACTIVATION_WIDTH * cols // 2
+    lines = [beat[row * pitch :][: ACTIVATION_WIDTH * cols] for row in range(rows)]
+    found = []
+    for row in range(rows):
+        upper, under = lines[row // 2], lines[(rows + row) // 2] if rows > 1 else lines[0]
+        line = Mux(lower, under, upper)
+        half = Mux(right, line[width:], line[:width])
+        pixels = [half.word_select(column // 2, ACTIVATION_WIDTH) for column in range(cols)]
+        found.append(Cat(*pixels, Const(0, pitch - 2 * width)))
+    return Cat(found)
+
+
+def written(phases: Value, lower: Value, spec: Spec) -> Value:
+    """Which bytes of a beat of one of four blocks are of these phases."""
+    rows = []
+    for row in range(spec.beat_rows):
+        dy = lower if spec.beat_rows == 1 else Const(row % 2)
+        rows.append(Mux(dy, phases[2:], phases[:2]).replicate(spec.pitch // 2))
+    return Cat(rows)
 
 
 class _Sending:
@@ -244,7 +325,12 @@ class _Sending:
         self.tile = Signal(beat_address_width(spec))  # of the tile's first channel
         self.group = Signal(beat_address_width(spec))  # of the group's first channel
         self.line = Signal(beat_address_width(spec))  # of the next burst of this beat of the block
-        self.number = Signal(range(spec.block_beats))  # of this beat of the block
+        self.number = Signal(
+            range(2 * spec.block_beats)
+        )  # of this beat of the block, or of one above another
+        self.right = Signal()  # the right two of four blocks
+        self.columns = Signal(TILE_WIDTH)  # tiles of the row, this one included
+        self.last_of_row = Signal()
         self.first = Signal(range(2 * spec.group_channels))  # place of the group's first channel
         self.place = Signal(range(2 * spec.group_channels))  # of the channel that is sent
         self.left = Signal(range(spec.group_channels + 1))  # channels of this beat of the block

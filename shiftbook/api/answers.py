@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from shiftbook.api.images import Labels, labels_of
 from shiftbook.api.table import Row, Table
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.network import Network
+from shiftbook.golden.model.validate import class_count
 from shiftbook.golden.progress import Progress, quiet
 
 if TYPE_CHECKING:
@@ -20,18 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Answers(Table):
-    """Class scores of images, as integers of the last tensor.
+    """Class scores of images, or other results, as integers.
 
     Attributes
     ----------
+    outputs
+        uint8 [N, h, w, c] by the names of the network's results.
     scores
-        uint8 [N, classes].
+        uint8 [N, classes]; [N, 0] where the network gives maps or several results instead.
     labels
         int64 [N], or None where there are none.
     classes
         Names of the classes, perhaps none.
     """
 
+    outputs: dict[str, NDArray[np.uint8]]
     scores: NDArray[np.uint8]
     labels: Labels | None = None
     classes: tuple[str, ...] = ()
@@ -41,8 +45,8 @@ class Answers(Table):
 
     @property
     def predictions(self) -> Labels:
-        """int64 [N]: the class with the highest score of each image."""
-        return self.scores.argmax(axis=1)
+        """int64 [N]: the class with the highest score of each image; [0] where there are no scores."""
+        return self.scores.argmax(axis=1) if self.scores.shape[1] else np.zeros(0, np.int64)
 
     @property
     def accuracy(self) -> float | None:
@@ -65,8 +69,10 @@ class Answers(Table):
         }
 
     def rows(self) -> list[Row]:
-        """One for each image."""
+        """One for each image; none where there are no class scores."""
         labels = [None] * len(self) if self.labels is None else self.labels.tolist()
+        if not self.scores.shape[1]:
+            return []
         each = zip(
             self.predictions.tolist(), self.names, self.scores.max(axis=1).tolist(), labels, strict=True
         )
@@ -75,6 +81,16 @@ class Answers(Table):
     def __repr__(self) -> str:
         right = "no labels" if self.accuracy is None else f"accuracy {100 * self.accuracy:.2f} %"
         return f"Answers({len(self):,} images, {right})"
+
+
+class Run(Protocol):
+    """Results of a run, see `golden.model.executor.Result`."""
+
+    @property
+    def outputs(self) -> NDArray[np.uint8]: ...
+
+    @property
+    def results(self) -> dict[str, NDArray[np.uint8]]: ...
 
 
 def class_name(classes: tuple[str, ...], number: int) -> str:
@@ -97,5 +113,10 @@ def answers_of(network: Network, dataset: Dataset, progress: Progress = quiet) -
         done += more
         progress("running images", done, len(dataset))
 
-    outputs = executor.run(network, dataset.images, progress=count).outputs
-    return Answers(outputs, labels, network.classes)
+    return answers(network, executor.run(network, dataset.images, progress=count), labels)
+
+
+def answers(network: Network, run: Run, labels: Labels | None) -> Answers:
+    """What a run of a network answers."""
+    scores = run.outputs if class_count(network) is not None else run.outputs[:, :0]
+    return Answers(run.results, scores, labels, network.classes)

@@ -14,7 +14,7 @@ from shiftbook.api.arguments import maybe, path_of, whole, wrong
 from shiftbook.frontend.data.frame import Frame
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.validate import shapes
+from shiftbook.golden.model.validate import class_count
 from shiftbook.golden.progress import Progress, quiet
 
 if TYPE_CHECKING:
@@ -142,6 +142,8 @@ def images(
 def labels_of(dataset: Dataset, network: Network) -> Labels | None:
     """The data's labels by the network's own numbers: by name where both sides name their classes.
 
+    None where there are none, or where the network gives no class scores.
+
     Raises
     ------
     ShiftbookError
@@ -149,11 +151,12 @@ def labels_of(dataset: Dataset, network: Network) -> Labels | None:
     """
     from shiftbook.frontend.data.dataset import check_labels
 
-    if dataset.labels is None:
+    classes = class_count(network)
+    if dataset.labels is None or classes is None:
         return None
     names, known = dataset.classes, {name: number for number, name in enumerate(network.classes)}
     if names != network.classes and names and set(names) <= set(known):
         # a folder that lacks some classes numbers the others differently
         return np.array([known[name] for name in names])[dataset.labels]
-    check_labels(dataset, int(np.prod(shapes(network)[network.nodes[-1].name])))
+    check_labels(dataset, classes)
     return dataset.labels

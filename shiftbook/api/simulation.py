@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shiftbook.api.answers import Answers
+from shiftbook.api.answers import Answers, answers
 from shiftbook.api.cycles import LayerCycles, lanes_of, mean_utilization
 from shiftbook.api.images import labels_of
 from shiftbook.api.table import Row, Table
@@ -156,7 +156,7 @@ def simulate(
 
     progress(BUILDING, 0, 1)
     result = run_rtl(network, dataset.images, spec, wave=wave, progress=show)
-    return _simulation(result, Answers(result.outputs, labels, network.classes), spec)
+    return _simulation(result, answers(network, result, labels), spec)
 
 
 def _simulation(result: RtlResult, answers: Answers, spec: Spec) -> Simulation:

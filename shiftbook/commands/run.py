@@ -58,6 +58,15 @@ def run(
             help="Record the RTL's signals in FILE.fst; use it with a small limit.",
         ),
     ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npz",
+            parser=named,
+            help="Save the network's results: an array of integers [N, h, w, c] each, by name, with its "
+            "scale and zero point.",
+        ),
+    ] = None,
     json_file: Json = None,
 ) -> None:
     """Run a checkpoint on images: predictions, accuracy, cycles.
@@ -88,14 +97,15 @@ def run(
       shiftbook run digits.ckpt --data digits --backend rtl --limit 1 --lanes 4x4 --wave out.fst
     """
     source, weights = reference.source, reference.weights
-    read = [checkpoint, weights, source_file(source), *data_files(images.data, (json_file, wave))]
-    check_writable(json_file, wave, inputs=read)
-    json_file, wave = (path and absolute(path) for path in (json_file, wave))
+    written = (json_file, wave, save)
+    read = [checkpoint, weights, source_file(source), *data_files(images.data, written)]
+    check_writable(*written, inputs=read)
+    json_file, wave, save = (path and absolute(path) for path in written)
     if wave is not None and images.backend != "rtl":
         raise ShiftbookError("--wave records signals of the RTL: add --backend rtl")
     if weights is not None and source is None:
         raise ShiftbookError("--weights are those of the float network: add --float SOURCE")
-    _check_images(images, source, explain)
+    _check_images(images, source, explain, save)
     engine.spec()  # before images are read
     from shiftbook.api.explain import explain as explain_network
     from shiftbook.golden.storage.checkpoint import load
@@ -107,7 +117,7 @@ def run(
     explanation = explain_network(network, spec) if explain else None
     report, told = {}, []
     if images.data is not None:
-        report = _on_images(network, spec, images, images.data, reference, wave)
+        report = _on_images(network, spec, images, images.data, reference, wave, save)
         told.append(run_table(report))
     if explanation is not None:
         report = with_spent(report or without_images(explanation), explanation)
@@ -117,11 +127,11 @@ def run(
     say("\n".join(told))
 
 
-def _check_images(images: ImagesGroup, source: str | None, explain: bool) -> None:
+def _check_images(images: ImagesGroup, source: str | None, explain: bool, save: Path | None) -> None:
     """Refuse options of images where there are none."""
     if images.data is not None:
         return
-    asked = [*images.asked(), *([] if source is None else ["--float"])]
+    asked = [*images.asked(), *([] if source is None else ["--float"]), *([] if save is None else ["--save"])]
     if asked:
         raise ShiftbookError(f"{asked[0]} needs images: add --data D")
     if not explain:
@@ -135,6 +145,7 @@ def _on_images(
     data: str,
     reference: FloatGroup,
     wave: Path | None,
+    save: Path | None,
 ) -> dict[str, Any]:
     """The report of the images, and of the float network where one is named."""
     from shiftbook.api.images import labels_of
@@ -143,7 +154,7 @@ def _on_images(
     with progress_bar() as progress:
         dataset = _dataset(data, images, network, progress)
         answers = None if source is None else _float_answers(network, dataset, source, weights, progress)
-        report = run_report(network, dataset, spec, images.backend, wave=wave, progress=progress)
+        report = run_report(network, dataset, spec, images.backend, wave=wave, save=save, progress=progress)
     if answers is not None:
         report |= _against(answers, report, labels_of(dataset, network))
     return report
@@ -168,7 +179,8 @@ def run_report(
     spec: Spec,
     backend: Backend,
     *,
-    wave: Path | None,
+    wave: Path | None = None,
+    save: Path | None = None,
     progress: Progress,
 ) -> dict[str, Any]:
     """Run and measure: the report that `shiftbook run --json` writes, less its arguments."""
@@ -191,6 +203,10 @@ def run_report(
             simulation = simulate(network, dataset, spec, wave=wave, progress=progress)
         answers, facts, layers = simulation.answers, simulation.facts(), simulation.layers
     seconds = time.perf_counter() - started
+    if save is not None:
+        from shiftbook.saved_results import save_results
+
+        save_results(save, network, answers.outputs)
     return {
         "backend": backend,
         "lanes": lanes_of(spec),
@@ -203,6 +219,7 @@ def run_report(
         "layers": [asdict(layer) for layer in layers] or notes,
         "predictions": answers.predictions.tolist(),
         "classes": list(network.classes),
+        "results": {name: list(tensor.shape[1:]) for name, tensor in answers.outputs.items()},
         "seconds": round(seconds, 3),
     }
 
@@ -242,8 +259,6 @@ def _against(answers: Labels, report: dict[str, Any], labels: Labels | None) -> 
 
 def run_table(report: dict[str, Any]) -> str:
     """The report for people."""
-    from shiftbook.api.answers import class_name
-
     rows = [
         (layer["name"], layer["cycles"], layer["micro_ops"], layer["utilization"])
         for layer in report["layers"]
@@ -253,13 +268,7 @@ def run_table(report: dict[str, Any]) -> str:
     for layer in report["layers"]:
         if "note" in layer:
             lines.append(f"no cycles: {layer['note']}")
-    shown = ", ".join(
-        class_name(tuple(report["classes"]), number) for number in report["predictions"][:SHOWN_PREDICTIONS]
-    )
-    more = ", ..." if report["images"] > SHOWN_PREDICTIONS else ""
-    lines.append(f"predictions {shown}{more}")
-    accuracy = "no labels" if report["accuracy"] is None else f"{100 * report['accuracy']:.2f} %"
-    lines.append(f"images {report['images']:,}  accuracy {accuracy}")
+    lines += _answers(report)
     if "agreement" in report:
         float_accuracy = report["float_accuracy"]
         known = "" if float_accuracy is None else f"accuracy {100 * float_accuracy:.2f} %, "
@@ -277,6 +286,21 @@ def run_table(report: dict[str, Any]) -> str:
     if report["backend"] == "rtl":
         lines.append(_spent(report))
     return "\n".join(lines)
+
+
+def _answers(report: dict[str, Any]) -> list[str]:
+    """Predictions and accuracy; where there are no class scores, what there is."""
+    from shiftbook.api.answers import class_name
+
+    if not report["predictions"]:
+        shapes = (f"{name} {'x'.join(map(str, shape))}" for name, shape in report["results"].items())
+        return [f"images {report['images']:,}  results {', '.join(shapes)}"]
+    shown = ", ".join(
+        class_name(tuple(report["classes"]), number) for number in report["predictions"][:SHOWN_PREDICTIONS]
+    )
+    more = ", ..." if report["images"] > SHOWN_PREDICTIONS else ""
+    accuracy = "no labels" if report["accuracy"] is None else f"{100 * report['accuracy']:.2f} %"
+    return [f"predictions {shown}{more}", f"images {report['images']:,}  accuracy {accuracy}"]
 
 
 def _conv_share(report: dict[str, Any]) -> str:

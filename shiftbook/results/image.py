@@ -12,9 +12,15 @@ class Tensor(Record):
     offset: Count
     """Bytes from the beginning of the image."""
     height: Count
-    """Rows of pixels."""
+    """Its rows of pixels."""
     width: Count
-    """Columns of pixels."""
+    """Its columns of pixels."""
+    width_in_memory: Count
+    """Columns of the whole that it is a part of."""
+    pixel_step: Count
+    """1; or 2 where it is every second row and column of that."""
+    first_pixel: list[Count]
+    """Its first row and column in that."""
     channels_in_memory: Count
     """Of the whole that it is a part of."""
     first_channel: Count
@@ -34,8 +40,8 @@ class AddressMap(Record):
     """Bytes from the beginning of the image to the program."""
     input: Text
     """The tensor that takes the raw pixels."""
-    output: Text
-    """The tensor with the result."""
+    outputs: list[Text]
+    """The tensors with the network's results."""
     layers: list[Text]
     """Of each layer that the accelerator runs, the node that it is for."""
     spec: Grid

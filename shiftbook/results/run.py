@@ -102,6 +102,8 @@ class Run(Record):
     """Number of the class with the highest score, for each image."""
     classes: list[Text] | None = None
     """Names of the classes."""
+    results: dict[Text, list[Count]] | None = None
+    """Rows, columns and channels of each of the network's results, by name."""
     seconds: Amount | None = None
     """How long the run took."""
     float_accuracy: Share | None = None

@@ -28,12 +28,12 @@ WATCHDOG = 100_000
 """Cycles without any progress after which the accelerator gives up."""
 
 
-def address(place: dict[str, int], spec: dict[str, int], y: int, x: int, channel: int) -> int:
+def address(place: dict[str, Any], spec: dict[str, int], y: int, x: int, channel: int) -> int:
     """Bytes from the beginning of the image to one value of a tensor.
 
-    A tensor is cut into blocks of as many pixels as there are lanes. A beat of the bus holds some rows of one
-    channel of a block, and a row takes a power of two of bytes. Beats are ordered [block row][block column]
-    [beat of the block][channel].
+    A tensor may be some channels of another, and every second row and column. That one is cut into blocks of
+    as many pixels as there are lanes. A beat of the bus holds some rows of one channel of a block, and a row
+    takes a power of two of bytes. Beats are ordered [block row][block column][beat of the block][channel].
 
     Parameters
     ----------
@@ -45,16 +45,17 @@ def address(place: dict[str, int], spec: dict[str, int], y: int, x: int, channel
         Position in the tensor.
     """
     rows, cols, beat = spec["rows"], spec["cols"], spec["bus_bytes"]
+    y, x = (place["pixel_step"] * n + first for n, first in zip((y, x), place["first_pixel"], strict=True))
     pitch = 1 << (cols - 1).bit_length()
     beat_rows = beat // pitch
     block_beats = -(-rows // beat_rows)
-    block = y // rows * -(-place["width"] // cols) + x // cols
+    block = y // rows * -(-place["width_in_memory"] // cols) + x // cols
     number = block * block_beats + y % rows // beat_rows
     number = number * place["channels_in_memory"] + place["first_channel"] + channel
     return place["offset"] + number * beat + y % rows % beat_rows * pitch + x % cols
 
 
-def positions(place: dict[str, int]) -> list[tuple[int, int, int]]:
+def positions(place: dict[str, Any]) -> list[tuple[int, int, int]]:
     """All (y, x, channel) of a tensor, in the order of pixels.bin and expected.bin."""
     height, width, channels = place["height"], place["width"], place["channels"]
     return [(y, x, c) for y in range(height) for x in range(width) for c in range(channels)]

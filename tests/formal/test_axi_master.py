@@ -110,7 +110,7 @@ class Writes(Half):
             w.valid.eq(self.half.write_data.valid),
             self.half.write_data.ready.eq(w.ready),
             w.payload.data.eq(self.half.write_data.payload.data),
-            w.payload.strb.eq(~0),
+            w.payload.strb.eq(self.half.write_data.payload.strb),
             w.payload.last.eq(self.half.write_data.payload.last),
             self.half.response.valid.eq(b.valid),
             b.ready.eq(self.half.response.ready),

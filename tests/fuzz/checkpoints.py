@@ -171,9 +171,9 @@ def _demand(graph: dict, rng: random.Random) -> None:
             name = rng.choice(fields)
             node[name] = [much] * len(node[name]) if isinstance(node[name], list) else much
     elif kind == 1 and nodes:
-        last = nodes[-1].get("name")
+        last, (what, times) = nodes[-1].get("name"), rng.choice([("concat", 2), ("interleave", 4)])
         for number in range(rng.choice([2, 30, 2000])):
-            graph["nodes"].append({"type": "concat", "name": f"twice {number}", "sources": [last, last]})
+            graph["nodes"].append({"type": what, "name": f"twice {number}", "sources": [last] * times})
             last = f"twice {number}"
     elif kind == 2:
         graph["classes"] = [rng.choice(["a", "b\x1b[2J", "c\nd", "\ud800", "\u202e", "x" * 1000])]

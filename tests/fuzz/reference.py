@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Concat, Conv, Pool, Subsample
+from shiftbook.golden.model.nodes import Concat, Conv, Interleave, Pool, Subsample
 from shiftbook.golden.model.weights import Requantize
 
 
@@ -16,6 +16,10 @@ def run(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:
     for node in network.nodes:
         if isinstance(node, Concat):
             tensors[node.name] = np.concatenate([tensors[name] for name in node.sources], axis=2)
+            zero[node.name] = zero[node.sources[0]]
+            continue
+        if isinstance(node, Interleave):
+            tensors[node.name] = _interleaved([tensors[name] for name in node.sources])
             zero[node.name] = zero[node.sources[0]]
             continue
         source, pad = tensors[node.source], zero[node.source]
@@ -34,6 +38,12 @@ def run(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:
             tensors[node.name] = _requantized(_sums(source, node, pad), node.requantize, residual)
             zero[node.name] = node.requantize.zero_point
     return tensors
+
+
+def _interleaved(sources: list[np.ndarray]) -> np.ndarray:
+    height, width = (sources[0].shape[axis] + sources[3].shape[axis] for axis in (0, 1))
+    rows = [[sources[2 * (y % 2) + x % 2][y // 2, x // 2] for x in range(width)] for y in range(height)]
+    return np.array(rows, object)
 
 
 def _requantized(sums: np.ndarray, own: Requantize, residual: np.ndarray | None = None) -> np.ndarray:

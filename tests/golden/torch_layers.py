@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from shiftbook.golden.model.network import Network, zero_points
-from shiftbook.golden.model.nodes import Concat, Conv, Node, Pool
+from shiftbook.golden.model.nodes import Concat, Conv, Interleave, Node, Pool
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import FRACTION
 
@@ -29,6 +29,8 @@ def run_node(node: Node, tensors: Mapping[str, Activations], zero: Mapping[str, 
     """One layer, with the zero points of all tensors."""
     if isinstance(node, Concat):
         return _pixels(torch.cat([_maps(tensors[source]) for source in node.sources], dim=1))
+    if isinstance(node, Interleave):
+        return _interleaved([_maps(tensors[source]) for source in node.sources])
     if isinstance(node, Conv):
         return _pixels(_clamped(conv_steps(node, tensors, zero), node.requantize))
     x = _maps(tensors[node.source])
@@ -42,6 +44,14 @@ def run_node(node: Node, tensors: Mapping[str, Activations], zero: Mapping[str, 
         return _pixels(requantize(sums, node.requantize))
     x = x[:, :, :: node.stride, :: node.stride]
     return _pixels(functional.pad(x, (0, 0, 0, 0, node.before, node.after), value=zero[node.source]))
+
+
+def _interleaved(parts: list[torch.Tensor]) -> Activations:
+    """By pixel shuffle of parts that are filled up to the size of the first."""
+    rows, cols = parts[0].shape[2:]
+    full = [functional.pad(x, (0, cols - x.shape[3], 0, rows - x.shape[2])) for x in parts]
+    maps = functional.pixel_shuffle(torch.stack(full, dim=2).flatten(1, 2), 2)
+    return _pixels(maps[:, :, : rows + parts[3].shape[2], : cols + parts[3].shape[3]])
 
 
 def conv_steps(node: Conv, tensors: Mapping[str, Activations], zero: Mapping[str, int]) -> torch.Tensor:

@@ -39,6 +39,7 @@ def test_the_files_are_enough(board, network, images):
     def layout(name):
         tensor = described["tensors"][name]
         sizes = (tensor["height"], tensor["width"], tensor["channels_in_memory"])
+        assert (tensor["pixel_step"], tensor["width_in_memory"]) == (1, tensor["width"])
         return tensor["offset"], TensorLayout(*sizes, spec)
 
     offset, pixels = layout(described["input"])
@@ -46,7 +47,7 @@ def test_the_files_are_enough(board, network, images):
     with Session(spec, image.size) as session:
         session.fill(0, image)
         HostDriver(session.read, session.write, session.wait).run(0)
-        offset, result = layout(described["output"])
+        offset, result = layout(*described["outputs"])
         got = result.unpack(session.fetch(offset, result.size)).ravel()
     assert np.array_equal(got, executor.run(network, images[:1]).outputs[0])
 

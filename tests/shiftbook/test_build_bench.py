@@ -14,9 +14,11 @@ import pytest
 
 from shiftbook import cli
 from shiftbook.golden.model.network import Network
+from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.storage.checkpoint import save
 from shiftbook.sim import simulator, verilator
 from shiftbook.sim.simulator import SimulationError
+from tests.sim.networks import doubled
 
 PASS = "PASS: 3 tensors, 131 values as expected"
 
@@ -93,6 +95,20 @@ class TestVerilator:
 
     def test_passes(self, built: simulator.Build, bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.run(built, bench, monkeypatch)
+
+    def test_interleaved_pixels(
+        self, built: simulator.Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Tensors that are every second row and column of others are found there."""
+        spec = replace(DEFAULT, slots=1)
+        save(doubled(spec), tmp_path / "doubled.ckpt", spec)
+        folder = tmp_path / "board"
+        assert cli.main(["build", str(tmp_path / "doubled.ckpt"), "-o", str(folder), "--lanes", "2x2"]) == 0
+        self.run(built, folder / "bench", monkeypatch)
+        text = (folder / "map.json").read_text()
+        (folder / "map.json").write_text(text.replace('"pixel_step": 2', '"pixel_step": 1'))
+        with pytest.raises(SimulationError, match="tensor quarter0, y 0, x 1"):
+            self.run(built, folder / "bench", monkeypatch)
 
     @pytest.mark.parametrize(("name", "place", "message"), FAULTS)
     def test_fails(

@@ -8,7 +8,7 @@ import numpy as np
 
 from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Concat, Conv
+from shiftbook.golden.model.nodes import Concat, Conv, Interleave, Pool
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import PRESETS, Spec
 from tests.golden.model.test_executor import small_network
@@ -140,5 +140,27 @@ def holes(spec: Spec) -> Network:
         drawn("far", "stem", (6, 2, 2, 6), 14, spec, rng, padding=(3, 0, 0, 4), dilation=(3, 4)),
         drawn("halved", "far", (4, 3, 3, 6), 14, spec, rng, **HALVED, dilation=(1, 2)),
         drawn("depthwise", "halved", (4, 2, 2, 1), 12, spec, rng, **each),
+    )
+    return replace(small_network(1), nodes=nodes, slots=spec.slots)
+
+
+def doubled(spec: Spec) -> Network:
+    """Tensors interleaved: four layers, one of them in parts; one tensor four times; one that others read."""
+    rng = np.random.default_rng(6)
+    quarters = [f"quarter{number}" for number in range(4)]
+    nodes = (
+        drawn("stem", "image", (5, 3, 3, 3), 13, spec, rng, padding=(1, 1, 1, 1)),
+        drawn("quarter0", "stem", (7, 1, 1, 5), 13, spec, rng),
+        drawn("quarter1", "stem", (7, 1, 2, 5), 13, spec, rng),
+        drawn("quarter2", "stem", (7, 2, 1, 5), 13, spec, rng),
+        drawn("quarter3", "stem", (7, 2, 2, 5), 14, spec, rng),
+        Interleave("whole", tuple(quarters)),
+        Interleave("nearest", ("stem", "stem", "stem", "stem")),
+        Pool("largest", "whole", "max", (2, 2), (1, 1), (0, 1, 0, 1)),
+        drawn("one", "nearest", (4, 1, 1, 5), 13, spec, rng),
+        drawn("other", "nearest", (4, 1, 1, 5), 13, spec, rng),
+        Interleave("mixed", ("one", "other", "other", "one")),
+        drawn("added", "mixed", (4, 1, 1, 4), 13, spec, rng, stride=(2, 2), residual="one"),
+        drawn("last", "largest", (3, 3, 3, 7), 14, spec, rng),
     )
     return replace(small_network(1), nodes=nodes, slots=spec.slots)

@@ -28,7 +28,18 @@ from shiftbook.golden.spec import Spec
 from shiftbook.sim import driver
 from shiftbook.sim.driver import Mismatch, run_rtl
 from tests.golden.layers import Layer, make_conv, one_layer_network
-from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, holes, joined, shared, wide
+from tests.sim.networks import (
+    IMAGES,
+    QUICK,
+    SMALL,
+    SPECS,
+    doubled,
+    everything,
+    holes,
+    joined,
+    shared,
+    wide,
+)
 
 Damage = Callable[[np.ndarray, Image], None]
 
@@ -108,6 +119,27 @@ def test_kernels_with_holes(name: str) -> None:
     network = holes(SPECS[name])
     result = run_rtl(network, IMAGES, SPECS[name], pauses=0.2)
     assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+
+
+@pytest.mark.parametrize(("name", "pauses"), [("shift", 0.3), ("int8", 0.0)])
+def test_interleaved_pixels_are_where_a_tensor_lies(name: str, pauses: float) -> None:
+    spec = SPECS[name]
+    network = doubled(spec)
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=pauses)
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+    layers = {layer.name: layer.integers for layer in result.layers}
+    # what only interleaves is no pass of its own; a tensor in several places is copied to all of them at once
+    assert "whole" not in layers
+    assert layers["nearest"] == 2 * 9 * 11 * 5
+    for layer in result.layers:
+        assert abs(layer.model / layer.counters.cycles - 1) < 0.35 or pauses, layer
+
+
+def test_lanes_that_cannot_interleave_say_so() -> None:
+    spec = SPECS["odd"]
+    message = "layer whole: interleaving needs lanes of even rows and columns, .*: the spec has 3x5 lanes"
+    with pytest.raises(ShiftbookError, match=message):
+        plan(doubled(spec), spec)
 
 
 def test_shared_weights_lie_in_memory_once() -> None:

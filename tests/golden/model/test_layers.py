@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.network import Input, Network
-from shiftbook.golden.model.nodes import Concat, Conv, Pool, Subsample
+from shiftbook.golden.model.nodes import Concat, Conv, Interleave, Pool, Subsample
 from shiftbook.golden.model.weights import Requantize, Weights
 from tests.golden import torch_layers
 
@@ -190,6 +190,17 @@ def test_concatenation(rng, height, width, channels, data):
     tensors = {f"x{i}": draw_images(rng, 2, height, width, count) for i, count in enumerate(channels)}
     chosen = data.draw(st.lists(st.sampled_from(sorted(tensors)), min_size=1, max_size=5))
     check(Concat("joined", tuple(chosen)), tensors, dict.fromkeys(tensors, 7))
+
+
+@given(seeds, *[st.integers(2, 9)] * 2, st.integers(1, 4), st.booleans())
+@exactly
+def test_interleaving(rng, height, width, channels, nearest):
+    """Four tensors, of which the lower and the right ones may be smaller, or one of them four times."""
+    rows, cols = [-(-height // 2), height // 2], [-(-width // 2), width // 2]
+    sizes = [(rows[0], cols[0])] * 4 if nearest else [(r, c) for r in rows for c in cols]
+    tensors = {f"x{i}": draw_images(rng, 2, *size, channels) for i, size in enumerate(sizes)}
+    sources = ("x0",) * 4 if nearest else tuple(tensors)
+    check(Interleave("whole", sources), tensors, dict.fromkeys(tensors, 7))
 
 
 @given(seeds, st.integers(1, 5), st.data())

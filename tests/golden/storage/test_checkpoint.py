@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from shiftbook.golden.coding.items import placement_of
 from shiftbook.golden.coding.placement import default_slots
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.nodes import Concat, Conv
+from shiftbook.golden.model.nodes import Concat, Conv, Interleave
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.statistics.sizes import layer_sizes
 from shiftbook.golden.storage.checkpoint import load, read, save, serialize
@@ -58,17 +58,17 @@ def test_slots_that_are_stored_though_they_are_the_default_ones(path, monkeypatc
     assert same(load(path), plain)
 
 
-def test_round_trip_of_a_concatenation(path):
+@pytest.mark.parametrize("node", [Concat("joined", ("stem", "stem")), Interleave("whole", ("stem",) * 4)])
+def test_round_trip_of_what_only_moves(path, node):
     saved = network()
-    joined = Concat("joined", ("stem", "stem"))
-    saved = replace(saved, nodes=(*saved.nodes[:2], joined))
+    saved = replace(saved, nodes=(*saved.nodes[:2], node))
     saved = replace(saved, nodes=tuple(_with_zero_point(node, 9) for node in saved.nodes))
     save(saved, path)
     assert same(load(path), saved)
 
 
 def _with_zero_point(node, zero_point):
-    if isinstance(node, Concat):
+    if isinstance(node, Concat | Interleave):
         return node
     return replace(node, requantize=replace(node.requantize, zero_point=zero_point))
 

@@ -104,10 +104,13 @@ def test_a_residual_that_cannot_be_added_exactly_is_refused(path, change):
         (lambda g, m: g["nodes"][0].update(name=3), "a layer: field 'name' must be of type str, not 3"),
         (lambda g, m: g["nodes"][2].update(shape=[0, 1, 1, 1]), "layer body.1: it has no output channel"),
         (lambda g, m: g["nodes"][2].update(shape=[1 << 20, 1, 1, 1]), "packed fields end at bit"),
-        (lambda g, m: g["nodes"][0].update(copies=2), "format 2 has no concatenations and no copies"),
+        (
+            lambda g, m: g["nodes"][0].update(copies=2),
+            "format 2 has no concatenations, no interleaving and no copies",
+        ),
         (
             lambda g, m: g["nodes"].append({"type": "concat", "name": "c", "sources": ["stem"]}),
-            "layer c: checkpoint format 2 has no concatenations and no copies",
+            "layer c: checkpoint format 2 has no concatenations, no interleaving and no copies",
         ),
         (
             lambda g, m: g["input"]["requantize"].update(residual_multiplier=None),

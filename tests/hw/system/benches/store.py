@@ -6,11 +6,18 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.addresses import beat_address_width
 from shiftbook.golden.spec import PARTIAL_BYTES, Spec
 from shiftbook.hw.engine.drain import Drain
 from shiftbook.hw.system.store import Store
 from tests.hw.benches import delayed
 from tests.hw.system.benches.parts import COUNT, into, log, out, unsteady, walk
+
+SETTINGS = (
+    *("channels", "tiles", "address", "block_step", "beat_step"),
+    *("row_step", "skip", "phases", "cut", "tile_cols", "partial"),
+)
+"""What the store is told about a layer."""
 
 
 class StoreBench(wiring.Component):
@@ -31,6 +38,11 @@ class StoreBench(wiring.Component):
                 "layers": into(
                     {
                         **walk(spec),
+                        "row_step": beat_address_width(spec),
+                        "skip": beat_address_width(spec),
+                        "phases": 4,
+                        "cut": 1,
+                        "tile_cols": COUNT,
                         "partial": 1,
                     }
                 ),
@@ -50,9 +62,7 @@ class StoreBench(wiring.Component):
         left = Signal(COUNT)
         m.d.comb += [
             store.begin.eq(self.layers.valid & ~running),
-            *(getattr(store, name).eq(getattr(layer, name)) for name in ("channels", "tiles", "address")),
-            *(getattr(store, name).eq(getattr(layer, name)) for name in ("block_step", "beat_step")),
-            store.partial.eq(layer.partial),
+            *(getattr(store, name).eq(getattr(layer, name)) for name in SETTINGS),
         ]
         m.d.sync += begun.eq(running)
         over, told, beats = Signal(), Signal(), Signal(COUNT)

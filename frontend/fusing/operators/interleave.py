@@ -1,0 +1,93 @@
+"""Up-sampling: tensors as every second row and column of another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Value, pair
+from shiftbook.frontend.fusing.layer import PlainLayer
+from shiftbook.frontend.graph.model import Node
+from shiftbook.frontend.graph.operations import DepthToSpace, Interleave
+from shiftbook.frontend.quantization.affine import Affine
+from shiftbook.golden.model import nodes
+from shiftbook.golden.spec import Spec
+
+
+@dataclass(kw_only=True)
+class InterleaveLayer(PlainLayer):
+    """Pixel (2 y + dy, 2 x + dx) is that of source ``2 dy + dx``."""
+
+    sources: tuple[str, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.sources
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        return Interleave()(*inputs)
+
+    def lower(self, calibration: Mapping[str, Affine], spec: Spec) -> nodes.Interleave:
+        return nodes.Interleave(self.name, self.sources)
+
+
+def interleave(builder: LayerBuilder, node: Node, operation: Interleave, values: Sequence[Value]) -> Value:
+    """Four tensors, as a transposed convolution or a pixel shuffle has left them."""
+    for value in values:
+        builder.no_padding(node, value)
+    layer = InterleaveLayer(name=node.name, sources=tuple(value.layer for value in values))
+    builder.append(layer, node.shape)
+    # A ReLU of all pixels is a ReLU of each part.
+    able = all(value.carriers for value in values)
+    return Value(layer.name, carriers=tuple(c for value in values for c in value.carriers) if able else ())
+
+
+def upsample(builder: LayerBuilder, node: Node, operation: nn.Upsample, values: Sequence[Value]) -> Value:
+    """Nearest pixels: one tensor four times, twice for a factor of 4."""
+    (value,) = values
+    builder.no_padding(node, value)
+    channels, height, width = builder.shapes[value.layer]
+    factor = node.shape[1] // height
+    if node.shape[1:] != (factor * height, factor * width) or factor & (factor - 1):
+        size = f"{height}x{width} to {node.shape[1]}x{node.shape[2]}"
+        raise builder.unsupported(node, f"its factor must be 2, 4 or 8 on both axes, not from {size}")
+    if not operation.mode.startswith("nearest"):
+        raise builder.unsupported(node, f"its mode must be nearest, not {operation.mode}")
+    source, scale = value.layer, 2
+    while scale <= factor:
+        name = node.name if scale == factor else f"{node.name}.x{scale}"
+        builder.append(
+            InterleaveLayer(name=name, sources=(source,) * 4), (channels, scale * height, scale * width)
+        )
+        source, scale = name, 2 * scale
+    return Value(source, carriers=value.carriers)
+
+
+def transposed(
+    builder: LayerBuilder, node: Node, operation: nn.ConvTranspose2d, values: Sequence[Value]
+) -> Value:
+    """Those that run have become convolutions by now."""
+    raise builder.unsupported(
+        node, f"its stride must be 1, 2, 4 or 8 on both axes, not {pair(operation.stride)}"
+    )
+
+
+def depth_to_space(
+    builder: LayerBuilder, node: Node, operation: DepthToSpace, values: Sequence[Value]
+) -> Value:
+    """Those that run have become layers that are interleaved by now."""
+    raise builder.unsupported(
+        node, f"its blocks must be of 2, 4 or 8 rows and columns, not {operation.block}"
+    )
+
+
+HANDLERS: dict[type[nn.Module], Handler] = {
+    Interleave: interleave,
+    nn.Upsample: upsample,
+    nn.ConvTranspose2d: transposed,
+    DepthToSpace: depth_to_space,
+}
+
+SUPPORTED = ("ConvTranspose2d", "PixelShuffle", "Upsample")
