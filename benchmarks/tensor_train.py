@@ -13,6 +13,7 @@ trained again.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -121,6 +122,7 @@ class Bench:
             "macs": before["macs"] / now["macs"],
             "layers": len(chains(model)),
             "accuracy": self.accuracy(model),
+            "curve": curve(file.with_suffix(".log")),
         }
 
     def search(self, name: str, ratio: float) -> Json:
@@ -142,6 +144,13 @@ class Bench:
             "error": apart / float(wanted.var()),
             "accuracy": self.accuracy(model),
         }
+
+
+def curve(log: Path) -> list[float]:
+    """Share of right answers on the training images after each epoch; none where nothing was trained."""
+    if not log.exists():
+        return []
+    return [json.loads(line)["accuracy"] for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 def check_kept(file: Path, plan: Plan, found: Facts) -> None:
@@ -184,11 +193,13 @@ def _plans(arguments: argparse.Namespace, ratio: float) -> Iterator[tuple[str, P
 def table(title: str, rows: list[Json]) -> Table:
     """Rows for people."""
     shown = Table(title=title)
-    for head in rows[0]:
+    heads = [head for head in rows[0] if head != "curve"]
+    for head in heads:
         shown.add_column(head.replace("_", " "), justify="left" if head in ("method", "search") else "right")
     for row in rows:
         cells = []
-        for head, value in row.items():
+        for head in heads:
+            value = row[head]
             form = {"accuracy": ".2%", "weights": ".2f", "macs": ".2f", "error": ".3f"}.get(head, "")
             cells.append(format(value, form))
         shown.add_row(*cells)
