@@ -23,15 +23,18 @@ class View:
         Name of the node that makes it, or of the whole that it is a part of.
     first, channels
         The first channel, and how many.
+    whole
+        Channels of the whole tensor.
     """
 
     tensor: str
     first: int
     channels: int
+    whole: int
 
     def part(self, first: int, channels: int) -> View:
         """Some of these channels."""
-        return View(self.tensor, self.first + first, channels)
+        return View(self.tensor, self.first + first, channels, self.whole)
 
 
 @dataclass(frozen=True, eq=False)

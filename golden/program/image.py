@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,8 +71,11 @@ class Image:
 
     def costs(self, latency: int = LATENCY) -> list[PassCycles]:
         """What each pass costs by the cycle model, its part of the program included."""
-        steps = zip(self.plan.passes, self.words, strict=True)
-        return [pass_cycles(step, self.spec, latency=latency, words=words) for step, words in steps]
+        begun = accumulate((sum(words) for words in self.words), initial=0)
+        return [
+            pass_cycles(step, self.spec, latency=latency, words=words, begun=before or None)
+            for step, words, before in zip(self.plan.passes, self.words, begun, strict=False)
+        ]
 
     def layer_costs(self) -> dict[str, list[PassCycles]]:
         """The same by name of the node, in the order in which nodes run."""
