@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shiftbook.golden.mapping.course.course import follow
+from shiftbook.golden.mapping.course.program import Told
 from shiftbook.golden.mapping.course.tile_work import tile_work
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.spent import Spent, waits_of
@@ -28,6 +29,10 @@ Ints = NDArray[np.int64]
 
 LATENCY = 100
 """Of the memory, in cycles, where nothing else is said."""
+
+ALONE = Told()
+"""A pass without a program."""
+
 
 @dataclass(frozen=True, eq=False)
 class PassCycles:
@@ -121,8 +126,7 @@ def pass_cycles(
     spec: Spec,
     *,
     latency: int = LATENCY,
-    words: tuple[int, int] = (0, 0),
-    begun: int | None = 0,
+    told: Told = ALONE,
 ) -> PassCycles:
     """The cost of a pass.
 
@@ -130,10 +134,8 @@ def pass_cycles(
     ----------
     latency
         Of the memory.
-    words
-        Words of the program before the input is loaded, and after that.
-    begun
-        Words of the program before these; None: the program begins with this pass.
+    told
+        What the memory image has of it.
     """
     issued, skipped = slot_cycles(step, spec)
     layout = step.layout
@@ -141,7 +143,7 @@ def pass_cycles(
     tiles = layout.tiles[0] * layout.tiles[1]
     tile_busy = busy_cycles(durations, spec)
     work = tile_work(step, (issued + skipped).max(axis=1), spec)
-    course = follow(step, work, spec, latency, words, begun)
+    course = follow(step, work, spec, latency, told)
     owned = sum(owned_lanes(layout, tile, spec) for tile in np.ndindex(layout.tiles))
     stall = course.waits(tile_busy)
     return PassCycles(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shiftbook.golden.mapping.course.engine import TILE_STEPS, Engine
 from shiftbook.golden.mapping.course.loader import Loader
-from shiftbook.golden.mapping.course.program import Program
+from shiftbook.golden.mapping.course.program import Program, Told
 from shiftbook.golden.mapping.course.read_bus import ReadBus
 from shiftbook.golden.mapping.course.reader import Reader
 from shiftbook.golden.mapping.course.residuals import Residuals
@@ -50,9 +50,7 @@ class Course:
         return late + sum(end - start - busy for start, end in zip(self.starts, self.ends, strict=True))
 
 
-def follow(
-    step: Pass, work: TileWork, spec: Spec, latency: int, words: tuple[int, int], begun: int | None
-) -> Course:
+def follow(step: Pass, work: TileWork, spec: Spec, latency: int, told: Told) -> Course:
     """Follow a pass.
 
     Parameters
@@ -61,13 +59,11 @@ def follow(
         Of each of its tiles.
     latency
         Of the memory, in cycles.
-    words
-        Of the program, before the input is loaded, and after that.
-    begun
-        Words of the program before these; None: it begins with this pass.
+    told
+        What the memory image has of it.
     """
     bus = ReadBus(spec, latency)
-    program = Program(spec, words, begun)
+    program = Program(spec, told)
     while program.at != NEVER:
         _grant(bus, (program,))
     load = max(program.now, bus.quiet)
@@ -76,7 +72,8 @@ def follow(
     while not program.over:
         _grant(bus, (program, loader))
     begin, tiles = program.now, step.layout.tiles[0] * step.layout.tiles[1]
-    streams = Streams(work.beats, tiles, spec, begin)
+    addresses = told.streams or (0,) * len(work.beats)
+    streams = Streams(work.beats, addresses, tiles, spec, begin)
     residuals, store = Residuals(step, spec, begin), Store(step, spec)
     engine = Engine(step, spec, work, (loader, streams, residuals, store), begin)
     readers = streams, residuals, loader

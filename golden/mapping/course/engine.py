@@ -107,14 +107,8 @@ class Engine:
 
     def _rows(self, tile: int) -> Iterator[None]:
         """All output channels of a tile."""
-        dense, kept = self._spec.feed == "dense", self._streams.kept
-        steps = BUFFER_STEPS + (1 if dense else 3)  # from a beat to the row that needs it
         now = max(self.at + 1 + self._spec.start_cycles, self._committed + self._drain)
-        coded = self._spec.slots if not dense else 0
-        for stream, beats in enumerate(self._work.beats):
-            if stream and beats and not (tile and kept[stream]):
-                yield from self._beat(stream, tile, 0)
-                now = max(now, self._came + steps + (stream <= coded))
+        self._committed = now  # no channel is shorter than a drain, nor is the first, which has none
         before = 0
         for cycle, stream, beat in self._work.events if not tile else self._later:
             now += cycle - before
@@ -128,7 +122,15 @@ class Engine:
                 yield
                 self._streams.take(stream, now)
             yield from self._beat(stream, tile, beat)
-            now = max(now, self._came + (steps if stream else BUFFER_STEPS))
+            now = max(now, self._came + self._steps(stream, beat))
+
+    def _steps(self, stream: int, beat: int) -> int:
+        """From a beat to what needs it: channel parameters, weights, or codes; gaps are decoded ahead."""
+        if not stream:
+            return BUFFER_STEPS
+        if self._spec.feed == "dense":
+            return BUFFER_STEPS + 1
+        return BUFFER_STEPS + 3 + (stream <= self._spec.slots and not beat)
 
     def _beat(self, stream: int, tile: int, beat: int) -> Iterator[None]:
         """Wait until it is known when a beat of a stream comes."""

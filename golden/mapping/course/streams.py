@@ -15,8 +15,8 @@ class Streams:
 
     Parameters
     ----------
-    beats
-        Of a pass over each stream.
+    beats, addresses
+        Of a pass over each stream, and where it begins.
     tiles
         Passes; a stream that fits its buffer is fetched once.
     spec
@@ -36,13 +36,15 @@ class Streams:
         That were taken of the bus.
     """
 
-    def __init__(self, beats: Sequence[int], tiles: int, spec: Spec, begin: int) -> None:
+    def __init__(
+        self, beats: Sequence[int], addresses: Sequence[int], tiles: int, spec: Spec, begin: int
+    ) -> None:
         self.at = NEVER
         self.there: list[list[int]] = [[] for _ in beats]
         self.sparing = True
         self.beats = 0
         self._spec = spec
-        self._each = tuple(beats)
+        self._each, self._addresses = beats, addresses
         self.kept = [size <= spec.buffer_beats for size in beats]
         self._left = [size * (1 if keep else tiles) for size, keep in zip(beats, self.kept, strict=True)]
         self._taken = [0] * len(beats)
@@ -70,7 +72,8 @@ class Streams:
         number = self._number
         beats = self._each[number]
         here = (self._left[number] - 1) % beats + 1  # left of the pass
-        burst = bus.take(cycle, beats - here, min(here, SPARING_BEATS if self.sparing else here))
+        address = self._addresses[number] + beats - here
+        burst = bus.take(cycle, address, min(here, SPARING_BEATS) if self.sparing else here)
         self.there[number].extend(range(burst.first, burst.last + 1))
         self.beats += burst.beats
         self._left[number] -= burst.beats

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shiftbook.golden.coding.bits import Stream
-from shiftbook.golden.coding.items import Items, code_symbols_of, gap_symbols_of
-from shiftbook.golden.coding.streams import LayerStreams
+from shiftbook.golden.coding.items import gap_symbols_of
 from shiftbook.golden.isa.registers import parameter_word_width
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.spec import WEIGHT_WIDTH, Spec
@@ -35,8 +33,7 @@ class TileWork:
         Of each stream: channel parameters, gaps of each slot (coded feed), codes of each slot.
     events
         (cycle, stream, beat), the cycle since the first output channel began: a beat of a stream is needed,
-        or with `COMMIT`, an output channel has issued its rows. The first beats of the slots' streams are
-        not among them.
+        or with `COMMIT`, an output channel has issued its rows.
     """
 
     beats: tuple[int, ...]
@@ -58,12 +55,13 @@ def tile_work(step: Pass, slowest: Ints, spec: Spec) -> TileWork:
     times, streams, beats = [begins[1::each]], [np.zeros(sizes[0], np.int64)], [np.arange(sizes[0])]
     for number, (bits, of_channels) in enumerate(_streams(step, spec), 1):
         sizes.append(-(-bits // beat))
-        if sizes[-1] > 1:
-            later = np.arange(1, sizes[-1])
-            ends = np.concatenate([[0], np.cumsum(of_channels())])
-            times.append(np.interp(later * beat - WORDS_AHEAD * spec.word_width, ends, begins).astype(int))
-            streams.append(np.full(len(later), number))
-            beats.append(later)
+        ends = np.concatenate([[0], np.cumsum(of_channels)])
+        if ends[-1]:
+            first = begins[np.searchsorted(ends, 0, "right") - 1]
+            marks = np.arange(1, sizes[-1]) * beat - WORDS_AHEAD * spec.word_width
+            times += [[first], np.interp(marks, ends, begins).astype(int)]
+            streams.append(np.full(sizes[-1], number))
+            beats.append(np.arange(sizes[-1]))
     commits = np.full(len(slowest), COMMIT)
     return TileWork(tuple(sizes), _in_order([*times, begins[1:]], [*streams, commits], [*beats, commits]))
 
@@ -75,36 +73,32 @@ def _in_order(times: list[Ints], streams: list[Ints], beats: list[Ints]) -> tupl
     return tuple(zip(time[order].tolist(), stream[order].tolist(), beat[order].tolist(), strict=True))
 
 
-def _streams(step: Pass, spec: Spec) -> Iterator[tuple[int, Callable[[], Ints]]]:
-    """Of each slot's gaps, and of each slot's codes: all bits, and how to count those of output channels."""
+def _streams(step: Pass, spec: Spec) -> Iterator[tuple[int, Ints]]:
+    """Of each slot's gaps, and of each slot's codes: all bits, and [O] those of each output channel."""
     outputs = len(step.weights.integers)
     if spec.feed == "dense":
-        bits = WEIGHT_WIDTH * step.placement.positions
-        for _ in range(spec.slots):
-            yield bits * outputs, partial(np.full, outputs, bits)
+        bits = np.full(outputs, WEIGHT_WIDTH * step.placement.positions)
+        yield from [(int(bits.sum()), bits)] * spec.slots
         return
     coding = step.coding
     coded, span = coding.streams, coding.way.span
-    for stream, item in zip(coded.gaps, coding.items, strict=False):
-        yield _bits(stream, spec), partial(_gap_bits, coded, item, span, outputs, spec)
-    if not coded.gaps:
-        yield from [(0, partial(np.zeros, outputs, np.int64))] * spec.slots
+    if coded.gap_code is None:
+        yield from [(0, np.zeros(outputs, np.int64))] * spec.slots
+    else:
+        for stream, item in zip(coded.gaps, coding.items, strict=True):
+            lengths = coded.gap_code.lengths[gap_symbols_of(item, spec)]
+            channel = np.minimum(item.target // span, outputs - 1)  # the last escapes go beyond the end
+            yield _sent(stream, spec), _sums(channel, lengths, outputs)
     for stream, item in zip(coded.codes, coding.items, strict=True):
-        yield _bits(stream, spec), partial(_code_bits, coded, item, span, outputs)
+        codes = item.code[~item.is_escape]  # [n, M]
+        channel = item.target[~item.is_escape] // span
+        yield _sent(stream, spec), _sums(channel, coded.code_code.lengths[codes].sum(axis=1), outputs)
 
 
-def _bits(stream: Stream, spec: Spec) -> int:
+def _sent(stream: Stream, spec: Spec) -> int:
     """Bits of a stream as it is sent."""
     return (stream.bits // spec.word_width + WORDS_AHEAD) * spec.word_width
 
 
-def _gap_bits(coded: LayerStreams, item: Items, span: int, outputs: int, spec: Spec) -> Ints:
-    assert coded.gap_code is not None
-    lengths = coded.gap_code.lengths[gap_symbols_of(item, spec)]
-    return np.bincount(np.minimum(item.target // span, outputs - 1), lengths, outputs).astype(np.int64)
-
-
-def _code_bits(coded: LayerStreams, item: Items, span: int, outputs: int) -> Ints:
-    real = ~item.is_escape
-    lengths = coded.code_code.lengths[code_symbols_of(item)].reshape(int(real.sum()), -1).sum(axis=1)
-    return np.bincount(item.target[real] // span, lengths, outputs).astype(np.int64)
+def _sums(channel: Ints, values: Ints, outputs: int) -> Ints:
+    return np.bincount(channel, values, outputs).astype(np.int64)
