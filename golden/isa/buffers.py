@@ -1,4 +1,4 @@
-"""How much the parts around the engine hold or ask for ahead, which the hardware and the cycle model share."""
+"""How much the parts around the engine hold or ask for ahead: for the hardware and for the cycle model."""
 
 from __future__ import annotations
 

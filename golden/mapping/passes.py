@@ -57,7 +57,10 @@ def plan(network: Network, spec: Spec) -> Plan:
         if any(name.endswith(end) and name.removesuffix(end) in found for end in (SUMS, PIXELS)):
             raise ShiftbookError(f"layer {name}: names that end with {SUMS} or {PIXELS} are taken: rename it")
     pixels = network.input.name + PIXELS
-    places = {**views.place(network, found), pixels: View(pixels, 0, network.input.shape[2], network.input.shape[2])}
+    places = {
+        **views.place(network, found),
+        pixels: View(pixels, 0, network.input.shape[2], network.input.shape[2]),
+    }
     memory = Memory(spec, found, places, zero_points(network))
     for node in network.nodes:
         check_node(node, memory)

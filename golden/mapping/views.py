@@ -16,7 +16,9 @@ def place(network: Network, shapes: Mapping[str, Shape]) -> dict[str, View]:
     for name in reversed([network.input.name, *(node.name for node in network.nodes)]):
         whole, first = parents.get(name, (name, 0))
         channels = shapes[name][2]
-        views[name] = View(name, 0, channels, channels) if whole == name else views[whole].part(first, channels)
+        views[name] = (
+            View(name, 0, channels, channels) if whole == name else views[whole].part(first, channels)
+        )
     return views
 
 

@@ -1,4 +1,4 @@
-"""The course of a pass: what each part of the accelerator does when, burst by burst and channel by channel."""
+"""The course of a pass: what each part of the accelerator does when, burst by burst, channel by channel."""
 
 from __future__ import annotations
 

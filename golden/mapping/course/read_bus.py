@@ -1,4 +1,4 @@
-"""All reads of a pass, in order: when a burst is taken and when its beats come; see `hw.system.read_master`."""
+"""All reads of a pass in order: when a burst is taken and its beats come; see `hw.system.read_master`."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""How outputs leave: groups of channels, in a burst or two for each beat of a block; see `hw.system.store`."""
+"""How outputs leave: a group of channels, in bursts for each beat of a block; see `hw.system.store`."""
 
 from __future__ import annotations
 
 from collections import deque
 
 from shiftbook.golden.isa.buffers import STORE_GROUPS
-from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.course.blocks import block_beats
+from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.spec import PARTIAL_BYTES, Spec
 
 BURST_STEPS = 3

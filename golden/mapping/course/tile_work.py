@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,11 @@ Ints = NDArray[np.int64]
 COMMIT = -1
 """In place of a stream's number."""
 
-WORDS_AHEAD = 2
-"""Words of a stream that a decoder holds."""
+WORDS_AHEAD = 1
+"""Words of a stream that a decoder needs behind the one that it reads."""
+
+WORDS_MORE = 2
+"""Words that a stream is sent with beside its whole ones, see `golden.coding.streams.words`."""
 
 
 @dataclass(frozen=True)
@@ -52,25 +56,39 @@ def tile_work(step: Pass, slowest: Ints, spec: Spec) -> TileWork:
     begins = np.concatenate([[0], np.cumsum(slowest)])  # the cycle in which each channel begins, and the end
     each = beat // parameter_word_width(spec)
     sizes = [-(-len(slowest) // each)]
-    times, streams, beats = [begins[1::each]], [np.zeros(sizes[0], np.int64)], [np.arange(sizes[0])]
+    outputs = np.arange(len(slowest))
+    found = [_Events(outputs[::each], begins[1::each], 0, np.arange(sizes[0]))]
     for number, (bits, of_channels) in enumerate(_streams(step, spec), 1):
         sizes.append(-(-bits // beat))
         ends = np.concatenate([[0], np.cumsum(of_channels)])
         if ends[-1]:
             first = begins[np.searchsorted(ends, 0, "right") - 1]
             marks = np.arange(1, sizes[-1]) * beat - WORDS_AHEAD * spec.word_width
-            times += [[first], np.interp(marks, ends, begins).astype(int)]
-            streams.append(np.full(sizes[-1], number))
-            beats.append(np.arange(sizes[-1]))
-    commits = np.full(len(slowest), COMMIT)
-    return TileWork(tuple(sizes), _in_order([*times, begins[1:]], [*streams, commits], [*beats, commits]))
+            cycles = np.concatenate([[first], np.interp(marks, ends, begins).astype(int)])
+            channels = np.searchsorted(begins[1:-1], cycles, "right")
+            found.append(_Events(channels, cycles, number, np.arange(sizes[-1])))
+    found.append(_Events(outputs, begins[1:], COMMIT, outputs))
+    return TileWork(tuple(sizes), _in_order(found))
 
 
-def _in_order(times: list[Ints], streams: list[Ints], beats: list[Ints]) -> tuple[tuple[int, int, int], ...]:
-    """Events by time; a commit comes after what it needs."""
-    time, stream, beat = (np.concatenate(each) for each in (times, streams, beats))
-    order = np.lexsort((stream == COMMIT, time))
-    return tuple(zip(time[order].tolist(), stream[order].tolist(), beat[order].tolist(), strict=True))
+class _Events(NamedTuple):
+    """Of one stream, or commits: in which output channels and cycles, and which beats."""
+
+    channels: Ints
+    cycles: Ints
+    stream: int
+    beats: Ints
+
+
+def _in_order(found: list[_Events]) -> tuple[tuple[int, int, int], ...]:
+    """Events by channel and cycle; a commit comes after what its channel needs."""
+    channels, cycles, beats = (
+        np.concatenate(each)
+        for each in ([e.channels for e in found], [e.cycles for e in found], [e.beats for e in found])
+    )
+    streams = np.concatenate([np.full(len(each.beats), each.stream) for each in found])
+    order = np.lexsort((streams == COMMIT, cycles, channels))
+    return tuple(zip(cycles[order].tolist(), streams[order].tolist(), beats[order].tolist(), strict=True))
 
 
 def _streams(step: Pass, spec: Spec) -> Iterator[tuple[int, Ints]]:
@@ -97,7 +115,7 @@ def _streams(step: Pass, spec: Spec) -> Iterator[tuple[int, Ints]]:
 
 def _sent(stream: Stream, spec: Spec) -> int:
     """Bits of a stream as it is sent."""
-    return (stream.bits // spec.word_width + WORDS_AHEAD) * spec.word_width
+    return (stream.bits // spec.word_width + WORDS_MORE) * spec.word_width
 
 
 def _sums(channel: Ints, values: Ints, outputs: int) -> Ints:
