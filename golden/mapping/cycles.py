@@ -142,7 +142,7 @@ def pass_cycles(
     durations = channel_durations(issued + skipped, spec, rounds=PARTIAL_BYTES if step.partial_out else 1)
     tiles = layout.tiles[0] * layout.tiles[1]
     tile_busy = busy_cycles(durations, spec)
-    work = tile_work(step, (issued + skipped).max(axis=1), spec)
+    work = tile_work(step, issued + skipped, spec)
     course = follow(step, work, spec, latency, told)
     owned = sum(owned_lanes(layout, tile, spec) for tile in np.ndindex(layout.tiles))
     stall = course.waits(tile_busy)

@@ -106,23 +106,29 @@ class Engine:
         self.starts.append(self.at)
 
     def _rows(self, tile: int) -> Iterator[None]:
-        """All output channels of a tile."""
-        now = max(self.at + 1 + self._spec.start_cycles, self._committed + self._drain)
-        self._committed = now  # no channel is shorter than a drain, nor is the first, which has none
-        before = 0
-        for cycle, stream, beat in self._work.events if not tile else self._later:
-            now += cycle - before
-            before = cycle
+        """All output channels of a tile; a slot that waits holds up the others at the end of its channel."""
+        slots = self._spec.slots
+        begin = max(self.at + 1 + self._spec.start_cycles, self._committed + self._drain)
+        self._committed = begin  # no channel is shorter than a drain, nor is the first, which has none
+        late, end = [0] * slots, 0  # cycles that each slot has waited, and when the last of those is over
+        for cycle, stream, beat, ahead, rest in self._work.events if not tile else self._later:
             if stream == COMMIT:
-                yield from self._commit(now)
-                now = self._committed
+                yield from self._commit(max(begin + cycle, end))
+                begin = self._committed
+                if end:
+                    late, end = [0] * slots, 0
                 continue
+            slot = (stream - 1) % slots
+            now = begin + cycle + (late[slot] if stream else 0)
             if beat:
                 self.at = now
                 yield
                 self._streams.take(stream, now)
             yield from self._beat(stream, tile, beat)
-            now = max(now, self._came + self._steps(stream, beat))
+            needed = self._came + self._steps(stream, beat) - ahead
+            if needed > now:
+                late[slot] += (needed - now) * (stream > 0)
+                end = max(end, needed + rest)
 
     def _steps(self, stream: int, beat: int) -> int:
         """From a beat to what needs it: channel parameters, weights, or codes; gaps are decoded ahead."""

@@ -20,11 +20,34 @@ Ints = NDArray[np.int64]
 COMMIT = -1
 """In place of a stream's number."""
 
-WORDS_AHEAD = 1
-"""Words of a stream that a decoder needs behind the one that it reads."""
+WORDS_HELD = {"coded": 2, "dense": 1}
+"""Words of a stream, by feed, that were taken from its buffer and not used up; the last of them is taken when
+the one before the next is used up."""
 
 WORDS_MORE = 2
 """Words that a stream is sent with beside its whole ones, see `golden.coding.streams.words`."""
+
+
+class Event(NamedTuple):
+    """Something in the course of an output channel, where nothing waits.
+
+    Attributes
+    ----------
+    cycle
+        Since the channel began.
+    stream, beat
+        The beat of a stream before this one leaves its buffer. Or with `COMMIT`, all rows are issued.
+    ahead
+        Cycles until the beat is needed.
+    rest
+        Cycles until the slot has issued its rows of the channel.
+    """
+
+    cycle: int
+    stream: int
+    beat: int
+    ahead: int
+    rest: int
 
 
 @dataclass(frozen=True)
@@ -36,59 +59,68 @@ class TileWork:
     beats
         Of each stream: channel parameters, gaps of each slot (coded feed), codes of each slot.
     events
-        (cycle, stream, beat), the cycle since the first output channel began: a beat of a stream is needed,
-        or with `COMMIT`, an output channel has issued its rows.
+        Of one output channel after another.
     """
 
     beats: tuple[int, ...]
-    events: tuple[tuple[int, int, int], ...]
+    events: tuple[Event, ...]
 
 
-def tile_work(step: Pass, slowest: Ints, spec: Spec) -> TileWork:
+def tile_work(step: Pass, each: Ints, spec: Spec) -> TileWork:
     """The work of one tile.
 
     Parameters
     ----------
-    slowest
-        [O] cycles of the slowest slot in each output channel.
+    each
+        [O, W] cycles of each slot in each output channel.
     """
-    beat = 8 * spec.bus_bytes
-    begins = np.concatenate([[0], np.cumsum(slowest)])  # the cycle in which each channel begins, and the end
-    each = beat // parameter_word_width(spec)
-    sizes = [-(-len(slowest) // each)]
-    outputs = np.arange(len(slowest))
-    found = [_Events(outputs[::each], begins[1::each], 0, np.arange(sizes[0]))]
+    beat, outputs = 8 * spec.bus_bytes, len(each)
+    channels, nothing = np.arange(outputs), np.zeros(outputs, np.int64)
+    commits = _Events(channels, each.max(axis=1), COMMIT, channels, nothing, nothing)
+    some = channels[:: beat // parameter_word_width(spec)]
+    ahead = commits.cycle[some] - 1  # parameters leave the cycle after the commit of their last channel
+    parameters = _Events(some, nothing[some] + 1, 0, np.arange(len(some)), ahead, ahead)
+    found, sizes = [parameters], [len(some)]
     for number, (bits, of_channels) in enumerate(_streams(step, spec), 1):
         sizes.append(-(-bits // beat))
-        ends = np.concatenate([[0], np.cumsum(of_channels)])
-        if ends[-1]:
-            first = begins[np.searchsorted(ends, 0, "right") - 1]
-            marks = np.arange(1, sizes[-1]) * beat - WORDS_AHEAD * spec.word_width
-            cycles = np.concatenate([[first], np.interp(marks, ends, begins).astype(int)])
-            channels = np.searchsorted(begins[1:-1], cycles, "right")
-            found.append(_Events(channels, cycles, number, np.arange(sizes[-1])))
-    found.append(_Events(outputs, begins[1:], COMMIT, outputs))
-    return TileWork(tuple(sizes), _in_order(found))
+        if of_channels.any():
+            found.append(_slot_events(number, sizes[-1], of_channels, each[:, (number - 1) % spec.slots], spec))
+    return TileWork(tuple(sizes), _in_order([*found, commits]))
 
 
 class _Events(NamedTuple):
-    """Of one stream, or commits: in which output channels and cycles, and which beats."""
+    """Events of one stream, or commits, as arrays; and of which output channels."""
 
-    channels: Ints
-    cycles: Ints
+    channel: Ints
+    cycle: Ints
     stream: int
-    beats: Ints
+    beat: Ints
+    ahead: Ints
+    rest: Ints
 
 
-def _in_order(found: list[_Events]) -> tuple[tuple[int, int, int], ...]:
+def _slot_events(number: int, beats: int, bits: Ints, cycles: Ints, spec: Spec) -> _Events:
+    """When beats of a stream are needed that has ``bits`` for the ``cycles`` of each output channel."""
+    ends = np.cumsum(bits)
+    mark = np.arange(beats) * 8 * spec.bus_bytes - WORDS_HELD[spec.feed] * spec.word_width
+    mark[0] = 0  # there is no beat before
+    channel = np.minimum(np.searchsorted(ends, mark, "right"), len(bits) - 1)
+    rate = cycles[channel] / np.maximum(bits[channel], 1)
+    cycle = ((mark - ends[channel] + bits[channel]) * rate).astype(int)
+    ahead = (spec.word_width * rate).astype(int)
+    ahead[0] = 0
+    return _Events(channel, cycle, number, np.arange(beats), ahead, cycles[channel] - cycle)
+
+
+def _in_order(found: list[_Events]) -> tuple[Event, ...]:
     """Events by channel and cycle; a commit comes after what its channel needs."""
-    channels, cycles, beats = (
-        np.concatenate(each)
-        for each in ([e.channels for e in found], [e.cycles for e in found], [e.beats for e in found])
+    channel, cycle, beat, ahead, rest = (
+        np.concatenate([getattr(each, name) for each in found])
+        for name in ("channel", "cycle", "beat", "ahead", "rest")
     )
-    streams = np.concatenate([np.full(len(each.beats), each.stream) for each in found])
-    order = np.lexsort((streams == COMMIT, cycles, channels))
-    return tuple(zip(cycles[order].tolist(), streams[order].tolist(), beats[order].tolist(), strict=True))
+    stream = np.concatenate([np.full(len(each.beat), each.stream) for each in found])
+    order = np.lexsort((stream == COMMIT, cycle, channel))
+    return tuple(map(Event, *(values[order].tolist() for values in (cycle, stream, beat, ahead, rest))))
 
 
 def _streams(step: Pass, spec: Spec) -> Iterator[tuple[int, Ints]]:
@@ -105,7 +137,9 @@ def _streams(step: Pass, spec: Spec) -> Iterator[tuple[int, Ints]]:
     else:
         for stream, item in zip(coded.gaps, coding.items, strict=True):
             lengths = coded.gap_code.lengths[gap_symbols_of(item, spec)]
-            channel = np.minimum(item.target // span, outputs - 1)  # the last escapes go beyond the end
+            # A slot is done with a channel when it knows that its next item lies beyond: a gap belongs to the
+            # item before.
+            channel = np.minimum(np.concatenate([[0], item.target[:-1]]) // span, outputs - 1)
             yield _sent(stream, spec), _sums(channel, lengths, outputs)
     for stream, item in zip(coded.codes, coding.items, strict=True):
         codes = item.code[~item.is_escape]  # [n, M]
