@@ -145,7 +145,7 @@ def pass_cycles(
     work = tile_work(step, issued + skipped, spec)
     course = follow(step, work, spec, latency, told)
     owned = sum(owned_lanes(layout, tile, spec) for tile in np.ndindex(layout.tiles))
-    stall = course.waits(tile_busy)
+    stall = course.waits(tile_busy, spec.start_cycles + int(durations[0]) + 1)
     return PassCycles(
         durations=durations,
         tile_busy=tile_busy,

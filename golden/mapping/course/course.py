@@ -30,6 +30,8 @@ class Course:
     ----------
     starts, ends
         Of each tile: its start, and the commit of its last output channel.
+    first
+        The first output channel of all is committed.
     over
         All outputs are in memory.
     read_beats, write_beats
@@ -38,16 +40,25 @@ class Course:
 
     starts: tuple[int, ...]
     ends: tuple[int, ...]
+    first: int
     over: int
     read_beats: int
     write_beats: int
 
-    def waits(self, busy: int) -> int:
-        """Cycles in which tiles that would be ``busy`` so long wait for what comes or goes on the bus."""
-        late = sum(
-            start - end - TILE_STEPS for start, end in zip(self.starts[1:], self.ends[:-1], strict=True)
-        )
-        return late + sum(end - start - busy for start, end in zip(self.starts, self.ends, strict=True))
+    def waits(self, busy: int, first: int) -> int:
+        """Cycles in which tiles wait for what comes or goes on the bus, but for the first beats of streams.
+
+        Parameters
+        ----------
+        busy
+            Cycles of a tile that does not wait.
+        first
+            Those up to the commit of its first output channel.
+        """
+        tiles = zip(self.starts, self.ends, strict=True)
+        between = zip(self.starts[1:], self.ends[:-1], strict=True)
+        late = sum(start - end - TILE_STEPS for start, end in between)
+        return late + sum(end - start - busy for start, end in tiles) - (self.first - self.starts[0] - first)
 
 
 def follow(step: Pass, work: TileWork, spec: Spec, latency: int, told: Told) -> Course:
@@ -87,6 +98,7 @@ def follow(step: Pass, work: TileWork, spec: Spec, latency: int, told: Told) -> 
     return Course(
         starts=tuple(engine.starts),
         ends=tuple(engine.ends),
+        first=engine.first,
         over=store.idle - 1 + max(latency, 1) + ACKNOWLEDGE_STEPS,
         read_beats=sum(reader.beats for reader in readers),
         write_beats=store.beats,

@@ -40,6 +40,8 @@ class Engine:
         The cycle of the next event; ``NEVER`` while it waits for what was not asked for yet, and at the end.
     starts, ends
         The cycles in which each tile starts, and of its last commit.
+    first
+        The cycle in which the first output channel is committed.
     over
         Whether all tiles were run.
     """
@@ -55,6 +57,7 @@ class Engine:
         self.at = NEVER
         self.starts: list[int] = []
         self.ends: list[int] = []
+        self.first = NEVER
         self.over = False
         self._spec, self._layout, self._work = spec, step.layout, work
         self._loader, self._streams, self._residuals, self._store = parts
@@ -158,6 +161,7 @@ class Engine:
         self.at = now
         yield
         self._committed = now
+        self.first = min(self.first, now)
         self._store.commit(now)
         if self._adds:
             self._residuals.commit(now + self._spec.lookup_cycles + self._drain)
