@@ -261,15 +261,26 @@ def layer(results: Sequence[Json]) -> str:
 
 
 def trains(results: Sequence[Json]) -> str:
-    """Of `benchmarks.tensor_train`: what ADMM gains over plain TT-SVD."""
-    rows = [row for result in results for found in result.values() for row in found]
+    """Of `benchmarks.tensor_train`: what ADMM gains over plain TT-SVD; seeds share a row."""
+    groups: dict[tuple[str, str], list[Json]] = {}
+    for result in results:
+        for ratio, found in result.items():
+            for row in found:
+                groups.setdefault((ratio, row["method"]), []).append(row)
+
+    def mean(row: Json) -> str:
+        found = [f"{100 * seed['accuracy']:.2f}" for seed in row["seeds"]]
+        average = sum(seed["accuracy"] for seed in row["seeds"]) / len(found)
+        return f"{100 * average:.2f} %" + (f" ({', '.join(found)})" if len(found) > 1 else "")
+
+    rows = [{**seeds[0], "seeds": seeds} for seeds in groups.values()]
     columns = [
         Column("weights", lambda row: f"{row['weights']:.2f}x"),
         Column("MACs", lambda row: f"{row['macs']:.2f}x"),
         Column("found by", lambda row: str(row["method"])),
         Column("epochs of ADMM", count("admm_epochs")),
         Column("of cores", count("core_epochs")),
-        Column("accuracy", percent("accuracy")),
+        Column("accuracy", mean),
     ]
     return markdown(columns, rows)
 

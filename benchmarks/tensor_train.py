@@ -13,6 +13,7 @@ trained again.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -52,6 +53,7 @@ from shiftbook.golden.progress import quiet
 Json = dict[str, Any]
 
 SEARCHES = ("energy", "measured", "largest")
+METHODS = ("TT-SVD", "TT-SVD, cores", "ADMM, cores")
 
 
 class Bench:
@@ -87,16 +89,17 @@ class Bench:
         norm = self.normalization
         return accuracy(model, (test.images, test.labels), norm.mean, norm.std)
 
-    def row(self, name: str, plan: Plan) -> Json:
+    def row(self, name: str, plan: Plan, seed: int) -> Json:
         """Decompose by a plan, and measure."""
         model, graph = self.model()
         norm, images, labels = self.normalization, self.data.train.images, self.data.train.labels
-        file = self.arguments.keep / f"{name}-{plan.ratio}.safetensors"
+        label = f"{name}-{plan.ratio}" if seed == 0 else f"{name}-{plan.ratio}-seed{seed}"
+        file = self.arguments.keep / f"{label}.safetensors"
         training = Training(
             data=None if labels is None else (images, labels),
             mean=norm.mean,
             std=norm.std,
-            seed=0,
+            seed=seed,
             recipe=Recipe(rate=self.arguments.rate, batch=self.arguments.batch),
             state=file.with_suffix(".training"),
             log=file.with_suffix(".log"),
@@ -108,16 +111,18 @@ class Bench:
         check_kept(file, plan, found)
         after = fuse(model)
         if plan.epochs == 0:
-            refresh_statistics(model, after, images, norm, self.inputs, scores, 0)
+            refresh_statistics(model, after, images, norm, self.inputs, scores, seed)
         before, now = counted(graph), counted(after)
         return {
             "method": name,
+            "seed": seed,
             "admm_epochs": plan.admm_epochs,
             "core_epochs": plan.core_epochs,
             "weights": before["weights"] / now["weights"],
             "macs": before["macs"] / now["macs"],
             "layers": len(chains(model)),
             "accuracy": self.accuracy(model),
+            "curve": curve(file.with_suffix(".log")),
         }
 
     def search(self, name: str, ratio: float) -> Json:
@@ -141,6 +146,13 @@ class Bench:
         }
 
 
+def curve(log: Path) -> list[float]:
+    """Share of right answers on the training images after each epoch; none where nothing was trained."""
+    if not log.exists():
+        return []
+    return [json.loads(line)["accuracy"] for line in log.read_text(encoding="utf-8").splitlines()]
+
+
 def check_kept(file: Path, plan: Plan, found: Facts) -> None:
     """Refuse kept cores that were found in another way than the row will say.
 
@@ -158,13 +170,17 @@ def check_kept(file: Path, plan: Plan, found: Facts) -> None:
 
 
 def methods(arguments: argparse.Namespace, ratio: float) -> Iterator[tuple[str, Plan]]:
-    """The plans to compare."""
+    """The plans to compare, of those asked for."""
+    return ((name, plan) for name, plan in _plans(arguments, ratio) if name in arguments.methods)
+
+
+def _plans(arguments: argparse.Namespace, ratio: float) -> Iterator[tuple[str, Plan]]:
     plan = Plan(ratio=ratio, rho=arguments.rho, updates=arguments.updates)
     total = arguments.admm_epochs + arguments.core_epochs
-    yield "TT-SVD", plan
-    yield "TT-SVD, cores", replace(plan, core_epochs=total)
+    yield METHODS[0], plan
+    yield METHODS[1], replace(plan, core_epochs=total)
     yield (
-        "ADMM, cores",
+        METHODS[2],
         replace(
             plan,
             admm_epochs=arguments.admm_epochs,
@@ -177,11 +193,13 @@ def methods(arguments: argparse.Namespace, ratio: float) -> Iterator[tuple[str, 
 def table(title: str, rows: list[Json]) -> Table:
     """Rows for people."""
     shown = Table(title=title)
-    for head in rows[0]:
+    heads = [head for head in rows[0] if head != "curve"]
+    for head in heads:
         shown.add_column(head.replace("_", " "), justify="left" if head in ("method", "search") else "right")
     for row in rows:
         cells = []
-        for head, value in row.items():
+        for head in heads:
+            value = row[head]
             form = {"accuracy": ".2%", "weights": ".2f", "macs": ".2f", "error": ".3f"}.get(head, "")
             cells.append(format(value, form))
         shown.add_row(*cells)
@@ -205,20 +223,23 @@ def main() -> None:
     parser.add_argument("--core-rate", type=float, help="after ADMM; default: a sixth of the rate")
     parser.add_argument("--rho", type=float, default=None)
     parser.add_argument("--updates", type=int, default=8)
+    parser.add_argument("--methods", nargs="*", choices=METHODS, default=list(METHODS), metavar="NAME")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0], help="of everything random")
     parser.add_argument("--searches", action="store_true", help="compare the searches for ranks, untrained")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     check_writable(arguments.json)
     make_folder(arguments.keep)
     bench, console, report = Bench(arguments), Console(file=sys.stdout, width=120), {}
-    print(f"float: {bench.accuracy(bench.source.model):.2%}")
     for ratio in arguments.ratios:
         if arguments.searches:
             rows = [bench.search(name, ratio) for name in SEARCHES]
         else:
-            rows = [bench.row(name, plan) for name, plan in methods(arguments, ratio)]
+            plans = list(methods(arguments, ratio))
+            rows = [bench.row(name, plan, seed) for name, plan in plans for seed in arguments.seeds]
         console.print(table(f"{ratio}x fewer weights", rows))
         report[str(ratio)] = rows
+    print(f"float: {bench.accuracy(bench.source.model):.2%}")
     write_json(arguments.json, report)
 
 

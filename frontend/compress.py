@@ -117,6 +117,8 @@ def compress(
     target, training, plan = absolute(Path(output)), training.rooted(), _rooted(tensor_train)
     found = load_model(source, weights, seed=compression.seed, progress=progress)
     steps = begin(found, data, compression, training, plan, progress)
+    if plan is None:
+        steps.check_warm_start()
     check_layers(steps.graph, layers_kept(steps.graph, compression.uniform), compression)
     for text in steps.notices():
         notice(text)

@@ -29,7 +29,7 @@ from shiftbook.frontend.schemes.base import QuantizedLayer, Scheme
 from shiftbook.frontend.tensor_train.decomposition import decompose_network
 from shiftbook.frontend.tensor_train.network import facts_of
 from shiftbook.frontend.tensor_train.plan import Plan
-from shiftbook.frontend.training import train
+from shiftbook.frontend.training import kept_weights, train
 from shiftbook.frontend.training.layer_context import layer_contexts
 from shiftbook.frontend.training.layer_state import layer_states
 from shiftbook.frontend.training.target import Target
@@ -69,7 +69,9 @@ class Compression:
         self.recipe = replace(training.recipe, balance=options.balanced or training.recipe.balance)
         if data.scale is not None and self.recipe.flip is None:
             self.recipe = replace(self.recipe, flip=False)  # a signal has a direction
-        self.state, self.log = training.state, training.log
+        self.files = training
+        start = training.warm_start
+        self.warm_start: Mapping[str, Tensor] = {} if start is None else kept_weights.read(start)
         self.teacher: nn.Module | None = None
         self.decomposed = False
         height, width, channels = data.train.shape
@@ -131,8 +133,9 @@ class Compression:
             std=self.normalization.std,
             seed=self.seed,
             recipe=self.recipe,
-            state=self.state,
-            log=self.log,
+            state=self.files.state,
+            log=self.files.log,
+            keep_weights=self.files.keep_weights,
         )
 
     def decompose(self, plan: Plan) -> dict[str, object]:
@@ -169,6 +172,7 @@ class Compression:
             **({"densities": dict(self.options.densities)} if self.options.densities else {}),
             "epochs": self.epochs,
             "seed": self.seed,
+            **({"warm_start": file.name} if (file := self.files.warm_start) is not None else {}),
             **({} if self.options.engine is None else {"engine": self.options.engine}),
             "uniform_layers": list(layers_kept(self.graph, self.options.uniform)),
             "uniform_bits": self.options.bits_at_ends,
@@ -202,8 +206,22 @@ class Compression:
         states = layer_states(self.model, self.graph.paths, self._target(scheme))
         return prune_each_alone(self.graph, states, self.inputs[:images], shares, self.seed, self.progress)
 
+    def check_warm_start(self) -> None:
+        """Refuse kept weights of another network."""
+        if self.files.warm_start is not None:
+            kept_weights.load(copy.deepcopy(self.model), self.warm_start, self.files.warm_start)
+
+    def start_warm(self) -> None:
+        """Put kept weights into the network; the one that it was goes on teaching."""
+        if self.files.warm_start is None:
+            return
+        if self.epochs and self.teacher is None:
+            self.teacher = copy.deepcopy(self.model)
+        kept_weights.load(self.model, self.warm_start, self.files.warm_start)
+
     def quantize(self, scheme: Scheme) -> dict[str, QuantizedLayer]:
         """Make the weights those of a scheme, but those of some layers uniform."""
+        self.start_warm()
         compensated = self.epochs == 0 and scheme.incremental
         wanted = None if self.epochs or compensated else scores(self.graph, self.inputs)
         together = partial(

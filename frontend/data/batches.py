@@ -36,9 +36,23 @@ def normalize(images: Images, mean: Sequence[float], std: Sequence[float]) -> Te
     -------
     float32 [N, C, H, W], laid out channels last, which is the faster layout for convolutions.
     """
-    scale = torch.tensor([1 / (255 * s) for s in std], dtype=torch.float32)
-    offset = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], dtype=torch.float32)
-    return (torch.from_numpy(images).float() * scale + offset).permute(0, 3, 1, 2)
+    return Normalizer(mean, std)(torch.from_numpy(images))
+
+
+class Normalizer:
+    """`normalize` for images that are on a device."""
+
+    def __init__(
+        self, mean: Sequence[float], std: Sequence[float], device: torch.device | str = "cpu"
+    ) -> None:
+        scale = [1 / (255 * s) for s in std]
+        offset = [-m / s for m, s in zip(mean, std, strict=True)]
+        self.scale = torch.tensor(scale, dtype=torch.float32, device=device)
+        self.offset = torch.tensor(offset, dtype=torch.float32, device=device)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """[N, H, W, C], raw -> float32 [N, C, H, W]."""
+        return (images.float() * self.scale + self.offset).permute(0, 3, 1, 2)
 
 
 def augment(images: Images, mean: Sequence[float], flip: bool, random: np.random.Generator) -> Images:

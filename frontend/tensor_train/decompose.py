@@ -23,13 +23,13 @@ def tt_svd(tensor: Tensor, ranks: Ranks) -> Cores:
     Parameters
     ----------
     tensor
-        Any shape [n1, n2, ...]; computed in float64.
+        Any shape [n1, n2, ...]; computed in float64, on the processor, which is faster at small matrices.
     ranks
         One for each bond.
 
     Source: Oseledets 2011, "Tensor-train decomposition", algorithm 1.
     """
-    sizes, rest = tensor.shape, tensor.double()
+    sizes, rest = tensor.shape, tensor.double().cpu()
     cores, left = [], 1
     for size, rank in zip(sizes, ranks, strict=False):
         u, s, v = torch.linalg.svd(rest.reshape(left * size, -1), full_matrices=False)
@@ -37,7 +37,7 @@ def tt_svd(tensor: Tensor, ranks: Ranks) -> Cores:
         cores.append(u[:, :rank].reshape(left, size, rank))
         rest, left = s[:rank, None] * v[:rank], rank
     cores.append(rest.reshape(left, sizes[-1], 1))
-    return [core.to(tensor.dtype) for core in cores]
+    return [core.to(tensor.device, tensor.dtype) for core in cores]
 
 
 def product(cores: Sequence[Tensor]) -> Tensor:

@@ -1,4 +1,9 @@
-"""Prune a network and quantize more and more of its weights while training it."""
+"""Prune a network and quantize more and more of its weights while training it.
+
+The weights of the layers, their masks and grids stay on the processor. Each step rounds them there, and sends
+the weights in force to the device that computes the network, as one tensor, and their gradient back: this is
+little beside the activations, and the GPU's part of a step is the same for every scheme.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +23,11 @@ from torch.nn import functional
 from shiftbook.frontend.data.batches import (
     Images,
     Labels,
+    Normalizer,
     augment,
     batch_count,
     batch_size,
     batches,
-    normalize,
 )
 from shiftbook.frontend.training.layer_state import (
     States,
@@ -32,12 +37,16 @@ from shiftbook.frontend.training.layer_state import (
     prune_layers,
     refresh,
 )
+from shiftbook.frontend.training.processes import own_device, repeatable
 from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.frontend.training.recorded_step import Figures, RecordedStep
 from shiftbook.frontend.training.schedule import Stage, stage_at
 from shiftbook.frontend.training.training import Data, Training
 from shiftbook.frontend.training.training_files import append_log, digest_of, load_state, save_state
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress
+
+PROCESSOR = torch.device("cpu")
 
 
 class Diverged(ShiftbookError):
@@ -79,14 +88,29 @@ class FineTuning:
         self.own = dict(own or {})
         self.teacher = copy.deepcopy(teacher or model).eval() if recipe.distill else None
         self.flip = recipe.mirrors(data[0])
-        self.bfloat16 = has_fast_bfloat16() if recipe.bfloat16 is None else recipe.bfloat16
+        self.device = own_device()
+        self._place(self.device)
+        fast = is_fast_bfloat16(self.device)
+        self.bfloat16 = fast if recipe.bfloat16 is None else recipe.bfloat16
+        self.normalize = Normalizer(self.mean, self.std, self.device)
+        self.forth_and_back = RecordedStep(self._forth_and_back, self.device)
         self.steps_per_epoch = batch_count(len(data[0]), recipe.batch)
         self.digest = digest_of(model, data)
         self.epoch = 0
         self.quantized = 0.0
         self.next_refresh = 0
         self.refresh_interval = recipe.refresh_first
+        self.codebooks: list[nn.Parameter] = []
         self.optimizer = self._optimizer()
+
+    def _place(self, device: torch.device) -> None:
+        """Bring the model and its teacher to a device, but leave the weights of the layers where they are."""
+        weights = {name: state.weight.data for name, state in self.states.items()}
+        self.model.to(device)
+        for name, state in self.states.items():
+            state.weight.data = weights[name]
+        if self.teacher is not None:
+            self.teacher.to(device)
 
     def _optimizer(self) -> torch.optim.Optimizer:
         decayed = [p for p in self.model.parameters() if p.requires_grad and p.dim() > 1]
@@ -99,7 +123,10 @@ class FineTuning:
             {"params": alphas, "weight_decay": 0.0, "peak": 0.1 * self.recipe.rate},
         ]
         groups = [group for group in groups if group["params"]]
-        return torch.optim.SGD(groups, lr=self.recipe.rate, momentum=self.recipe.momentum, nesterov=True)
+        momentum, together = self.recipe.momentum, True if self.device.type == "cuda" else None
+        return torch.optim.SGD(
+            groups, lr=self.recipe.rate, momentum=momentum, nesterov=True, foreach=together
+        )
 
     def go(
         self,
@@ -115,7 +142,8 @@ class FineTuning:
             self.save(state)  # A place that cannot be written shows before the work, not after it.
         while self.epoch < self.epochs:
             try:
-                record = self.run_epoch(progress)
+                with repeatable():
+                    record = self.run_epoch(progress)
             except Diverged:
                 if state is not None:
                     state.unlink(missing_ok=True)
@@ -130,13 +158,14 @@ class FineTuning:
             last = self.stage(1.0)
             self.prepare(last, self.steps_per_epoch * self.epochs)
             self.encode(last, self.steps_per_epoch * self.epochs)
+        self._place(torch.device("cpu"))
 
     def run_epoch(self, progress: Progress) -> dict[str, Any]:
         """Train for one epoch and return its log record."""
         began = time.monotonic()
         random = np.random.default_rng([self.seed, 0, self.epoch])
         total = self.steps_per_epoch * self.epochs
-        loss_sum, hits, stage = 0.0, 0, None
+        figures, stage = Figures(self.device), None
         self.model.train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed * 1_000_003 + self.epoch)
@@ -146,25 +175,30 @@ class FineTuning:
                 self.prepare(stage, step)
                 self.encode(stage, step)
                 images = augment(images, self.mean, self.flip, random)
-                loss, right = self.train_step(images, labels, stage.rate)
-                if not np.isfinite(loss):
-                    raise self.diverged(f"the loss is {loss} in epoch {self.epoch + 1}, step {index + 1}")
-                loss_sum, hits = loss_sum + loss, hits + right
-                what = f"epoch {self.epoch + 1}/{self.epochs}, loss {loss_sum / (index + 1):.3f}"
-                progress(what, step + 1, total)
+                figures.add(self.train_step(images, labels, stage.rate))
+                self._check(figures)
+                progress(f"epoch {self.epoch + 1}/{self.epochs}{figures.text()}", step + 1, total)
+        figures.read()
+        self._check(figures)
         assert stage is not None
         if not all(bool(value.isfinite().all()) for value in self.model.state_dict().values()):
             raise self.diverged(f"weights are not finite after epoch {self.epoch + 1}")
         self.epoch += 1
         return {
             "epoch": self.epoch,
-            "loss": loss_sum / self.steps_per_epoch,
-            "accuracy": hits / (self.steps_per_epoch * min(self.recipe.batch, len(self.data[0]))),
+            "loss": figures.loss,
+            "accuracy": figures.hits / (self.steps_per_epoch * min(self.recipe.batch, len(self.data[0]))),
             "density": kept_share(self.states),
             "quantized": self.quantized,
             "rate": stage.rate * self.recipe.rate,
             "seconds": round(time.monotonic() - began, 1),
         }
+
+    def _check(self, figures: Figures) -> None:
+        """Raise `Diverged` where a loss is not finite."""
+        if figures.infinite is not None:
+            step, loss = figures.infinite
+            raise self.diverged(f"the loss is {loss} in epoch {self.epoch + 1}, step {step}")
 
     def diverged(self, what: str) -> Diverged:
         """Return the error that says ``what`` went wrong and what would help."""
@@ -227,36 +261,66 @@ class FineTuning:
         if new:
             group = {"params": list(new.values()), "weight_decay": 0.0, "peak": self.recipe.rate}
             self.optimizer.add_param_group(group)
+            self.codebooks += new.values()
 
-    def effective(self) -> dict[str, Tensor]:
-        """Return the weights in force by parameter name."""
-        return {f"{name}.weight": state.effective() for name, state in self.states.items()}
+    def effective(self) -> Tensor:
+        """Return the weights in force of all layers, one after the other, as one vector."""
+        return torch.cat([state.effective().flatten() for state in self.states.values()])
 
-    def train_step(self, images: Images, labels: Labels, rate: float) -> tuple[float, int]:
-        """Take one optimizer step; return the loss and the number of right answers."""
+    def by_name(self, weights: Tensor) -> dict[str, Tensor]:
+        """Return what `effective` gave as parameters, by name."""
+        parts = weights.split([state.weight.numel() for state in self.states.values()])
+        return {
+            f"{name}.weight": part.view(state.weight.shape)
+            for (name, state), part in zip(self.states.items(), parts, strict=True)
+        }
+
+    def train_step(self, images: Images, labels: Labels, rate: float) -> Tensor:
+        """Take one optimizer step; return the loss and the number of right answers, [2]."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["peak"]
-        inputs, target = normalize(images, self.mean, self.std), torch.from_numpy(labels)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-            answer = torch.func.functional_call(self.model, self.effective(), (inputs,))
+        weights = self.effective()
+        figures, gradient = self.forth_and_back(
+            weights.detach(), torch.from_numpy(images), torch.from_numpy(labels)
+        )
+        for state in self.states.values():
+            state.weight.grad = state.alpha.grad = None
+        for parameter in self.codebooks:
+            parameter.grad = None
+        weights.backward(gradient.to(weights.device))
+        self.optimizer.step()
+        return figures
+
+    def _forth_and_back(self, weights: Tensor, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss and the number of right answers, and the gradient of the weights in force.
+
+        The gradients of all parameters besides are made too.
+        """
+        weights = weights.detach().requires_grad_()
+        inputs, device = self.normalize(images), self.device.type
+        # Without a cache: it would hold on to what a recorded step computes anew.
+        with torch.autocast(device, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False):
+            answer = torch.func.functional_call(self.model, self.by_name(weights), (inputs,))
             with torch.no_grad():
                 wanted = None if self.teacher is None else self.teacher(inputs)
         answer = answer.float()
         loss = distillation_loss(answer, target, wanted, self.recipe)
-        self.optimizer.zero_grad()
+        for parameter in self.model.parameters():
+            parameter.grad = None
         loss.backward()
-        self.optimizer.step()
-        return float(loss.detach()), int((answer.detach().argmax(1) == target).sum())
+        assert weights.grad is not None
+        hits = (answer.detach().argmax(1) == target).sum().float()
+        return torch.stack((loss.detach(), hits)), weights.grad
 
     def accuracy(self, data: Data) -> float:
         """Return the accuracy with the weights now in force."""
         with torch.no_grad():
-            weights = self.effective()
+            weights = self.by_name(self.effective().to(self.device))
 
         def call(inputs: Tensor) -> Tensor:
             return torch.func.functional_call(self.model, weights, (inputs,))
 
-        return share_right(self.model, call, data, self.mean, self.std, self.bfloat16)
+        return share_right(self.model, call, data, self.mean, self.std, self.bfloat16, self.device)
 
     def _identity(self) -> dict[str, Any]:
         """What must be the same for a state to be this run's."""
@@ -320,8 +384,10 @@ def distillation_loss(answer: Tensor, target: Tensor, wanted: Tensor | None, rec
     return (1 - share) * loss + share * heat**2 * apart
 
 
-def has_fast_bfloat16() -> bool:
-    """Tell whether this processor has tile multiplication (AMX), which makes bfloat16 pay."""
+def is_fast_bfloat16(device: torch.device) -> bool:
+    """Tell whether bfloat16 pays: on a GPU that has it, or a processor with tile multiplication (AMX)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
     return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
@@ -332,14 +398,19 @@ def predictions(
     mean: Sequence[float],
     std: Sequence[float],
     bfloat16: bool,
+    device: torch.device = PROCESSOR,
 ) -> Labels:
-    """Return int64 [N] the class whose score ``call(inputs)`` gives as the largest; ``model`` evaluates."""
+    """Return int64 [N] the class whose score ``call(inputs)`` gives as the largest; ``model`` evaluates.
+
+    ``device`` is where ``model`` is.
+    """
+    normalize = Normalizer(mean, std, device)
     batch = batch_size(images.shape[1], images.shape[2], 256)
     was_training = model.training
     model.eval()
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        parts = (images[start : start + batch] for start in range(0, len(images), batch))
-        found = [call(normalize(part, mean, std)).argmax(1).numpy() for part in parts]
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        parts = (torch.from_numpy(images[start : start + batch]) for start in range(0, len(images), batch))
+        found = [call(normalize(part.to(device))).argmax(1).cpu().numpy() for part in parts]
     model.train(was_training)
     return np.concatenate(found)
 
@@ -351,7 +422,8 @@ def share_right(
     mean: Sequence[float],
     std: Sequence[float],
     bfloat16: bool,
+    device: torch.device = PROCESSOR,
 ) -> float:
     """Return the share of images whose label is the largest of ``call(inputs)``; ``model`` evaluates."""
     images, labels = data
-    return float((predictions(model, call, images, mean, std, bfloat16) == labels).mean())
+    return float((predictions(model, call, images, mean, std, bfloat16, device) == labels).mean())

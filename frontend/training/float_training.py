@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shiftbook.frontend.data.batches import Images, Labels, augment, batch_count, batches, normalize
-from shiftbook.frontend.training.finetune import Diverged, distillation_loss, has_fast_bfloat16
-from shiftbook.frontend.training.processes import Processes
+from shiftbook.frontend.data.batches import Images, Labels, Normalizer, augment, batch_count, batches
+from shiftbook.frontend.training.finetune import Diverged, distillation_loss, is_fast_bfloat16
+from shiftbook.frontend.training.processes import Processes, repeatable
 from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.frontend.training.recorded_step import Figures, RecordedStep
 from shiftbook.frontend.training.schedule import rate_at
 from shiftbook.frontend.training.training_files import append_log, digest_of, load_state, save_state
 from shiftbook.golden.progress import Progress, quiet
@@ -69,9 +70,11 @@ class FloatTraining:
             _move(self.teacher, processes.device, torch.channels_last)
             self.teacher.eval()
         self.flip = recipe.mirrors(data[0])
-        on_gpu = processes.device.type == "cuda"
-        fast = torch.cuda.is_bf16_supported() if on_gpu else has_fast_bfloat16()
+        fast = is_fast_bfloat16(processes.device)
         self.bfloat16 = fast if recipe.bfloat16 is None else recipe.bfloat16
+        self.normalize = Normalizer(mean, std, processes.device)
+        # Processes exchange gradients within a step, which is not recorded.
+        self.forth_and_back = RecordedStep(self._forth_and_back, processes.device, processes.count == 1)
         self.steps_per_epoch = batch_count(len(data[0]), recipe.batch)
         self.epoch = 0
         self.optimizer = self._optimizer()
@@ -83,8 +86,8 @@ class FloatTraining:
             {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
         ]
         groups = [group for group in groups if group["params"]]
-        momentum = self.recipe.momentum
-        return torch.optim.SGD(groups, lr=self.recipe.rate, momentum=momentum, nesterov=True)
+        momentum, fused = self.recipe.momentum, self.processes.device.type == "cuda"
+        return torch.optim.SGD(groups, lr=self.recipe.rate, momentum=momentum, nesterov=True, fused=fused)
 
     def penalty(self) -> Tensor | None:
         """What is added to the loss."""
@@ -121,7 +124,8 @@ class FloatTraining:
             self.save(state)  # A place that cannot be written shows before the work, not after it.
         while self.epoch < self.epochs:
             try:
-                record = self.run_epoch(progress)
+                with repeatable():
+                    record = self.run_epoch(progress)
             except Diverged:
                 if state is not None and self.processes.first:
                     state.unlink(missing_ok=True)
@@ -138,7 +142,7 @@ class FloatTraining:
         began = time.monotonic()
         random = np.random.default_rng([self.seed, 0, self.epoch])
         total = self.steps_per_epoch * self.epochs
-        loss_sum, hits, rate = 0.0, 0, 0.0
+        figures, rate = Figures(self.processes.device), 0.0
         self.model.train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed * 1_000_003 + self.epoch)
@@ -146,13 +150,13 @@ class FloatTraining:
                 step = self.epoch * self.steps_per_epoch + index
                 rate = rate_at(step / total) * self.recipe.rate
                 images = augment(images, self.mean, self.flip, random)
-                loss, right = self.train_step(images, labels, rate)
-                if not np.isfinite(loss):
-                    raise self.diverged(f"the loss is {loss} in epoch {self.epoch + 1}, step {index + 1}")
-                loss_sum, hits = loss_sum + loss, hits + right
+                figures.add(self.train_step(images, labels, rate))
+                self._check(figures)
                 self.after_step(step + 1)
-                what = f"{self.name}: epoch {self.epoch + 1}/{self.epochs}, loss {loss_sum / (index + 1):.3f}"
+                what = f"{self.name}: epoch {self.epoch + 1}/{self.epochs}{figures.text()}"
                 progress(what, step + 1, total)
+        figures.read()
+        self._check(figures)
         self.processes.average(b for b in self.model.buffers() if b.is_floating_point())
         if not all(bool(value.isfinite().all()) for value in self.model.state_dict().values()):
             raise self.diverged(f"weights are not finite after epoch {self.epoch + 1}")
@@ -160,38 +164,54 @@ class FloatTraining:
         return {
             "stage": self.name,
             "epoch": self.epoch,
-            "loss": loss_sum / self.steps_per_epoch,
-            "accuracy": hits / (self.steps_per_epoch * min(self.recipe.batch, len(self.data[0]))),
+            "loss": figures.loss,
+            "accuracy": figures.hits / (self.steps_per_epoch * min(self.recipe.batch, len(self.data[0]))),
             **self.facts(),
             "rate": rate,
             "seconds": round(time.monotonic() - began, 1),
         }
 
+    def _check(self, figures: Figures) -> None:
+        """Raise `Diverged` where a loss is not finite."""
+        if figures.infinite is not None:
+            step, loss = figures.infinite
+            raise self.diverged(f"the loss is {loss} in epoch {self.epoch + 1}, step {step}")
+
     def diverged(self, what: str) -> Diverged:
         """Return the error that says ``what`` went wrong and what would help."""
         return Diverged(f"{self.name} diverged: {what}; use a learning rate below {self.recipe.rate}")
 
-    def train_step(self, images: Images, labels: Labels, rate: float) -> tuple[float, int]:
-        """Take one optimizer step; return the loss and the number of right answers, of all processes."""
+    def train_step(self, images: Images, labels: Labels, rate: float) -> Tensor:
+        """Take one optimizer step; return the loss and the number of right answers, of all processes: [2]."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        device, mine = self.processes.device, self.processes.share(len(images))
-        inputs = normalize(images[mine], self.mean, self.std).to(device)
-        target = torch.from_numpy(labels[mine]).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
+        mine = self.processes.share(len(images))
+        (figures,) = self.forth_and_back(torch.from_numpy(images[mine]), torch.from_numpy(labels[mine]))
+        self.processes.average(p.grad for p in self._trained() if p.grad is not None)
+        self.optimizer.step()
+        if self.processes.count > 1:
+            self.processes.average([figures])
+            figures[1] *= self.processes.count
+        return figures
+
+    def _trained(self) -> Iterator[Tensor]:
+        """All parameters that the optimizer moves."""
+        return (p for group in self.optimizer.param_groups for p in group["params"])
+
+    def _forth_and_back(self, images: Tensor, target: Tensor) -> tuple[Tensor]:
+        """Make the gradients; return the loss and the number of right answers, of this process."""
+        inputs, device = self.normalize(images), self.processes.device
+        # Without a cache: it would hold on to what a recorded step computes anew.
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False):
             answer = self.model(inputs)
             with torch.no_grad():
                 wanted = None if self.teacher is None else self.teacher(inputs)
         loss = distillation_loss(answer.float(), target, wanted, self.recipe)
         penalty = self.penalty()
-        self.optimizer.zero_grad()
+        for parameter in self._trained():
+            parameter.grad = None
         (loss if penalty is None else loss + penalty).backward()
-        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self.processes.average(p.grad for p in trained if p.grad is not None)
-        self.optimizer.step()
-        figures = torch.stack((loss.detach(), (answer.detach().argmax(1) == target).sum().float()))
-        self.processes.average([figures])
-        return float(figures[0]), round(float(figures[1]) * self.processes.count)
+        return (torch.stack((loss.detach(), (answer.detach().argmax(1) == target).sum().float())),)
 
     def _identity(self) -> dict[str, Any]:
         """What must be the same for a state to be this run's."""

@@ -51,9 +51,21 @@ class Processes:
                 tensor /= self.count
 
 
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Within it, convolutions on a GPU add up in an order that does not change from run to run."""
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True):
+        yield
+
+
 def launched() -> bool:
     """Whether torchrun started this process as one of several."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
+
+
+def own_device() -> torch.device:
+    """What a process computes on that is alone: a GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextmanager
@@ -61,7 +73,7 @@ def processes() -> Iterator[Processes]:
     """The processes that torchrun launched, or this one alone, on a GPU where there is one."""
     cuda = torch.cuda.is_available()
     if not launched():
-        yield Processes(torch.device("cuda" if cuda else "cpu"))
+        yield Processes(own_device())
         return
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
     if cuda:

@@ -10,6 +10,7 @@ from torch import nn
 
 from shiftbook.frontend.data.batches import Images, Labels, augment, batch_size, normalize
 from shiftbook.frontend.schemes.base import QuantizedLayer
+from shiftbook.frontend.training import kept_weights
 from shiftbook.frontend.training.finetune import FineTuning, predictions, share_right
 from shiftbook.frontend.training.layer_state import States, layer_states, prune_layers, refresh, results
 from shiftbook.frontend.training.recipe import check_density
@@ -82,6 +83,8 @@ def quantize_weights(
     if epochs:
         run = FineTuning(model, states, training, target.density, epochs, teacher, own)
         run.go(progress, training.state, training.log, validation)
+        if training.keep_weights is not None:
+            kept_weights.save(model, states, training.keep_weights)
     else:
         prune_layers(states, target.density, training.recipe.balance, hysteresis=0.0, own=own)
         if together is None:

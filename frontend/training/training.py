@@ -28,7 +28,7 @@ class Training:
         Together with all else it decides everything, on one machine with one number of threads.
     recipe
         Rate, batch, pruning and so on.
-    state, log
+    state, log, keep_weights
         See `frontend.options.training.TrainingOptions`.
     """
 
@@ -39,3 +39,4 @@ class Training:
     recipe: Recipe = field(default_factory=Recipe)
     state: Path | None = None
     log: Path | None = None
+    keep_weights: Path | None = None

@@ -38,7 +38,7 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     """
     check_file(path, "remove it to start anew")
     try:
-        saved: dict[str, Any] = torch.load(path, weights_only=True)
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = saved["identity"]
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         raise ShiftbookError(

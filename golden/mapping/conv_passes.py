@@ -126,7 +126,7 @@ def _pass(piece: _Piece, ends: _Ends, maximum: bool) -> Pass:
     outputs, _, _, inputs = piece.conv.weights.integers.shape
     target = ends.target.part(piece.output, outputs)
     residual = ends.residual.part(piece.output, outputs) if ends.residual else None
-    sums = View(piece.whole.name + SUMS, 0, PARTIAL_BYTES * outputs)
+    sums = View(piece.whole.name + SUMS, 0, PARTIAL_BYTES * outputs, PARTIAL_BYTES * outputs)
     return Pass(
         node=piece.conv.name,
         conv=piece.conv,

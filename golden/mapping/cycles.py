@@ -17,7 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shiftbook.golden.isa.registers import parameter_word_width
+from shiftbook.golden.mapping.course.course import follow
+from shiftbook.golden.mapping.course.program import Told
+from shiftbook.golden.mapping.course.tile_work import tile_work
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.spent import Spent, waits_of
 from shiftbook.golden.mapping.tiles import owned_lanes
@@ -28,23 +30,8 @@ Ints = NDArray[np.int64]
 LATENCY = 100
 """Of the memory, in cycles, where nothing else is said."""
 
-START_STEPS = 12
-"""Cycles from the command that loads the input to its first request, and from its last beat to the tile."""
-
-TILE_STEPS = 3
-"""Cycles from a tile's last busy one to the first of the next."""
-
-DRAIN_STEPS = 8
-"""Cycles of the pipeline behind the last row of a layer."""
-
-BLOCKS_INTERLEAVED = 4
-"""Blocks of memory that a tile is stored in as every second pixel; at a tensor's edge they may be fewer."""
-
-BURST_STEPS = 3
-"""Cycles of the store between two bursts."""
-
-SEND_SHARE = 1.3
-"""Cycles that the store takes for a beat: a burst of a few beats takes some cycles to begin."""
+ALONE = Told()
+"""A pass without a program."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +122,11 @@ def busy_cycles(durations: Ints, spec: Spec) -> int:
 
 
 def pass_cycles(
-    step: Pass, spec: Spec, *, latency: int = LATENCY, words: tuple[int, int] = (0, 0)
+    step: Pass,
+    spec: Spec,
+    *,
+    latency: int = LATENCY,
+    told: Told = ALONE,
 ) -> PassCycles:
     """The cost of a pass.
 
@@ -143,33 +134,28 @@ def pass_cycles(
     ----------
     latency
         Of the memory.
-    words
-        Words of the program before the input is loaded, and after that.
+    told
+        What the memory image has of it.
     """
     issued, skipped = slot_cycles(step, spec)
     layout = step.layout
     durations = channel_durations(issued + skipped, spec, rounds=PARTIAL_BYTES if step.partial_out else 1)
     tiles = layout.tiles[0] * layout.tiles[1]
     tile_busy = busy_cycles(durations, spec)
-    column = layout.row_beats * layout.stride * step.source.channels  # beats of a column with all its halo
-    reads, writes = _beats(step, spec, column, tiles)
-    first = latency + START_STEPS + column * (1 + layout.left * (not layout.wrap) + layout.right)
-    traffic = max(-(-reads // tiles), _interleaving(step, spec))
-    stall = max(0, traffic - tile_busy - TILE_STEPS)
-    group = min(spec.group_channels, len(durations)) * spec.block_beats
-    tail = DRAIN_STEPS + spec.drain_cycles + round(SEND_SHARE * group) + latency
-    around = words[0] + max(first, words[1] + latency) + tail
+    work = tile_work(step, issued + skipped, spec)
+    course = follow(step, work, spec, latency, told)
     owned = sum(owned_lanes(layout, tile, spec) for tile in np.ndindex(layout.tiles))
+    stall = course.waits(tile_busy, spec.start_cycles + int(durations[0]) + 1)
     return PassCycles(
         durations=durations,
         tile_busy=tile_busy,
         tile_rows=int(issued.sum()),
         tiles=tiles,
         owned=owned,
-        cycles=around + (tile_busy + TILE_STEPS + stall) * tiles,
-        read_beats=reads,
-        write_beats=writes,
-        spent=_spent(issued, skipped, durations, (tiles, owned, around, stall), spec),
+        cycles=course.over,
+        read_beats=course.read_beats,
+        write_beats=course.write_beats,
+        spent=_spent(issued, skipped, durations, (tiles, owned, course.over, stall), spec),
     )
 
 
@@ -178,53 +164,19 @@ def _spent(
 ) -> Spent:
     """Where the cycles of a pass go.
 
-    ``course`` is its tiles, the lanes that own a pixel summed over them, the cycles before the first tile and
-    after the last, and those in which each tile waits for its traffic.
+    ``course`` is its tiles, the lanes that own a pixel summed over them, all cycles, and those in which tiles
+    wait for their traffic.
     """
-    tiles, owned, around, stall = course
+    tiles, owned, cycles, waits = course
     everywhere, rows = tiles * spec.lanes, int(issued.sum())
     unused, wait, drain = waits_of(issued, skipped, durations)
-    starts = spec.start_cycles + 1 + TILE_STEPS  # see busy_cycles
+    fill = cycles - waits - tiles * int(durations.sum())
     return Spent(
         useful=rows * owned,
         idle=rows * (everywhere - owned) + unused * everywhere,
         skips=int(skipped.sum()) * everywhere,
         slot_wait=wait * everywhere,
         drain=drain * everywhere,
-        bus=stall * spec.slots * everywhere,
-        fill=(around + starts * tiles) * spec.lanes * spec.slots,
+        bus=waits * spec.slots * spec.lanes,
+        fill=fill * spec.slots * spec.lanes,
     )
-
-
-def _beats(step: Pass, spec: Spec, column: int, tiles: int) -> tuple[int, int]:
-    """Beats that are read and written, where a column of the input with its halo takes ``column``."""
-    bytes_in, bytes_out = (PARTIAL_BYTES if partial else 1 for partial in (step.partial_in, step.partial_out))
-    outputs = spec.block_beats * len(step.conv.weights.integers) * tiles
-    fetched, repeated = _stream_beats(step, spec)
-    loads = column * step.layout.tiles[0] * step.layout.columns
-    residual = bytes_in * outputs if step.residual is not None else 0
-    written = bytes_out * outputs * (BLOCKS_INTERLEAVED if step.target.phases else 1)
-    return loads + fetched + repeated * tiles + residual, written
-
-
-def _interleaving(step: Pass, spec: Spec) -> int:
-    """Cycles in which a tile is stored as every second pixel; else 0, as the requantizers take longer."""
-    if not step.target.phases:
-        return 0
-    channels = len(step.conv.weights.integers)
-    bursts = -(-channels // spec.group_channels)
-    return BLOCKS_INTERLEAVED * spec.block_beats * (channels + BURST_STEPS * bursts)
-
-
-def _stream_beats(step: Pass, spec: Spec) -> tuple[int, int]:
-    """Beats of streams that are fetched once, and of those that every tile fetches."""
-    beat = 8 * spec.bus_bytes
-    bits = [parameter_word_width(spec) * len(step.conv.weights.integers)]
-    if spec.feed == "dense":
-        bits += [8 * step.placement.positions * len(step.weights.integers)] * spec.slots
-    else:
-        coded = step.coding.streams
-        bits += [(each.bits // spec.word_width + 2) * spec.word_width for each in (*coded.gaps, *coded.codes)]
-    beats = [-(-size // beat) for size in bits]
-    once = sum(size for size in beats if size <= spec.buffer_beats)
-    return once, sum(beats) - once

@@ -24,6 +24,8 @@ class View:
         Name of the node that makes it, or of the whole that it is a part of.
     first, channels
         The first channel, and how many.
+    whole
+        Channels of the whole tensor.
     phases
         0: of all pixels. Else bit ``2 dy + dx`` says whether it is the pixels (2 y + dy, 2 x + dx); of
         several bits all are the same.
@@ -32,15 +34,16 @@ class View:
     tensor: str
     first: int
     channels: int
+    whole: int
     phases: int = 0
 
     def part(self, first: int, channels: int) -> View:
         """Some of these channels."""
-        return View(self.tensor, self.first + first, channels, self.phases)
+        return View(self.tensor, self.first + first, channels, self.whole, self.phases)
 
     def interleaved(self, phases: int) -> View:
         """Some of these pixels, which are all."""
-        return View(self.tensor, self.first, self.channels, phases)
+        return View(self.tensor, self.first, self.channels, self.whole, phases)
 
     @property
     def grid(self) -> tuple[int, tuple[int, int]]:

@@ -57,7 +57,10 @@ def plan(network: Network, spec: Spec) -> Plan:
         if any(name.endswith(end) and name.removesuffix(end) in found for end in (SUMS, PIXELS)):
             raise ShiftbookError(f"layer {name}: names that end with {SUMS} or {PIXELS} are taken: rename it")
     pixels = network.input.name + PIXELS
-    places = {**views.place(network, found), pixels: View(pixels, 0, network.input.shape[2])}
+    places = {
+        **views.place(network, found),
+        pixels: View(pixels, 0, network.input.shape[2], network.input.shape[2]),
+    }
     memory = Memory(spec, found, places, zero_points(network))
     for node in network.nodes:
         check_node(node, memory)
@@ -69,8 +72,9 @@ def plan(network: Network, spec: Spec) -> Plan:
 
 def plan_layer(conv: Conv, source: Shape, spec: Spec) -> tuple[Pass, ...]:
     """The passes of one layer alone, on an input of shape ``source``."""
-    names = [conv.name, conv.source, *([conv.residual] if conv.residual else [])]
-    views = {name: View(name, 0, source[2] if name == conv.source else conv.outputs) for name in names}
+    outputs = [conv.name, *([conv.residual] if conv.residual else [])]
+    channels = {**dict.fromkeys(outputs, conv.outputs), conv.source: source[2]}
+    views = {name: View(name, 0, count, count) for name, count in channels.items()}
     return tuple(engine_passes(conv, source, views, 0, 0, spec))
 
 

@@ -39,8 +39,8 @@ class Geometry:
 
     Attributes
     ----------
-    output
-        Rows and columns of the output.
+    source, output
+        Rows and columns of the input and of the output.
     tiles
         Rows and columns of tiles.
     stride
@@ -70,6 +70,7 @@ class Geometry:
         The most channels that a slot holds; 0 before `in_banks` says it.
     """
 
+    source: tuple[int, int]
     output: tuple[int, int]
     tiles: tuple[int, int]
     stride: int
@@ -199,6 +200,7 @@ def _laid_out(conv: Conv, source: tuple[int, int], spec: Spec) -> tuple[Geometry
     left, right = int(cols.first < 0), int(cols.last >= group)
     wrap = tiles[1] == 1 and bool(left or right) and source[1] <= group
     layout = Geometry(
+        source=source,
         output=output,
         tiles=tiles,
         stride=stride,

@@ -21,7 +21,7 @@ def place(network: Network, shapes: Mapping[str, Shape]) -> dict[str, View]:
     for name in reversed([network.input.name, *(node.name for node in network.nodes)]):
         channels = shapes[name][2]
         if name not in parents:
-            views[name] = View(name, 0, channels)
+            views[name] = View(name, 0, channels, channels)
             continue
         whole, first, phases = parents[name]
         part = views[whole].part(first, channels)

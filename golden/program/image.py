@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shiftbook.golden.isa.checksum import checksum
 from shiftbook.golden.isa.program_format import MAGIC, Command, fingerprint, header_words
+from shiftbook.golden.mapping.course.program import Told
 from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, pass_cycles
 from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.mapping.memory import TensorLayout
@@ -42,8 +44,8 @@ class Image:
         In bytes, from the beginning of the image.
     places
         Of each tensor in memory.
-    words
-        For each pass, the words of the program before its input begins to be loaded, and after that.
+    told
+        Of each pass, for the cycle model.
     outputs
         Names of the network's results.
     """
@@ -54,7 +56,7 @@ class Image:
     program: Bytes
     program_offset: int
     places: dict[str, Place]
-    words: tuple[tuple[int, int], ...]
+    told: tuple[Told, ...]
     outputs: tuple[str, ...]
 
     @property
@@ -73,8 +75,8 @@ class Image:
 
     def costs(self, latency: int = LATENCY) -> list[PassCycles]:
         """What each pass costs by the cycle model, its part of the program included."""
-        steps = zip(self.plan.passes, self.words, strict=True)
-        return [pass_cycles(step, self.spec, latency=latency, words=words) for step, words in steps]
+        steps = zip(self.plan.passes, self.told, strict=True)
+        return [pass_cycles(step, self.spec, latency=latency, told=told) for step, told in steps]
 
     def layer_costs(self) -> dict[str, list[PassCycles]]:
         """The same by name of the node, in the order in which nodes run."""
@@ -121,7 +123,12 @@ def build(network: Network, spec: Spec) -> Image:
     header[:4] = MAGIC, fingerprint(spec), len(program) // beat, program_offset // beat
     header[-1] = checksum(header[:-1])
     constants = np.frombuffer(b"".join([header.tobytes(), *unique]), np.uint8)
-    return Image(spec, steps, constants, program, program_offset, places, tuple(counts), network.results)
+    begun = accumulate(map(sum, counts), initial=0)
+    told = [
+        Told(each, before or None, len(program) // beat, tuple(at))
+        for each, before, at in zip(counts, begun, addresses, strict=False)
+    ]
+    return Image(spec, steps, constants, program, program_offset, places, tuple(told), network.results)
 
 
 def _spare(steps: Plan, tensor: str, layout: TensorLayout) -> int:

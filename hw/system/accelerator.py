@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa import registers
 from shiftbook.golden.isa.addresses import stream_count
+from shiftbook.golden.isa.buffers import LOAD_SEGMENTS
 from shiftbook.golden.isa.program_format import WORD_WIDTH
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.engine import Engine
@@ -25,9 +26,6 @@ from shiftbook.hw.system.stream_buffer import StreamBuffer
 from shiftbook.hw.system.stream_fetcher import StreamFetcher
 from shiftbook.hw.system.supervisor import Supervisor
 from shiftbook.hw.system.tile_control import TileControl
-
-SEGMENTS = 8
-"""Segments of the input that may be on their way; each is a beat or more of every channel."""
 
 INCREMENTING = 1
 """Of AXI's kinds of bursts."""
@@ -250,7 +248,7 @@ class Accelerator(wiring.Component):
     def _join_loader(self, m: Module) -> None:
         """Both halves, and the segments between them."""
         layer, planner, writer = self.layer, self.planner, self.writer
-        m.submodules.segments = segments = Fifo(planner.segments.payload.shape(), SEGMENTS)
+        m.submodules.segments = segments = Fifo(planner.segments.payload.shape(), LOAD_SEGMENTS)
         wiring.connect(m, planner.segments, segments.input)
         wiring.connect(m, segments.output, writer.segments)
         m.d.comb += [

@@ -8,12 +8,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa.addresses import beat_address_width, stream_count
+from shiftbook.golden.isa.buffers import BURSTS_IN_FLIGHT
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.system.interfaces import Reader, answer, parity_bits, read_request
 from shiftbook.hw.system.parity import odd_parity
-
-IN_FLIGHT = 12
-"""Longest bursts whose beats may be on their way: more would make urgent ones wait behind them."""
 
 
 class ReadMaster(wiring.Component):
@@ -88,7 +86,7 @@ class ReadMaster(wiring.Component):
         choice, some = self._choose(m)
         free = Signal()
         take = Signal()
-        limit = IN_FLIGHT * self.spec.burst_beats
+        limit = BURSTS_IN_FLIGHT * self.spec.burst_beats
         in_flight = Signal(range(limit + self.spec.burst_beats + 1))
         m.d.comb += [
             free.eq(~self.address.valid | self.address.ready),

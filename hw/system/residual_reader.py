@@ -8,13 +8,11 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa.addresses import TILE_WIDTH, beat_address_width
+from shiftbook.golden.isa.buffers import RESIDUAL_GROUPS
 from shiftbook.golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, PARTIAL_WIDTH, Spec
 from shiftbook.hw.system.groups import Groups
 from shiftbook.hw.system.interfaces import Reader, answer, read_request
 from shiftbook.hw.system.pieces import Pieces
-
-GROUPS = 4
-"""Groups of channels in the buffer: two pass while the answer to a request is on its way, one is taken."""
 
 MEMORY_BITS = (PARTIAL_BYTES - 1).bit_length()
 
@@ -96,7 +94,7 @@ class ResidualReader(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         spec = self.spec
-        places = GROUPS * spec.group_channels  # channels in the buffer
+        places = RESIDUAL_GROUPS * spec.group_channels  # channels in the buffer
         pieces = Pieces(spec)
         memories = [
             Memory(shape=8 * spec.bus_bytes, depth=places // PARTIAL_BYTES << pieces.index_bits, init=[])
@@ -143,7 +141,7 @@ class ResidualReader(wiring.Component):
         m.d.comb += [request.address.eq(line), request.beats.eq(left)]
         with m.FSM():
             with m.State("WAIT"):
-                with m.If(~groups.over & (claimed + groups.size <= GROUPS * spec.group_channels)):
+                with m.If(~groups.over & (claimed + groups.size <= RESIDUAL_GROUPS * spec.group_channels)):
                     m.d.comb += asked.eq(groups.size)
                     m.d.sync += [line.eq(group), left.eq(groups.size), number.eq(0)]
                     m.next = "ASK"
@@ -179,13 +177,13 @@ class ResidualReader(wiring.Component):
         spec = self.spec
         following = Signal()
         groups = self._groups(m, "received", following)
-        first = Signal(range(GROUPS * spec.group_channels))
+        first = Signal(range(RESIDUAL_GROUPS * spec.group_channels))
         channel = Signal(range(spec.group_channels))
         number = Signal(range(spec.block_beats))
         mine = Signal()
         ends = Signal()
         came = Signal(range(spec.group_channels + 1))
-        place = Signal(range(GROUPS * spec.group_channels))
+        place = Signal(range(RESIDUAL_GROUPS * spec.group_channels))
         m.d.comb += [
             mine.eq(self.answered & self.answers.reader[Reader.RESIDUAL]),
             ends.eq(channel == groups.size - 1),
@@ -214,7 +212,7 @@ class ResidualReader(wiring.Component):
         """Read piece after piece of channel after channel; a strobe for each output channel that is done."""
         spec = self.spec
         number = Signal(range(spec.drain_cycles))
-        place = Signal(range(GROUPS * spec.group_channels))
+        place = Signal(range(RESIDUAL_GROUPS * spec.group_channels))
         last = Signal()
         reads = [memory.read_port() for memory in memories]
         piece = Signal.like(pieces.piece_of(number))

@@ -12,6 +12,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa.addresses import TILE_WIDTH, beat_address_width
+from shiftbook.golden.isa.buffers import STORE_GROUPS
 from shiftbook.golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, Spec
 from shiftbook.hw.system.groups import Groups
 from shiftbook.hw.system.interfaces import parity_bits
@@ -123,7 +124,7 @@ class Store(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         spec = self.spec
-        places = 2 * spec.group_channels  # channels in the buffer
+        places = STORE_GROUPS * spec.group_channels  # channels in the buffer
         m.submodules.groups = groups = Groups(spec)
         pieces = Pieces(spec)
         m.submodules.memory = memory = Memory(
@@ -153,7 +154,7 @@ class Store(wiring.Component):
 
     def _collect(self, m: Module, memory: Memory, pieces: Pieces) -> Signal:
         """Put each beat of the engine into its place; a strobe for each channel that is complete."""
-        channel = Signal(range(2 * self.spec.group_channels))
+        channel = Signal(range(STORE_GROUPS * self.spec.group_channels))
         number = Signal(range(self.spec.drain_cycles))
         complete = Signal()
         write = memory.write_port(granularity=1)
@@ -331,8 +332,8 @@ class _Sending:
         self.right = Signal()  # the right two of four blocks
         self.columns = Signal(TILE_WIDTH)  # tiles of the row, this one included
         self.last_of_row = Signal()
-        self.first = Signal(range(2 * spec.group_channels))  # place of the group's first channel
-        self.place = Signal(range(2 * spec.group_channels))  # of the channel that is sent
+        self.first = Signal(range(STORE_GROUPS * spec.group_channels))  # place of the group's first channel
+        self.place = Signal(range(STORE_GROUPS * spec.group_channels))  # of the channel that is sent
         self.left = Signal(range(spec.group_channels + 1))  # channels of this beat of the block
         self.burst = Signal(range(spec.burst_beats + 1))  # beats left in the burst
         self.length = Signal(range(spec.burst_beats + 1))  # beats of the burst that comes next

@@ -8,15 +8,13 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa.addresses import LENGTH_WIDTH, TILE_WIDTH, beat_address_width, stream_count
+from shiftbook.golden.isa.buffers import SPARING_BEATS
 from shiftbook.golden.isa.registers import INDEX_WIDTH, Region
 from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.layouts import config_word
 from shiftbook.hw.system.crc import WIDTH, Crc
 from shiftbook.hw.system.interfaces import Reader, answer, read_request
-
-FEW = 4
-"""Beats that are asked for at a time while something else is more urgent."""
 
 
 class StreamFetcher(wiring.Component):
@@ -140,8 +138,8 @@ class StreamFetcher(wiring.Component):
             now.eq(Mux((fresh & bit).any(), begun, read.data)),
             self.request.valid.eq(asking & active & (now.left != 0)),
             self.request.address.eq(now.address),
-            few.eq(self.sparing & (now.left > FEW)),
-            self.request.beats.eq(Mux(few, FEW, now.left)),
+            few.eq(self.sparing & (now.left > SPARING_BEATS)),
+            self.request.beats.eq(Mux(few, SPARING_BEATS, now.left)),
             self.request.last.eq(~few),
             self.request.index.eq(number),
             self.reserve.eq(bit & self.request.grant.replicate(streams)),

@@ -68,6 +68,8 @@ def compress(
     slots: int = CompressionOptions.spec.slots,
     seed: int = CompressionOptions.seed,
     log: str | os.PathLike[str] | None = TrainingOptions.log,
+    keep_weights: str | os.PathLike[str] | None = TrainingOptions.keep_weights,
+    warm_start: str | os.PathLike[str] | None = TrainingOptions.warm_start,
     progress: Progress = quiet,
 ) -> Checkpoint:
     """Compress a trained network.
@@ -134,6 +136,10 @@ def compress(
         Of everything random: same seed, same checkpoint.
     log
         File that gets a line of JSON for each epoch: loss, density and so on.
+    keep_weights
+        File for the fine-tuned weights before rounding, for another compression to start from.
+    warm_start
+        File that such weights are in, of a higher density for example; the model goes on teaching.
     progress
         Called as ``progress(what, done, total)``.
 
@@ -157,22 +163,36 @@ def compress(
         slots=slots,
         seed=seed,
     )
-    training = training_options(epochs, rate=rate, batch=batch, noise=noise, log=log)
+    training = training_options(
+        epochs,
+        rate=rate,
+        batch=batch,
+        noise=noise,
+        log=log,
+        keep_weights=keep_weights,
+        warm_start=warm_start,
+    )
     plan = None if train is None else train.plan()
     images = data_options(data, calibration, resize=resize, crop=crop, mean=mean, std=std)
-    _check_files(source, file, images, (target, training.log, None if plan is None else plan.keep_cores))
+    cores = None if plan is None else plan.keep_cores
+    outputs = (target, training.log, training.keep_weights, cores)
+    _check_files(source, (file, training.warm_start), images, outputs)
     return _compressed(source, file, images, compression, training, plan, target, progress)
 
 
 def _check_files(
-    source: str, weights: Path | None, data: DataOptions, outputs: Sequence[Path | None]
+    source: str,
+    read: tuple[Path | None, Path | None],
+    data: DataOptions,
+    outputs: Sequence[Path | None],
 ) -> None:
     """Refuse outputs that cannot be written, or that are read, too, before any work."""
     from shiftbook.frontend.importing.given import GivenModel
 
     file = None if isinstance(source, GivenModel) else source
     images = (str(each) for each in (data.images, data.calibration) if isinstance(each, str | Path))
-    check_writable(*outputs, inputs=compressed_from(file, weights, images, outputs))
+    weights, warm_start = read
+    check_writable(*outputs, inputs=[*compressed_from(file, weights, images, outputs), warm_start])
 
 
 def _compressed(

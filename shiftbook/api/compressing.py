@@ -115,9 +115,19 @@ def compression_options(
 
 
 def training_options(
-    epochs: int, *, rate: float, batch: int, noise: float, log: str | os.PathLike[str] | None
+    epochs: int,
+    *,
+    rate: float,
+    batch: int,
+    noise: float,
+    **files: str | os.PathLike[str] | None,
 ) -> TrainingOptions:
     """Whether and how to fine-tune.
+
+    Parameters
+    ----------
+    files
+        Of `TrainingOptions`, by name.
 
     Raises
     ------
@@ -129,7 +139,8 @@ def training_options(
         batch=whole("batch", batch, 1),
         noise=real("noise", noise, "a number in (0, 1]"),
     )
-    return TrainingOptions(epochs=whole("epochs", epochs, 0), recipe=recipe, log=maybe(path_of, "log", log))
+    paths = {name: maybe(path_of, name, file) for name, file in files.items()}
+    return TrainingOptions(epochs=whole("epochs", epochs, 0), recipe=recipe, **paths)
 
 
 def _uniform(layers: object) -> Ends | tuple[str, ...]:

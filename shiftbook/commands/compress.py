@@ -81,7 +81,7 @@ def compress(
     state = None
     if training.epochs or train.trains:
         state = files.output.with_name(files.output.name + ".training")
-    _check_files(source, data, train, files, state)
+    _check_files(source, data, training, train, files, state)
     state, json_file = (path and absolute(path) for path in (state, files.json_file))
     images = data.options()
     options = compression.options(vectors, train.cores or CORES)
@@ -108,12 +108,18 @@ def compress(
 
 
 def _check_files(
-    source: str, data: DataGroup, train: TensorTrainGroup, files: OutputGroup, state: Path | None
+    source: str,
+    data: DataGroup,
+    training: TrainingGroup,
+    train: TensorTrainGroup,
+    files: OutputGroup,
+    state: Path | None,
 ) -> None:
     """Refuse outputs that cannot be written, or that are read, too, before any work."""
-    outputs = (files.output, files.log, files.json_file, train.keep_cores, *_states(state))
+    kept = (training.keep_weights, train.keep_cores)
+    outputs = (files.output, files.log, files.json_file, *kept, *_states(state))
     read = compressed_from(source, data.weights, (data.data, data.calibration), outputs)
-    check_writable(*outputs, inputs=[*read, ranks_file(train.ranks)])
+    check_writable(*outputs, inputs=[*read, ranks_file(train.ranks), training.warm_start])
     for there in filter(os.path.lexists, _states(state)):
         check_file(there, "remove it to start anew")
 

@@ -298,3 +298,45 @@ def test_the_weights_that_were_taken_are_told(tmp_path, weights):
     plain = compress("zoo:digits", tmp_path / "b.ckpt", weights=weights, compression=options)
     assert "weights" not in plain.network.facts
     assert "weights: " not in summary(plain)
+
+
+def test_a_warm_start_compresses_what_was_kept_and_not_the_source(tmp_path, weights):
+    kept, file = tmp_path / "kept.safetensors", tmp_path / "a.ckpt"
+    tuned = TrainingOptions(epochs=1, keep_weights=kept)
+    compress("zoo:digits", file, weights=weights, training=tuned, measured=False)
+    images = load("digits", "test", limit=50).images
+    dense = CompressionOptions(scheme="int8")
+
+    def scores(given, start):
+        options = TrainingOptions(warm_start=start)
+        report = compress("zoo:digits", file, weights=given, compression=dense, training=options)
+        return report, executor.run(report.network, images).outputs
+
+    warm, found = scores(weights, kept)
+    _, wanted = scores(kept, None)
+    cold, others = scores(weights, None)
+    assert np.array_equal(found, wanted)
+    assert not np.array_equal(found, others)
+    assert warm.float_accuracy == cold.float_accuracy
+
+
+def test_a_warm_start_of_another_network_is_refused_before_any_work(tmp_path, weights):
+    kept = tmp_path / "kept.safetensors"
+    tuned = TrainingOptions(epochs=1, keep_weights=kept, recipe=Recipe(batch=10**6))
+    compress("zoo:digits", tmp_path / "a.ckpt", weights=weights, training=tuned, measured=False)
+    start = TrainingOptions(warm_start=kept)
+    with pytest.raises(ShiftbookError, match=r"kept.safetensors does not fit the model: it lacks"):
+        compress(
+            GivenModel(nn.Sequential(nn.Flatten(), nn.Linear(64, 10))),
+            tmp_path / "b.ckpt",
+            data=DataOptions(images="digits"),
+            training=start,
+        )
+    assert not (tmp_path / "b.ckpt").exists()
+
+
+def test_without_epochs_there_is_nothing_to_keep(tmp_path):
+    with pytest.raises(
+        ShiftbookError, match="without epochs of fine-tuning there are no new weights to keep"
+    ):
+        TrainingOptions(keep_weights=tmp_path / "kept")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from shiftbook import cli
 
-WRITTEN = ("output", "json_file", "log", "wave", "keep_cores", "plots", "save")
+WRITTEN = ("output", "json_file", "log", "wave", "keep_cores", "keep_weights", "plots", "save")
 TEXTS = ("source", "data", "calibration", "ranks")
 """Parameters that are texts, and yet can name a file."""
 
@@ -61,7 +61,7 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> str:
 
 
 def test_all_paths_are_known():
-    assert len(PATHS) == 35
+    assert len(PATHS) == 37
 
 
 @pytest.mark.parametrize(("command", "name"), [pair for pair in PATHS if pair[1] not in ("source", "ranks")])

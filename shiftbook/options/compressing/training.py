@@ -10,6 +10,7 @@ import typer
 
 from shiftbook.frontend.options.training import TrainingOptions
 from shiftbook.frontend.training.recipe import Recipe
+from shiftbook.options.paths import named
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,32 @@ class TrainingGroup:
         ),
     ] = Recipe.batch
 
+    keep_weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            parser=named,
+            help="Keep the fine-tuned weights before rounding in FILE (.safetensors), to start another "
+            "compression from. Default: keep none.",
+        ),
+    ] = TrainingOptions.keep_weights
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            parser=named,
+            help="Start from weights that --keep-weights kept, such as those of a higher density; the "
+            "network that SOURCE gives goes on teaching. Default: start from SOURCE.",
+        ),
+    ] = TrainingOptions.warm_start
+
     def options(self, noise: float, state: Path | None, log: Path | None) -> TrainingOptions:
         """The options as the front end takes them."""
-        recipe = Recipe(rate=self.rate, noise=noise, batch=self.batch)
-        return TrainingOptions(epochs=self.epochs, recipe=recipe, state=state, log=log)
+        return TrainingOptions(
+            epochs=self.epochs,
+            recipe=Recipe(rate=self.rate, noise=noise, batch=self.batch),
+            state=state,
+            log=log,
+            keep_weights=self.keep_weights,
+            warm_start=self.warm_start,
+        )

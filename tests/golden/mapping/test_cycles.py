@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 
 from shiftbook.golden.coding import items
 from shiftbook.golden.coding.terms import rows_of
+from shiftbook.golden.mapping.course.program import Told
 from shiftbook.golden.mapping.cycles import channel_durations, pass_cycles, slot_cycles, utilization
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.passes import plan_layer
@@ -133,7 +134,8 @@ def test_a_slow_memory_and_a_long_program_cost_cycles():
     step = only_pass(make_conv(np.random.default_rng(0), (8, 3, 3, 8), density=1.0), (16, 16, 8), DEFAULT)
     near, far = (pass_cycles(step, DEFAULT, latency=latency).cycles for latency in (10, 300))
     assert far - near == 2 * 290  # before the first tile and after the last
-    assert pass_cycles(step, DEFAULT, words=(50, 0)).cycles == pass_cycles(step, DEFAULT).cycles + 50
+    longer = pass_cycles(step, DEFAULT, told=Told(words=(50, 0)))
+    assert longer.cycles == pass_cycles(step, DEFAULT).cycles + 50
 
 
 def test_a_dense_feed_takes_every_position():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from shiftbook.golden.mapping.course.program import Told
 from shiftbook.golden.mapping.cycles import PassCycles, pass_cycles
 from shiftbook.golden.mapping.passes import plan_layer
 from shiftbook.golden.mapping.spent import PARTS, Spent, spent_together
@@ -42,7 +43,7 @@ def check_sum(cost: PassCycles, spec: Spec) -> None:
 def test_parts_of_a_layer_add_up(layer):
     for step in plan_layer(layer.conv, layer.image.shape, layer.spec):
         for words in ((0, 0), (90, 7), (3, 5000)):
-            check_sum(pass_cycles(step, layer.spec, words=words), layer.spec)
+            check_sum(pass_cycles(step, layer.spec, told=Told(words)), layer.spec)
 
 
 @pytest.mark.parametrize("make", [everything, joined, wide, shared])
@@ -102,26 +103,38 @@ def test_channels_of_few_rows_wait_for_the_drain(requantizers, cycles):
 def test_a_tile_waits_for_its_input():
     """Four tiles of one output channel, each with 64 channels to load, of two beats each.
 
-    With nine streams of a beat that is 521 beats, 131 a tile. It is busy for 4 + 8 + 1 cycles, and three
-    pass to the next: it waits for 115.
+    Their 128 beats follow one another. A tile is busy for 4 + 8 + 1 cycles, and three pass to the next: three
+    tiles wait for 112.
     """
     weights = np.zeros((1, 1, 1, 64))
     weights[..., :4] = 1
     cost = cost_of(weights, (16, 16, 64), DEFAULT)
     assert cost.read_beats == 4 * 64 * 2 + 9
-    assert cost.spent.bus == 115 * 4 * 4 * 64
+    assert cost.spent.bus == 112 * 3 * 4 * 64
 
 
 def test_what_is_around_the_rows_fills():
-    """The program's 50 words, the first input, the last outputs, and eight cycles of each of two tiles.
+    """The program's 50 words, the first input, the last outputs, and what each of two tiles begins with.
 
-    The input is there after 100 cycles of the memory, 12 steps and its 8 beats. The outputs are after 8 steps
-    of the pipeline, 4 cycles of the drain, 5 of the store's 4 beats, and 100 of the memory.
+    The loader asks 5 cycles after the words, and one later, because a stream is more urgent. 102 cycles later
+    the first of 10 beats comes, two of them of streams, and two cycles after the last the tile starts. Its
+    first row waits 4 cycles for the last stream. Each tile begins with 5 cycles, and 3 are between them. The
+    outputs are in memory after 3 cycles of the lookup, 2 + 4 of the drain, 1 + 2 x 3 + 4 of the store's two
+    bursts, and 100 + 1 of the memory.
     """
-    spent = cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, words=(50, 0)).spent
-    assert (spent.fill, spent.bus) == ((50 + 120 + 117 + 2 * 8) * 4 * 64, 0)
-    late = cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, words=(50, 300)).spent
-    assert late.fill - spent.fill == (300 + 100 - 120) * 4 * 64
+    spent = cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, told=Told((50, 0))).spent
+    before, after = 50 + 5 + 1 + 102 + 10 + 1, 3 + 2 + 4 + 1 + 2 * 3 + 4 + 100 + 1
+    assert (spent.fill, spent.bus) == ((before + 4 + 2 * 5 + 3 + after) * 4 * 64, 0)
+
+
+def test_a_late_program_fills():
+    """The last word begins the layer; its input is there long before, so that each word costs a cycle."""
+    soon, late = (
+        cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, told=Told((50, words))).spent
+        for words in (200, 300)
+    )
+    assert late.fill - soon.fill == 100 * 4 * 64
+    assert late.bus == soon.bus == 0
 
 
 def test_shares():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from shiftbook.golden.isa.addresses import stream_count
+from shiftbook.golden.isa.buffers import BURSTS_IN_FLIGHT
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.system.interfaces import Reader, Response
-from shiftbook.hw.system.read_master import IN_FLIGHT
 from shiftbook.sim import bench
 from tests.hw.small import PACES, SHIFT
 from tests.hw.system.benches.read_master import ReadBench
@@ -115,7 +115,7 @@ def check_grants(grants: list[dict[str, int]], asks: list[list[Ask]], spec: Spec
     """The most urgent gets all up to the boundary, unless too much is on its way."""
     assert all(item["chosen"] == item["wanted"] & -item["wanted"] for item in grants)
     assert not any(item["halted"] for item in grants)
-    assert max(item["in_flight"] for item in grants) < IN_FLIGHT * spec.burst_beats
+    assert max(item["in_flight"] for item in grants) < BURSTS_IN_FLIGHT * spec.burst_beats
     assert max(item["bursts"] for item in grants) < spec.outstanding
     lengths = [[part for ask in each for part in parts(ask, spec)] for each in asks]
     for reader in Reader:

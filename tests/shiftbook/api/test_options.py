@@ -100,6 +100,26 @@ def test_both_ways_make_the_same_file(scheme, source, pixels, tmp_path):
     assert (tmp_path / "api.ckpt").read_bytes() == (tmp_path / "cli.ckpt").read_bytes()
 
 
+def test_kept_weights_and_a_warm_start_make_the_same_file(source, pixels, tmp_path):
+    kept, start = {"epochs": 1, "density": 0.8}, {"density": 0.5}
+    for way, option in (("api", sb.compress), ("cli", None)):
+        weights, file = tmp_path / f"{way}.weights", tmp_path / f"{way}.ckpt"
+        if option is not None:
+            sb.compress(source, pixels, keep_weights=weights, output=tmp_path / "a.ckpt", **kept)
+            # The name of the file that was started from is told in the checkpoint.
+            (tmp_path / "start").write_bytes(weights.read_bytes())
+            sb.compress(source, pixels, warm_start=tmp_path / "start", output=file, **start)
+        else:
+            words = ["compress", source, "--data", pixels]
+            kept_at = ["--keep-weights", str(weights), "-o", str(tmp_path / "b.ckpt")]
+            assert cli.main([*words, *flags(kept), *kept_at]) == 0
+            started = ["--warm-start", str(tmp_path / "start"), "-o", str(file)]
+            assert cli.main([*words, *flags(start), *started]) == 0
+    assert (tmp_path / "api.weights").read_bytes() == (tmp_path / "cli.weights").read_bytes()
+    assert (tmp_path / "api.ckpt").read_bytes() == (tmp_path / "cli.ckpt").read_bytes()
+    assert sb.load(tmp_path / "api.ckpt").network.facts["warm_start"] == "start"
+
+
 def test_a_tensor_train_makes_the_same_file(source, pixels, tmp_path):
     train = sb.TensorTrain(
         cores="shift",

@@ -8,13 +8,13 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa import registers
+from shiftbook.golden.isa.buffers import LOAD_SEGMENTS
 from shiftbook.golden.isa.program_format import Command
 from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.layouts import config_word, plane, tap_offset
 from shiftbook.hw.engine.register_file import RegisterFile
 from shiftbook.hw.engine.tile import Tile
-from shiftbook.hw.system.accelerator import SEGMENTS
 from shiftbook.hw.system.fifo import Fifo
 from shiftbook.hw.system.layer_registers import LayerRegisters, tell
 from shiftbook.hw.system.load_planner import LoadPlanner
@@ -62,7 +62,7 @@ class LoaderBench(wiring.Component):
         m.submodules.tiles = tiles = TileControl(spec)
         m.submodules.planner = planner = LoadPlanner(spec)
         m.submodules.writer = writer = LoadWriter(spec)
-        m.submodules.segments = segments = Fifo(segment(spec), SEGMENTS)
+        m.submodules.segments = segments = Fifo(segment(spec), LOAD_SEGMENTS)
         wiring.connect(m, planner.segments, segments.input)
         wiring.connect(m, segments.output, writer.segments)
         bus = Bus(m, spec, self.contents, planner.request)

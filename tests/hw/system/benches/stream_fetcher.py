@@ -7,10 +7,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
 from shiftbook.golden.isa.addresses import beat_address_width, stream_count
+from shiftbook.golden.isa.buffers import SPARING_BEATS
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.layouts import config_word
 from shiftbook.hw.system.interfaces import Reader
-from shiftbook.hw.system.stream_fetcher import FEW, StreamFetcher
+from shiftbook.hw.system.stream_fetcher import StreamFetcher
 from tests.hw.system.benches.bus import Bus
 from tests.hw.system.benches.parts import COUNT, into, log, out
 
@@ -73,7 +74,7 @@ class FetcherBench(wiring.Component):
             self.layers.ready.eq(over),
         ]
         bus.moved(m, fetcher.answered)
-        many = fetcher.sparing & (request.granted > FEW)
+        many = fetcher.sparing & (request.granted > SPARING_BEATS)
         with m.If(request.grant):
             m.d.sync += [
                 index.eq(request.index),

@@ -1,0 +1,76 @@
+"""How outputs leave: a group of channels, in bursts for each beat of a block; see `hw.system.store`."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from shiftbook.golden.isa.buffers import STORE_GROUPS
+from shiftbook.golden.mapping.course.blocks import stored_beats
+from shiftbook.golden.mapping.job import Pass
+from shiftbook.golden.spec import PARTIAL_BYTES, Spec
+
+BURST_STEPS = 3
+"""Cycles of a burst besides its beats: it is announced, then taken, and the memory becomes ready."""
+
+DRAIN_STEPS = 2
+"""From the cycle in which a drain begins to its first beat."""
+
+
+class Store:
+    """Sends a group after another.
+
+    Parameters
+    ----------
+    step, spec
+        Whose outputs they are.
+
+    Attributes
+    ----------
+    idle
+        The cycle after the last beat so far.
+    beats
+        That were sent.
+    """
+
+    def __init__(self, step: Pass, spec: Spec) -> None:
+        self.idle = 0
+        self.beats = 0
+        self._spec = spec
+        self._target, self._layout = step.target, step.layout
+        self._each = PARTIAL_BYTES if step.partial_out else 1
+        self._drained = spec.lookup_cycles + DRAIN_STEPS + self._each * spec.drain_cycles
+        self._channels = self._each * len(step.conv.weights.integers)  # in memory, of a tile
+        self._tile, self._first, self._here = 0, 0, 0  # group that is collected; its channels so far
+        self._free = STORE_GROUPS * spec.group_channels
+        self._freed: deque[tuple[int, int]] = deque()  # cycles in which groups are gone, and their channels
+        self._room = 0
+
+    def room(self) -> int:
+        """The first cycle in which there is room for another output channel."""
+        while self._free < self._each:
+            self._room, channels = self._freed.popleft()
+            self._free += channels
+        return self._room
+
+    def commit(self, cycle: int) -> None:
+        """An output channel is committed; send the group that it completes."""
+        self._free -= self._each
+        self._here += self._each
+        size = min(self._spec.group_channels, self._channels - self._first)
+        while size and self._here >= size:
+            self._send(cycle + self._drained, size)
+            self._here -= size
+            self._first += size
+            if self._first == self._channels:
+                self._tile, self._first = self._tile + 1, 0
+            size = min(self._spec.group_channels, self._channels - self._first) if self._here else 0
+
+    def _send(self, complete: int, size: int) -> None:
+        longest = self._spec.burst_beats
+        cycle = max(complete, self.idle) + 1
+        for address in stored_beats(self._target, self._layout, self._tile, self._first, self._spec):
+            bursts = 1 + (address % longest + size > longest)
+            cycle += bursts * BURST_STEPS + size
+            self.beats += size
+        self.idle = cycle
+        self._freed.append((cycle, size))
