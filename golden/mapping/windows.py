@@ -1,9 +1,9 @@
 """A kernel of more taps than the tap table holds, as several passes that take a part of it each.
 
-So is one whose taps look too far. The parts add up as partial sums do. Where a layer has one output, as
-global pooling and fully connected layers behind maps, a part begins at a block of the input, so that its taps
-are near wherever they are. Elsewhere parts differ in the padding, which is negative where a part begins
-behind a lane's own pixel.
+So is one whose taps look too far. The parts add up as partial sums do. They differ in the padding, which is
+negative where a part begins behind a lane's own pixel. A part then begins in that pixel's block of the input:
+so the taps of global pooling, and of fully connected layers behind maps, are near wherever they are. Layers
+that leave out the first pixels of their input begin there too.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def windows(conv: Conv, source: Pair, spec: Spec) -> list[Window]:
         The layer's weights are sums of vectors, or a sum does not fit its bytes.
     """
     _, rows, cols, _ = conv.weights.integers.shape
-    one = Window(conv, (0, 0), source)
+    one = _rebased(conv, source, spec)
     if _fits(one, spec):
         return [one]
     size = rows, cols
@@ -70,12 +70,8 @@ def windows(conv: Conv, source: Pair, spec: Spec) -> list[Window]:
 def _of_size(conv: Conv, size: Pair, source: Pair, spec: Spec) -> list[Window]:
     """Parts of a kernel, each of so many rows and columns of taps."""
     _, rows, cols, _ = conv.weights.integers.shape
-    output = output_size(*source, conv.span, conv.stride, conv.padding)
-    whole = output == (1, 1) and not any(conv.padding) and conv.dilation == (1, 1)
     places = [(y, x) for y in range(0, rows, size[0]) for x in range(0, cols, size[1])]
-    if whole:
-        return [_of_whole(conv, place, size, source, spec) for place in places]
-    return [_shifted(conv, place, size, output, source) for place in places]
+    return [_rebased(_part(conv, place, size, source), source, spec) for place in places]
 
 
 def _fits(part: Window, spec: Spec) -> bool:
@@ -106,29 +102,28 @@ def _check(conv: Conv, spec: Spec) -> None:
         )
 
 
-def _of_whole(conv: Conv, place: Pair, size: Pair, source: Pair, spec: Spec) -> Window:
-    """The part that begins at a place of a kernel that covers its input, and so at that of the input."""
-    (y, x), lanes = place, (spec.rows, spec.cols)
-    block = y // lanes[0], x // lanes[1]
-    rest = source[0] - block[0] * lanes[0], source[1] - block[1] * lanes[1]
-    padding = block[0] * lanes[0] - y, block[1] * lanes[1] - x
-    return Window(_part(replace(conv, stride=(1, 1)), place, size, padding, (1, 1), rest), block, rest)
-
-
-def _shifted(conv: Conv, place: Pair, size: Pair, output: Pair, source: Pair) -> Window:
-    """The part that begins at a place of a kernel that moves over its input."""
-    (y, x), (step_y, step_x) = place, conv.dilation
-    padding = conv.padding[0] - step_y * y, conv.padding[2] - step_x * x
-    return Window(_part(conv, place, size, padding, output, source), (0, 0), source)
-
-
-def _part(conv: Conv, place: Pair, size: Pair, before: Pair, output: Pair, source: Pair) -> Conv:
-    """Some taps of a layer, with so much padding behind them that it has the same outputs."""
-    (y, x), (rows, cols) = place, size
+def _part(conv: Conv, place: Pair, size: Pair, source: Pair) -> Conv:
+    """The taps from a place of a kernel on, with the padding under which they meet the same pixels."""
+    (y, x), (rows, cols), (step_y, step_x) = place, size, conv.dilation
     integers = conv.weights.integers[:, y : y + rows, x : x + cols]
     part = replace(conv, weights=replace(conv.weights, integers=integers, vectors=None))
-    sizes = zip(output, conv.stride, part.span, before, source, strict=True)
+    top, left = conv.padding[0] - step_y * y, conv.padding[2] - step_x * x
+    output = output_size(*source, conv.span, conv.stride, conv.padding)
     bottom, right = (
-        (outputs - 1) * stride + span - first - inputs for outputs, stride, span, first, inputs in sizes
+        (outputs - 1) * stride + span - first - inputs
+        for outputs, stride, span, first, inputs in zip(
+            output, conv.stride, part.span, (top, left), source, strict=True
+        )
     )
-    return replace(part, padding=(before[0], bottom, before[1], right))
+    return replace(part, padding=(top, bottom, left, right))
+
+
+def _rebased(conv: Conv, source: Pair, spec: Spec) -> Window:
+    """A layer that begins in the block of its first pixel, which negative padding may put far inside."""
+    top, bottom, left, right = conv.padding
+    above, before = max(0, -top) // spec.rows, max(0, -left) // spec.cols
+    if not above and not before:
+        return Window(conv, (0, 0), source)
+    top, left = top + above * spec.rows, left + before * spec.cols
+    rest = source[0] - above * spec.rows, source[1] - before * spec.cols
+    return Window(replace(conv, padding=(top, bottom, left, right)), (above, before), rest)

@@ -12,10 +12,19 @@ from hypothesis import strategies as st
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_pass
 from shiftbook.golden.mapping.passes import plan_layer
-from shiftbook.golden.mapping.windows import windows
+from shiftbook.golden.mapping.windows import Window, windows
 from shiftbook.golden.model.integer import accumulate
-from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.spec import DEFAULT, Spec
 from tests.golden.layers import make_codebooks, make_conv, make_vector_conv, specs
+
+
+def sums_of(part: Window, image: np.ndarray, spec: Spec) -> np.ndarray:
+    """What one pass adds up, of the input from its block on, with 7 around it."""
+    y, x = part.block[0] * spec.rows, part.block[1] * spec.cols
+    assert part.source == image[:, y:, x:].shape[1:3]
+    conv = part.conv
+    rest = {"stride": conv.stride, "padding": conv.padding, "dilation": conv.dilation, "groups": conv.groups}
+    return accumulate(image[:, y:, x:], conv.weights.integers, pad_value=7, **rest)
 
 
 @given(
@@ -31,12 +40,7 @@ def test_parts_add_up_to_the_whole(spec, rows, cols, inputs, depthwise, seed) ->
     parts = windows(conv, (rows, cols), spec)
     sums = 0
     for part in parts:
-        y, x = part.block[0] * spec.rows, part.block[1] * spec.cols
-        top, bottom, left, right = part.conv.padding
-        rest = image[:, y:, x:]
-        assert part.source == rest.shape[1:3]
-        seen = rest[:, -top : rest.shape[1] + bottom, -left : rest.shape[2] + right]
-        sums = sums + accumulate(seen, part.conv.weights.integers, groups=conv.groups)
+        sums = sums + sums_of(part, image, spec)
     assert np.array_equal(sums, accumulate(image, conv.weights.integers, groups=conv.groups))
     steps = plan_layer(conv, (rows, cols, inputs), spec)
     assert {step.layout.output for step in steps} == {(1, 1)}
@@ -63,10 +67,7 @@ def test_parts_of_a_kernel_that_moves_add_up(kernel, stride, padding, dilation, 
     parts = windows(conv, size, DEFAULT)
     assert len(parts) > 1 or parts[0].conv is conv
     for part in parts:
-        top, bottom, left, right = part.conv.padding
-        seen = image[:, max(0, -top) : size[0] + min(0, bottom), max(0, -left) : size[1] + min(0, right)]
-        own = {**rest, "padding": tuple(max(0, n) for n in part.conv.padding)}
-        sums = sums + accumulate(seen, part.conv.weights.integers, **own, pad_value=7)
+        sums = sums + sums_of(part, image, DEFAULT)
     assert np.array_equal(sums, wanted)
 
 
