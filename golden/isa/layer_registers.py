@@ -51,6 +51,15 @@ class LayerRegister(IntEnum):
     DESTINATION_CUT = 36
 
 
+INTERLEAVING = {
+    LayerRegister.DESTINATION_ROW_STEP,
+    LayerRegister.DESTINATION_SKIP,
+    LayerRegister.DESTINATION_PHASES,
+    LayerRegister.DESTINATION_CUT,
+}
+"""Registers that only an accelerator has that interleaves."""
+
+
 def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
     """Width and meaning of every register. Addresses and steps count beats, from the program's first."""
     address = beat_address_width(spec)
@@ -112,10 +121,12 @@ def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
         LayerRegister.RESIDUAL_BEAT_STEP: (TILE_WIDTH, "residual: from a beat of a tile to the next"),
         LayerRegister.PARTIAL_IN: (1, "1: what is added are partial sums and the residuals beside them"),
     }
+    left_out = set() if spec.interleaves else INTERLEAVING
     signed = {LayerRegister.FIRST_BLOCK, LayerRegister.LAST_BLOCK}
     return {
         register: Field(register.name.lower(), width, text, register in signed)
         for register, (width, text) in widths.items()
+        if register not in left_out
     }
 
 

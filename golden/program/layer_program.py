@@ -267,8 +267,7 @@ def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Sp
         LayerRegister.DESTINATION: target.address + step.target.first,
         LayerRegister.DESTINATION_BLOCK_STEP: written.block_step,
         LayerRegister.DESTINATION_BEAT_STEP: written.channels,
-        LayerRegister.DESTINATION_SKIP: written.row_step - written.block_step + written.channels,
-        **_tile_steps(step, written),
+        **(_tile_steps(step, written) if spec.interleaves else {}),
         LayerRegister.RESIDUAL: int(step.residual is not None),
         LayerRegister.PARTIAL_IN: int(step.partial_in),
     }
@@ -290,6 +289,7 @@ def _tile_steps(step: Pass, written: TensorLayout) -> dict[LayerRegister, int]:
     row_step = 2 * (written.row_step - (tile_cols - 1) * written.block_step) if phases else written.block_step
     return {
         LayerRegister.DESTINATION_ROW_STEP: row_step,
+        LayerRegister.DESTINATION_SKIP: written.row_step - written.block_step + written.channels,
         LayerRegister.DESTINATION_PHASES: phases,
         LayerRegister.DESTINATION_CUT: int(bool(phases) and 2 * tile_cols > written.blocks[1]),
     }

@@ -281,10 +281,6 @@ class Accelerator(wiring.Component):
             store.address.eq(self.base + layer.destination),
             store.block_step.eq(layer.destination_block_step),
             store.beat_step.eq(layer.destination_beat_step),
-            store.row_step.eq(layer.destination_row_step),
-            store.skip.eq(layer.destination_skip),
-            store.phases.eq(layer.destination_phases),
-            store.cut.eq(layer.destination_cut),
             store.tile_cols.eq(layer.tile_cols),
             store.partial.eq(engine.partial_out),
             store.commit.eq(engine.commit),
@@ -305,6 +301,13 @@ class Accelerator(wiring.Component):
             engine.residual.eq(residual.residual),
             engine.partial.eq(residual.partial),
         ]
+        if self.spec.interleaves:
+            m.d.comb += [
+                store.row_step.eq(layer.destination_row_step),
+                store.skip.eq(layer.destination_skip),
+                store.phases.eq(layer.destination_phases),
+                store.cut.eq(layer.destination_cut),
+            ]
 
     def _supervise(self, m: Module) -> None:
         """Faults, progress, counters."""

@@ -14,10 +14,11 @@ from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.layouts import config_word, shape
 
 
-def settings(spec: Spec, registers: Iterable[LayerRegister] = LayerRegister) -> wiring.Signature:
-    """What a layer is, as the program said it: a member for each register, see `layer_fields`."""
+def settings(spec: Spec, registers: Iterable[LayerRegister] | None = None) -> wiring.Signature:
+    """What a layer is, as the program said it: a member for each register or for some, see `layer_fields`."""
     fields = layer_fields(spec)
-    return wiring.Signature({fields[each].name: Out(shape(fields[each])) for each in registers})
+    chosen = fields if registers is None else registers
+    return wiring.Signature({fields[each].name: Out(shape(fields[each])) for each in chosen})
 
 
 def tell(m: Module, source: wiring.PureInterface, target: wiring.PureInterface) -> None:

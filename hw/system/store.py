@@ -185,7 +185,7 @@ class Store(wiring.Component):
         m.d.comb += [
             to_boundary.eq(longest - now.line[: longest.bit_length() - 1]),
             now.length.eq(Mux(now.left < to_boundary, now.left, to_boundary)),
-            now.last_of_row.eq(now.columns == 1),
+            now.last_of_row.eq(now.columns == 1 if self.spec.interleaves else 0),
             moved.eq(self.write_data.valid & self.write_data.ready),
             read.addr.eq(Cat(Mux(four, now.number >> 1, now.number)[: pieces.index_bits], now.place + moved)),
             beat.data.eq(read.data),

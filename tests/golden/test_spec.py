@@ -44,6 +44,7 @@ from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
         ({"position_width": 21}, "position_width must be an integer in 8..20, not 21"),
         ({"bus_parity": 1}, "bus_parity must be True or False, not 1"),
         ({"bus_parity": "odd"}, "bus_parity must be True or False, not 'odd'"),
+        ({"interleaving": 1}, "interleaving must be True or False, not 1"),
         ({"lane": "add"}, "lane must be one of ('shift', 'multiply'), not 'add'"),
         ({"feed": "raw"}, "feed must be one of ('coded', 'dense'), not 'raw'"),
         ({"feed": "dense"}, "feed 'dense' needs lane 'multiply': shift lanes take terms from a codebook"),

@@ -150,6 +150,15 @@ def test_kernels_that_cover_maps_take_several_passes(name: str, pauses: float) -
     assert all(len(np.unique(found[node])) > 5 for node in large)
 
 
+def test_an_accelerator_without_interleaving_runs_the_rest() -> None:
+    spec = replace(SMALL, interleaving=False)
+    with pytest.raises(ShiftbookError, match="layer whole: the spec leaves interleaving out: set it True"):
+        plan(doubled(spec), spec)
+    network = everything(spec)
+    result = run_rtl(network, IMAGES, spec, limit=1, pauses=0.2)
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES[:1]).outputs)
+
+
 def test_lanes_that_cannot_interleave_say_so() -> None:
     spec = SPECS["odd"]
     message = "layer whole: interleaving needs lanes of even rows and columns, .*: the spec has 3x5 lanes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -90,10 +91,13 @@ def joined(rng: np.random.Generator, name: str, network: Network, found: dict[st
     """Channels after one another, or pixels between each other, of tensors that fit."""
     zero, source = zero_points(network), str(rng.choice(list(found)))
     alike = [n for n in found if zero[n] == zero[source] and found[n][:2] == found[source][:2]]
-    same = [n for n in alike if found[n] == found[source]]
     if rng.random() < 0.5 and max(found[source]) <= LARGEST:
-        nearest = rng.random() < 0.4
-        return Interleave(name, (source,) * 4 if nearest else tuple(rng.choice(same, 4).tolist()))
+        return Interleave(name, (source,) * 4)
+    if rng.random() < 0.5:
+        kinds = Counter((found[n], zero[n]) for n in found if max(found[n]) <= LARGEST)
+        most, _ = max(kinds.items(), key=lambda kind: kind[1])
+        same = [n for n in found if (found[n], zero[n]) == most]
+        return Interleave(name, tuple(rng.choice(same, 4, replace=len(same) < 4).tolist()))
     return Concat(name, tuple(rng.choice(alike, int(rng.integers(1, 4))).tolist()))
 
 

@@ -18,6 +18,8 @@ class InterleavePlanner(Planner[Interleave]):
     def check(self, node: Interleave, memory: Memory) -> None:
         spec = memory.spec
         if not spec.interleaves:
+            if not spec.interleaving:
+                raise ShiftbookError(f"layer {node.name}: the spec leaves interleaving out: set it True")
             raise ShiftbookError(
                 f"layer {node.name}: interleaving needs lanes of even rows and columns, and whole beats of "
                 f"them: the spec has {spec.rows}x{spec.cols} lanes and beats of {spec.bus_bytes} bytes"
