@@ -150,7 +150,8 @@ def pass_cycles(
     first = latency + START_STEPS + column * (1 + layout.left * (not layout.wrap) + layout.right)
     stall = max(0, -(-reads // tiles) - tile_busy - TILE_STEPS)
     group = min(spec.group_channels, len(durations)) * spec.block_beats
-    tail = DRAIN_STEPS + spec.drain_cycles + round(SEND_SHARE * group) + latency
+    looked_up = step.conv.requantize.function is not None
+    tail = DRAIN_STEPS + looked_up + spec.drain_cycles + round(SEND_SHARE * group) + latency
     around = words[0] + max(first, words[1] + latency) + tail
     owned = sum(owned_lanes(layout, tile, spec) for tile in np.ndindex(layout.tiles))
     return PassCycles(

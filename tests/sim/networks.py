@@ -8,7 +8,8 @@ import numpy as np
 
 from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Concat, Conv
+from shiftbook.golden.model.function_table import FunctionTable
+from shiftbook.golden.model.nodes import Concat, Conv, Pool
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import PRESETS, Spec
 from tests.golden.model.test_executor import small_network
@@ -127,6 +128,26 @@ def shared(spec: Spec) -> Network:
         drawn("first", "middle", (10, 1, 1, 8), 13, spec, rng),
         drawn("outer", "first", (4, 1, 1, 5), 13, spec, rng, copies=2),
         drawn("added", "first", (4, 1, 1, 5), 13, spec, rng, copies=2, residual="outer"),
+    )
+    return replace(small_network(1), nodes=nodes, slots=spec.slots)
+
+
+def functions(spec: Spec) -> Network:
+    """Function tables: of a layer, of the next the same, none, of a sum, behind partial sums and an average."""
+    rng = np.random.default_rng(6)
+    first, second = (FunctionTable(rng.bytes(256), int(rng.integers(0, 256))) for _ in range(2))
+
+    def through(node: Conv, table: FunctionTable) -> Conv:
+        return replace(node, requantize=replace(node.requantize, function=table))
+
+    average = Requantize(np.array([-9]), np.array([200]), np.array([10]), 5, function=second)
+    nodes = (
+        through(drawn("stem", "image", (144, 1, 1, 3), 13, spec, rng), first),
+        through(drawn("split", "stem", (7, 3, 3, 144), 16, spec, rng, **HALVED), first),
+        drawn("plain", "split", (7, 1, 1, 7), 13, spec, rng),
+        through(drawn("added", "plain", (7, 1, 1, 7), 13, spec, rng, residual="split"), second),
+        Pool("mean", "added", "average", (2, 2), (1, 1), requantize=average),
+        drawn("last", "mean", (5, 1, 1, 7), 13, spec, rng),
     )
     return replace(small_network(1), nodes=nodes, slots=spec.slots)
 

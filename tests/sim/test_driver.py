@@ -28,7 +28,18 @@ from shiftbook.golden.spec import Spec
 from shiftbook.sim import driver
 from shiftbook.sim.driver import Mismatch, run_rtl
 from tests.golden.layers import Layer, make_conv, one_layer_network
-from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, holes, joined, shared, wide
+from tests.sim.networks import (
+    IMAGES,
+    QUICK,
+    SMALL,
+    SPECS,
+    everything,
+    functions,
+    holes,
+    joined,
+    shared,
+    wide,
+)
 
 Damage = Callable[[np.ndarray, Image], None]
 
@@ -101,6 +112,17 @@ def test_runs_of_channels_share_weights(name: str) -> None:
     built = image.build(network, spec)
     passes = Counter(step.node for step in built.plan.passes)
     assert (passes["inner"], passes["middle"], passes["outer"], passes["added"]) == (4, 1, 2, 2)
+
+
+@pytest.mark.parametrize("pauses", [0.0, 0.3])
+@pytest.mark.parametrize("name", QUICK)
+def test_functions_of_activations(name: str, pauses: float) -> None:
+    spec = SPECS[name]
+    network = functions(spec)
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=pauses)
+    found = executor.run(network, IMAGES, keep=True).tensors
+    assert result.integers == sum(tensor.size for tensor in found.values())
+    assert all(len(np.unique(found[node])) > 50 for node in ("stem", "split", "added"))
 
 
 @pytest.mark.parametrize("name", QUICK)

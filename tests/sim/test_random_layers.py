@@ -12,6 +12,7 @@ from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.model.network import Input, Network
+from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.nodes import Conv, Node, Pool, Shape, Subsample
 from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.model.weights import Requantize
@@ -39,7 +40,16 @@ def requantizer(rng: np.random.Generator, outputs: int, size: int) -> Requantize
         int(rng.integers(low, 140)),
         low,
         int(rng.integers(180, 256)),
+        function=function(rng),
     )
+
+
+def function(rng: np.random.Generator) -> FunctionTable | None:
+    """None, as most layers have, or one of a few, so that some follow themselves or each other."""
+    if rng.random() < 0.6:
+        return None
+    table = np.random.default_rng(int(rng.integers(0, 3)))
+    return FunctionTable(table.bytes(256), int(table.integers(0, 256)))
 
 
 def conv(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: Spec) -> Node:
@@ -70,7 +80,9 @@ def pool(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: S
     padding = tuple(int(rng.integers(0, (kernel + 1) // 2)) for _ in range(4))
     stride = int(rng.integers(1, 3))
     kind = "max" if rng.random() < 0.5 else "average"
-    average = Requantize(rng.integers(-99, 99, 1), rng.integers(60, 256, 1), np.array([9]), 5)
+    average = Requantize(
+        rng.integers(-99, 99, 1), rng.integers(60, 256, 1), np.array([9]), 5, function=function(rng)
+    )
     requantize = None if kind == "max" else average
     return Pool(name, source, kind, (kernel, kernel), (stride, stride), padding, requantize)
 
