@@ -2,8 +2,8 @@
 
     python -m benchmarks.function_tables
 
-A table of flip-flops serves any number of readers, each by its own multiplexer of 256 bytes; a memory with one
-read port serves one requantizer.
+A table of flip-flops serves any number of readers, each by its own multiplexer of 256 bytes; a memory with
+one read port serves one requantizer.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import ACTIVATION_WIDTH, DEFAULT, Spec
 from shiftbook.hw.engine.engine import Engine
 from shiftbook.hw.engine.layouts import memory_write
-from shiftbook.synth.flow.gates import NAND2_TABLE
 from shiftbook.synth.flow.measure import Ruler, measure
-from shiftbook.synth.flow.weights import load_weights
+from shiftbook.synth.flow.weights import NAND2_TABLE, load_weights
 
 
 class SharedTable(wiring.Component):
@@ -87,7 +86,9 @@ def main() -> None:
     base = found["engine without"].gates.cost(weights)
     for name, measured in found.items():
         total = measured.gates.cost(weights)
-        print(f"{name:42} {total:10,.0f} GE {total / base:8.2%} {measured.gates.memory_bits():11,} memory bits")
+        print(
+            f"{name:42} {total:10,.0f} GE {total / base:8.2%} {measured.gates.memory_bits():11,} memory bits"
+        )
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ def _empty(layers: LayerGraph, spec: Spec) -> Network:
         for layer in layers.convs()
         for shape in [(len(layer.module.weight), -1, *layer.kernel)]
     }
-    unit = dict.fromkeys([INPUT, *(layer.name for layer in layers.layers)], Affine(1.0, 0))
+    names = [INPUT, *(layer.name for layer in layers.layers), *layers.with_functions()]
+    unit = dict.fromkeys(names, Affine(1.0, 0))
     channels = layers.input_shape[0]
     return lower(layers, zeros, unit, Normalization((0.0,) * channels, (1.0,) * channels), spec=spec)

@@ -38,7 +38,9 @@ def requantize(
     residual: Activations | None = None,
     residual_zero_point: int = 0,
 ) -> Activations:
-    """``clamp(zero_point + floor((acc + bias) * multiplier / 2^shift + r + 1/2), low, high)``, and its function.
+    """``clamp(zero_point + floor((acc + bias) * multiplier / 2^shift + r + 1/2), low, high)``.
+
+    Where there is a function table, what that says of it.
 
     Computed in float64 as ``floor(acc * (m / 2^s) + (bias * m / 2^s + zero_point + 1/2) + r)``. Each term is
     an integer below 2^52 over 2^max(s, 8), so that no step rounds: ``(acc + bias) * m`` stays below 2^49 over

@@ -19,8 +19,8 @@ class Requantize:
 
     ``y = clamp(zero_point + floor((acc + bias) * multiplier / 2^shift + r + 1/2), low, high)``, in exact
     arithmetic, with ``r = (residual - residual_zero_point) * residual_multiplier / 2^FRACTION`` where a layer
-    adds one (`golden.spec.FRACTION`), else 0. Halves therefore round up, towards plus infinity. Where there is
-    a ``function``, the activation is ``function(y)`` instead of y.
+    adds one (`golden.spec.FRACTION`), else 0. Halves therefore round up, towards plus infinity. Where there
+    is a ``function``, the activation is ``function(y)`` instead of y.
     """
 
     bias: Integers  # [O]

@@ -69,7 +69,7 @@ class Drain(wiring.Component):
 
     Latency
     -------
-    Beat j is there ``LATENCY + j`` cycles after ``begin``, one more where it is looked up in a function table.
+    Beat j is there ``LATENCY + j`` cycles after ``begin``, one more where it is looked up in a table.
     """
 
     LATENCY = 2

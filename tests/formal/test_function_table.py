@@ -24,8 +24,8 @@ SMALL = replace(DEFAULT, rows=2, cols=2, requantizers=1, bus_bytes=8)
 def looked_up(table: FunctionTable, invariants: bool = True) -> Module:
     """The table, and one of its entries, any of them.
 
-    Nothing is assumed. Proven by induction: while ``enable``, the result is the entry of the activation a cycle
-    ago as it was written last before that cycle, 0 if it never was; else it is the activation.
+    Nothing is assumed. Proven by induction: while ``enable``, the result is the entry of the activation a
+    cycle ago as it was written last before that cycle, 0 if it never was; else it is the activation.
     """
     m = Module()
     inside = Inside(table)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from shiftbook.golden.coding.select import code_weights
-from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.function_table import FunctionTable
+from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.nodes import Concat, Conv, Pool
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import PRESETS, Spec
@@ -133,7 +133,7 @@ def shared(spec: Spec) -> Network:
 
 
 def functions(spec: Spec) -> Network:
-    """Function tables: of a layer, of the next the same, none, of a sum, behind partial sums and an average."""
+    """Function tables: two equal ones, one behind partial sums, none, of a sum, of an average."""
     rng = np.random.default_rng(6)
     first, second = (FunctionTable(rng.bytes(256), int(rng.integers(0, 256))) for _ in range(2))
 

@@ -11,8 +11,8 @@ import pytest
 from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_runnable
-from shiftbook.golden.model.network import Input, Network
 from shiftbook.golden.model.function_table import FunctionTable
+from shiftbook.golden.model.network import Input, Network
 from shiftbook.golden.model.nodes import Conv, Node, Pool, Shape, Subsample
 from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.model.weights import Requantize

@@ -77,9 +77,7 @@ class ConvEntry(Entry[Conv]):
         streams, tables, requantize = (reading.take(tensor) for tensor in conv_tensors(name))
         try:
             weights = unpack_layer(streams, tables, layer, coding.slots, coding.spec)
-            parameters = read_requantize(
-                shared, fields.what, requantize, outputs * copies, coding.functions
-            )
+            parameters = read_requantize(shared, fields.what, requantize, outputs * copies, coding.functions)
         except ShiftbookError as error:
             raise ShiftbookError(f"{fields.what}: {error}") from error
         return Conv(
