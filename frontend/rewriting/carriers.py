@@ -1,8 +1,8 @@
 """Layers that change nothing, where an addition or an activation finds none to ride on.
 
-A requantizer adds a tensor, clamps and looks up a function, but only behind a convolution or an average. Where
-a model adds two tensors that other operations read too, or clamps one, a depthwise 1 x 1 convolution by 1
-stands in between.
+A requantizer adds a tensor, clamps and looks up a function, but only behind a convolution or an average.
+Where a model adds two tensors that other operations read too, or clamps one, a depthwise 1 x 1 convolution
+by 1 stands in between.
 """
 
 from __future__ import annotations

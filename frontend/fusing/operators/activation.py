@@ -48,10 +48,6 @@ def function(builder: LayerBuilder, node: Node, operation: nn.Module, values: Se
     """What only a table can say."""
     (value,) = values
     _check(builder, node, value)
-    if isinstance(operation, nn.PReLU) and operation.weight.numel() > 1:
-        raise builder.unsupported(
-            node, f"its slope must be one for all channels, not {operation.weight.numel()} slopes"
-        )
     if value.pooled and not rises(operation):
         raise builder.unsupported(node, "it must not follow a maximum directly")
     for layer in value.carriers:
