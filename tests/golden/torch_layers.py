@@ -30,7 +30,7 @@ def run_node(node: Node, tensors: Mapping[str, Activations], zero: Mapping[str, 
     if isinstance(node, Concat):
         return _pixels(torch.cat([_maps(tensors[source]) for source in node.sources], dim=1))
     if isinstance(node, Conv):
-        return _pixels(_clamped(conv_steps(node, tensors, zero), node.requantize))
+        return _pixels(_activated(conv_steps(node, tensors, zero), node.requantize))
     x = _maps(tensors[node.source])
     if isinstance(node, Pool) and node.kind == "max":
         # Below every activation, so that no maximum comes from the padding.
@@ -54,11 +54,15 @@ def conv_steps(node: Conv, tensors: Mapping[str, Activations], zero: Mapping[str
 
 def requantize(sums: torch.Tensor, p: Requantize) -> torch.Tensor:
     """From sums [N, C, H, W] to activations."""
-    return _clamped(_steps(sums, p, None), p)
+    return _activated(_steps(sums, p, None), p)
 
 
-def _clamped(steps: torch.Tensor, p: Requantize) -> torch.Tensor:
-    return (p.zero_point + steps).clamp(p.low, p.high)
+def _activated(steps: torch.Tensor, p: Requantize) -> torch.Tensor:
+    clamped = (p.zero_point + steps).clamp(p.low, p.high)
+    if p.function is None:
+        return clamped
+    table = torch.tensor(list(p.function.values))[:, None]
+    return functional.embedding(clamped, table)[..., 0]
 
 
 def _steps(sums: torch.Tensor, p: Requantize, added: torch.Tensor | None) -> torch.Tensor:

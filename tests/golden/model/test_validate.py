@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.nodes import Conv, Pool, Subsample
 from shiftbook.golden.model.validate import shapes, validate
@@ -56,6 +57,18 @@ book = np.arange(-24, 25, dtype=np.int16)
 
 FAULTS = [
     (lambda: replace(small_network(), nodes=()), "the network has no layer"),
+    (
+        lambda: with_requantize("stem", function=FunctionTable(bytes(255), 0)),
+        "layer stem: a function table must hold 256 bytes, not 255 of bytes",
+    ),
+    (
+        lambda: with_requantize("mean", function=FunctionTable([0] * 256, 0)),
+        "layer mean: a function table must hold 256 bytes, not 256 of list",
+    ),
+    (
+        lambda: with_requantize("mean", function=FunctionTable(bytes(256), 256)),
+        r"layer mean: zero point of the function table must be in 0\.\.255, not 256",
+    ),
     (lambda: replace(small_network(), slots=0), r"slots must be in 1\.\.16, not 0"),
     (
         lambda: with_input(shape=(9, 0, 3)),
