@@ -177,7 +177,7 @@ def _engine(commands: Commands, step: Pass, spec: Spec) -> None:
         - step.residual_zero_point * multiplier,
         Register.CLAMP_LOW: requantize.low,
         Register.CLAMP_HIGH: requantize.high,
-        Register.RESIDUAL: int(step.residual is not None),
+        Register.RESIDUAL: int(step.residual is not None) | step.gated << 1,
         Register.RESIDUAL_MULTIPLIER: multiplier,
         Register.LEAVING: _leaving(step),
         Register.GAPLESS: int(spec.feed == "dense" or step.coding.streams.gap_code is None),
@@ -288,7 +288,7 @@ def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Sp
         added = places[step.residual.tensor]
         values |= {
             LayerRegister.RESIDUAL_SOURCE: added.address + step.residual.first,
-            LayerRegister.RESIDUAL_BLOCK_STEP: added.layout.block_step,
+            LayerRegister.RESIDUAL_BLOCK_STEP: 0 if step.gated else added.layout.block_step,
             LayerRegister.RESIDUAL_BEAT_STEP: added.layout.channels,
         }
     for register, value in values.items():

@@ -58,6 +58,8 @@ class Drain(wiring.Component):
         They are not needed again; while ``take_residual``.
     residual : In(ArrayLayout)
         What is added, one for each requantizer; 0 where nothing is.
+    gated : In(1)
+        The first residual of a channel is its multiplier; constant of the layer.
     partial : In(ArrayLayout)
         What is added to the accumulators, one for each requantizer; 0 where nothing is.
     valid : Out(1)
@@ -91,6 +93,7 @@ class Drain(wiring.Component):
             "take_residual": Out(1),
             "last_round": Out(1),
             "residual": In(data.ArrayLayout(ACTIVATION_WIDTH, spec.requantizers)),
+            "gated": In(1),
             "partial": In(data.ArrayLayout(PARTIAL_WIDTH, spec.requantizers)),
             "valid": Out(1),
             "beat": Out(ACTIVATION_WIDTH * spec.requantizers),
@@ -104,6 +107,7 @@ class Drain(wiring.Component):
         m = Module()
         byte = self._beats(m)
         bias, multiplier, shift = self._parameters(m)
+        multiplier = self._gate(m, multiplier)
         results = []
         for number in range(self.spec.requantizers):
             m.submodules[f"requantizer_{number}"] = requantizer = Requantizer(self.spec)
@@ -142,6 +146,14 @@ class Drain(wiring.Component):
             table.write.data.eq(self.write_function.data),
         ]
         return table.result
+
+    def _gate(self, m: Module, multiplier: Value) -> Value:
+        """The channel's multiplier, or what the first beat of its residuals begins with."""
+        first, held = Signal(), Signal(ACTIVATION_WIDTH, reset_less=True)
+        m.d.sync += first.eq(self.begin)
+        with m.If(first):
+            m.d.sync += held.eq(self.residual[0])
+        return Mux(self.gated, Mux(first, self.residual[0], held), multiplier)
 
     def _beats(self, m: Module) -> Signal:
         """Count the beats of the channel that is drained, round after round; the round of ``beat``."""

@@ -199,7 +199,7 @@ class Engine(wiring.Component):
             control.clear.eq(self.clear),
             control.clear_counters.eq(self.clear_counters),
             control.start.eq(self.start),
-            control.ready.eq(self.room & self.channels.valid & (self.residual_ready | ~file.residual)),
+            control.ready.eq(self.room & self.channels.valid & (self.residual_ready | ~file.residual[0])),
             self.channels.ready.eq(control.drain),
             self.commit.eq(control.drain),
             self.output_channels.eq(file.output_channels),
@@ -226,8 +226,9 @@ class Engine(wiring.Component):
             drain.high.eq(file.clamp_high),
             drain.residual_multiplier.eq(file.residual_multiplier),
             drain.residual.eq(
-                self.residual.as_value() & file.residual.replicate(len(self.residual.as_value()))
+                self.residual.as_value() & file.residual[0].replicate(len(self.residual.as_value()))
             ),
+            drain.gated.eq(file.residual[1]),
             drain.partial.eq(self.partial),
             drain.leaving.eq(file.leaving),
             self.partial_out.eq(file.leaving[0]),

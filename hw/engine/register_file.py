@@ -48,7 +48,7 @@ class RegisterFile(wiring.Component):
         Register.
     clamp_high : Out(8)
         Register.
-    residual : Out(1)
+    residual : Out(2)
         Register.
     residual_multiplier : Out(10)
         Register.

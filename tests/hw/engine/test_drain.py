@@ -134,3 +134,18 @@ def test_functions_are_looked_up(spec: Spec, pauses: bench.Pauses) -> None:
     offset = 9 * 2**FRACTION + 2 ** (FRACTION - 1)
     beats = results.reshape(-1, spec.requantizers)
     drained(spec, found, beats, pauses, table, offset=offset, leaving=Leaving.FUNCTION)
+
+
+@pytest.mark.parametrize("pauses", PACES)
+@pytest.mark.parametrize("spec", GRIDS)
+def test_the_first_residual_is_the_multiplier(spec: Spec, pauses: bench.Pauses) -> None:
+    rng = np.random.default_rng(3)
+    parameters = Requantize(
+        rng.integers(-1000, 1000, 20), rng.integers(1, 1024, 20), rng.integers(LEAST_SHIFT, 14, 20), 9, 3, 250
+    )
+    found = channels(spec, 20, parameters)
+    gated = replace(parameters, multiplier=found.residuals[:, 0, 0].astype(np.int64))
+    sums = np.ascontiguousarray(np.moveaxis(found.sums, 0, -1))
+    results = np.moveaxis(requantize(sums, gated), -1, 0)
+    offset = 9 * 2**FRACTION + 2 ** (FRACTION - 1)
+    drained(spec, found, results.reshape(-1, spec.requantizers), pauses, offset=offset, gated=1)
