@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shiftbook.frontend.graph.functions import never_negative
 from shiftbook.frontend.quantization.affine import Affine, Reals
 from shiftbook.frontend.quantization.tabulated import tabulated
 from shiftbook.golden.model.function_table import FunctionTable
@@ -105,7 +106,7 @@ class ClampedLayer(Layer):
     @property
     def never_negative(self) -> bool:
         """Whether its output is known to have no values below 0."""
-        return self.ends[0] >= 0 and not self.functions
+        return never_negative(self.functions[-1]) if self.functions else self.ends[0] >= 0
 
     @property
     def ends(self) -> tuple[float, float]:

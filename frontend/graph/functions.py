@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from shiftbook.frontend.graph.operations import Clamp
+
 RISING = (
     nn.Sigmoid,
     nn.Hardsigmoid,
@@ -18,6 +20,15 @@ RISING = (
 
 FUNCTIONS = (*RISING, nn.LeakyReLU, nn.PReLU, nn.SiLU, nn.Mish, nn.GELU, nn.Hardswish)
 """All of them."""
+
+NOT_BELOW_ZERO = (nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.ReLU, nn.ReLU6)
+
+
+def never_negative(operation: nn.Module) -> bool:
+    """Whether no output of a function or a clamp is below 0."""
+    if isinstance(operation, Clamp):
+        return operation.low >= 0
+    return isinstance(operation, NOT_BELOW_ZERO)
 
 
 def rises(operation: nn.Module) -> bool:

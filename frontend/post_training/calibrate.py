@@ -28,6 +28,7 @@ from torch import Tensor
 from shiftbook.frontend.data.batches import batch_size
 from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.graph.model import INPUT
+from shiftbook.frontend.post_training.gate_scales import fit_gates
 from shiftbook.frontend.post_training.shared_scales import shared_scales
 from shiftbook.frontend.quantization.affine import Affine, Reals
 from shiftbook.golden.errors import ShiftbookError
@@ -86,7 +87,8 @@ def calibrate(
     Returns
     -------
     By tensor name. Tensors of a shared scale (see `frontend.post_training.shared_scales`) have one, which
-    covers the range of all of them. Where the user's file is quantized already, it says them.
+    covers the range of all of them. Where the user's file is quantized already, it says them. Scales around
+    gates are then made to fit (see `frontend.post_training.gate_scales`).
 
     Raises
     ------
@@ -119,6 +121,7 @@ def calibrate(
         ends += [] if known is None else [known]
         affine = Affine.spanning(min(low for low, _ in ends), max(high for _, high in ends))
         chosen.update(dict.fromkeys(shared.tensors, affine))
+    fit_gates(graph, chosen, found)
     return chosen
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from shiftbook.frontend.graph.functions import FUNCTIONS, rises
 from shiftbook.frontend.graph.model import INPUT, GraphModel, Node
-from shiftbook.frontend.graph.operations import Add, Clamp, Concatenate, Reshape
+from shiftbook.frontend.graph.operations import Add, Clamp, Concatenate, Multiply, Reshape
 from shiftbook.frontend.layers.fixed import ScaleConv2d
 from shiftbook.frontend.rewriting.affine import Norm
 
@@ -64,7 +64,7 @@ def _takes_activation(graph: GraphModel, name: str, rising: bool) -> bool:
     if name == INPUT or node is None or graph.sole_reader(name) is None:
         return False
     operation = graph.of(node)
-    if isinstance(operation, (nn.Conv2d, nn.Linear, Norm, Add, nn.AvgPool2d)):
+    if isinstance(operation, (nn.Conv2d, nn.Linear, Norm, Add, Multiply, nn.AvgPool2d)):
         return True
     if isinstance(operation, nn.MaxPool2d) and not rising:
         return False

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Concat, Conv, Pool, Subsample
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Pool, Subsample
 from shiftbook.golden.model.weights import Requantize
 
 
@@ -25,6 +27,14 @@ def run(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:
             tensors[node.name] = np.pad(
                 kept, ((0, 0), (0, 0), (node.before, node.after)), constant_values=pad
             )
+        elif isinstance(node, Gate):
+            own = node.requantize
+            each = replace(
+                own, multiplier=tensors[node.gate][0, 0], bias=np.repeat(own.bias, source.shape[2])
+            )
+            each = replace(each, shift=np.repeat(own.shift, source.shape[2]))
+            tensors[node.name] = _requantized(source, each)
+            zero[node.name] = _zero_point(own)
         elif isinstance(node, Pool):
             tensors[node.name] = _pooled(source, node, pad)
             if node.requantize is not None:

@@ -10,7 +10,7 @@ import pytest
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.network import Input, Network
-from shiftbook.golden.model.nodes import Conv, Node, Pool, Subsample
+from shiftbook.golden.model.nodes import Conv, Gate, Node, Pool, Subsample
 from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.storage.checkpoint import load
 
@@ -76,7 +76,7 @@ def network(seed: int = 0, slots: int = 4) -> Network:
 
 
 def activated() -> Network:
-    """Function tables: of the input, and one that a layer and an average share."""
+    """A gate, and function tables: of the input, one that a layer and an average share."""
     rng = np.random.default_rng(5)
     own, shared = (FunctionTable(rng.bytes(256), int(rng.integers(0, 256))) for _ in range(2))
     found = network()
@@ -84,9 +84,12 @@ def activated() -> Network:
     def through(each: Input | Node, table: FunctionTable) -> Input | Node:
         return replace(each, requantize=replace(each.requantize, function=table))
 
-    tables = {"body.0": shared, "mean": FunctionTable(bytes(bytearray(shared.values)), shared.zero_point)}
-    nodes = tuple(through(node, tables[node.name]) if node.name in tables else node for node in found.nodes)
-    return replace(found, input=through(found.input, own), nodes=nodes)
+    shared = replace(shared, zero_point=0)  # as gates need it
+    tables = {"body.0": shared, "mean": FunctionTable(bytes(bytearray(shared.values)), 0)}
+    nodes = [through(node, tables[node.name]) if node.name in tables else node for node in found.nodes]
+    one = np.array([1])
+    nodes.insert(-1, Gate("gated", "down", "mean", Requantize(-9 * one, one, 8 * one, 7, 3, 250)))
+    return replace(found, input=through(found.input, own), nodes=tuple(nodes))
 
 
 def same(a, b) -> bool:

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from shiftbook.golden.model.network import Network, zero_points
-from shiftbook.golden.model.nodes import Concat, Conv, Node, Pool
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Node, Pool
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import FRACTION
 
@@ -32,6 +32,11 @@ def run_node(node: Node, tensors: Mapping[str, Activations], zero: Mapping[str, 
     if isinstance(node, Conv):
         return _pixels(_activated(conv_steps(node, tensors, zero), node.requantize))
     x = _maps(tensors[node.source])
+    if isinstance(node, Gate):
+        own = node.requantize
+        product = (x - zero[node.source]) * _maps(tensors[node.gate]) << 1
+        steps = product + (1 << int(own.shift[0])) >> int(own.shift[0]) + 1
+        return _pixels(_activated(steps, own))
     if isinstance(node, Pool) and node.kind == "max":
         # Below every activation, so that no maximum comes from the padding.
         x = _padded(x, node.padding, -1).double()

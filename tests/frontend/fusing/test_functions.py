@@ -60,7 +60,7 @@ def test_what_follows_a_function_is_in_the_same_table():
     assert functions(graph) == {"part.c": ["Tanh", "ReLU", "Clamp"]}
     (layer,) = graph.with_functions().values()
     assert layer.ends == (-1, 2)
-    assert not layer.never_negative
+    assert layer.never_negative
 
 
 def test_a_sum_is_activated_after_it_is_added():

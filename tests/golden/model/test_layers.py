@@ -14,7 +14,7 @@ from torch.nn import functional
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.network import Input, Network
-from shiftbook.golden.model.nodes import Concat, Conv, Pool, Subsample
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Pool, Subsample
 from shiftbook.golden.model.weights import Requantize, Weights
 from tests.golden import torch_layers
 
@@ -196,6 +196,17 @@ def test_concatenation(rng, height, width, channels, data):
     tensors = {f"x{i}": draw_images(rng, 2, height, width, count) for i, count in enumerate(channels)}
     chosen = data.draw(st.lists(st.sampled_from(sorted(tensors)), min_size=1, max_size=5))
     check(Concat("joined", tuple(chosen)), tensors, dict.fromkeys(tensors, 7))
+
+
+@given(seeds, *[st.integers(1, 6)] * 3, st.integers(2, 16), byte, st.data())
+@exactly
+def test_gates(rng, height, width, channels, shift, zero, data):
+    """Every image with gates of its own; 0 among them."""
+    own = data.draw(requantizers(rng, 1, 255))
+    own = replace(own, bias=np.array([-zero]), multiplier=np.array([1]), shift=np.array([shift]))
+    gates = draw_images(rng, 2, 1, 1, channels) * rng.integers(0, 2, (2, 1, 1, channels), np.uint8)
+    tensors = {"x": draw_images(rng, 2, height, width, channels), "g": gates}
+    check(Gate("gate", "x", "g", own), tensors, {"x": zero, "g": 0})
 
 
 @given(seeds, st.integers(1, 5), st.data())

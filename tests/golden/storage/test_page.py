@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Conv, Pool
+from shiftbook.golden.model.nodes import Conv, Gate, Pool
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.storage.checkpoint import VERSION, load, save
 from tests.golden import page_decoder
@@ -74,7 +74,7 @@ def test_the_page_is_enough_to_read_a_file(path, make):
             channels = node["shape"][0] * node.get("copies", 1)
             same_parameters(node["name"], golden.requantize, channels, node["requantize"])
             left -= {f"{node['name']}.streams", f"{node['name']}.tables"}
-        elif isinstance(golden, Pool) and golden.requantize is not None:
+        elif isinstance(golden, (Gate, Pool)) and golden.requantize is not None:
             same_parameters(node["name"], golden.requantize, 1, node["requantize"])
     assert not left
 
@@ -96,7 +96,7 @@ def fields_of(table_row: str) -> set[str]:
 
 
 def test_the_page_names_the_fields_of_the_file(path):
-    save(network(), path)
+    save(activated(), path)
     graph, _ = page_decoder.read_file(path)
     page = PAGE.read_text()
     for field in graph:
