@@ -149,7 +149,8 @@ class Drain(wiring.Component):
 
     def _gate(self, m: Module, multiplier: Value) -> Value:
         """The channel's multiplier, or what the first beat of its residuals begins with."""
-        first, held = Signal(), Signal(ACTIVATION_WIDTH, reset_less=True)
+        first = Signal()
+        held = Signal(ACTIVATION_WIDTH, reset_less=True)
         m.d.sync += first.eq(self.begin)
         with m.If(first):
             m.d.sync += held.eq(self.residual[0])
