@@ -124,6 +124,8 @@ class Spec:
     bus_parity
         Whether each byte on the memory bus comes with a bit of odd parity, as AXI5 has it: what is read is
         checked, and what is written carries it.
+    function_tables
+        Whether each requantizer has a table of 256 bytes behind it, for functions that no clamp says.
     """
 
     rows: int = 8
@@ -153,6 +155,7 @@ class Spec:
     buffer_beats: int = 32
     group_channels: int = 8
     bus_parity: bool = False
+    function_tables: bool = True
 
     def __post_init__(self) -> None:
         self._check_ranges()
@@ -187,8 +190,9 @@ class Spec:
             value = getattr(self, name)
             if not isinstance(value, int) or not low <= value <= high:
                 raise ShiftbookError(f"{name} must be an integer in {low}..{high}, not {value!r}")
-        if not isinstance(self.bus_parity, bool):
-            raise ShiftbookError(f"bus_parity must be True or False, not {self.bus_parity!r}")
+        for name in ("bus_parity", "function_tables"):
+            if not isinstance(getattr(self, name), bool):
+                raise ShiftbookError(f"{name} must be True or False, not {getattr(self, name)!r}")
 
     def _check_lanes(self) -> None:
         if self.lane not in get_args(Lane):

@@ -88,6 +88,8 @@ class Pass:
         Whether ``residual`` is partial sums, with the residuals beside them.
     partial_out
         Whether partial sums leave.
+    gated
+        Whether ``residual`` is no residual: its first pixel is the channel's multiplier.
     """
 
     node: str
@@ -103,6 +105,7 @@ class Pass:
     whole: Conv
     partial_in: bool
     partial_out: bool
+    gated: bool = False
 
     @property
     def weights(self) -> Weights:

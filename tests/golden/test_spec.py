@@ -43,6 +43,7 @@ from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
         ({"word_width": 8}, "word_width must be an integer in 16..32, not 8"),
         ({"position_width": 21}, "position_width must be an integer in 8..20, not 21"),
         ({"bus_parity": 1}, "bus_parity must be True or False, not 1"),
+        ({"function_tables": None}, "function_tables must be True or False, not None"),
         ({"bus_parity": "odd"}, "bus_parity must be True or False, not 'odd'"),
         ({"lane": "add"}, "lane must be one of ('shift', 'multiply'), not 'add'"),
         ({"feed": "raw"}, "feed must be one of ('coded', 'dense'), not 'raw'"),

@@ -35,6 +35,8 @@ from tests.sim.networks import (
     SPECS,
     doubled,
     everything,
+    functions,
+    gates,
     holes,
     joined,
     shared,
@@ -112,6 +114,29 @@ def test_runs_of_channels_share_weights(name: str) -> None:
     built = image.build(network, spec)
     passes = Counter(step.node for step in built.plan.passes)
     assert (passes["inner"], passes["middle"], passes["outer"], passes["added"]) == (4, 1, 2, 2)
+
+
+@pytest.mark.parametrize("pauses", [0.0, 0.3])
+@pytest.mark.parametrize("name", QUICK)
+def test_functions_of_activations(name: str, pauses: float) -> None:
+    spec = SPECS[name]
+    network = functions(spec)
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=pauses)
+    found = executor.run(network, IMAGES, keep=True).tensors
+    assert result.integers == sum(tensor.size for tensor in found.values())
+    assert all(len(np.unique(found[node])) > 50 for node in ("stem", "split", "added"))
+
+
+@pytest.mark.parametrize("pauses", [0.0, 0.3])
+@pytest.mark.parametrize("name", QUICK)
+def test_gates_that_the_image_decides(name: str, pauses: float) -> None:
+    spec = SPECS[name]
+    network = gates(spec)
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=pauses)
+    found = executor.run(network, IMAGES, keep=True).tensors
+    assert result.integers == sum(tensor.size for tensor in found.values())
+    assert all(len(np.unique(found[node])) > 7 for node in ("excited", "small")), "gates differ"
+    assert all(len(np.unique(found[node])) > 25 for node in ("first", "second"))
 
 
 @pytest.mark.parametrize("name", QUICK)
