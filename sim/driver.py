@@ -231,7 +231,8 @@ def _compare(step: Pass, built: Image, session: Session, want: Activations, imag
     whole = place.layout.unpack(session.fetch(built.offset(view.tensor), place.layout.size))
     own = built.plan.views[step.node]
     first = view.first - own.first
-    part = View(step.node, first, view.channels, 0 if own.phases else view.phases)  # of the node's tensor
+    phases = 0 if own.phases else view.phases  # of the tensor of the node
+    part = View(step.node, first, view.channels, own.channels, phases)
     for got, wanted in zip(view.pixels(whole), part.pixels(want), strict=True):
         different = np.argwhere(got != wanted)
         if len(different):

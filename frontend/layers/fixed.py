@@ -58,5 +58,24 @@ class SelectConv2d(nn.Conv2d):
             self.weight[rows, found[found >= 0], 0, 0] = 1
 
 
-FIXED = (ScaleConv2d, SelectConv2d)
+class BlockConv2d(nn.Conv2d):
+    """Blocks of 2 x 2 pixels become channels: a convolution with one weight in each output channel.
+
+    Parameters
+    ----------
+    order
+        Of each output channel its place among (channel, row in the block, column in the block).
+    channels
+        Of the input.
+    """
+
+    def __init__(self, order: Sequence[int], channels: int) -> None:
+        super().__init__(channels, len(order), 2, stride=2, bias=False)
+        place = torch.tensor(order)
+        with torch.no_grad():
+            self.weight.zero_()
+            self.weight[torch.arange(len(order)), place // 4, place // 2 % 2, place % 2] = 1
+
+
+FIXED = (ScaleConv2d, SelectConv2d, BlockConv2d)
 """All of them."""

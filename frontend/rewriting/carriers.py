@@ -7,11 +7,22 @@ by 1 stands in between.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from torch import nn
 
 from shiftbook.frontend.graph.functions import FUNCTIONS, rises
-from shiftbook.frontend.graph.model import INPUT, GraphModel, Node
-from shiftbook.frontend.graph.operations import Add, Clamp, Concatenate, Interleave, Multiply, Reshape
+from shiftbook.frontend.graph.model import INPUT, GraphModel, Node, beside
+from shiftbook.frontend.graph.operations import (
+    Add,
+    Clamp,
+    Concatenate,
+    Crop,
+    Interleave,
+    Multiply,
+    Reshape,
+)
 from shiftbook.frontend.layers.fixed import ScaleConv2d
 from shiftbook.frontend.rewriting.affine import Norm
 
@@ -22,10 +33,50 @@ MOVES = (Concatenate, Interleave, nn.Upsample, nn.Flatten, Reshape)
 
 
 def give_carriers(graph: GraphModel) -> None:
-    """Put layers that change nothing in front of additions, clamps and functions that need them."""
+    """Put layers that change nothing in front of additions, clamps and functions that need them.
+
+    And behind crops: a crop is negative padding of a convolution, and rides on one that has none itself. So
+    do zeros around a tensor of any sign, of which max pooling takes some for the largest.
+    """
+    for node in graph.walk():
+        if isinstance(graph.of(node), Crop) and not all(
+            map(partial(_takes_crop, graph), _readers(graph, node))
+        ):
+            _becomes_layer(graph, node)
+    for node in graph.walk():
+        if isinstance(graph.of(node), nn.MaxPool2d) and _is_behind_zeros(graph, node):
+            _insert(graph, node)
     for node in graph.walk():
         if _lacks_carrier(graph, node):
             _insert(graph, node)
+
+
+def _readers(graph: GraphModel, node: Node) -> list[Node | None]:
+    """What takes a value; None stands for an output."""
+    return [*graph.readers(node.name), *(None for name in graph.outputs if name == node.name)]
+
+
+def _takes_crop(graph: GraphModel, reader: Node | None) -> bool:
+    """Whether it is a convolution without padding of its own."""
+    operation = None if reader is None else graph.of(reader)
+    return isinstance(operation, nn.Conv2d) and operation.padding in ((0, 0), "valid")
+
+
+def _becomes_layer(graph: GraphModel, node: Node) -> None:
+    """A layer of the same name, which reads the operation."""
+    before = graph.insert(node, graph.of(node), node.inputs, f"{node.name}.part", node.shape)
+    path = beside(f"{node.name}.layer")
+    graph.place(path, ScaleConv2d.identity(node.shape[0]))
+    graph.nodes[graph.nodes.index(node)] = replace(node, module=path, inputs=(before.name,))
+
+
+def _is_behind_zeros(graph: GraphModel, node: Node) -> bool:
+    """Whether its input is a tensor that may be negative, with zeros around it."""
+    padded = graph.node(node.inputs[0])
+    if padded is None or not isinstance(pad := graph.of(padded), nn.ConstantPad2d) or pad.value != 0:
+        return False
+    clamped = graph.node(padded.inputs[0])
+    return clamped is None or not isinstance(graph.of(clamped), (nn.ReLU, nn.ReLU6))
 
 
 def _lacks_carrier(graph: GraphModel, node: Node) -> bool:

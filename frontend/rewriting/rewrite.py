@@ -10,6 +10,7 @@ from torch import Tensor
 from shiftbook.frontend.graph.model import GraphModel
 from shiftbook.frontend.rewriting.activations import recognize_activations
 from shiftbook.frontend.rewriting.affine import fold_affine, fold_input
+from shiftbook.frontend.rewriting.blocks import make_blocks
 from shiftbook.frontend.rewriting.carriers import give_carriers
 from shiftbook.frontend.rewriting.scales import make_scale_layers
 from shiftbook.frontend.rewriting.scales_of_file import take_scales
@@ -48,6 +49,7 @@ def rewrite(graph: GraphModel) -> Rewritten:
         recognize_activations(graph)
         folded = fold_input(graph)
         interleave(graph)
+        make_blocks(graph)
         fold_affine(graph)
         make_scale_layers(graph)
         place_selections(graph)

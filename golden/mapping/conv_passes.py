@@ -14,8 +14,9 @@ from shiftbook.golden.coding.placement import Placement, TableEntry
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping import tiles
 from shiftbook.golden.mapping.job import Pass, View
-from shiftbook.golden.mapping.split import split_inputs
+from shiftbook.golden.mapping.split import as_it_is, split_inputs
 from shiftbook.golden.mapping.tiles import Geometry
+from shiftbook.golden.mapping.windows import Window, windows
 from shiftbook.golden.model.nodes import Conv, Shape
 from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.spec import PARTIAL_BYTES, Spec
@@ -39,6 +40,8 @@ class _Piece(NamedTuple):
         Its first channels within those of one copy.
     partial_in, partial_out
         Whether it goes on with partial sums, and whether it leaves them.
+    block
+        Row and column of the block of the input that it begins in.
     """
 
     conv: Conv
@@ -49,6 +52,7 @@ class _Piece(NamedTuple):
     output: int
     partial_in: bool = False
     partial_out: bool = False
+    block: tuple[int, int] = (0, 0)
 
 
 class _Ends(NamedTuple):
@@ -140,53 +144,81 @@ def _pass(piece: _Piece, ends: _Ends, maximum: bool) -> Pass:
         whole=piece.whole,
         partial_in=piece.partial_in,
         partial_out=piece.partial_out,
+        source_block=piece.block,
     )
 
 
+class _Part(NamedTuple):
+    """A part of a layer's kernel, laid out once for all of its groups."""
+
+    window: Window
+    layout: Geometry
+    placement: Placement
+
+
 def _pieces(conv: Conv, source: Shape, spec: Spec) -> list[_Piece]:
-    """All groups that fit together; where one group does not fit, its input channels in parts."""
+    """All groups that fit together; where one does not fit, its input channels or its kernel in parts."""
+    parts = [
+        _Part(window, tiles.geometry(window.conv, window.source, spec), _placed(window.conv, spec))
+        for window in windows(conv, source[:2], spec)
+    ]
     if conv.groups == 1:
-        return _split_pieces(conv, tiles.geometry(conv, source[:2], spec), 0, 0, spec)
-    placement = _placed(conv, spec)
-    at_once, layout = _groups_at_once(conv, placement, source, spec)
+        return _chain(conv, parts, 0, 0, spec)
+    at_once = min(_groups_at_once(part.window.conv, part.placement, part.layout, spec) for part in parts)
     each, inputs = len(conv.weights.integers) // conv.groups, conv.weights.integers.shape[3]
     result = []
     for first in range(0, conv.groups, at_once):
-        part = _groups(conv, first, min(at_once, conv.groups - first))
-        if part.groups == 1:
-            result += _split_pieces(part, layout, first * inputs, first * each, spec)
-        else:
-            coding = LayerCoding(part.weights, placement, spec)
-            result.append(_piece(part, coding, layout, first * inputs, first * each, spec))
+        count = min(at_once, conv.groups - first)
+        own = [
+            part._replace(window=replace(part.window, conv=_groups(part.window.conv, first, count)))
+            for part in parts
+        ]
+        result += _chain(_groups(conv, first, count), own, first * inputs, first * each, spec)
     return result
 
 
-def _split_pieces(conv: Conv, layout: Geometry, first: int, output: int, spec: Spec) -> list[_Piece]:
-    """A layer without groups, cut by input channels where a slot cannot hold its share.
+def _chain(whole: Conv, parts: list[_Part], first: int, output: int, spec: Spec) -> list[_Piece]:
+    """Passes that add up to a layer, from its first to its last part; each goes on with the sums before it.
 
     ``first`` and ``output`` are its first channels within the layer that it is a part of.
     """
+    found = [piece for part in parts for piece in _split_pieces(part, first, output, spec)]
+    last = len(found) - 1
+    outputs, residual = len(whole.weights.integers), whole.residual is not None
+    return [
+        piece._replace(
+            whole=whole,
+            conv=replace(
+                piece.conv, requantize=whole.requantize if number == last else as_it_is(outputs, residual)
+            ),
+            partial_in=number > 0,
+            partial_out=number < last,
+        )
+        for number, piece in enumerate(found)
+    ]
+
+
+def _split_pieces(part: _Part, first: int, output: int, spec: Spec) -> list[_Piece]:
+    """A part of a kernel, cut by input channels where a slot cannot hold its share."""
+    conv, layout = part.window.conv, part.layout
     room = _room(layout, tiles.least_ring(layout), spec)
-    parts = [(0, conv)]
-    if -(-conv.weights.integers.shape[3] // spec.slots) > room:
+    if conv.groups == 1 and -(-conv.weights.integers.shape[3] // spec.slots) > room:
         at_once = _room(layout, tiles.roomy_ring(layout), spec) * spec.slots
-        parts = split_inputs(conv, at_once, spec)
-    result = []
-    for number, (start, part) in enumerate(parts):
-        coding = LayerCoding(part.weights, _placed(part, spec), spec)
-        piece = _piece(part, coding, layout, first + start, output, spec)
-        result.append(piece._replace(whole=conv, partial_in=number > 0, partial_out=number < len(parts) - 1))
-    return result
+        cut = [(start, own, _placed(own, spec)) for start, own in split_inputs(conv, at_once, spec)]
+    else:
+        cut = [(0, conv, part.placement)]
+    pieces = [
+        _piece(own, LayerCoding(own.weights, placement, spec), layout, first + start, output, spec)
+        for start, own, placement in cut
+    ]
+    return [piece._replace(block=part.window.block) for piece in pieces]
 
 
 def _maximum_pieces(conv: Conv, source: Shape, spec: Spec) -> list[_Piece]:
     """A group for each channel, with the weights that bring one tap after another."""
     placement = _placed(conv, spec) if conv.groups > 1 else None
-    at_once, layout = (
-        (1, tiles.geometry(conv, source[:2], spec))
-        if placement is None
-        else _groups_at_once(conv, placement, source, spec)
-    )
+    layout = tiles.geometry(conv, source[:2], spec)
+    at_once = 1 if placement is None else _groups_at_once(conv, placement, layout, spec)
     weights, sequence = _sequential(conv, spec)
     result = []
     for first in range(0, conv.groups, at_once):
@@ -208,7 +240,7 @@ def _placed(conv: Conv, spec: Spec) -> Placement:
         raise ShiftbookError(f"layer {conv.name}: {error}") from None
 
 
-def _groups_at_once(conv: Conv, placement: Placement, source: Shape, spec: Spec) -> tuple[int, Geometry]:
+def _groups_at_once(conv: Conv, placement: Placement, layout: Geometry, spec: Spec) -> int:
     """Groups whose input fits the banks together, with room for a column of the next tile if there is one."""
     held = {len(channels) for channels in placement.channels}
     if len(held) > 1:
@@ -216,9 +248,8 @@ def _groups_at_once(conv: Conv, placement: Placement, source: Shape, spec: Spec)
             f"layer {conv.name}: {spec.slots} slots cannot share the "
             f"{conv.weights.integers.shape[3]} channels of a group evenly"
         )
-    layout = tiles.geometry(conv, source[:2], spec)
     room = _room(layout, tiles.roomy_ring(layout), spec)
-    return max(1, min(conv.groups, room // held.pop())), layout
+    return max(1, min(conv.groups, room // held.pop()))
 
 
 def _room(layout: Geometry, ring: int, spec: Spec) -> int:

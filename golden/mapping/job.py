@@ -90,6 +90,8 @@ class Pass:
         Whether partial sums leave.
     gated
         Whether ``residual`` is no residual: its first pixel is the channel's multiplier.
+    source_block
+        Row and column of the block of ``source`` where what it reads begins.
     """
 
     node: str
@@ -106,6 +108,7 @@ class Pass:
     partial_in: bool
     partial_out: bool
     gated: bool = False
+    source_block: tuple[int, int] = (0, 0)
 
     @property
     def weights(self) -> Weights:

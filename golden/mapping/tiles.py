@@ -161,6 +161,29 @@ def geometry(conv: Conv, source: tuple[int, int], spec: Spec) -> Geometry:
     ShiftbookError
         The strides are not both 1 or both 2, or a tap looks further than one block.
     """
+    layout, rows, cols = _laid_out(conv, source, spec)
+    if _too_far(layout, rows, cols, spec):
+        before, after = max(-rows.first, -cols.first), max(rows.offsets) + 1
+        raise ShiftbookError(
+            f"layer {conv.name}: its kernel with padding {conv.padding}{_dilated(conv)} looks too far for "
+            f"{spec.rows}x{spec.cols} lanes: {before} pixels before and about {after} after a lane's own"
+        )
+    return layout
+
+
+def within_reach(conv: Conv, source: tuple[int, int], spec: Spec) -> bool:
+    """Whether no tap of a layer looks further than `geometry` allows.
+
+    Raises
+    ------
+    ShiftbookError
+        The strides are not both 1 or both 2.
+    """
+    return not _too_far(*_laid_out(conv, source, spec), spec)
+
+
+def _laid_out(conv: Conv, source: tuple[int, int], spec: Spec) -> tuple[Geometry, Reach, Reach]:
+    """A layer on the grid, and what both axes need, wherever its taps look."""
     _, kernel_rows, kernel_cols, _ = conv.weights.integers.shape
     kernel, lanes = (kernel_rows, kernel_cols), (spec.rows, spec.cols)
     output = output_size(source[0], source[1], conv.span, conv.stride, conv.padding)
@@ -195,8 +218,7 @@ def geometry(conv: Conv, source: tuple[int, int], spec: Spec) -> Geometry:
         ring=0,
         local_channels=0,
     )
-    _check_reach(conv, layout, rows, cols, group, spec)
-    return layout
+    return layout, rows, cols
 
 
 def _stride(conv: Conv, output: tuple[int, int], lanes: tuple[int, int]) -> int:
@@ -210,15 +232,12 @@ def _stride(conv: Conv, output: tuple[int, int], lanes: tuple[int, int]) -> int:
     return conv.stride[0]
 
 
-def _check_reach(conv: Conv, layout: Geometry, rows: Reach, cols: Reach, group: int, spec: Spec) -> None:
-    """Refuse a layer whose pixels would not find room beside each other."""
-    far = cols.first < -group or cols.last >= 2 * group
-    if far or rows.first < -layout.stride * spec.rows or _rows_collide(layout, rows, spec):
-        before, after = max(-rows.first, -cols.first), max(rows.offsets) + 1
-        raise ShiftbookError(
-            f"layer {conv.name}: its kernel with padding {conv.padding}{_dilated(conv)} looks too far for "
-            f"{spec.rows}x{spec.cols} lanes: {before} pixels before and about {after} after a lane's own"
-        )
+def _too_far(layout: Geometry, rows: Reach, cols: Reach, spec: Spec) -> bool:
+    """Whether pixels of a layer would not find room beside each other."""
+    group = layout.stride * spec.cols
+    beside = all(-spec.cols <= offset < 2 * spec.cols for offset in cols.offsets)
+    far = cols.first < -group or cols.last >= 2 * group or not beside
+    return far or rows.first < -layout.stride * spec.rows or _rows_collide(layout, rows, spec)
 
 
 def _dilated(conv: Conv) -> str:

@@ -151,8 +151,10 @@ def accumulate(
 
 
 def pad(images: Activations, padding: tuple[int, int, int, int], value: int, dtype: type) -> NDArray:
-    """Images [N, H, W, C] as ``dtype``, with ``value`` around them."""
-    top, bottom, left, right = padding
+    """Images [N, H, W, C] as ``dtype``, with ``value`` around them; negative padding takes pixels away."""
+    first_row, last_row, first_col, last_col = (max(0, -side) for side in padding)
+    images = images[:, first_row : images.shape[1] - last_row, first_col : images.shape[2] - last_col]
+    top, bottom, left, right = (max(0, side) for side in padding)
     count, height, width, channels = images.shape
     padded = np.full((count, height + top + bottom, width + left + right, channels), value, dtype)
     padded[:, top : top + height, left : left + width] = images

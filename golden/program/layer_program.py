@@ -245,9 +245,12 @@ def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Sp
     read, written = source.layout, target.layout
     tile_rows, tile_cols = layout.tiles
     # Of the first tile: its first row of pixels in the first column that is loaded, in the image or not.
+    above, before = step.source_block
     start = (
         source.address
         + step.source.first
+        + above * read.row_step
+        + before * read.block_step
         + layout.first_block * read.row_step
         + layout.first_beat * read.channels
         - layout.left * layout.stride * read.block_step
@@ -271,8 +274,8 @@ def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Sp
         LayerRegister.LAST_BLOCK: layout.last_block,
         LayerRegister.FIRST_BANKS: layout.first_banks,
         LayerRegister.LAST_BANKS: layout.last_banks,
-        LayerRegister.BLOCK_ROWS: read.blocks[0],
-        LayerRegister.BLOCK_COLS: read.blocks[1],
+        LayerRegister.BLOCK_ROWS: read.blocks[0] - above,
+        LayerRegister.BLOCK_COLS: read.blocks[1] - before,
         LayerRegister.LAST_ROWS: read.height - (read.blocks[0] - 1) * spec.rows,
         LayerRegister.LAST_COLS: read.width - (read.blocks[1] - 1) * spec.cols,
         LayerRegister.STRIDED: int(layout.stride == 2),

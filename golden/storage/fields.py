@@ -52,6 +52,15 @@ class Fields:
             )
         return tuple(values)
 
+    def signed_integers(self, name: str, count: int) -> tuple[int, ...]:
+        """A field with ``count`` integers of any sign."""
+        values = self.take(name, list)
+        if len(values) != count or not all(type(v) is int and abs(v) <= MAX_INTEGER for v in values):
+            raise ShiftbookError(
+                f"{self.what}: field {name!r} must hold {count} integers, not {values!r:.40}"
+            )
+        return tuple(values)
+
     def text(self, name: str) -> str:
         """A text field that is not empty."""
         value = self.take(name, str)

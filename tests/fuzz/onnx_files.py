@@ -46,8 +46,9 @@ CLOSE = 1e-3
 
 @cache
 def _bases() -> tuple[bytes, ...]:
-    """Good files: floats with arithmetic of shapes, quantized ones, and QONNX's."""
-    return tuple(made.SerializeToString() for made in (_floats(), _quantized(), _few_bits()))
+    """Good files: floats with arithmetic of shapes, quantized ones, QONNX's, and larger maps."""
+    found = (_floats(), _quantized(), _few_bits(), _upsampled())
+    return tuple(made.SerializeToString() for made in found)
 
 
 def _reals(*shape: int) -> np.ndarray:
@@ -81,6 +82,29 @@ def _floats() -> onnx.ModelProto:
         "rest": np.array([-1]),
         "m": _reals(5, 16),
         "o": _reals(5),
+    }
+    return model(nodes, ["n", *SHAPE], constants)
+
+
+def _upsampled() -> onnx.ModelProto:
+    nodes = [
+        node("Conv", "x w", "a", kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2]),
+        node("ConvTranspose", "a t b", "u", strides=[2, 2], pads=[1, 1, 1, 1], output_padding=[1, 1]),
+        node("DepthToSpace", "a", "d", blocksize=2, mode="CRD"),
+        node("Resize", "a - scales", "n", mode="nearest", coordinate_transformation_mode="asymmetric"),
+        node("Concat", "u d n", "c", axis=1),
+        node("Slice", "c starts ends axes", "s"),
+        node("GlobalAveragePool", "s", "m"),
+        node("Flatten", "m", "y"),
+    ]
+    constants = {
+        "w": _reals(4, 3, 3, 3),
+        "t": _reals(4, 2, 3, 3),
+        "b": _reals(2),
+        "scales": np.array([1, 1, 2, 2], np.float32),
+        "starts": np.array([1, 1]),
+        "ends": np.array([7, 8]),
+        "axes": np.array([2, 3]),
     }
     return model(nodes, ["n", *SHAPE], constants)
 

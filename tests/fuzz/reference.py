@@ -77,7 +77,10 @@ def _zero_point(own: Requantize) -> int:
 def _windows(source: np.ndarray, kernel, stride, padding, pad: int):
     """Every output pixel with its window [kh, kw, C]."""
     top, bottom, left, right = padding
-    padded = np.pad(source, ((top, bottom), (left, right), (0, 0)), constant_values=pad)
+    source = source[max(0, -top) : len(source) - max(0, -bottom)]
+    source = source[:, max(0, -left) : source.shape[1] - max(0, -right)]
+    around = [(max(0, top), max(0, bottom)), (max(0, left), max(0, right)), (0, 0)]
+    padded = np.pad(source, around, constant_values=pad)
     rows = (padded.shape[0] - kernel[0]) // stride[0] + 1
     cols = (padded.shape[1] - kernel[1]) // stride[1] + 1
     for y, x in np.ndindex(rows, cols):

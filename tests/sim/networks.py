@@ -212,3 +212,21 @@ def doubled(spec: Spec) -> Network:
         drawn("last", "largest", (3, 3, 3, 7), 14, spec, rng),
     )
     return replace(small_network(1), nodes=nodes, slots=spec.slots)
+
+
+def whole_maps(spec: Spec) -> Network:
+    """Kernels that cover maps: more taps than the table has, pooled, in groups, with a residual."""
+    rng = np.random.default_rng(7)
+    average = Requantize(rng.integers(-99, 99, 1), np.array([700]), np.array([17]), 100)
+    nodes = (
+        drawn("stem", "image", (8, 1, 1, 3), 13, spec, rng),
+        Interleave("larger", ("stem",) * 4),
+        Pool("mean", "larger", "average", (18, 22), (1, 1), requantize=average),
+        drawn("dense", "larger", (8, 18, 22, 8), 18, spec, rng, residual="mean"),
+        drawn("grouped", "larger", (4, 18, 22, 4), 17, spec, rng, groups=2),
+        Concat("beside", ("dense", "grouped", "mean")),
+        drawn("moves", "larger", (3, 9, 9, 8), 17, spec, rng, padding=(4, 4, 4, 4)),
+        drawn("halves", "larger", (3, 10, 9, 8), 17, spec, rng, stride=(2, 2), padding=(4, 4, 4, 4)),
+        drawn("last", "beside", (5, 1, 1, 20), 12, spec, rng),
+    )
+    return replace(small_network(1), nodes=nodes, slots=spec.slots)

@@ -40,6 +40,7 @@ from tests.sim.networks import (
     holes,
     joined,
     shared,
+    whole_maps,
     wide,
 )
 
@@ -158,6 +159,20 @@ def test_interleaved_pixels_are_where_a_tensor_lies(name: str, pauses: float) ->
     assert layers["nearest"] == 2 * 9 * 11 * 5
     for layer in result.layers:
         assert abs(layer.model / layer.counters.cycles - 1) < 0.35 or pauses, layer
+
+
+@pytest.mark.parametrize(("name", "pauses"), [("shift", 0.3), ("int8", 0.0)])
+def test_kernels_that_cover_maps_take_several_passes(name: str, pauses: float) -> None:
+    spec = SPECS[name]
+    network = whole_maps(spec)
+    steps = plan(network, spec).passes
+    large = ("mean", "dense", "grouped", "moves", "halves")
+    parts = {node: sum(step.node == node for step in steps) for node in large}
+    assert min(parts.values()) > 1, parts
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=pauses)
+    found = executor.run(network, IMAGES, keep=True).tensors
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+    assert all(len(np.unique(found[node])) > 5 for node in large)
 
 
 def test_lanes_that_cannot_interleave_say_so() -> None:

@@ -1,4 +1,4 @@
-"""A thousand random layers on the simulated accelerator: on request, because they take some minutes."""
+"""Random graphs on the simulated accelerator: a few each time, a thousand layers on request."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.model.function_table import FunctionTable
-from shiftbook.golden.model.network import Input, Network
-from shiftbook.golden.model.nodes import Conv, Gate, Node, Pool, Shape, Subsample
+from shiftbook.golden.model.network import Input, Network, zero_points
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Node, Pool, Shape, Subsample
 from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import Spec
@@ -37,7 +37,7 @@ def requantizer(rng: np.random.Generator, outputs: int, size: int) -> Requantize
         rng.integers(-900, 900, outputs),
         rng.integers(100, 1024, outputs),
         np.full(outputs, shift),
-        int(rng.integers(low, 140)),
+        100 if rng.random() < 0.6 else int(rng.integers(low, 140)),  # what is joined shares its zero point
         low,
         int(rng.integers(180, 256)),
         function=function(rng),
@@ -53,12 +53,14 @@ def function(rng: np.random.Generator) -> FunctionTable | None:
 
 
 def conv(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: Spec) -> Node:
-    """Any kernel, stride, padding, dilation, groups, density; gaps or none."""
+    """Any kernel, stride, padding or crop, dilation, groups, density; gaps or none."""
     channels = shape[2]
+    whole = rng.random() < 0.15
     groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
     outputs = groups * int(rng.integers(1, max(2, 9 // groups + 1)))
-    kernel = rng.integers(1, 6, 2).tolist()
-    padding = tuple(int(rng.integers(0, (kernel[i // 2] + 1) // 2 + 1)) for i in range(4))
+    kernel = list(shape[:2]) if whole else rng.integers(1, 6, 2).tolist()
+    least = -5 if rng.random() < 0.2 else 0
+    padding = tuple(0 if whole else int(rng.integers(least, (kernel[i // 2] + 1) // 2 + 1)) for i in range(4))
     integers = rng.integers(-20, 21, (outputs, *kernel, channels // groups)).astype(np.int16)
     integers[rng.random(integers.shape) > rng.choice([0.1, 0.5, 1.0])] = 0
     stride = int(rng.integers(1, 3))
@@ -70,7 +72,7 @@ def conv(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: S
         (stride, stride),
         padding,
         groups,
-        dilation=tuple(rng.choice([1, 1, 1, 2, 3], 2).tolist()),
+        dilation=(1, 1) if whole else tuple(rng.choice([1, 1, 1, 2, 3], 2).tolist()),
     )
 
 
@@ -115,6 +117,21 @@ def known(result: Network) -> dict[str, Shape]:
     return shapes(result) if result.nodes else {}
 
 
+LARGEST = 40
+"""Rows or columns of a map that is still doubled."""
+
+
+def joined(rng: np.random.Generator, name: str, network: Network, found: dict[str, Shape]) -> Node:
+    """Channels after one another, or pixels between each other, of tensors that fit."""
+    zero, source = zero_points(network), str(rng.choice(list(found)))
+    alike = [n for n in found if zero[n] == zero[source] and found[n][:2] == found[source][:2]]
+    same = [n for n in alike if found[n] == found[source]]
+    if rng.random() < 0.5 and max(found[source]) <= LARGEST:
+        nearest = rng.random() < 0.4
+        return Interleave(name, (source,) * 4 if nearest else tuple(rng.choice(same, 4).tolist()))
+    return Concat(name, tuple(rng.choice(alike, int(rng.integers(1, 4))).tolist()))
+
+
 MAKERS: tuple[Make, ...] = (conv, conv, conv, conv, pool, subsample, gate)
 
 
@@ -138,8 +155,11 @@ def network(rng: np.random.Generator, spec: Spec) -> Network:
     while len(result.nodes) < LAYERS:
         found = {"image": size, **known(result)}
         source = str(rng.choice(list(found)))
-        make = MAKERS[int(rng.integers(0, len(MAKERS)))]
-        node = make(rng, f"layer{len(result.nodes)}", source, found[source], spec)
+        name = f"layer{len(result.nodes)}"
+        if result.nodes and rng.random() < 0.25:
+            node = joined(rng, name, result, found)
+        else:
+            node = MAKERS[int(rng.integers(0, len(MAKERS)))](rng, name, source, found[source], spec)
         try:
             longer = gated(rng, node, result)
             last = with_residual(rng, longer.nodes[-1], shapes(longer))
@@ -148,15 +168,26 @@ def network(rng: np.random.Generator, spec: Spec) -> Network:
         except ShiftbookError:
             continue
         result = longer
-    return result
+    others = rng.choice([node.name for node in result.nodes[:-1]], int(rng.integers(0, 3)), replace=False)
+    return replace(result, outputs=(*others.tolist(), result.nodes[-1].name) if len(others) else ())
+
+
+@pytest.mark.parametrize(("name", "first"), [("shift", 1000), ("int8", 2000)])
+def test_a_few_random_graphs(name: str, first: int) -> None:
+    run_networks(name, first, 3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SPECS)
 def test_random_layers(name: str) -> None:
+    run_networks(name, sum(map(ord, name)), NETWORKS)
+
+
+def run_networks(name: str, seed: int, count: int) -> None:
+    """Random graphs, every integer compared."""
     spec = SPECS[name]
-    rng = np.random.default_rng(sum(map(ord, name)))
-    for number in range(NETWORKS):
+    rng = np.random.default_rng(seed)
+    for number in range(count):
         drawn = network(rng, spec)
         images = rng.integers(0, 256, (1, *drawn.input.shape), np.uint8)
         pauses = (0.0, 0.3)[number % 2]

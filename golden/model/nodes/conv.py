@@ -21,7 +21,8 @@ class Conv(Node):
 
     With ``copies`` above 1 it is a 1x1 convolution whose weights [O / copies, 1, 1, I / copies] meet each
     of ``copies`` consecutive runs of input channels, which makes as many runs of output channels. The
-    requantizer has an entry for each of all O output channels.
+    requantizer has an entry for each of all O output channels. Negative padding leaves out rows and columns
+    of the input.
     """
 
     source: str
@@ -117,7 +118,7 @@ class Conv(Node):
                 f"layer {self.name}: {self.groups} groups of {channels} input channels to {outputs} output "
                 f"channels do not fit a source of {source[2]} channels"
             )
-        return *window_positions(self.name, source, self.span, self.stride, self.padding), outputs
+        return *window_positions(self.name, source, self.span, self.stride, self.padding, crops=True), outputs
 
     def _check_copies(self, channels: int) -> None:
         plain = self.weights.integers.shape[1:3] == (1, 1) and self.groups == 1

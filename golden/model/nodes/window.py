@@ -14,17 +14,28 @@ Padding = tuple[int, int, int, int]
 """Rows above and below, columns left and right."""
 
 
-def window_positions(name: str, source: Shape, kernel: Pair, stride: Pair, padding: Padding) -> Pair:
+def window_positions(
+    name: str, source: Shape, kernel: Pair, stride: Pair, padding: Padding, *, crops: bool = False
+) -> Pair:
     """Rows and columns of the output.
+
+    Parameters
+    ----------
+    crops
+        Whether padding may be negative, which leaves out rows and columns of the input, though not all.
 
     Raises
     ------
     ShiftbookError
         The stride or the padding is out of range, or no window fits the input.
     """
-    if min(stride) < 1 or min(padding) < 0:
+    height, width = source[:2]
+    least = (1 - height, 1 - height, 1 - width, 1 - width) if crops else (0, 0, 0, 0)
+    if min(stride) < 1 or any(side < low for side, low in zip(padding, least, strict=True)):
+        lowest = "minus the input's size, but one pixel" if crops else "0"
         raise ShiftbookError(
-            f"layer {name}: stride must be at least 1 and padding at least 0, not {stride} and {padding}"
+            f"layer {name}: stride must be at least 1 and padding at least {lowest}, not {stride} and "
+            f"{padding}"
         )
     rows, cols = output_size(source[0], source[1], kernel, stride, padding)
     if min(rows, cols) < 1:

@@ -71,7 +71,7 @@ class ConvEntry(Entry[Conv]):
         reading.budget.weights(name, outputs * rows * cols * channels)  # before memory is taken for them
         residual = fields.text_or_none("residual")
         copies = fields.integer("copies", 1, MAX_INTEGER // outputs) if "copies" in fields.values else 1
-        stride, padding = fields.integers("stride", 2), fields.integers("padding", 4)
+        stride, padding = fields.integers("stride", 2), fields.signed_integers("padding", 4)
         dilation = fields.integers("dilation", 2) if "dilation" in fields.values else (1, 1)
         shared = fields.take("requantize", dict)
         streams, tables, requantize = (reading.take(tensor) for tensor in conv_tensors(name))

@@ -198,7 +198,6 @@ def test_a_module_called_input_does_not_hide_the_image():
             "zeros around its input must come after a ReLU",
         ),
         (lambda m, x: m.p(m.c(x)), {"c": conv(), "p": nn.AvgPool2d(4, 4, ceil_mode=True)}, "ceil_mode"),
-        (lambda m, x: m.d(m.c(x)[:, :, 1:3]), {"c": conv(), "d": conv(4, 4, 1)}, "Crop at 'part.c.crop'"),
         (lambda m, x: (m.c(x), x), {"c": conv()}, "must end in a layer that gives class scores"),
     ],
 )

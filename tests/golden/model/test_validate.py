@@ -127,11 +127,15 @@ FAULTS = [
     (lambda: with_node("grouped", groups=0), "layer grouped: 0 groups of 4 input channels"),
     (
         lambda: with_node("stem", stride=(0, 1)),
-        "layer stem: stride must be at least 1 and padding at least 0",
+        "layer stem: stride must be at least 1 and padding at least minus the input's size",
     ),
     (
-        lambda: with_node("stem", padding=(1, -1, 0, 0)),
-        "layer stem: stride must be at least 1 and padding at",
+        lambda: with_node("stem", padding=(1, -9, 0, 0)),
+        "layer stem: stride must be at least 1 and padding at least minus the input's size, but one pixel",
+    ),
+    (
+        lambda: with_node("max", padding=(1, -1, 0, 0)),
+        "layer max: stride must be at least 1 and padding at least 0",
     ),
     (lambda: with_node("mean", kernel=(9, 2)), "layer mean: a 9x2 window does not fit 5x6x12"),
     (lambda: with_node("max", padding=(3, 0, 0, 0)), r"layer max: window \(3, 3\) must exceed its padding"),
