@@ -101,7 +101,7 @@ def test_scales_around_a_gate_are_a_power_of_two(x, g, y):
     assert shift > LEAST_SHIFT - 1e-9
     grown = chosen["g"].scale / g * chosen["y"].scale / y
     assert grown >= 1 - 1e-9
-    assert grown <= max(2**0.5, 4 * x * g / y) + 1e-9
+    assert grown <= max(2**0.5, 4 * x * g / y) * (1 + 1e-9)
     assert (chosen["x"], chosen["y"].zero_point) == (Affine(x, 0), 7)
 
 
