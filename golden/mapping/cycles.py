@@ -204,7 +204,7 @@ def _stream_beats(step: Pass, spec: Spec) -> tuple[int, int]:
     beat = 8 * spec.bus_bytes
     bits = [parameter_word_width(spec) * len(step.conv.weights.integers)]
     if spec.feed == "dense":
-        bits += [8 * step.placement.positions * len(step.weights.integers)] * spec.slots
+        bits += [spec.weight_width * step.placement.positions * len(step.weights.integers)] * spec.slots
     else:
         coded = step.coding.streams
         bits += [(each.bits // spec.word_width + 2) * spec.word_width for each in (*coded.gaps, *coded.codes)]
