@@ -45,7 +45,7 @@ from shiftbook.golden.spec import PRESETS, RANGES, Spec
 from shiftbook.golden.storage import checkpoint
 from shiftbook.hw.engine.engine import Engine
 from shiftbook.synth.flow.gates import describe, versions
-from shiftbook.synth.flow.measure import Ruler, measure
+from shiftbook.synth.flow.measure import Measured, Ruler, measure
 from shiftbook.synth.flow.weights import load_weights
 
 TERMS = 256
@@ -103,7 +103,7 @@ def engines_of(
     found = {}
     for rival, network in networks.items():
         base = narrowed(RIVALS[rival], network)
-        presets = [PRESETS[rival]] if rival in PRESETS else []
+        presets = [spec for name, spec in PRESETS.items() if name == rival and spec.slots in slots]
         for spec in dict.fromkeys([*settings(base, slots, requantizers), *presets]):
             grid = f"{spec.rows}x{spec.cols}, W = {spec.slots}, Q = {spec.requantizers}"
             found[f"{rival} {grid}" + ", preset" * (spec in presets)] = rival, spec
@@ -116,12 +116,14 @@ def study(
     """Gates and cycles of every setting, the best of each rival first; ``networks`` are by rival."""
     engines = engines_of(networks, slots, requantizers)
     ruler = Ruler(load_weights())
+    measured: dict[str, Measured] = {}
     with console.status("") as status:
-        measured = measure(
-            {name: partial(Engine, spec) for name, (_, spec) in engines.items()},
-            ruler,
-            progress=lambda done, total, what: status.update(f"{done} of {total}: {what}"),
-        )
+        for w in slots:  # engines of as many slots share most of their modules
+            measured |= measure(
+                {name: partial(Engine, spec) for name, (_, spec) in engines.items() if spec.slots == w},
+                ruler,
+                progress=lambda done, total, what: status.update(f"{done} of {total}: {what}"),
+            )
         rows = []
         for name, (rival, spec) in engines.items():
             status.update(f"cycles: {name}")
