@@ -51,14 +51,14 @@ from shiftbook.synth.flow.weights import load_weights
 TERMS = 256
 """Weights times pixels in a cycle, of every engine."""
 
-LEAN = {"codebooks": 1, "vector_size": 1, "codebook_rows": 256}
-"""Of a coded feed, what plain weights need."""
+LEAN = replace(PRESETS["int8_sparse"], codebooks=1, vector_size=1, codebook_rows=256)
+"""The sparse engine with what plain weights need of its decoders."""
 
 RIVALS: dict[str, Spec] = {
     "int8": PRESETS["int8"],
-    "int8_sparse": replace(PRESETS["int8_sparse"], **LEAN),
+    "int8_sparse": LEAN,
     "int4": replace(PRESETS["int8"], weight_width=4),
-    "int4_sparse": replace(PRESETS["int8_sparse"], weight_width=4, code_symbols=16, code_length=8, **LEAN),
+    "int4_sparse": replace(LEAN, weight_width=4, code_symbols=16, code_length=8),
 }
 """Engines by name; `narrowed` gives them a network's accumulators."""
 

@@ -20,6 +20,7 @@ from benchmarks.tables import SHOWN_RIVALS, TABLES
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.accumulator import prove_accumulator
 from shiftbook.golden.model.nodes import Conv
+from shiftbook.golden.spec import Spec
 from tests.golden.model.test_executor import small_network
 
 
