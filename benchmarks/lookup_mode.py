@@ -112,7 +112,7 @@ def direct_cycles(layer: Layer, rows: Ints, spec: Spec) -> int:
     cost = rows[np.arange(layer.codes.shape[2]), layer.codes].sum(axis=2)
     slowest = np.max([cost[:, slot :: spec.slots].sum(axis=1) for slot in range(spec.slots)], axis=0)
     durations = np.maximum(slowest, spec.drain_cycles)
-    return tiles(layer, spec) * busy_cycles(durations, spec)
+    return tiles(layer, spec) * busy_cycles(int(durations.sum()), spec)
 
 
 def lookup_cycles(layer: Layer, rows: Ints, spec: Spec) -> int:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shiftbook.golden.isa.registers import parameter_word_width
+from shiftbook.golden.mapping.groups import ALONE, Groups, deal, sums
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.spent import Spent, waits_of
 from shiftbook.golden.mapping.tiles import owned_lanes
@@ -50,7 +51,7 @@ class PassCycles:
     durations
         [O] cycles of each output channel in one tile, without waiting.
     tile_busy
-        Busy cycles of one tile, without waiting.
+        Busy cycles of one tile, without waiting: those of the slowest group.
     tile_rows
         Codebook rows issued on all slots in one tile.
     tiles
@@ -123,13 +124,18 @@ def channel_durations(each: Ints, spec: Spec, *, rounds: int = 1) -> Ints:
     return np.maximum(each.max(axis=1), rounds * spec.drain_cycles)
 
 
-def busy_cycles(durations: Ints, spec: Spec) -> int:
-    """Busy cycles of a tile whose output channels take these; the last one is committed in one more."""
-    return spec.start_cycles + int(durations.sum()) + 1
+def busy_cycles(durations: int, spec: Spec) -> int:
+    """Busy cycles of a tile whose output channels take so many; the last one is committed in one more."""
+    return spec.start_cycles + durations + 1
 
 
 def pass_cycles(
-    step: Pass, spec: Spec, *, latency: int = LATENCY, words: tuple[int, int] = (0, 0)
+    step: Pass,
+    spec: Spec,
+    *,
+    latency: int = LATENCY,
+    words: tuple[int, int] = (0, 0),
+    groups: Groups = ALONE,
 ) -> PassCycles:
     """The cost of a pass.
 
@@ -139,18 +145,23 @@ def pass_cycles(
         Of the memory.
     words
         Words of the program before the input is loaded, and after that.
+    groups
+        Grids of lanes like the spec's that share the output channels.
     """
     issued, skipped = slot_cycles(step, spec)
     layout = step.layout
     durations = channel_durations(issued + skipped, spec, rounds=PARTIAL_BYTES if step.partial_out else 1)
     tiles = layout.tiles[0] * layout.tiles[1]
-    tile_busy = busy_cycles(durations, spec)
+    bounds = deal(durations, groups.count)
+    of_groups = sums(durations, bounds)
+    tile_busy = busy_cycles(int(of_groups.max()), spec)
     column = layout.row_beats * layout.stride * step.source.channels  # beats of a column with all its halo
-    reads, writes = _beats(step, spec, column, tiles)
-    first = latency + START_STEPS + column * (1 + layout.left * (not layout.wrap) + layout.right)
-    stall = max(0, -(-reads // tiles) - tile_busy - TILE_STEPS)
-    group = min(spec.group_channels, len(durations)) * spec.block_beats
-    tail = DRAIN_STEPS + spec.drain_cycles + round(SEND_SHARE * group) + latency
+    reads, writes = _beats(step, spec, column, tiles, (groups, sums(issued + skipped, bounds), bounds))
+    columns = 1 + layout.left * (not layout.wrap) + layout.right
+    first = latency + START_STEPS + groups.beats(column * columns)
+    stall = max(0, -(-max(reads, writes) // tiles) - tile_busy - TILE_STEPS)
+    last = groups.beats(min(groups.count * spec.group_channels, len(durations)) * spec.block_beats)
+    tail = DRAIN_STEPS + spec.drain_cycles + round(SEND_SHARE * last) + latency
     around = words[0] + max(first, words[1] + latency) + tail
     owned = sum(owned_lanes(layout, tile, spec) for tile in np.ndindex(layout.tiles))
     return PassCycles(
@@ -162,14 +173,19 @@ def pass_cycles(
         cycles=around + (tile_busy + TILE_STEPS + stall) * tiles,
         read_beats=reads,
         write_beats=writes,
-        spent=_spent(issued, skipped, durations, (tiles, owned, around, stall), spec),
+        spent=_spent(issued, skipped, durations, of_groups, (tiles, owned, around, stall), spec),
     )
 
 
 def _spent(
-    issued: Ints, skipped: Ints, durations: Ints, course: tuple[int, int, int, int], spec: Spec
+    issued: Ints,
+    skipped: Ints,
+    durations: Ints,
+    of_groups: Ints,
+    course: tuple[int, int, int, int],
+    spec: Spec,
 ) -> Spent:
-    """Where the cycles of a pass go.
+    """Where the cycles of a pass go, with those of each group.
 
     ``course`` is its tiles, the lanes that own a pixel summed over them, the cycles before the first tile and
     after the last, and those in which each tile waits for its traffic.
@@ -177,6 +193,9 @@ def _spent(
     tiles, owned, around, stall = course
     everywhere, rows = tiles * spec.lanes, int(issued.sum())
     unused, wait, drain = waits_of(issued, skipped, durations)
+    group_waits = spec.slots * (of_groups.max() - of_groups)
+    unused += int(group_waits[of_groups == 0].sum())
+    wait += int(group_waits[of_groups > 0].sum())
     starts = spec.start_cycles + 1 + TILE_STEPS  # see busy_cycles
     return Spent(
         useful=rows * owned,
@@ -184,30 +203,45 @@ def _spent(
         skips=int(skipped.sum()) * everywhere,
         slot_wait=wait * everywhere,
         drain=drain * everywhere,
-        bus=stall * spec.slots * everywhere,
-        fill=(around + starts * tiles) * spec.lanes * spec.slots,
+        bus=stall * len(of_groups) * spec.slots * everywhere,
+        fill=(around + starts * tiles) * len(of_groups) * spec.lanes * spec.slots,
     )
 
 
-def _beats(step: Pass, spec: Spec, column: int, tiles: int) -> tuple[int, int]:
-    """Beats that are read and written, where a column of the input with its halo takes ``column``."""
+def _beats(
+    step: Pass, spec: Spec, column: int, tiles: int, shared: tuple[Groups, Ints, Ints]
+) -> tuple[int, int]:
+    """Beats that are read and written, where a column of the input with its halo takes ``column`` pieces.
+
+    ``shared`` is how groups share the output channels: see `_stream_beats`.
+    """
+    groups = shared[0]
     bytes_in, bytes_out = (PARTIAL_BYTES if partial else 1 for partial in (step.partial_in, step.partial_out))
-    outputs = spec.block_beats * len(step.conv.weights.integers) * tiles
-    fetched, repeated = _stream_beats(step, spec)
-    loads = column * step.layout.tiles[0] * step.layout.columns
+    outputs = groups.beats(spec.block_beats * len(step.conv.weights.integers) * tiles)
+    fetched, repeated = _stream_beats(step, spec, *shared)
+    loads = groups.beats(column * step.layout.tiles[0] * step.layout.columns)
     residual = bytes_in * outputs if step.residual is not None else 0
     return loads + fetched + repeated * tiles + residual, bytes_out * outputs
 
 
-def _stream_beats(step: Pass, spec: Spec) -> tuple[int, int]:
-    """Beats of streams that are fetched once, and of those that every tile fetches."""
-    beat = 8 * spec.bus_bytes
-    bits = [parameter_word_width(spec) * len(step.conv.weights.integers)]
+def _stream_beats(step: Pass, spec: Spec, groups: Groups, each: Ints, bounds: Ints) -> tuple[int, int]:
+    """Beats of streams that are fetched once, and of those that every tile fetches.
+
+    A slot's streams are cut where its group's channels end: each group gets as much of them as its slot
+    has of the cycles ``each`` [E, W].
+    """
+    beat = 8 * groups.beat_bytes(spec)
+    outputs = np.diff(bounds)
+    sizes = [parameter_word_width(spec) * outputs]
     if spec.feed == "dense":
-        bits += [spec.weight_width * step.placement.positions * len(step.weights.integers)] * spec.slots
+        sizes += [spec.weight_width * step.placement.positions * outputs] * spec.slots
     else:
+        share = each / np.maximum(each.sum(axis=0), 1)
+        held = (outputs > 0)[:, None] * 2 * spec.word_width
         coded = step.coding.streams
-        bits += [(each.bits // spec.word_width + 2) * spec.word_width for each in (*coded.gaps, *coded.codes)]
-    beats = [-(-size // beat) for size in bits]
-    once = sum(size for size in beats if size <= spec.buffer_beats)
-    return once, sum(beats) - once
+        for streams in (coded.gaps, coded.codes):
+            whole = np.array([stream.bits // spec.word_width for stream in streams]) * spec.word_width
+            sizes += list((np.ceil(share * whole).astype(np.int64) + held).T) if streams else []
+    beats = -(-np.array(sizes) // beat)
+    once = int(beats[beats <= groups.buffer_beats(spec)].sum())
+    return once, int(beats.sum()) - once
