@@ -1,9 +1,9 @@
 """Groups of lanes that compute other output channels of the same tile: is that worth building?
 
-An engine of E groups (`golden.mapping.groups`) has E grids of R x C lanes with W slots each: R C E W terms in a
-cycle. Small grids fill small maps and fully connected layers; each group needs decoders of its own, and
-rotators of small grids are smaller. Engines with narrow lanes (preset ``shift4``) run sparse networks that are
-pruned for them (`benchmarks.redraw`), and dense int8 engines run the same layers with all their weights.
+An engine of E groups (`golden.mapping.groups`) has E grids of R x C lanes with W slots each: R C E W terms in
+a cycle. Small grids fill small maps and fully connected layers; each group needs decoders of its own, and
+rotators of small grids are smaller. Engines with narrow lanes (preset ``shift4``) run sparse networks that
+are pruned for them (`benchmarks.redraw`), and dense int8 engines run the same layers with all their weights.
 
 Cycles are those of the cycle model, with the bus. Gates are those of real netlists: an engine of E groups has
 E times the modules of one with its grid, but one register file and one table of each code. What it needs

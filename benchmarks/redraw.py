@@ -42,7 +42,8 @@ def redrawn(network: Network, spec: Spec, density: float) -> Network:
     density
         Share of the weights of all pruned layers to keep; balancing them keeps some more.
     """
-    drawn = {node.name: _random(node, seed) for seed, node in enumerate(network.nodes) if _was_pruned(node)}
+    convs = [node for node in network.nodes if isinstance(node, Conv)]
+    drawn = {conv.name: _random(conv, seed) for seed, conv in enumerate(convs) if _was_pruned(conv)}
     masks = balance_slots(drawn, prune(drawn, density), Balance(spec.slots, spec.drain_cycles))
     nodes = []
     for node in network.nodes:
@@ -56,11 +57,9 @@ def redrawn(network: Network, spec: Spec, density: float) -> Network:
     return replace(network, nodes=tuple(nodes), slots=spec.slots)
 
 
-def _was_pruned(node: object) -> bool:
-    return (
-        isinstance(node, Conv)
-        and np.count_nonzero(node.weights.integers) < PRUNED * node.weights.integers.size
-    )
+def _was_pruned(conv: Conv) -> bool:
+    integers = conv.weights.integers
+    return bool(np.count_nonzero(integers) < PRUNED * integers.size)
 
 
 def _random(conv: Conv, seed: int) -> Tensor:

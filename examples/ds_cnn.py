@@ -28,6 +28,7 @@ class DSCNN(nn.Module):
         self.classifier = nn.Linear(CHANNELS, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Scores [N, 12]."""
         return self.classifier(self.pool(self.features(x)).flatten(1))
 
 
