@@ -18,7 +18,6 @@ docs/engine-study.md says how the checkpoints are made.
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +31,7 @@ from rich.table import Table
 
 from benchmarks.command import start
 from benchmarks.redraw import redrawn
+from benchmarks.tables import design_of, means
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
 from shiftbook.golden.mapping.cycles import PassCycles, pass_cycles
@@ -57,8 +57,8 @@ GRIDS = ((4, 4), (8, 4), (8, 8), (8, 16), (16, 16))
 SLOTS = (2, 4, 8)
 TERMS = (256, 1024)
 BUSES = (32, 64)
-DRAINS = (8, 4)
-"""Cycles in which requantizers empty a grid."""
+DRAINS = {"shift4": (8, 4), "int8": (16, 8)}
+"""Cycles in which requantizers empty a grid; channels with all their weights last long, and need fewer."""
 
 PIECE = 32
 """The most bytes of a piece of memory: two make a block of 8 x 8 pixels, and of all smaller grids."""
@@ -111,7 +111,7 @@ def group_specs(kind: str) -> Iterator[Spec]:
     """One group of each grid, slots and cycles of a drain."""
     for rows, cols in GRIDS:
         for slots in SLOTS:
-            for drain in DRAINS:
+            for drain in DRAINS[kind]:
                 piece = min(PIECE, rows * cols // 2)
                 try:
                     yield replace(
@@ -262,30 +262,11 @@ def row(
     }
 
 
-def key_of(row: Json) -> tuple[Any, ...]:
-    """What tells designs apart."""
-    names = ("kind", "terms", "rows", "cols", "groups", "slots", "requantizers", "bus")
-    return tuple(row[name] for name in names)
-
-
-def means(rows: Sequence[Json]) -> dict[tuple[Any, ...], float]:
-    """Geometric mean of gates x cycles of each design that runs all networks."""
-    networks = {row["network"] for row in rows}
-    products: dict[tuple[Any, ...], list[float]] = {}
-    for row in rows:
-        products.setdefault(key_of(row), []).append(row["product"])
-    return {
-        key: math.exp(sum(map(math.log, found)) / len(found))
-        for key, found in products.items()
-        if len(found) == len(networks)
-    }
-
-
 def table(rows: Sequence[Json]) -> Table:
     """Designs that run all networks, the lowest mean of gates x cycles of as many terms and kind first."""
     found = means(rows)
     networks = list(dict.fromkeys(row["network"] for row in rows))
-    cells = {(key_of(row), row["network"]): row for row in rows}
+    cells = {(design_of(row), row["network"]): row for row in rows}
     shown = Table(title="Gates x cycles in 10^9, and cycles in thousands")
     for head in ("kind", "terms", "lanes", "groups", "W", "Q", "bus", "GE", *networks, "mean"):
         shown.add_column(head)

@@ -18,6 +18,7 @@ from shiftbook.frontend.training.prune import balance_slots, prune
 from shiftbook.frontend.training.recipe import Balance
 from shiftbook.golden.coding import streams
 from shiftbook.golden.coding.select import code_weights
+from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.model.weights import Weights
@@ -41,9 +42,18 @@ def redrawn(network: Network, spec: Spec, density: float) -> Network:
         Slots and the cycles of a drain.
     density
         Share of the weights of all pruned layers to keep; balancing them keeps some more.
+
+    Raises
+    ------
+    ShiftbookError
+        The network has no pruned layer.
     """
     convs = [node for node in network.nodes if isinstance(node, Conv)]
     drawn = {conv.name: _random(conv, seed) for seed, conv in enumerate(convs) if _was_pruned(conv)}
+    if not drawn:
+        raise ShiftbookError(
+            f"the network has no pruned layer, with a density below {PRUNED}: compress it with --density 0.2"
+        )
     masks = balance_slots(drawn, prune(drawn, density), Balance(spec.slots, spec.drain_cycles))
     nodes = []
     for node in network.nodes:
