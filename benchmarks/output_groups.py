@@ -54,7 +54,7 @@ KINDS: dict[str, Spec] = {
 """Engines; the accumulators of int8 have the bits that ResNet-20 needs."""
 
 GRIDS = ((4, 4), (8, 4), (8, 8), (8, 16), (16, 16))
-SLOTS = (2, 4, 8)
+SLOTS = {"shift4": (2, 4, 8), "int8": (4, 8)}
 TERMS = (256, 1024)
 BUSES = (32, 64)
 DRAINS = {"shift4": (8, 4), "int8": (16, 8)}
@@ -110,7 +110,7 @@ class Design:
 def group_specs(kind: str) -> Iterator[Spec]:
     """One group of each grid, slots and cycles of a drain."""
     for rows, cols in GRIDS:
-        for slots in SLOTS:
+        for slots in SLOTS[kind]:
             for drain in DRAINS[kind]:
                 piece = min(PIECE, rows * cols // 2)
                 try:
@@ -202,7 +202,7 @@ def name_of(design: Design) -> str:
 def described_engines(specs: Mapping[str, Spec], ruler: Ruler, tell: Any) -> dict[str, Json]:
     """Gate reports of engines; those of as many slots share most modules."""
     found: dict[str, Json] = {}
-    for slots in SLOTS:
+    for slots in sorted({spec.slots for spec in specs.values()}):
         part = {name: spec for name, spec in specs.items() if spec.slots == slots}
         makers = {name: partial(Engine, spec) for name, spec in part.items()}
         measured: dict[str, Measured] = measure(makers, ruler, progress=tell)
@@ -215,11 +215,11 @@ def images(network: Network, every: Sequence[Design]) -> Iterator[tuple[Design, 
 
     Nothing is yielded for a design whose grid cannot run the network.
     """
-    pruned: dict[tuple[int, int], Network] = {}
+    pruned: dict[tuple[int, int], Network] = {}  # by what pruning is for: a dense feed takes zeros, too
     built: dict[Spec, Image | None] = {}
     for design in every:
         spec = replace(design.spec, accumulator_width=WIDE)
-        need = spec.slots, spec.drain_cycles
+        need = spec.slots, spec.drain_cycles if spec.feed == "coded" else 0
         if need not in pruned:
             pruned[need] = redrawn(network, spec, DENSITY)
         if spec not in built:

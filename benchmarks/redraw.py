@@ -8,16 +8,15 @@ cycles. Training for each engine would take days; random magnitudes take seconds
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from shiftbook.frontend.schemes.shift import Shift
-from shiftbook.frontend.training.prune import balance_slots, prune
+from shiftbook.frontend.training.prune import balance_slots
 from shiftbook.frontend.training.recipe import Balance
-from shiftbook.golden.coding import streams
-from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.nodes import Conv
@@ -27,12 +26,14 @@ from shiftbook.golden.spec import Spec
 PRUNED = 0.6
 """Layers of a lower density than this were pruned."""
 
-BITS = 4
-"""Of a shift weight: exponents 0 to 3."""
+LEVELS = 4
+"""Powers of two that a weight can be: 4-bit shift weights."""
 
 
 def redrawn(network: Network, spec: Spec, density: float) -> Network:
-    """The network with random weights in all layers that it has pruned, pruned anew for an engine.
+    """The network with normal weights in all layers that it has pruned, pruned anew for an engine.
+
+    Channel c is in slot c mod W in all layers.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def redrawn(network: Network, spec: Spec, density: float) -> Network:
     spec
         Slots and the cycles of a drain.
     density
-        Share of the weights of all pruned layers to keep; balancing them keeps some more.
+        Share of the weights of pruned layers to keep; those that a drain makes free come on top.
 
     Raises
     ------
@@ -54,15 +55,18 @@ def redrawn(network: Network, spec: Spec, density: float) -> Network:
         raise ShiftbookError(
             f"the network has no pruned layer, with a density below {PRUNED}: compress it with --density 0.2"
         )
-    masks = balance_slots(drawn, prune(drawn, density), Balance(spec.slots, spec.drain_cycles))
+    least = NormalDist().inv_cdf(1 - density / 2)
+    masks = {name: weight.abs() > least for name, weight in drawn.items()}
+    masks = balance_slots(drawn, masks, Balance(spec.slots, spec.drain_cycles))
     nodes = []
     for node in network.nodes:
         if isinstance(node, Conv):
+            weights = replace(node.weights, slot_of_channel=None)
             if node.name in drawn:
-                node = replace(node, weights=_coded(drawn[node.name], masks[node.name], spec))
-            elif network.slots != spec.slots:
-                weights = code_weights(node.weights.integers, node.weights.scheme, spec)
-                node = replace(node, weights=weights)
+                integers = _powers(drawn[node.name] * masks[node.name])
+                values = np.unique(integers)
+                weights = Weights(integers, values[values != 0], "shift", gapless=False)
+            node = replace(node, weights=weights)
         nodes.append(node)
     return replace(network, nodes=tuple(nodes), slots=spec.slots)
 
@@ -78,8 +82,8 @@ def _random(conv: Conv, seed: int) -> Tensor:
     return torch.randn(outputs, inputs, rows, cols, generator=torch.Generator().manual_seed(seed))
 
 
-def _coded(weight: Tensor, mask: Tensor, spec: Spec) -> Weights:
-    """Shift weights in the slots that `balance_slots` balances, channel c in slot c mod W."""
-    layer = Shift(BITS).fit(weight, mask, torch.Generator().manual_seed(0)).layer(weight)
-    weights = Weights(layer.integers, layer.codebook, layer.scheme, gapless=False)
-    return streams.choose_gapless(weights, spec.slots, spec)
+def _powers(weight: Tensor) -> NDArray[np.int16]:
+    """[O, kh, kw, I] signed powers of two near the weights; the largest level is that of magnitude 2 to 4."""
+    exponents = (weight.abs().log2().round() + LEVELS - 2).clamp(0, LEVELS - 1)
+    powers = torch.where(weight == 0, 0.0, weight.sign() * 2.0**exponents)
+    return powers.permute(0, 2, 3, 1).to(torch.int16).contiguous().numpy()

@@ -1,6 +1,6 @@
 """Which multiplier engine is the best: dense and sparse, 8 and 4 bits, at 256 terms a cycle.
 
-Slots W of 1, 2, 4 and 8, with 256 / W lanes in a grid that is square or twice as long as wide, and with every
+Slots W of 2, 4 and 8, with 256 / W lanes in a grid that is square or twice as high as wide, and with every
 number of requantizers that can drain it. Accumulators have just the bits that the checkpoint needs, and the
 sparse engines no memories for codebooks of vectors: so has the shift engine that they are compared with. Each
 is a complete engine of the generator: its gates by Yosys, and the cycles of one image with its bus by the
@@ -62,10 +62,12 @@ RIVALS: dict[str, Spec] = {
 }
 """Engines by name; `narrowed` gives them a network's accumulators."""
 
-SLOTS = (1, 2, 4, 8)
+SLOTS = (2, 4, 8)
+"""One slot would take 256 lanes, more than most maps of a small network have pixels."""
+
 REQUANTIZERS = (2, 4, 8, 16)
 LONGEST = 2
-"""The longer side of a grid over the shorter one."""
+"""Rows of a grid over its columns; a grid on its side takes about as long."""
 
 PLAIN_WIDTH = 120
 """Columns of the table where stdout is not a terminal."""
@@ -79,7 +81,7 @@ def settings(base: Spec, slots: Sequence[int], requantizers: Sequence[int]) -> I
         lanes = TERMS // w
         for rows in (1 << bit for bit in range(lanes.bit_length())):
             cols = lanes // rows
-            if max(rows, cols) > LONGEST * min(rows, cols):
+            if not cols <= rows <= LONGEST * cols:
                 continue
             for q in requantizers:
                 try:
