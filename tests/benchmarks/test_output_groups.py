@@ -26,6 +26,7 @@ from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.nodes import Conv
 from shiftbook.golden.program.image import build
 from shiftbook.golden.spec import PRESETS
+from tests.golden.layers import Layer, make_conv, one_layer_network
 from tests.golden.model.test_executor import small_network
 
 
@@ -66,6 +67,20 @@ def test_only_pruned_layers_are_drawn_anew() -> None:
         if isinstance(before, Conv) and isinstance(after, Conv):
             same = np.array_equal(before.weights.integers, after.weights.integers)
             assert same == (before.name != name)
+
+
+@pytest.mark.parametrize(("density", "each"), [(0.5, None), (0.02, 8)])
+def test_slots_have_equally_many_weights_and_as_many_as_the_drain_makes_free(
+    density: float, each: int | None
+) -> None:
+    conv = make_conv(np.random.default_rng(0), (6, 3, 3, 16), density=0.2)
+    network = one_layer_network(Layer(conv, np.zeros((8, 8, 16), np.uint8), PRESETS["shift4"]))
+    (found,) = redrawn(network, PRESETS["shift4"], density).nodes
+    assert isinstance(found, Conv)
+    kept = found.weights.integers != 0
+    counts = kept.reshape(6, 9, 4, 4).sum(axis=(1, 2))  # channel c in slot c mod 4
+    assert (counts == counts[:, :1]).all()
+    assert set(counts.ravel().tolist()) == {each} if each else 12 < counts.mean() < 24
 
 
 def test_a_network_must_be_pruned() -> None:
