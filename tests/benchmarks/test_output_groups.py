@@ -74,7 +74,8 @@ def test_slots_have_equally_many_weights_and_as_many_as_the_drain_makes_free(
     density: float, each: int | None
 ) -> None:
     conv = make_conv(np.random.default_rng(0), (6, 3, 3, 16), density=0.2)
-    network = one_layer_network(Layer(conv, np.zeros((8, 8, 16), np.uint8), PRESETS["shift4"]))
+    image = np.zeros((8, 8, 16), np.uint8)
+    network = one_layer_network(Layer(conv, image, 0, PRESETS["shift4"]))
     (found,) = redrawn(network, PRESETS["shift4"], density).nodes
     assert isinstance(found, Conv)
     kept = found.weights.integers != 0
