@@ -29,8 +29,11 @@ PRUNED = 0.6
 LEVELS = 4
 """Powers of two that a weight can be: 4-bit shift weights."""
 
+LARGEST = 4.0
+"""Standard deviations of the largest uniform weight."""
 
-def redrawn(network: Network, spec: Spec, density: float) -> Network:
+
+def redrawn(network: Network, spec: Spec, density: float, bits: int | None = None) -> Network:
     """The network with normal weights in all layers that it has pruned, pruned anew for an engine.
 
     Channel c is in slot c mod W in all layers.
@@ -43,6 +46,8 @@ def redrawn(network: Network, spec: Spec, density: float) -> Network:
         Slots and the cycles of a drain.
     density
         Share of the weights of pruned layers to keep; those that a drain makes free come on top.
+    bits
+        Of uniform weights; None draws 4-bit shift weights.
 
     Raises
     ------
@@ -63,9 +68,10 @@ def redrawn(network: Network, spec: Spec, density: float) -> Network:
         if isinstance(node, Conv):
             weights = replace(node.weights, slot_of_channel=None)
             if node.name in drawn:
-                integers = _powers(drawn[node.name] * masks[node.name])
+                real = drawn[node.name] * masks[node.name]
+                integers = _powers(real) if bits is None else _uniform(real, bits)
                 values = np.unique(integers)
-                weights = Weights(integers, values[values != 0], "shift", gapless=False)
+                weights = Weights(integers, values[values != 0], "drawn", gapless=False)
             node = replace(node, weights=weights)
         nodes.append(node)
     return replace(network, nodes=tuple(nodes), slots=spec.slots)
@@ -85,5 +91,16 @@ def _random(conv: Conv, seed: int) -> Tensor:
 def _powers(weight: Tensor) -> NDArray[np.int16]:
     """[O, kh, kw, I] signed powers of two near the weights; the largest level is that of magnitude 2 to 4."""
     exponents = (weight.abs().log2().round() + LEVELS - 2).clamp(0, LEVELS - 1)
-    powers = torch.where(weight == 0, 0.0, weight.sign() * 2.0**exponents)
-    return powers.permute(0, 2, 3, 1).to(torch.int16).contiguous().numpy()
+    return _integers(torch.where(weight == 0, 0.0, weight.sign() * 2.0**exponents))
+
+
+def _uniform(weight: Tensor, bits: int) -> NDArray[np.int16]:
+    """[O, kh, kw, I] integers of the same sign; the largest is that of `LARGEST`."""
+    most = (1 << (bits - 1)) - 1
+    sizes = (weight.abs() * most / LARGEST).round().clamp(1, most)
+    return _integers(torch.where(weight == 0, 0.0, weight.sign() * sizes))
+
+
+def _integers(weight: Tensor) -> NDArray[np.int16]:
+    """[O, kh, kw, I] from [O, I, kh, kw]."""
+    return weight.permute(0, 2, 3, 1).to(torch.int16).contiguous().numpy()

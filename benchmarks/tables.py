@@ -366,7 +366,7 @@ def _measured(name: str) -> Callable[[Json], str]:
     return cell
 
 
-SHOWN_RIVALS = 6
+SHOWN_RIVALS = 4
 """Settings of each multiplier engine that the document shows, from the best on."""
 
 
@@ -396,16 +396,17 @@ def against(results: Sequence[Json]) -> str:
     found, *compared = results
     best = {row["engine"]: row["product"] for row in found["rows"] if row["relative"] == 1}
 
-    def to(engine: str) -> Callable[[Json], str]:
-        return lambda row: f"{row['gate_cycles'] / best[engine]:.3f}"
+    def to(engine: str) -> Column:
+        kind, sparse, _ = engine.partition("_sparse")
+        head = f"to the best {'sparse' if sparse else 'dense'} {kind}"
+        return Column(head, lambda row: f"{row['gate_cycles'] / best[engine]:.3f}")
 
     columns = [
         Column("checkpoint", name_of),
         Column("engine", lambda row: f"`{row['engine']}`"),
         Column("accuracy", percent("accuracy")),
         Column("10^9 GE x cycles", lambda row: f"{row['gate_cycles'] / 1e9:.2f}"),
-        Column("to the best dense int8", to("int8")),
-        Column("to the best sparse int8", to("int8_sparse")),
+        *map(to, best),
     ]
     return markdown(columns, [row for result in compared for row in result["rows"]])
 

@@ -84,6 +84,17 @@ def test_slots_have_equally_many_weights_and_as_many_as_the_drain_makes_free(
     assert set(counts.ravel().tolist()) == {each} if each else 12 < counts.mean() < 24
 
 
+@pytest.mark.parametrize(("bits", "most"), [(None, 8), (4, 7), (8, 127)])
+def test_drawn_weights_are_of_so_many_bits(bits: int | None, most: int) -> None:
+    conv = make_conv(np.random.default_rng(0), (64, 3, 3, 16), density=0.2)
+    network = one_layer_network(Layer(conv, np.zeros((8, 8, 16), np.uint8), 0, PRESETS["shift4"]))
+    found = [redrawn(network, PRESETS["shift4"], 0.2, each).nodes[0] for each in (bits, None)]
+    drawn, powers = (node.weights.integers for node in found if isinstance(node, Conv))
+    assert most / 2 < drawn.max() <= most
+    assert -most <= drawn.min() < -most / 2
+    assert np.array_equal(np.sign(drawn), np.sign(powers))  # no cycle depends on the sizes
+
+
 def test_a_network_must_be_pruned() -> None:
     with pytest.raises(ShiftbookError, match=r"no pruned layer, with a density below 0.6: compress it with"):
         redrawn(small_network(0), PRESETS["shift4"], 0.2)
