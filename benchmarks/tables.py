@@ -560,6 +560,18 @@ def _design_columns() -> list[Column]:
     ]
 
 
+def pairs(results: Sequence[Json]) -> str:
+    """Of `benchmarks.pairs`: engines of paired output channels and close rotators."""
+    (result,) = results
+    columns = [
+        Column("engine", lambda row: str(row["engine"])),
+        Column("terms", count("terms")),
+        Column("GE", count("ge")),
+        Column("GE per term", count("ge_per_term")),
+    ]
+    return markdown(columns, result["rows"])
+
+
 TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "compare": compare,
     "stored": stored,
@@ -580,4 +592,5 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "grouped": grouped,
     "grouped_rivals": grouped_rivals,
     "grouped_spent": grouped_spent,
+    "pairs": pairs,
 }
