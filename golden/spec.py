@@ -16,9 +16,6 @@ ACTIVATION_WIDTH = 8
 DATA_WIDTH = 32
 """Bits of a word of the engine's address map."""
 
-WEIGHT_WIDTH = 8
-"""Bits of the signed weight that a multiplier lane takes."""
-
 FRACTION = 8
 """Bits below the point of what the requantizer adds up: its product, the residual's, and one half."""
 
@@ -44,6 +41,7 @@ RANGES = {
     "rows": (2, 32),
     "cols": (2, 32),
     "slots": (1, 16),
+    "weight_width": (4, 8),
     "accumulator_width": (16, 32),
     "multiplier_width": (9, 16),
     "shift_width": (4, 6),
@@ -64,8 +62,16 @@ RANGES = {
 }
 """Least and largest value of each parameter that has a range of its own."""
 
-POWERS_OF_TWO = ("tile_words", "bus_bytes", "burst_beats", "buffer_beats", "group_channels", "word_width")
-"""Parameters that addresses are cut at."""
+POWERS_OF_TWO = (
+    "tile_words",
+    "bus_bytes",
+    "burst_beats",
+    "buffer_beats",
+    "group_channels",
+    "word_width",
+    "weight_width",
+)
+"""Parameters that addresses and words are cut at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +88,15 @@ class Spec:
     lane
         ``"shift"``: terms are shifted and added. ``"multiply"``: the int8 baseline.
     feed
-        ``"coded"``: Huffman coded gaps and codes. ``"dense"``: every weight, zero or not, as 8 raw bits
+        ``"coded"``: Huffman coded gaps and codes. ``"dense"``: every weight, zero or not, as raw bits
         (multiplier lanes only).
     terms
         The exponent range ``(low, high)``, both included, of each term of a codebook row. A row adds
         ``sum(sign_t * x << exponent_t)``; a term can also be absent. ``((0, 7),)`` represents every
         int8 value in at most four rows; narrower ranges are cheaper, and refuse weights that they cannot
         represent.
+    weight_width
+        Bits of the signed weight that a multiplier lane takes, 4 or 8; of a dense feed also in the stream.
     accumulator_width
         Bits of the signed accumulator. Layers are proven to fit before they are run.
     multiplier_width, shift_width
@@ -134,6 +142,7 @@ class Spec:
     lane: Lane = "shift"
     feed: Feed = "coded"
     terms: tuple[tuple[int, int], ...] = ((0, 7),)
+    weight_width: int = 8
     accumulator_width: int = 24
     multiplier_width: int = 10
     shift_width: int = 5

@@ -18,7 +18,6 @@ from shiftbook.golden.spec import (
     LEAST_SHIFT,
     MAX_RING,
     RESIDUAL_WIDTH,
-    WEIGHT_WIDTH,
     Spec,
 )
 from shiftbook.golden.spec import DATA_WIDTH as DATA_WIDTH
@@ -176,7 +175,7 @@ def code_symbol(spec: Spec) -> Layout:
 def row(spec: Spec) -> Layout:
     """What a slot tells every lane in one cycle: the terms of a codebook row."""
     if spec.lane == "multiply":
-        return (Field("weight", WEIGHT_WIDTH, "the weight", signed=True),)
+        return (Field("weight", spec.weight_width, "the weight", signed=True),)
     fields: list[Field] = []
     for number, (low, high) in enumerate(spec.terms):
         fields.append(Field(f"enable{number}", 1, "the term is present"))

@@ -26,11 +26,12 @@ class Spent:
         A row is added in a lane that holds an output pixel.
     idle
         The map does not fill the lanes: a row meets a lane without an output pixel. Or the channels do not
-        fill the slots: a slot that has no weight in the whole pass waits for the others.
+        fill the slots: a slot that has no weight in the whole pass waits for the others, or a group of
+        lanes that has no output channel.
     skips
         A slot skips more zeros than one gap says.
     slot_wait
-        A slot waits for the slowest at the end of an output channel.
+        A slot waits for the slowest at the end of an output channel, or a group of lanes at that of a tile.
     drain
         All slots wait until the requantizers have emptied the lanes.
     bus

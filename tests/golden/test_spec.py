@@ -45,6 +45,8 @@ from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
         ({"bus_parity": 1}, "bus_parity must be True or False, not 1"),
         ({"function_tables": None}, "function_tables must be True or False, not None"),
         ({"bus_parity": "odd"}, "bus_parity must be True or False, not 'odd'"),
+        ({"weight_width": 2}, "weight_width must be an integer in 4..8, not 2"),
+        ({"weight_width": 6}, "weight_width must be a power of two, not 6"),
         ({"lane": "add"}, "lane must be one of ('shift', 'multiply'), not 'add'"),
         ({"feed": "raw"}, "feed must be one of ('coded', 'dense'), not 'raw'"),
         ({"feed": "dense"}, "feed 'dense' needs lane 'multiply': shift lanes take terms from a codebook"),

@@ -43,6 +43,18 @@ def coded(network: Network, spec: Spec) -> Network:
     return replace(network, nodes=tuple(nodes), slots=spec.slots)
 
 
+def of_four_bits(spec: Spec) -> Network:
+    """`everything`, with weights that are cut to four bits."""
+    network = small_network(0)
+    nodes = [
+        replace(node, weights=replace(node.weights, integers=node.weights.integers.clip(-8, 7)))
+        if isinstance(node, Conv)
+        else node
+        for node in network.nodes
+    ]
+    return coded(replace(network, nodes=tuple(nodes)), spec)
+
+
 def everything(spec: Spec, seed: int = 0) -> Network:
     """Strides, groups, depthwise, both pools, a residual of a subsampled tensor, a linear layer."""
     return coded(small_network(seed), spec)

@@ -40,6 +40,7 @@ from tests.sim.networks import (
     gates,
     holes,
     joined,
+    of_four_bits,
     shared,
     whole_maps,
     wide,
@@ -75,6 +76,14 @@ def test_every_integer_and_row(name: str, latency: int, pauses: float) -> None:
         assert 0 < layer.utilization < 1
     assert seen[-1][0] == seen[-1][1]
     assert result.cycles < result.simulated_cycles
+
+
+@pytest.mark.parametrize("name", ["int8", pytest.param("int8_sparse", marks=pytest.mark.slow)])
+def test_weights_of_four_bits(name: str) -> None:
+    spec = replace(SPECS[name], weight_width=4)
+    network = of_four_bits(spec)
+    result = run_rtl(network, IMAGES, spec, pauses=0.2)
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
 
 
 @pytest.mark.parametrize("seed", range(1, 4))
