@@ -16,9 +16,6 @@ ACTIVATION_WIDTH = 8
 DATA_WIDTH = 32
 """Bits of a word of the engine's address map."""
 
-WEIGHT_WIDTH = 8
-"""Bits of the signed weight that a multiplier lane takes."""
-
 FRACTION = 8
 """Bits below the point of what the requantizer adds up: its product, the residual's, and one half."""
 
@@ -44,6 +41,7 @@ RANGES = {
     "rows": (2, 32),
     "cols": (2, 32),
     "slots": (1, 16),
+    "weight_width": (4, 8),
     "accumulator_width": (16, 32),
     "multiplier_width": (9, 16),
     "shift_width": (4, 6),
@@ -64,8 +62,16 @@ RANGES = {
 }
 """Least and largest value of each parameter that has a range of its own."""
 
-POWERS_OF_TWO = ("tile_words", "bus_bytes", "burst_beats", "buffer_beats", "group_channels", "word_width")
-"""Parameters that addresses are cut at."""
+POWERS_OF_TWO = (
+    "tile_words",
+    "bus_bytes",
+    "burst_beats",
+    "buffer_beats",
+    "group_channels",
+    "word_width",
+    "weight_width",
+)
+"""Parameters that addresses and words are cut at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +88,15 @@ class Spec:
     lane
         ``"shift"``: terms are shifted and added. ``"multiply"``: the int8 baseline.
     feed
-        ``"coded"``: Huffman coded gaps and codes. ``"dense"``: every weight, zero or not, as 8 raw bits
+        ``"coded"``: Huffman coded gaps and codes. ``"dense"``: every weight, zero or not, as raw bits
         (multiplier lanes only).
     terms
         The exponent range ``(low, high)``, both included, of each term of a codebook row. A row adds
         ``sum(sign_t * x << exponent_t)``; a term can also be absent. ``((0, 7),)`` represents every
         int8 value in at most four rows; narrower ranges are cheaper, and refuse weights that they cannot
         represent.
+    weight_width
+        Bits of the signed weight that a multiplier lane takes, 4 or 8; of a dense feed also in the stream.
     accumulator_width
         Bits of the signed accumulator. Layers are proven to fit before they are run.
     multiplier_width, shift_width
@@ -124,6 +132,8 @@ class Spec:
     bus_parity
         Whether each byte on the memory bus comes with a bit of odd parity, as AXI5 has it: what is read is
         checked, and what is written carries it.
+    function_tables
+        Whether each requantizer has a table of 256 bytes behind it, for functions that no clamp says.
     interleaving
         Whether outputs can be stored as every second row and column of a tensor, as up-sampling needs it.
     """
@@ -134,6 +144,7 @@ class Spec:
     lane: Lane = "shift"
     feed: Feed = "coded"
     terms: tuple[tuple[int, int], ...] = ((0, 7),)
+    weight_width: int = 8
     accumulator_width: int = 24
     multiplier_width: int = 10
     shift_width: int = 5
@@ -155,6 +166,7 @@ class Spec:
     buffer_beats: int = 32
     group_channels: int = 8
     bus_parity: bool = False
+    function_tables: bool = True
     interleaving: bool = True
 
     def __post_init__(self) -> None:
@@ -190,7 +202,7 @@ class Spec:
             value = getattr(self, name)
             if not isinstance(value, int) or not low <= value <= high:
                 raise ShiftbookError(f"{name} must be an integer in {low}..{high}, not {value!r}")
-        for name in ("bus_parity", "interleaving"):
+        for name in ("bus_parity", "function_tables", "interleaving"):
             if not isinstance(getattr(self, name), bool):
                 raise ShiftbookError(f"{name} must be True or False, not {getattr(self, name)!r}")
 
@@ -234,6 +246,11 @@ class Spec:
         """Whether outputs are stored so: where it is wanted, and half of a beat's lanes fill a beat."""
         whole = self.beat_rows >= self.rows or self.rows % self.beat_rows == 0
         return self.interleaving and whole and self.rows % 2 == 0 and self.cols % 2 == 0
+
+    @property
+    def tile_bits(self) -> int:
+        """Bits of all activation banks."""
+        return self.slots * self.lanes * self.tile_words * ACTIVATION_WIDTH
 
     @property
     def largest_shift(self) -> int:
@@ -296,7 +313,12 @@ class Spec:
         return self.gap_symbols - 1
 
     def given(
-        self, *, slots: int | None = None, bus_bytes: int | None = None, bus_parity: bool | None = None
+        self,
+        *,
+        slots: int | None = None,
+        bus_bytes: int | None = None,
+        bus_parity: bool | None = None,
+        tile_words: int | None = None,
     ) -> Spec:
         """This spec with those replaced that are not None: 0 is a value, and refused as one.
 
@@ -310,6 +332,7 @@ class Spec:
             slots=self.slots if slots is None else slots,
             bus_bytes=self.bus_bytes if bus_bytes is None else bus_bytes,
             bus_parity=self.bus_parity if bus_parity is None else bus_parity,
+            tile_words=self.tile_words if tile_words is None else tile_words,
         )
 
     def on_grid(self, rows: int, cols: int, bus: int | None = None) -> Spec:

@@ -28,13 +28,14 @@ class Value:
 
     ``carriers`` are the layers whose requantizers can still take an activation for this value, because
     nothing else reads what lies between; all of a concatenation, or none. ``lowest`` tells that the padding
-    is not of zeros but of what never wins a maximum.
+    is not of zeros but of what never wins a maximum, ``pooled`` that a maximum lies between them and this.
     """
 
     layer: str
     padding: Padding = (0, 0, 0, 0)
     lowest: bool = False
     carriers: tuple[ClampedLayer, ...] = ()
+    pooled: bool = False
 
     @property
     def own(self) -> ClampedLayer | None:
@@ -65,6 +66,8 @@ class LayerBuilder:
         The layers made so far, in an order in which they can run.
     shapes
         (C, H, W) of the image and of every layer's output, by name.
+    before
+        Nodes whose values a layer's functions take: the name of that tensor, or "" where there is none.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class LayerBuilder:
         self.values: dict[str, Value] = {INPUT: Value(INPUT)}
         self.layers: list[Layer] = []
         self.shapes: dict[str, Maps] = {INPUT: graph.input_shape}
+        self.before: dict[str, str] = {}
         self.reads = [name for node in graph.nodes for name in node.inputs] + list(graph.outputs)
 
     def build(self) -> LayerGraph:
@@ -94,7 +98,16 @@ class LayerBuilder:
         """Of tensors that the user's file has quantized; the last word on a tensor counts."""
         names = [INPUT, *(node.name for node in self.graph.nodes)]
         known = [(name, self.graph.scales[name]) for name in names if name in self.graph.scales]
-        return {self.values[name].layer: Affine(*scale) for name, scale in known}
+        tensors = [(self.before.get(name, self.values[name].layer), scale) for name, scale in known]
+        return {tensor: Affine(*scale) for tensor, scale in tensors if tensor}
+
+    def add_function(self, layer: ClampedLayer, function: nn.Module) -> None:
+        """Let a layer apply one more function; what stands for its sums so far is then no layer's output."""
+        if not layer.functions:
+            for name, value in self.values.items():
+                if any(carrier.name == layer.name for carrier in value.carriers):
+                    self.before.setdefault(name, layer.before if value.layer == layer.name else "")
+        layer.functions += (function,)
 
     def needed(self, names: Sequence[str]) -> list[Layer]:
         """The layers that lead to ``names``, in order."""

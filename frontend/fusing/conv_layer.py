@@ -94,7 +94,7 @@ class ConvLayer(ClampedLayer):
             return self.module.weight.reshape(-1, *self.input_shape)
         return self.module.weight
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
+    def sums(self, *inputs: Tensor) -> Tensor:
         x, *residual = inputs
         top, bottom, left, right = self.padding
         x = functional.pad(x, (left, right, top, bottom))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
-from shiftbook.frontend.quantization.affine import Affine
+from shiftbook.frontend.graph.functions import never_negative
+from shiftbook.frontend.quantization.affine import Affine, Reals
+from shiftbook.frontend.quantization.tabulated import tabulated
+from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.integer import LARGEST_ACTIVATION
 from shiftbook.golden.model.nodes import Node
 from shiftbook.golden.spec import Spec
@@ -72,20 +77,36 @@ class PlainLayer(Layer):
 
 @dataclass(kw_only=True)
 class ClampedLayer(Layer):
-    """A layer whose requantizer can apply an activation, and limits beside it."""
+    """A layer whose requantizer can apply an activation, limits beside it, and then functions.
+
+    ``functions`` follow the clamps, one after another; a single table has all of them.
+    """
 
     activation: Activation | None = None
     limits: tuple[float, float] = UNLIMITED
+    functions: tuple[nn.Module, ...] = ()
+
+    @abstractmethod
+    def sums(self, *inputs: Tensor) -> Tensor:
+        """What its requantizer makes of [N, C, H, W], clamped, before its functions."""
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        return self.function(self.sums(*inputs))
+
+    @property
+    def before(self) -> str:
+        """Name of the tensor that its functions take, which is nowhere stored."""
+        return f"{self.name}:before"
 
     @property
     def clamped(self) -> bool:
         """Whether it does anything to its sums."""
-        return self.ends != UNLIMITED
+        return self.ends != UNLIMITED or bool(self.functions)
 
     @property
     def never_negative(self) -> bool:
-        """Whether its output has no values below 0."""
-        return self.ends[0] >= 0
+        """Whether its output is known to have no values below 0."""
+        return never_negative(self.functions[-1]) if self.functions else self.ends[0] >= 0
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -102,6 +123,26 @@ class ClampedLayer(Layer):
         """Do to real sums what the requantizer does."""
         x = activate(x, self.activation)
         return x if self.limits == UNLIMITED else x.clamp(*self.limits)
+
+    def function(self, x: Tensor) -> Tensor:
+        """All its functions of real clamped sums."""
+        for function in self.functions:
+            x = function(x)
+        return x
+
+    @torch.no_grad()
+    def exactly(self, x: Reals) -> Reals:
+        """The same in float64."""
+        functions = copy.deepcopy(nn.Sequential(*self.functions)).double()
+        return functions(torch.from_numpy(x)).numpy()
+
+    def steps(self, calibration: Mapping[str, Affine]) -> tuple[Affine, FunctionTable | None]:
+        """What the integers of its requantizer stand for, and the table from them to its output's."""
+        target = calibration[self.name]
+        if not self.functions:
+            return target, None
+        before = calibration[self.before]
+        return before, tabulated(self.exactly, before, target)
 
 
 def _integer(real: float, target: Affine) -> int:

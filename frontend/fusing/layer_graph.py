@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from shiftbook.frontend.fusing.conv_layer import ConvLayer
-from shiftbook.frontend.fusing.layer import Layer
+from shiftbook.frontend.fusing.layer import ClampedLayer, Layer
 from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.layers.fixed import FIXED
 from shiftbook.frontend.quantization.affine import Affine
@@ -47,6 +47,11 @@ class LayerGraph:
         """The layers that have weights, in order."""
         return (layer for layer in self.layers if isinstance(layer, ConvLayer))
 
+    def with_functions(self) -> dict[str, ClampedLayer]:
+        """The layers that have functions, by the name of what these take."""
+        clamped = (layer for layer in self.layers if isinstance(layer, ClampedLayer))
+        return {layer.before: layer for layer in clamped if layer.functions}
+
     @property
     def paths(self) -> list[str]:
         """Module paths of the layers that have weights, in order, each once."""
@@ -67,7 +72,8 @@ class LayerGraph:
         x
             Normalized images, [N, C, H, W].
         observe
-            Called with the name and value of the input and of each layer's output.
+            Called with the name and value of the input, of each layer's output, and of what a layer's
+            functions take.
 
         Returns
         -------
@@ -95,7 +101,13 @@ class LayerGraph:
         last_use = {name: i for i, layer in enumerate(self.layers) for name in layer.inputs}
         values = dict(values)
         for i, layer in enumerate(self.layers[place:], place):
-            x = layer(*(values[name] for name in layer.inputs))
+            inputs = [values[name] for name in layer.inputs]
+            if observe and isinstance(layer, ClampedLayer) and layer.functions:
+                sums = layer.sums(*inputs)
+                observe(layer.before, sums)
+                x = layer.function(sums)
+            else:
+                x = layer(*inputs)
             values[layer.name] = x
             if observe:
                 observe(layer.name, x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from shiftbook.frontend.fusing.gate_layer import GateLayer
 from shiftbook.frontend.fusing.layer_graph import LayerGraph
 from shiftbook.frontend.graph.model import INPUT
 from shiftbook.frontend.importing.normalization import Normalization
@@ -13,7 +14,7 @@ from shiftbook.frontend.schemes.base import QuantizedLayer
 from shiftbook.golden.errors import ShiftbookError, first_line
 from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.spec import Spec
+from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
 
 
 def engine_limit(layers: LayerGraph, spec: Spec) -> str:
@@ -44,6 +45,9 @@ def _empty(layers: LayerGraph, spec: Spec) -> Network:
         for layer in layers.convs()
         for shape in [(len(layer.module.weight), -1, *layer.kernel)]
     }
-    unit = dict.fromkeys([INPUT, *(layer.name for layer in layers.layers)], Affine(1.0, 0))
+    names = [INPUT, *(layer.name for layer in layers.layers), *layers.with_functions()]
+    unit = dict.fromkeys(names, Affine(1.0, 0))
+    gates = [layer.gate for layer in layers.layers if isinstance(layer, GateLayer)]
+    unit |= dict.fromkeys(gates, Affine(1 / (1 << ACTIVATION_WIDTH), 0))
     channels = layers.input_shape[0]
     return lower(layers, zeros, unit, Normalization((0.0,) * channels, (1.0,) * channels), spec=spec)

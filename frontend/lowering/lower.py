@@ -7,7 +7,8 @@ A layer computes ``y = gain * (acc - zero_point_of_source * sum(w)) + offset`` i
 
 so batch norm lives in the requantizer's multiplier and bias and never touches the weights' codebook. The
 one thing that reaches the weights is a sign: the multiplier is unsigned, so an output channel with a
-negative gain gets its weights negated, which costs nothing where a term has a sign.
+negative gain gets its weights negated, which costs nothing where a term has a sign. Where a table stands
+behind the requantizer, the output's scale above is that of what the table takes.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def _conv(
     seed: int,
     narrows: bool,
 ) -> Conv:
-    source, target = calibration[layer.source], calibration[layer.name]
+    source, (target, function) = calibration[layer.source], layer.steps(calibration)
     quantized = _repeated(quantized, layer.copies)
     norm_gain, norm_offset = fold_norm(layer)
     step = np.broadcast_to(np.asarray(quantized.step, np.float64), norm_gain.shape)
@@ -152,7 +153,7 @@ def _conv(
         name=layer.name,
         source=layer.source,
         weights=_coded(layer.name, quantized, constant, spec, seed),
-        requantize=requantize,
+        requantize=replace(requantize, function=function),
         stride=layer.stride,
         padding=layer.padding,
         groups=layer.groups * layer.copies // copies,

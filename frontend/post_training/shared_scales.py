@@ -2,7 +2,7 @@
 
 Maximum pooling and subsampling hand on integers of their source, a concatenation those of all its sources.
 So tensors share a scale over several layers too: two convolutions whose outputs are joined, one of them
-pooled.
+pooled. What a layer's functions take has a scale of its own.
 """
 
 from __future__ import annotations
@@ -42,4 +42,6 @@ def shared_scales(graph: LayerGraph) -> list[SharedScale]:
     members: dict[str, list[str]] = {}
     for name, first in first_of.items():
         members.setdefault(first, []).append(name)
+    members.update((name, [name]) for name in graph.with_functions())
+    computed.update(graph.with_functions())
     return [SharedScale(tuple(names), tuple(n for n in names if n in computed)) for names in members.values()]

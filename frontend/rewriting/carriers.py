@@ -1,7 +1,8 @@
 """Layers that change nothing, where an addition or an activation finds none to ride on.
 
-A requantizer adds a tensor and clamps, but only behind a convolution or an average. Where a model adds two
-tensors that other operations read too, or clamps one, a depthwise 1 x 1 convolution by 1 stands in between.
+A requantizer adds a tensor, clamps and looks up a function, but only behind a convolution or an average.
+Where a model adds two tensors that other operations read too, or clamps one, a depthwise 1 x 1 convolution
+by 1 stands in between.
 """
 
 from __future__ import annotations
@@ -11,8 +12,17 @@ from functools import partial
 
 from torch import nn
 
+from shiftbook.frontend.graph.functions import FUNCTIONS, rises
 from shiftbook.frontend.graph.model import INPUT, GraphModel, Node, beside
-from shiftbook.frontend.graph.operations import Add, Clamp, Concatenate, Crop, Interleave, Reshape
+from shiftbook.frontend.graph.operations import (
+    Add,
+    Clamp,
+    Concatenate,
+    Crop,
+    Interleave,
+    Multiply,
+    Reshape,
+)
 from shiftbook.frontend.layers.fixed import ScaleConv2d
 from shiftbook.frontend.rewriting.affine import Norm
 
@@ -23,10 +33,10 @@ MOVES = (Concatenate, Interleave, nn.Upsample, nn.Flatten, Reshape)
 
 
 def give_carriers(graph: GraphModel) -> None:
-    """Put layers that change nothing in front of additions and clamps that need them, and behind crops.
+    """Put layers that change nothing in front of additions, clamps and functions that need them.
 
-    A crop is negative padding of a convolution, and rides on one that has none itself. So do zeros around a
-    tensor of any sign, of which max pooling takes some for the largest.
+    And behind crops: a crop is negative padding of a convolution, and rides on one that has none itself. So
+    do zeros around a tensor of any sign, of which max pooling takes some for the largest.
     """
     for node in graph.walk():
         if isinstance(graph.of(node), Crop) and not all(
@@ -71,8 +81,9 @@ def _is_behind_zeros(graph: GraphModel, node: Node) -> bool:
 
 def _lacks_carrier(graph: GraphModel, node: Node) -> bool:
     operation = graph.of(node)
-    if isinstance(operation, CLAMPS):
-        return not _takes_clamp(graph, node.inputs[0])
+    if isinstance(operation, (*CLAMPS, *FUNCTIONS)):
+        rising = isinstance(operation, CLAMPS) or rises(operation)
+        return not _takes_activation(graph, node.inputs[0], rising)
     if not isinstance(operation, Add) or len({graph.shape(name) for name in node.inputs}) > 1:
         return False
     return node.inputs[0] == node.inputs[1] or not any(_takes_tensor(graph, name) for name in node.inputs)
@@ -98,14 +109,19 @@ def _takes_tensor(graph: GraphModel, name: str) -> bool:
     return isinstance(graph.of(node), (nn.Conv2d, nn.Linear))
 
 
-def _takes_clamp(graph: GraphModel, name: str) -> bool:
-    """Whether a requantizer that clamps makes a value, and nothing reads what lies between."""
+def _takes_activation(graph: GraphModel, name: str, rising: bool) -> bool:
+    """Whether a requantizer that clamps makes a value, and nothing reads what lies between.
+
+    What is not ``rising`` is no longer the same in front of a maximum.
+    """
     node = graph.node(name)
     if name == INPUT or node is None or graph.sole_reader(name) is None:
         return False
     operation = graph.of(node)
-    if isinstance(operation, (nn.Conv2d, nn.Linear, Norm, Add, nn.AvgPool2d)):
+    if isinstance(operation, (nn.Conv2d, nn.Linear, Norm, Add, Multiply, nn.AvgPool2d)):
         return True
-    if isinstance(operation, (*CLAMPS, *MOVES, nn.MaxPool2d)):
-        return all(_takes_clamp(graph, source) for source in node.inputs)
+    if isinstance(operation, nn.MaxPool2d) and not rising:
+        return False
+    if isinstance(operation, (*CLAMPS, *FUNCTIONS, *MOVES, nn.MaxPool2d)):
+        return all(_takes_activation(graph, source, rising) for source in node.inputs)
     return False

@@ -16,6 +16,7 @@ from shiftbook.frontend.rewriting.scales import make_scale_layers
 from shiftbook.frontend.rewriting.scales_of_file import take_scales
 from shiftbook.frontend.rewriting.scores import drop_final_activation
 from shiftbook.frontend.rewriting.selections import place_selections
+from shiftbook.frontend.rewriting.slopes import split_slopes
 from shiftbook.frontend.rewriting.upsampling import interleave
 
 
@@ -52,6 +53,7 @@ def rewrite(graph: GraphModel) -> Rewritten:
         fold_affine(graph)
         make_scale_layers(graph)
         place_selections(graph)
+        split_slopes(graph)
         give_carriers(graph)
     graph.drop_unused()
     scale, offset = folded or (None, None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.spec import WEIGHT_WIDTH
-
-DIGITS = WEIGHT_WIDTH // 2
-"""Digits of a weight."""
 
 
-def digits(weight: int) -> tuple[int, ...]:
+def digit_count(width: int) -> int:
+    """Digits of a weight of so many bits."""
+    return width // 2
+
+
+def digits(weight: int, width: int) -> tuple[int, ...]:
     """The digits d of a weight, lowest first: it is the sum of ``d[k] * 4**k``.
 
     A digit is a pair of bits and what the pair below carries, 0 to 4 together. Of the lower digits, 3 and 4
@@ -19,18 +20,22 @@ def digits(weight: int) -> tuple[int, ...]:
     Parameters
     ----------
     weight
-        -128 to 127.
+        ``-2**(width - 1)`` to ``2**(width - 1) - 1``.
+    width
+        Bits of the weight, an even number.
 
     Raises
     ------
     ShiftbookError
-        It is no int8.
+        It is no integer of so many bits.
     """
-    half = 1 << (WEIGHT_WIDTH - 1)
+    half = 1 << (width - 1)
     if not -half <= weight < half:
-        raise ShiftbookError(f"weight {weight} does not fit a multiplier lane: it must be in -128..127")
+        raise ShiftbookError(
+            f"weight {weight} does not fit a multiplier lane: it must be in {-half}..{half - 1}"
+        )
     found = []
-    for _ in range(DIGITS - 1):
+    for _ in range(digit_count(width) - 1):
         digit = weight % 4
         digit -= 4 * (digit == 3)
         found.append(digit)

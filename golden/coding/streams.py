@@ -301,20 +301,22 @@ def words(stream: Stream, word_width: int) -> NDArray[np.uint32]:
 
 
 def dense_words(weights: Weights, placement: Placement, spec: Spec) -> tuple[NDArray[np.uint32], ...]:
-    """For each slot of a dense feed, all its weights as 8 raw bits, first weight in the highest byte.
+    """For each slot of a dense feed, all its weights as raw bits, first weight in the highest ones.
 
     Order: local positions 0..P-1 of output channel 0, then of channel 1, ...; positions that do not exist
     are 0, and so is the rest of the last word.
     """
-    if weights.integers.min(initial=0) < -128 or weights.integers.max(initial=0) > 127:
-        raise ShiftbookError("a dense feed needs weights in -128..127")
+    width, half = spec.weight_width, 1 << (spec.weight_width - 1)
+    if weights.integers.min(initial=0) < -half or weights.integers.max(initial=0) >= half:
+        raise ShiftbookError(f"a dense feed needs weights in {-half}..{half - 1}")
     outputs = len(weights.integers)
     flat = weights.integers.reshape(outputs, -1).astype(np.int8)
     with_zero = np.concatenate([flat, np.zeros((outputs, 1), dtype=np.int8)], axis=1)
     result = []
     for w in range(placement.slots):
-        raw = with_zero[:, placement.source[w]].ravel().view(np.uint8)
-        stream = Stream(raw, 8 * len(raw))
+        raw = with_zero[:, placement.source[w]].reshape(-1, 1).view(np.uint8)
+        written = np.unpackbits(raw, axis=1)[:, -width:]
+        stream = Stream(np.packbits(written), written.size)
         result.append(bits.words(stream, spec.word_width, -(-stream.bits // spec.word_width)))
     return tuple(result)
 

@@ -55,7 +55,7 @@ def rows_of(value: int, spec: Spec) -> tuple[Row, ...]:
     """
     value = int(value)
     if spec.lane == "multiply":
-        booth.digits(value)  # refuses what is no int8
+        booth.digits(value, spec.weight_width)  # refuses what does not fit
         return (value,)
     for count in range(1, MAX_ROWS + 1):
         rows = _sum_of_rows(value, count, spec.terms)

@@ -18,7 +18,6 @@ from shiftbook.golden.spec import (
     LEAST_SHIFT,
     MAX_RING,
     RESIDUAL_WIDTH,
-    WEIGHT_WIDTH,
     Spec,
 )
 from shiftbook.golden.spec import DATA_WIDTH as DATA_WIDTH
@@ -34,7 +33,10 @@ ROW_COUNT_WIDTH = 5
 
 
 class Region(IntEnum):
-    """The upper bits of an address. Memories 3 to 5 exist once a slot and are written all together."""
+    """The upper bits of an address.
+
+    Memories 3 to 5 exist once a slot, and 11 once a requantizer; all are written together.
+    """
 
     REGISTERS = 0
     GAP_CODE = 1  # index: length - 1
@@ -47,6 +49,7 @@ class Region(IntEnum):
     STREAMS = 8  # index: stream << 2 | golden.isa.stream_registers.StreamField
     OWNERS = 9  # index: channel / channels of a word
     COMMANDS = 10  # index: golden.isa.program_format.Command
+    FUNCTION = 11  # index: activation
 
 
 class Register(IntEnum):
@@ -66,11 +69,19 @@ class Register(IntEnum):
     CLAMP_HIGH = 11
     RESIDUAL = 12
     RESIDUAL_MULTIPLIER = 13
-    PARTIAL_OUT = 14
+    LEAVING = 14
     GAPLESS = 15
     STEP = 16  # this and all below: not there with a dense feed
     BOOKS = 17
     OFFSET_SHIFT = 18
+
+
+class Leaving(IntEnum):
+    """Values of ``Register.LEAVING``."""
+
+    ACTIVATIONS = 0
+    PARTIAL_SUMS = 1
+    FUNCTION = 2
 
 
 def register_fields(spec: Spec) -> dict[Register, Field]:
@@ -102,11 +113,18 @@ def register_fields(spec: Spec) -> dict[Register, Field]:
         ),
         Register.CLAMP_LOW: Field("clamp_low", ACTIVATION_WIDTH, "smallest output"),
         Register.CLAMP_HIGH: Field("clamp_high", ACTIVATION_WIDTH, "largest output"),
-        Register.RESIDUAL: Field("residual", 1, "1: a residual is added"),
+        Register.RESIDUAL: Field(
+            "residual", 2, "0: none; 1: a residual is added; 3: its first pixel is the channel's multiplier"
+        ),
         Register.RESIDUAL_MULTIPLIER: Field(
             "residual_multiplier", RESIDUAL_WIDTH, f"what it is multiplied with, in 2^-{FRACTION}"
         ),
-        Register.PARTIAL_OUT: Field("partial_out", 1, "1: partial sums leave instead of activations"),
+        Register.LEAVING: Field(
+            "leaving",
+            2 if spec.function_tables else 1,
+            "what leaves: 0 activations, 1 partial sums"
+            + (", 2 the function of activations" if spec.function_tables else ""),
+        ),
         Register.GAPLESS: Field("gapless", 1, "1: every position has a code and there is no gap stream"),
     }
     if spec.feed == "coded":
@@ -157,7 +175,7 @@ def code_symbol(spec: Spec) -> Layout:
 def row(spec: Spec) -> Layout:
     """What a slot tells every lane in one cycle: the terms of a codebook row."""
     if spec.lane == "multiply":
-        return (Field("weight", WEIGHT_WIDTH, "the weight", signed=True),)
+        return (Field("weight", spec.weight_width, "the weight", signed=True),)
     fields: list[Field] = []
     for number, (low, high) in enumerate(spec.terms):
         fields.append(Field(f"enable{number}", 1, "the term is present"))
@@ -209,6 +227,11 @@ def parameter_word_width(spec: Spec) -> int:
     return 1 << (width(channel_parameters(spec)) - 1).bit_length()
 
 
+def function_entry() -> Layout:
+    """One entry of the function table."""
+    return (Field("value", ACTIVATION_WIDTH, "what leaves in the place of the activation"),)
+
+
 def layouts(spec: Spec) -> dict[Region, Layout]:
     """Word layout of every memory region that an engine of this spec has."""
     memories: dict[Region, Layout] = {Region.TAPS: tap(spec)}
@@ -220,6 +243,8 @@ def layouts(spec: Spec) -> dict[Region, Layout]:
             Region.CODE_SYMBOLS: code_symbol(spec),
             Region.ROWS: codebook_row(spec),
         }
+    if spec.function_tables:
+        memories[Region.FUNCTION] = function_entry()
     return dict(sorted(memories.items()))
 
 
@@ -232,6 +257,7 @@ def depths(spec: Spec) -> dict[Region, int]:
         Region.CODE_SYMBOLS: spec.codebooks << rank_width(spec.code_symbols),
         Region.ROWS: spec.codebook_rows,
         Region.TAPS: spec.slots * spec.table_entries,
+        Region.FUNCTION: 1 << ACTIVATION_WIDTH,
     }
     return {region: words[region] for region in layouts(spec)}
 

@@ -73,6 +73,7 @@ def engine_passes(
     residual_zero_point: int,
     spec: Spec,
     maximum: bool = False,
+    gated: bool = False,
 ) -> list[Pass]:
     """The layer in as many pieces as the activation banks need, its copies one after another.
 
@@ -88,6 +89,8 @@ def engine_passes(
         Zero point of the residual.
     maximum
         Whether lanes keep the larger instead of adding up.
+    gated
+        Whether the layer's residual holds the multipliers of its channels.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def engine_passes(
             residual_zero_point=residual_zero_point,
         )
         result += [_pass(_of_copy(piece, number, conv), ends, maximum) for piece in pieces]
-    return result
+    return [replace(step, gated=True) for step in result] if gated else result
 
 
 def _of_copy(piece: _Piece, number: int, layer: Conv) -> _Piece:

@@ -88,6 +88,8 @@ class Pass:
         Whether ``residual`` is partial sums, with the residuals beside them.
     partial_out
         Whether partial sums leave.
+    gated
+        Whether ``residual`` is no residual: its first pixel is the channel's multiplier.
     source_block
         Row and column of the block of ``source`` where what it reads begins.
     """
@@ -105,6 +107,7 @@ class Pass:
     whole: Conv
     partial_in: bool
     partial_out: bool
+    gated: bool = False
     source_block: tuple[int, int] = (0, 0)
 
     @property

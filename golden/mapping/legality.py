@@ -56,6 +56,11 @@ def check_pass(step: Pass, spec: Spec) -> None:
     except ShiftbookError as error:
         raise ShiftbookError(f"layer {step.node}: {error}") from None
     _check_widths(step.conv, spec)
+    if step.conv.requantize.function is not None and not spec.function_tables:
+        raise ShiftbookError(
+            f"layer {step.node}: its activation is looked up in a table and the spec has none: "
+            "set function_tables"
+        )
     if not step.maximum:
         prove_accumulator(step.whole, spec)
 

@@ -26,17 +26,19 @@ class Spent:
         A row is added in a lane that holds an output pixel.
     idle
         The map does not fill the lanes: a row meets a lane without an output pixel. Or the channels do not
-        fill the slots: a slot that has no weight in the whole pass waits for the others.
+        fill the slots: a slot that has no weight in the whole pass waits for the others, or a group of
+        lanes that has no output channel.
     skips
         A slot skips more zeros than one gap says.
     slot_wait
-        A slot waits for the slowest at the end of an output channel.
+        A slot waits for the slowest at the end of an output channel, or a group of lanes at that of a tile.
     drain
         All slots wait until the requantizers have emptied the lanes.
     bus
-        A tile takes longer because of its traffic: input, streams and residuals.
+        A tile takes longer because of its traffic: input, streams, residuals and outputs.
     fill
-        Everything around the tiles' rows: the program, the first input, starts of tiles, the last outputs.
+        Everything around the tiles' rows: the program, the first input and streams, starts of tiles, the last
+        outputs.
     """
 
     useful: int = 0

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.model.function_table import ENTRIES, FunctionTable
 from shiftbook.golden.model.integer import (
     LARGEST_ACTIVATION,
     MAX_ACCUMULATOR_WIDTH,
@@ -50,6 +51,15 @@ def check_requantize(name: str, parameters: Requantize, channels: int, residual:
     check_range(name, "zero point", parameters.zero_point, 0, LARGEST_ACTIVATION)
     check_range(name, "low clamp", parameters.low, 0, LARGEST_ACTIVATION)
     check_range(name, "high clamp", parameters.high, parameters.low, LARGEST_ACTIVATION)
+    if parameters.function is not None:
+        _check_function(name, parameters.function)
+
+
+def _check_function(name: str, table: FunctionTable) -> None:
+    if not isinstance(table.values, bytes) or len(table.values) != ENTRIES:
+        found = f"{len(table.values)} of {type(table.values).__name__}"
+        raise ShiftbookError(f"layer {name}: a function table must hold {ENTRIES} bytes, not {found}")
+    check_range(name, "zero point of the function table", table.zero_point, 0, LARGEST_ACTIVATION)
 
 
 def check_weights(name: str, weights: Weights, slots: int) -> None:

@@ -40,6 +40,8 @@ def requantize(
 ) -> Activations:
     """``clamp(zero_point + floor((acc + bias) * multiplier / 2^shift + r + 1/2), low, high)``.
 
+    Where there is a function table, what that says of it.
+
     Computed in float64 as ``floor(acc * (m / 2^s) + (bias * m / 2^s + zero_point + 1/2) + r)``. Each term is
     an integer below 2^52 over 2^max(s, 8), so that no step rounds: ``(acc + bias) * m`` stays below 2^49 over
     2^s, ``r`` below 2^18 over 2^8 and ``zero_point`` below 2^8.
@@ -80,6 +82,8 @@ def requantize(
             value += flat_residual[row] * residual_scale
         # The conversion truncates, which is the floor because the clamps leave nothing negative.
         result[row] = np.clip(value, parameters.low, parameters.high, out=value)
+    if parameters.function is not None:
+        result = parameters.function(result)
     return result.reshape(accumulator.shape)
 
 

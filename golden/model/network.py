@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.nodes.base import Node
 from shiftbook.golden.model.nodes.conv import Conv
 from shiftbook.golden.model.weights import Codebooks, Requantize
@@ -51,10 +52,17 @@ class Network:
         named = [n.weights.vectors for n in self.nodes if isinstance(n, Conv)]
         return tuple(dict.fromkeys(vectors.codebooks for vectors in named if vectors is not None))
 
+    @property
+    def functions(self) -> tuple[FunctionTable, ...]:
+        """The tables that requantizers have, each once, in the order of the layers."""
+        requantizers = [self.input.requantize, *(node.requantizer for node in self.nodes)]
+        named = [each.function for each in requantizers if each is not None]
+        return tuple(dict.fromkeys(table for table in named if table is not None))
+
 
 def zero_points(network: Network) -> dict[str, int]:
     """Zero point of every tensor, by name of the node that makes it."""
-    found = {network.input.name: network.input.requantize.zero_point}
+    found = {network.input.name: network.input.requantize.output_zero_point}
     for node in network.nodes:
         found[node.name] = node.zero_point([found[name] for name in node.inputs])
     return found

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftbook.golden.model.function_table import FunctionTable
+
 Integers = NDArray[np.int64]
 
 
@@ -17,7 +19,8 @@ class Requantize:
 
     ``y = clamp(zero_point + floor((acc + bias) * multiplier / 2^shift + r + 1/2), low, high)``, in exact
     arithmetic, with ``r = (residual - residual_zero_point) * residual_multiplier / 2^FRACTION`` where a layer
-    adds one (`golden.spec.FRACTION`), else 0. Halves therefore round up, towards plus infinity.
+    adds one (`golden.spec.FRACTION`), else 0. Halves therefore round up, towards plus infinity. Where there
+    is a ``function``, the activation is ``function(y)`` instead of y.
     """
 
     bias: Integers  # [O]
@@ -27,6 +30,12 @@ class Requantize:
     low: int = 0
     high: int = 255
     residual_multiplier: int | None = None  # one for all channels, unsigned
+    function: FunctionTable | None = None
+
+    @property
+    def output_zero_point(self) -> int:
+        """Zero point of the activations; ``zero_point`` is that of y."""
+        return self.zero_point if self.function is None else self.function.zero_point
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,11 +17,12 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.layer_registers import LayerRegister, layer_fields, owner_width
 from shiftbook.golden.isa.program_format import Command
-from shiftbook.golden.isa.registers import DATA_WIDTH, Region, Register
+from shiftbook.golden.isa.registers import DATA_WIDTH, Leaving, Region, Register
 from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.memory import TensorLayout
 from shiftbook.golden.mapping.tiles import Tap, tap_table
+from shiftbook.golden.model.function_table import ENTRIES
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.program.commands import Commands
 from shiftbook.golden.program.row_words import row_words
@@ -106,6 +107,7 @@ def configure(
     _layer(commands, step, places, spec)
     commands.command(Command.LOAD)
     _taps(commands, step, spec)
+    _function(commands, step)
     if spec.feed == "coded":
         coded = step.coding.streams
         _codebooks(commands, step, coded.code_code, codebook, spec)
@@ -168,16 +170,17 @@ def _engine(commands: Commands, step: Pass, spec: Spec) -> None:
         Register.PHASED: int(layout.phased),
         Register.OUTPUT_CHANNELS: len(conv.weights.integers),
         Register.GROUP_OUTPUTS: len(conv.weights.integers) // groups - 1,
-        Register.GROUP_STEP: layout.local_channels // groups,
+        # Of a single group, which takes no step, the channels may fill the banks.
+        Register.GROUP_STEP: layout.local_channels // groups % spec.tile_words,
         Register.MAXIMUM: int(step.maximum),
         Register.OFFSET: (requantize.zero_point << FRACTION)
         + (1 << FRACTION - 1)
         - step.residual_zero_point * multiplier,
         Register.CLAMP_LOW: requantize.low,
         Register.CLAMP_HIGH: requantize.high,
-        Register.RESIDUAL: int(step.residual is not None),
+        Register.RESIDUAL: int(step.residual is not None) | step.gated << 1,
         Register.RESIDUAL_MULTIPLIER: multiplier,
-        Register.PARTIAL_OUT: int(step.partial_out),
+        Register.LEAVING: _leaving(step),
         Register.GAPLESS: int(spec.feed == "dense" or step.coding.streams.gap_code is None),
     }
     if spec.feed == "coded":
@@ -187,6 +190,21 @@ def _engine(commands: Commands, step: Pass, spec: Spec) -> None:
     for register, value in values.items():
         word = bit_fields.pack((fields[register],), **{fields[register].name: value})
         commands.write(Region.REGISTERS, register, word)
+
+
+def _leaving(step: Pass) -> Leaving:
+    if step.partial_out:
+        return Leaving.PARTIAL_SUMS
+    return Leaving.ACTIVATIONS if step.conv.requantize.function is None else Leaving.FUNCTION
+
+
+def _function(commands: Commands, step: Pass) -> None:
+    """The function table, beside the load of the input; what is there already is not sent again."""
+    table = step.conv.requantize.function
+    if table is not None:
+        values = np.frombuffer(table.values, np.uint8)
+        words = bit_fields.pack(registers.function_entry(), value=values)
+        commands.write(Region.FUNCTION, np.arange(ENTRIES), words)
 
 
 def _taps(commands: Commands, step: Pass, spec: Spec) -> None:
@@ -275,7 +293,7 @@ def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Sp
         added = places[step.residual.tensor]
         values |= {
             LayerRegister.RESIDUAL_SOURCE: added.address + step.residual.first,
-            LayerRegister.RESIDUAL_BLOCK_STEP: added.layout.block_step,
+            LayerRegister.RESIDUAL_BLOCK_STEP: 0 if step.gated else added.layout.block_step,
             LayerRegister.RESIDUAL_BEAT_STEP: added.layout.channels,
         }
     for register, value in values.items():

@@ -133,7 +133,8 @@ class Sizes:
     codebook_bits
         Codebooks that layers share, and the lengths of their Huffman codes.
     other_bits
-        Tensors that belong to no such layer: normalization of the input, average pooling.
+        Tensors that belong to no such layer: normalization of the input, average pooling, gates, function
+        tables.
     header_bytes
         The file less its tensors: names, graph, checksums. Reported apart, in no ratio.
     """

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Elaboratable, Module, Signal, signed
+from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa import registers
-from shiftbook.golden.isa.registers import OFFSET_WIDTH
+from shiftbook.golden.isa.registers import OFFSET_WIDTH, Leaving, Region, Register
 from shiftbook.golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, PARTIAL_WIDTH, RESIDUAL_WIDTH, Spec
-from shiftbook.hw.engine.layouts import struct
+from shiftbook.hw.engine.function_table import FunctionTable
+from shiftbook.hw.engine.layouts import memory_write, struct
 from shiftbook.hw.engine.requantizer import Requantizer
 
 
@@ -47,14 +48,18 @@ class Drain(wiring.Component):
         Constant of the layer.
     residual_multiplier : In(10)
         Constant of the layer.
-    partial_out : In(1)
-        Partial sums leave; constant of the layer.
+    leaving : In(2)
+        A value of `golden.isa.registers.Leaving`, one bit without function tables; constant of the layer.
+    write_function : In(Signature)
+        Function tables of all requantizers. With ``Spec.function_tables`` only.
     take_residual : Out(1)
         In the next cycle ``residual`` and ``partial`` must be what the next beat takes.
     last_round : Out(1)
         They are not needed again; while ``take_residual``.
     residual : In(ArrayLayout)
         What is added, one for each requantizer; 0 where nothing is.
+    gated : In(1)
+        The first residual of a channel is its multiplier; constant of the layer.
     partial : In(ArrayLayout)
         What is added to the accumulators, one for each requantizer; 0 where nothing is.
     valid : Out(1)
@@ -66,40 +71,43 @@ class Drain(wiring.Component):
 
     Latency
     -------
-    Beat j is there ``LATENCY + j`` cycles after ``begin``.
+    Beat j is there ``LATENCY + j`` cycles after ``begin``, one more where it is looked up in a table.
     """
 
     LATENCY = 2
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        super().__init__(
-            {
-                "clear": In(1),
-                "commit": In(1),
-                "parameters": In(struct(registers.channel_parameters(spec))),
-                "begin": In(1),
-                "correction": In(spec.accumulator_width),
-                "heads": In(data.ArrayLayout(spec.accumulator_width, spec.requantizers)),
-                "offset": In(signed(OFFSET_WIDTH)),
-                "low": In(ACTIVATION_WIDTH),
-                "high": In(ACTIVATION_WIDTH),
-                "residual_multiplier": In(RESIDUAL_WIDTH),
-                "partial_out": In(1),
-                "take_residual": Out(1),
-                "last_round": Out(1),
-                "residual": In(data.ArrayLayout(ACTIVATION_WIDTH, spec.requantizers)),
-                "partial": In(data.ArrayLayout(PARTIAL_WIDTH, spec.requantizers)),
-                "valid": Out(1),
-                "beat": Out(ACTIVATION_WIDTH * spec.requantizers),
-                "idle": Out(1),
-            }
-        )
+        members = {
+            "clear": In(1),
+            "commit": In(1),
+            "parameters": In(struct(registers.channel_parameters(spec))),
+            "begin": In(1),
+            "correction": In(spec.accumulator_width),
+            "heads": In(data.ArrayLayout(spec.accumulator_width, spec.requantizers)),
+            "offset": In(signed(OFFSET_WIDTH)),
+            "low": In(ACTIVATION_WIDTH),
+            "high": In(ACTIVATION_WIDTH),
+            "residual_multiplier": In(RESIDUAL_WIDTH),
+            "leaving": In(registers.register_fields(spec)[Register.LEAVING].width),
+            "take_residual": Out(1),
+            "last_round": Out(1),
+            "residual": In(data.ArrayLayout(ACTIVATION_WIDTH, spec.requantizers)),
+            "gated": In(1),
+            "partial": In(data.ArrayLayout(PARTIAL_WIDTH, spec.requantizers)),
+            "valid": Out(1),
+            "beat": Out(ACTIVATION_WIDTH * spec.requantizers),
+            "idle": Out(1),
+        }
+        if spec.function_tables:
+            members["write_function"] = In(memory_write(spec, Region.FUNCTION))
+        super().__init__(members)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         byte = self._beats(m)
         bias, multiplier, shift = self._parameters(m)
+        multiplier = self._gate(m, multiplier)
         results = []
         for number in range(self.spec.requantizers):
             m.submodules[f"requantizer_{number}"] = requantizer = Requantizer(self.spec)
@@ -107,7 +115,7 @@ class Drain(wiring.Component):
                 requantizer.accumulator.eq(self.heads[number]),
                 requantizer.bias.eq(bias),
                 requantizer.partial.eq(self.partial[number]),
-                requantizer.partial_out.eq(self.partial_out),
+                requantizer.partial_out.eq(self._leaves(Leaving.PARTIAL_SUMS)),
                 requantizer.byte.eq(byte),
                 requantizer.multiplier.eq(multiplier),
                 requantizer.shift.eq(shift),
@@ -118,8 +126,35 @@ class Drain(wiring.Component):
                 requantizer.high.eq(self.high),
             ]
             results.append(requantizer.result)
+        if self.spec.function_tables:
+            results = [self._looked_up(m, number, result) for number, result in enumerate(results)]
         m.d.comb += self.beat.eq(Cat(results))
         return m
+
+    def _leaves(self, what: Leaving) -> Value:
+        """Whether this is what leaves: each of them but activations has a bit."""
+        return self.leaving[what >> 1]
+
+    def _looked_up(self, m: Module, number: int, activation: Value) -> Value:
+        """The function of an activation."""
+        m.submodules[f"function_{number}"] = table = FunctionTable(self.spec)
+        m.d.comb += [
+            table.enable.eq(self._leaves(Leaving.FUNCTION)),
+            table.activation.eq(activation),
+            table.write.enable.eq(self.write_function.enable),
+            table.write.index.eq(self.write_function.index),
+            table.write.data.eq(self.write_function.data),
+        ]
+        return table.result
+
+    def _gate(self, m: Module, multiplier: Value) -> Value:
+        """The channel's multiplier, or what the first beat of its residuals begins with."""
+        first = Signal()
+        held = Signal(ACTIVATION_WIDTH, reset_less=True)
+        m.d.sync += first.eq(self.begin)
+        with m.If(first):
+            m.d.sync += held.eq(self.residual[0])
+        return Mux(self.gated, Mux(first, self.residual[0], held), multiplier)
 
     def _beats(self, m: Module) -> Signal:
         """Count the beats of the channel that is drained, round after round; the round of ``beat``."""
@@ -138,15 +173,29 @@ class Drain(wiring.Component):
             m.d.sync += [left.eq(self.spec.drain_cycles), rounds.eq(rounds + 1)]
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
-        m.d.sync += [self.valid.eq(~self.clear & (left != 0)), byte.eq(rounds)]
+        made = Signal()  # the requantizers have a beat
+        m.d.sync += [made.eq(~self.clear & (left != 0)), byte.eq(rounds)]
+        held = self._valid(m, made)
+        partial_out = self._leaves(Leaving.PARTIAL_SUMS)
         taken = rounds + (left == 1)  # round of the beat that is taken next
         m.d.comb += [
-            more.eq(self.partial_out & (rounds != PARTIAL_BYTES - 1)),
+            more.eq(partial_out & (rounds != PARTIAL_BYTES - 1)),
             self.take_residual.eq(self.begin | (left > 1) | ((left == 1) & more)),
-            self.last_round.eq(~self.partial_out | (~self.begin & (taken == PARTIAL_BYTES - 1))),
-            self.idle.eq(~(awaited.any() | (left != 0) | self.valid)),
+            self.last_round.eq(~partial_out | (~self.begin & (taken == PARTIAL_BYTES - 1))),
+            self.idle.eq(~(awaited.any() | (left != 0) | made | held)),
         ]
         return byte
+
+    def _valid(self, m: Module, made: Value) -> Value:
+        """Whether a beat leaves: as it is made, or a cycle later; whether one is held in the tables."""
+        if not self.spec.function_tables:
+            m.d.comb += self.valid.eq(made)
+            return Const(0, 1)
+        held = Signal()
+        looks_up = self._leaves(Leaving.FUNCTION)
+        m.d.sync += held.eq(made & looks_up & ~self.clear)
+        m.d.comb += self.valid.eq(Mux(looks_up, held, made))
+        return held
 
     def _parameters(self, m: Module) -> tuple[Signal, Signal, Signal]:
         """Parameters of the draining channel, each when the requantizers need it.

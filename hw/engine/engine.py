@@ -64,7 +64,7 @@ class Engine(wiring.Component):
     commit : Out(1)
         Strobe: the beats of an output channel will come.
     partial_out : Out(1)
-        Register: beats are bytes of partial sums, in rounds over all lanes.
+        Beats are bytes of partial sums, in rounds over all lanes; a constant of the layer.
     take_residual : Out(1)
         In the next cycle ``residual`` and ``partial`` must be the next beat.
     last_round : Out(1)
@@ -199,13 +199,14 @@ class Engine(wiring.Component):
             control.clear.eq(self.clear),
             control.clear_counters.eq(self.clear_counters),
             control.start.eq(self.start),
-            control.ready.eq(self.room & self.channels.valid & (self.residual_ready | ~file.residual)),
+            control.ready.eq(self.room & self.channels.valid & (self.residual_ready | ~file.residual[0])),
             self.channels.ready.eq(control.drain),
             self.commit.eq(control.drain),
             self.output_channels.eq(file.output_channels),
             self.issuing.eq(control.issue.any()),
         ]
-        for name in ("output_channels", "group_outputs", "group_step", "partial_out", "positions"):
+        m.d.comb += control.partial_out.eq(file.leaving[0])
+        for name in ("output_channels", "group_outputs", "group_step", "positions"):
             m.d.comb += getattr(control, name).eq(getattr(file, name))
         for name in ("over", "issue", "waiting", "bad"):
             m.d.comb += getattr(control, name).eq(Cat(getattr(slot, name) for slot in slots))
@@ -225,14 +226,17 @@ class Engine(wiring.Component):
             drain.high.eq(file.clamp_high),
             drain.residual_multiplier.eq(file.residual_multiplier),
             drain.residual.eq(
-                self.residual.as_value() & file.residual.replicate(len(self.residual.as_value()))
+                self.residual.as_value() & file.residual[0].replicate(len(self.residual.as_value()))
             ),
+            drain.gated.eq(file.residual[1]),
             drain.partial.eq(self.partial),
-            drain.partial_out.eq(file.partial_out),
-            self.partial_out.eq(file.partial_out),
+            drain.leaving.eq(file.leaving),
+            self.partial_out.eq(file.leaving[0]),
             self.take_residual.eq(drain.take_residual),
             self.last_round.eq(drain.last_round),
             self.valid.eq(drain.valid),
             self.beat.eq(drain.beat),
             self.idle.eq(~control.busy & drain.idle),
         ]
+        if self.spec.function_tables:
+            wiring.connect(m, file.write_function, drain.write_function)

@@ -81,7 +81,7 @@ class Grid(wiring.Component):
         """The rows as lanes get them: a weight is recoded here, once for all."""
         if self.spec.lane == "shift":
             return self.rows.as_value()
-        recoders = [Recoder() for _ in range(self.spec.slots)]
+        recoders = [Recoder(self.spec.weight_width) for _ in range(self.spec.slots)]
         for slot, recoder in enumerate(recoders):
             m.submodules[f"recoder_{slot}"] = recoder
             m.d.comb += recoder.weight.eq(self.rows[slot].weight)

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Out
 
 from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.registers import Region
-from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, WEIGHT_WIDTH, Spec
+from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, Spec
 from shiftbook.hw.engine.booth import digit_row
 
 
@@ -85,7 +85,7 @@ def row(spec: Spec) -> data.StructLayout:
 
 def lane_row(spec: Spec) -> data.StructLayout:
     """The same as lanes get it: terms as they are, a weight as digits."""
-    return digit_row() if spec.lane == "multiply" else row(spec)
+    return digit_row(spec.weight_width) if spec.lane == "multiply" else row(spec)
 
 
 def tap_offset(spec: Spec) -> data.StructLayout:
@@ -104,13 +104,13 @@ def code_symbol(spec: Spec) -> data.StructLayout:
     A code is ``last`` where its item has no other after it, and ``bad`` where no code word matched.
     """
     if spec.feed == "dense":
-        return data.StructLayout({"weight": WEIGHT_WIDTH})
+        return data.StructLayout({"weight": spec.weight_width})
     return data.StructLayout({**_widths(registers.code_symbol(spec)), "last": 1, "bad": 1})
 
 
 def row_source_width(spec: Spec) -> int:
     """Bits of what names a codebook row: its address, or with a dense feed the weight itself."""
-    return WEIGHT_WIDTH if spec.feed == "dense" else spec.row_address_width
+    return spec.weight_width if spec.feed == "dense" else spec.row_address_width
 
 
 def _widths(layout: bit_fields.Layout) -> dict[str, int]:

@@ -48,12 +48,12 @@ class RegisterFile(wiring.Component):
         Register.
     clamp_high : Out(8)
         Register.
-    residual : Out(1)
+    residual : Out(2)
         Register.
     residual_multiplier : Out(10)
         Register.
-    partial_out : Out(1)
-        Register.
+    leaving : Out(2)
+        Register, a value of `golden.isa.registers.Leaving`; one bit without function tables.
     gapless : Out(1)
         Register.
     step : Out(5)
@@ -74,6 +74,8 @@ class RegisterFile(wiring.Component):
         Code symbols of all slots. Not there with a dense feed.
     write_rows : Out(Signature)
         Codebooks of all slots. Not there with a dense feed.
+    write_function : Out(Signature)
+        Function tables of all requantizers. With ``Spec.function_tables`` only.
 
     Latency
     -------

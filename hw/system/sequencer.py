@@ -7,6 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.enum import Enum
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa import registers
 from shiftbook.golden.isa.addresses import beat_address_width
 from shiftbook.golden.isa.faults import Fault
 from shiftbook.golden.isa.program_format import (
@@ -180,7 +181,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += [now.address.eq(now.address + 1), now.left.eq(now.left - 1)]
                 with m.If(now.left == 0):
                     m.d.sync += state.eq(State.ADDRESS)
-                with m.If(now.region > Region.COMMANDS):
+                with m.If(now.region > max(Region.COMMANDS, *registers.layouts(self.spec))):
                     m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
                 with m.If(now.command):
                     m.d.sync += now.total.eq(~0)

@@ -18,6 +18,7 @@ import numpy as np
 from amaranth.lib.wiring import Component
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.hw.engine.booth import Recoder
 from shiftbook.synth.flow.gates import Json, versions
 from shiftbook.synth.flow.measure import Measured, Progress, Ruler, measure
 from shiftbook.synth.flow.weights import NAND2_TABLE, load_weights
@@ -84,9 +85,15 @@ DECODERS = (partial(HuffmanFeed, FEED), CHANNELS * INPUTS // FEED)
 TABLES = (partial(Group, Shift, DIM), PIXELS * INPUTS // DIM * BOOKS * CODEWORDS)
 """Every pixel's vectors times all codewords, for all output channels."""
 
+
+def recoders(width: int) -> tuple[Callable[[], Component], int]:
+    """Every weight is recoded once, for all pixels."""
+    return partial(Recoder, width), CHANNELS * INPUTS
+
+
 METHODS = {
-    "int8": Method("int8", Int8, drawn_weights.uniform(8, 4)),
-    "int4": Method("int4 x int8", Int4, drawn_weights.uniform(4, 3)),
+    "int8": Method("int8", Int8, drawn_weights.uniform(8, 4), others=(recoders(8),)),
+    "int4": Method("int4 x int8", Int4, drawn_weights.uniform(4, 3), others=(recoders(4),)),
     "abc_net": Method("ABC-Net, 5 x 5 bases", AbcNet, drawn_weights.abc_net, 806.1, dense=True),
     "lq_net": Method("LQ-Net, 2 x 2 bit", LqNet, drawn_weights.lq_net, 314.4, dense=True),
     "ternary": Method("ternary (TTQ)", Ternary, drawn_weights.ternary),

@@ -24,6 +24,7 @@ from shiftbook.golden.isa.host_map import START
 from shiftbook.golden.isa.host_map import Host as Register
 from shiftbook.golden.isa.program_format import header_words
 from shiftbook.golden.model import executor
+from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.program import image
 from shiftbook.golden.program.host import REFUSED, AcceleratorError, HostDriver, RegisterError
@@ -66,10 +67,12 @@ Outcome = tuple[str, str]
 
 
 def network(spec: Spec) -> Network:
-    """Two layers, the second with a residual: every reader of the bus has something to read."""
+    """Two layers, the first with a function, the second with a residual: all readers have work."""
     rng = np.random.default_rng(5)
+    stem = drawn("stem", "image", (12, 3, 3, 3), 13, spec, rng, padding=(1, 1, 1, 1))
+    table = FunctionTable(np.random.default_rng(6).bytes(256), 90)
     nodes = (
-        drawn("stem", "image", (12, 3, 3, 3), 13, spec, rng, padding=(1, 1, 1, 1)),
+        replace(stem, requantize=replace(stem.requantize, function=table)),
         drawn("last", "stem", (12, 3, 3, 12), 14, spec, rng, padding=(1, 1, 1, 1), residual="stem"),
     )
     return replace(small_network(1), nodes=nodes, slots=spec.slots)

@@ -25,9 +25,8 @@ from amaranth.lib import data
 import shiftbook.hw.engine.booth
 import shiftbook.hw.engine.correction
 import shiftbook.hw.engine.lane
-from shiftbook.golden.coding.booth import DIGITS
 from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
-from shiftbook.hw.engine.booth import Recoder
+from shiftbook.hw.engine.booth import Recoder, low_digits
 from shiftbook.hw.engine.correction import Correction
 from shiftbook.hw.engine.lane import Lane, MultiplyLane, ShiftLane, make_lane
 from tests.formal.checks import anything, drive_freely, past
@@ -42,6 +41,7 @@ SPECS = {
     "shift4": PRESETS["shift4"],
     "three": replace(DEFAULT, slots=1, terms=((7, 7), (2, 5), (0, 0)), accumulator_width=32),
     "multiply": PRESETS["int8_sparse"],
+    "multiply by 4 bits": replace(PRESETS["int8_sparse"], weight_width=4),
 }
 MULTIPLY = SPECS["multiply"]
 
@@ -62,7 +62,7 @@ def terms(row: data.View, spec: Spec) -> list[tuple[Value, Value]]:
 
 def digits(row: data.View) -> list[tuple[Value, Value, Value]]:
     """The same of each digit of a weight, whose magnitude is 1 or 2."""
-    low = [row[f"digit{place}"] for place in range(DIGITS - 1)]
+    low = [row[f"digit{place}"] for place in range(low_digits(row))]
     found = [(d.plus | d.minus | d.double, d.minus, d.double) for d in low]
     found.append((row.last.single | row.last.double, row.last.negative, row.last.double))
     return [
@@ -74,7 +74,7 @@ def digits(row: data.View) -> list[tuple[Value, Value, Value]]:
 def as_recoded(row: data.View) -> Value:
     """A digit has one size, and only one that is there is negative; `recodes` shows that rows are so."""
     last = row.last
-    sizes = [row[f"digit{place}"] for place in range(DIGITS - 1)]
+    sizes = [row[f"digit{place}"] for place in range(low_digits(row))]
     alone = [d.plus + d.minus + d.double <= 1 for d in sizes]
     one = last.single + last.double <= 1
     return Cat(*alone, one, ~last.negative | last.single | last.double).all()
@@ -235,8 +235,9 @@ def test_accumulates(spec: Spec) -> None:
 
 
 @pytest.mark.formal
-def test_recodes() -> None:
-    prove(recodes(Recoder()), depth=1)
+@pytest.mark.parametrize("width", [4, 8])
+def test_recodes(width: int) -> None:
+    prove(recodes(Recoder(width)), depth=1)
 
 
 @pytest.mark.formal
@@ -313,7 +314,7 @@ RECODES = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), RECODES.values(), ids=RECODES)
 def test_mutant_recoders(right: str, wrong: str, message: str) -> None:
-    refute(recodes(mutant(shiftbook.hw.engine.booth, right, wrong).Recoder()), message, 1)
+    refute(recodes(mutant(shiftbook.hw.engine.booth, right, wrong).Recoder(8)), message, 1)
 
 
 @pytest.mark.formal

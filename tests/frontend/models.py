@@ -101,6 +101,47 @@ class Residual(nn.Module):
         return self.head(self.drop(z.view(z.size(0), -1)))
 
 
+class Activated(nn.Module):
+    """Functions behind batch norm, sums, a joined pair, both pools and each other; takes [N, 3, 12, 12]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.left, self.right = nn.Conv2d(8, 5, 1), nn.Conv2d(8, 3, 3, padding=1)
+        self.slope, self.slopes, self.pool = nn.PReLU(), nn.PReLU(8, 0.3), nn.MaxPool2d(2)
+        self.mean, self.head = nn.AvgPool2d(2), nn.Linear(72, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.silu(self.norm(self.stem(x)))
+        x = functional.hardswish(self.depthwise(x) + x)
+        x = functional.gelu(torch.cat([self.left(x), self.right(x)], 1))
+        x = functional.leaky_relu(self.pool(self.depthwise(x)), 0.1)
+        x = torch.tanh(self.depthwise(x)) + functional.elu(x)
+        x = self.slope(self.slopes(self.depthwise(x)))
+        return self.head(torch.sigmoid(self.mean(x)).flatten(1))
+
+
+class Excited(nn.Module):
+    """Two blocks with squeeze-and-excite, the second in a sum that is activated; takes [N, 3, 12, 12]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.squeeze, self.excite = nn.Conv2d(8, 4, 1), nn.Conv2d(4, 8, 1)
+        self.deep = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.down, self.up = nn.Linear(8, 4), nn.Linear(4, 8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.silu(self.norm(self.stem(x)))
+        x = x * torch.sigmoid(self.excite(functional.silu(self.squeeze(x.mean((2, 3), keepdim=True)))))
+        y = functional.hardswish(self.deep(x))
+        gate = functional.hardsigmoid(self.up(functional.relu(self.down(y.mean((2, 3))))))
+        x = functional.relu(x + gate[:, :, None, None] * y)
+        return self.head(x.mean((2, 3)))
+
+
 class Dense(nn.Module):
     """A block in which every layer reads the image and all layers before it; takes [N, 3, 8, 8]."""
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Concat, Conv, Interleave, Pool, Subsample
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Pool, Subsample
 from shiftbook.golden.model.weights import Requantize
 
 
 def run(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:
     """Every tensor [h, w, c] of one image [H, W, C], by name."""
-    zero = {network.input.name: network.input.requantize.zero_point}
+    zero = {network.input.name: _zero_point(network.input.requantize)}
     tensors = {network.input.name: _requantized(image.astype(object), network.input.requantize)}
     for node in network.nodes:
         if isinstance(node, Concat):
@@ -29,14 +31,22 @@ def run(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:
             tensors[node.name] = np.pad(
                 kept, ((0, 0), (0, 0), (node.before, node.after)), constant_values=pad
             )
+        elif isinstance(node, Gate):
+            own = node.requantize
+            each = replace(
+                own, multiplier=tensors[node.gate][0, 0], bias=np.repeat(own.bias, source.shape[2])
+            )
+            each = replace(each, shift=np.repeat(own.shift, source.shape[2]))
+            tensors[node.name] = _requantized(source, each)
+            zero[node.name] = _zero_point(own)
         elif isinstance(node, Pool):
             tensors[node.name] = _pooled(source, node, pad)
             if node.requantize is not None:
-                zero[node.name] = node.requantize.zero_point
+                zero[node.name] = _zero_point(node.requantize)
         else:
             residual = None if node.residual is None else tensors[node.residual] - zero[node.residual]
             tensors[node.name] = _requantized(_sums(source, node, pad), node.requantize, residual)
-            zero[node.name] = node.requantize.zero_point
+            zero[node.name] = _zero_point(node.requantize)
     return tensors
 
 
@@ -54,8 +64,14 @@ def _requantized(sums: np.ndarray, own: Requantize, residual: np.ndarray | None 
         value = ((int(sums[place]) + int(own.bias[c])) * int(own.multiplier[c]) << 8) + (128 << shift)
         if residual is not None:
             value += int(residual[place]) * own.residual_multiplier << shift
-        result[place] = min(max(own.zero_point + (value >> shift + 8), own.low), own.high)
+        clamped = min(max(own.zero_point + (value >> shift + 8), own.low), own.high)
+        result[place] = clamped if own.function is None else own.function.values[clamped]
     return result
+
+
+def _zero_point(own: Requantize) -> int:
+    """Of what a requantizer makes."""
+    return own.zero_point if own.function is None else own.function.zero_point
 
 
 def _windows(source: np.ndarray, kernel, stride, padding, pad: int):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.network import Input, Network
-from shiftbook.golden.model.nodes import Conv, Pool, Subsample
+from shiftbook.golden.model.nodes import Conv, Gate, Node, Pool, Subsample
 from shiftbook.golden.model.weights import Requantize, Weights
 from shiftbook.golden.storage.checkpoint import load
 
@@ -70,6 +73,23 @@ def network(seed: int = 0, slots: int = 4) -> Network:
         classes=("cat", "dög", "\u2603"),
         facts={"accuracy": 0.97, "seed": 3, "source": None, "list": [1, {"a": True}]},
     )
+
+
+def activated() -> Network:
+    """A gate, and function tables: of the input, one that a layer and an average share."""
+    rng = np.random.default_rng(5)
+    own, shared = (FunctionTable(rng.bytes(256), int(rng.integers(0, 256))) for _ in range(2))
+    found = network()
+
+    def through(each: Input | Node, table: FunctionTable) -> Input | Node:
+        return replace(each, requantize=replace(each.requantize, function=table))
+
+    shared = replace(shared, zero_point=0)  # as gates need it
+    tables = {"body.0": shared, "mean": FunctionTable(bytes(bytearray(shared.values)), 0)}
+    nodes = [through(node, tables[node.name]) if node.name in tables else node for node in found.nodes]
+    one = np.array([1])
+    nodes.insert(-1, Gate("gated", "down", "mean", Requantize(-9 * one, one, 8 * one, 7, 3, 250)))
+    return replace(found, input=through(found.input, own), nodes=tuple(nodes))
 
 
 def same(a, b) -> bool:

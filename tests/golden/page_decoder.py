@@ -98,6 +98,17 @@ def requantizer(data: bytes, channels: int) -> list[list[int]]:
     return found
 
 
+def functions(graph: dict, tensors: dict[str, bytes]) -> list[tuple[list[int], int]]:
+    """Section 4: the bytes and the zero point of each function table."""
+    found = []
+    for number, table in enumerate(graph.get("functions", [])):
+        assert set(table) == {"zero_point"}
+        values = list(tensors[f"{number}.function"])
+        assert len(values) == 256
+        found.append((values, table["zero_point"]))
+    return found
+
+
 def codebooks(number: int, shape: list[int], tensors: dict[str, bytes]) -> tuple[list, list[int]]:
     """Section 5.2: [M][K][d] codewords, and the code lengths of their codes."""
     books, entries, dim = shape

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from shiftbook.golden.model.network import Network, zero_points
-from shiftbook.golden.model.nodes import Concat, Conv, Interleave, Node, Pool
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Node, Pool
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import FRACTION
 
@@ -32,8 +32,13 @@ def run_node(node: Node, tensors: Mapping[str, Activations], zero: Mapping[str, 
     if isinstance(node, Interleave):
         return _interleaved([_maps(tensors[source]) for source in node.sources])
     if isinstance(node, Conv):
-        return _pixels(_clamped(conv_steps(node, tensors, zero), node.requantize))
+        return _pixels(_activated(conv_steps(node, tensors, zero), node.requantize))
     x = _maps(tensors[node.source])
+    if isinstance(node, Gate):
+        own = node.requantize
+        product = (x - zero[node.source]) * _maps(tensors[node.gate]) << 1
+        steps = product + (1 << int(own.shift[0])) >> int(own.shift[0]) + 1
+        return _pixels(_activated(steps, own))
     if isinstance(node, Pool) and node.kind == "max":
         # Below every activation, so that no maximum comes from the padding.
         x = _padded(x, node.padding, -1).double()
@@ -64,11 +69,15 @@ def conv_steps(node: Conv, tensors: Mapping[str, Activations], zero: Mapping[str
 
 def requantize(sums: torch.Tensor, p: Requantize) -> torch.Tensor:
     """From sums [N, C, H, W] to activations."""
-    return _clamped(_steps(sums, p, None), p)
+    return _activated(_steps(sums, p, None), p)
 
 
-def _clamped(steps: torch.Tensor, p: Requantize) -> torch.Tensor:
-    return (p.zero_point + steps).clamp(p.low, p.high)
+def _activated(steps: torch.Tensor, p: Requantize) -> torch.Tensor:
+    clamped = (p.zero_point + steps).clamp(p.low, p.high)
+    if p.function is None:
+        return clamped
+    table = torch.tensor(list(p.function.values))[:, None]
+    return functional.embedding(clamped, table)[..., 0]
 
 
 def _steps(sums: torch.Tensor, p: Requantize, added: torch.Tensor | None) -> torch.Tensor:

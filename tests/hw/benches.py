@@ -9,7 +9,8 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa import registers
-from shiftbook.golden.isa.registers import OFFSET_WIDTH, Region
+from shiftbook.golden.isa.registers import OFFSET_WIDTH, Leaving, Region
+from shiftbook.golden.model.function_table import ENTRIES
 from shiftbook.golden.spec import PARTIAL_BYTES, PARTIAL_WIDTH, RESIDUAL_WIDTH, Spec
 from shiftbook.hw.engine.bit_reader import BitReader
 from shiftbook.hw.engine.drain import Drain
@@ -284,8 +285,9 @@ class DrainBench(wiring.Component):
     """A drain that gets channel after channel: parameters, correction, and all beats of heads and residuals.
 
     Channels are committed as close to each other as their beats allow. Residuals and partial sums are there
-    in the cycle after they were asked for, and in no other. ``wrong``: the drain called itself idle while a
-    channel was on its way, or busy while none was.
+    in the cycle after they were asked for, and in no other. Before the first channel come the entries of the
+    function table. ``wrong``: the drain called itself idle while a channel was on its way, or busy while none
+    was.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -302,17 +304,19 @@ class DrainBench(wiring.Component):
             "partials": data.ArrayLayout(partials, spec.drain_cycles),
         }
         output = data.StructLayout({"beat": 8 * spec.requantizers, "wrong": 1})
-        super().__init__(
-            {
-                "channels": In(stream.Signature(data.StructLayout(item))),
-                "offset": In(signed(OFFSET_WIDTH)),
-                "residual_multiplier": In(RESIDUAL_WIDTH),
-                "low": In(8),
-                "high": In(8),
-                "partial_out": In(1),
-                "output": Out(stream.Signature(output)),
-            }
-        )
+        members = {
+            "channels": In(stream.Signature(data.StructLayout(item))),
+            "offset": In(signed(OFFSET_WIDTH)),
+            "residual_multiplier": In(RESIDUAL_WIDTH),
+            "low": In(8),
+            "high": In(8),
+            "leaving": In(self.drain.leaving.shape()),
+            "gated": In(1),
+            "output": Out(stream.Signature(output)),
+        }
+        if spec.function_tables:
+            members["entries"] = In(stream.Signature(data.StructLayout({"index": 8, "data": 8})))
+        super().__init__(members)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -322,12 +326,13 @@ class DrainBench(wiring.Component):
             width=len(self.output.payload.as_value()), depth=16 * cycles
         )
         item = self.channels.payload
-        beats = Mux(self.partial_out, PARTIAL_BYTES * cycles, cycles)
+        beats = Mux(self.leaving == Leaving.PARTIAL_SUMS, PARTIAL_BYTES * cycles, cycles)
+        filled = self._fill(m)
         timer = Signal(range(PARTIAL_BYTES * cycles + 1))
         accept = Signal()
         pending = Signal(range(16 * cycles))  # beats of committed channels that did not come
         m.d.comb += [
-            accept.eq(self.channels.valid & (timer == 0) & (fifo.level < 8 * cycles)),
+            accept.eq(self.channels.valid & (timer == 0) & (fifo.level < 8 * cycles) & filled),
             self.channels.ready.eq(accept),
             drain.commit.eq(accept),
             drain.parameters.eq(Mux(accept, item.parameters.as_value(), 0)),
@@ -336,7 +341,8 @@ class DrainBench(wiring.Component):
             drain.low.eq(self.low),
             drain.high.eq(self.high),
             drain.residual_multiplier.eq(self.residual_multiplier),
-            drain.partial_out.eq(self.partial_out),
+            drain.leaving.eq(self.leaving),
+            drain.gated.eq(self.gated),
         ]
         m.d.sync += timer.eq(Mux(accept, beats - 1, Mux(timer == 0, 0, timer - 1)))
         m.d.sync += pending.eq(pending + Mux(accept, beats, 0) - drain.valid)
@@ -369,3 +375,19 @@ class DrainBench(wiring.Component):
             fifo.r_en.eq(self.output.ready),
         ]
         return m
+
+    def _fill(self, m: Module) -> Value:
+        """Write the function table; whether it is, or none is looked up."""
+        if not self.spec.function_tables:
+            return Const(1)
+        entries, write = self.entries, self.drain.write_function
+        filled = Signal()
+        m.d.comb += [
+            entries.ready.eq(1),
+            write.enable.eq(entries.valid),
+            write.index.eq(entries.payload.index),
+            write.data.eq(entries.payload.data),
+        ]
+        with m.If(entries.valid & (entries.payload.index == ENTRIES - 1)):
+            m.d.sync += filled.eq(1)
+        return filled | (self.leaving != Leaving.FUNCTION)

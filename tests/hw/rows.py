@@ -13,7 +13,8 @@ Row = dict[str, int]
 def random_row(spec: Spec, rng: np.random.Generator) -> Row:
     """A row as `hw.engine.lookup.Lookup` gives it: no absent term is negative."""
     if spec.lane == "multiply":
-        return {"weight": int(rng.integers(-128, 128))}
+        half = 1 << (spec.weight_width - 1)
+        return {"weight": int(rng.integers(-half, half))}
     row = {}
     for number, (low, high) in enumerate(spec.terms):
         row[f"enable{number}"] = int(rng.random() < 0.8)
@@ -50,7 +51,8 @@ def factor(row: Row, spec: Spec) -> int:
 def correction(rows: list[Row], spec: Spec) -> int:
     """What must be added to a lane's accumulator after these rows."""
     if spec.lane == "multiply":
-        found = [digit << 2 * place for row in rows for place, digit in enumerate(digits(row["weight"]))]
+        recoded = [digits(row["weight"], spec.weight_width) for row in rows]
+        found = [digit << 2 * place for each in recoded for place, digit in enumerate(each)]
         return 255 * sum(value for value in found if value < 0)
     return -255 * sum(
         row[f"negative{number}"] << low + row.get(f"exponent{number}", 0)
@@ -63,7 +65,7 @@ def lane_row(row: Row, spec: Spec) -> dict[str, object]:
     """A row as a lane gets it."""
     if spec.lane == "shift":
         return dict(row)
-    *low, last = digits(row["weight"])
+    *low, last = digits(row["weight"], spec.weight_width)
     return {
         **{
             f"digit{place}": {"plus": int(digit == 1), "minus": int(digit == -1), "double": int(digit == 2)}

@@ -19,12 +19,14 @@ import shiftbook.hw.engine
 import shiftbook.hw.system
 from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import PRESETS, Spec
+from shiftbook.hw.engine.function_table import FunctionTable
 from shiftbook.hw.system.fifo import Fifo
 
 SECTIONS = ("Parameters", "Members", "Latency", "Numeric range", "Raises", "Source")
 VARIANTS = {
     **{name: PRESETS[name] for name in ("shift", "int8", "int8_sparse")},
     "parity": replace(PRESETS["shift"], bus_parity=True),
+    "no tables": replace(PRESETS["shift"], function_tables=False),
 }
 
 
@@ -58,8 +60,9 @@ def documented(component: type[wiring.Component]) -> list[tuple[str, str]]:
 
 def construct(component: type[wiring.Component], spec: Spec) -> list[wiring.Component]:
     """Every way to construct it for a spec."""
+    lacks_it = component is FunctionTable and not spec.function_tables
     choices = {
-        "spec": [spec],
+        "spec": [] if lacks_it else [spec],
         "code": [] if spec.feed == "dense" else [Region.GAP_CODE, Region.CODE_CODE],
         "word_width": [spec.word_width, 64],
         "size": [4],
@@ -76,6 +79,7 @@ def reasons(block: wiring.Component, spec: Spec) -> list[str]:
     """What the docstring may say of members that are not there."""
     found = ["ot there with a dense feed"] if spec.feed == "dense" else []
     found += [f"ot there with ``Region.{block.code.name}``"] if hasattr(block, "code") else []
+    found += [] if spec.function_tables else ["ith ``Spec.function_tables`` only"]
     return found if spec.bus_parity else [*found, "ith parity only", "ith ``Spec.bus_parity`` only"]
 
 

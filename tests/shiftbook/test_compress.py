@@ -41,8 +41,8 @@ def wide():
     nn.init.constant_(model[3].weight, 1.0)
     return model
 
-def sigmoid():
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Sigmoid(), nn.Flatten(), nn.Linear(144, 3))
+def softmax():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Softmax(1), nn.Flatten(), nn.Linear(144, 3))
 
 def list_of_layers():
     return [nn.Conv2d(1, 4, 3)]
@@ -288,8 +288,8 @@ def test_layer_whose_accumulator_could_overflow(model, inputs, tmp_path, capsys)
 
 
 def test_unsupported_operation_is_named(model, inputs, tmp_path, capsys):
-    inputs[1] = f"{model}:sigmoid"
-    assert "Sigmoid" in refuse(capsys, tmp_path, inputs)
+    inputs[1] = f"{model}:softmax"
+    assert "Softmax" in refuse(capsys, tmp_path, inputs)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from shiftbook.golden.coding.select import code_weights
+from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Concat, Conv, Interleave, Pool
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Pool
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import PRESETS, Spec
 from tests.golden.model.test_executor import small_network
@@ -40,6 +41,18 @@ def coded(network: Network, spec: Spec) -> Network:
         for node in network.nodes
     ]
     return replace(network, nodes=tuple(nodes), slots=spec.slots)
+
+
+def of_four_bits(spec: Spec) -> Network:
+    """`everything`, with weights that are cut to four bits."""
+    network = small_network(0)
+    nodes = [
+        replace(node, weights=replace(node.weights, integers=node.weights.integers.clip(-8, 7)))
+        if isinstance(node, Conv)
+        else node
+        for node in network.nodes
+    ]
+    return coded(replace(network, nodes=tuple(nodes)), spec)
 
 
 def everything(spec: Spec, seed: int = 0) -> Network:
@@ -117,6 +130,17 @@ def wide(spec: Spec) -> Network:
     return replace(small_network(1), nodes=nodes, slots=spec.slots)
 
 
+def filling(spec: Spec) -> Network:
+    """A layer whose input channels fill banks of 64 words, with slots for 128 of them."""
+    rng = np.random.default_rng(6)
+    nodes = (
+        drawn("stem", "image", (128, 1, 1, 3), 13, spec, rng),
+        drawn("full", "stem", (8, 1, 1, 128), 16, spec, rng),
+        drawn("last", "full", (5, 3, 3, 8), 14, spec, rng, padding=(1, 1, 1, 1)),
+    )
+    return replace(small_network(1), nodes=nodes, slots=spec.slots)
+
+
 def shared(spec: Spec) -> Network:
     """A chain of contractions: runs of channels that share weights, around an ordinary layer."""
     rng = np.random.default_rng(4)
@@ -127,6 +151,53 @@ def shared(spec: Spec) -> Network:
         drawn("first", "middle", (10, 1, 1, 8), 13, spec, rng),
         drawn("outer", "first", (4, 1, 1, 5), 13, spec, rng, copies=2),
         drawn("added", "first", (4, 1, 1, 5), 13, spec, rng, copies=2, residual="outer"),
+    )
+    return replace(small_network(1), nodes=nodes, slots=spec.slots)
+
+
+def functions(spec: Spec) -> Network:
+    """Function tables: two equal ones, one behind partial sums, none, of a sum, of an average."""
+    rng = np.random.default_rng(6)
+    first, second = (FunctionTable(rng.bytes(256), int(rng.integers(0, 256))) for _ in range(2))
+
+    def through(node: Conv, table: FunctionTable) -> Conv:
+        return replace(node, requantize=replace(node.requantize, function=table))
+
+    average = Requantize(np.array([-9]), np.array([200]), np.array([10]), 5, function=second)
+    nodes = (
+        through(drawn("stem", "image", (144, 1, 1, 3), 13, spec, rng), first),
+        through(drawn("split", "stem", (7, 3, 3, 144), 16, spec, rng, **HALVED), first),
+        drawn("plain", "split", (7, 1, 1, 7), 13, spec, rng),
+        through(drawn("added", "plain", (7, 1, 1, 7), 13, spec, rng, residual="split"), second),
+        Pool("mean", "added", "average", (2, 2), (1, 1), requantize=average),
+        drawn("last", "mean", (5, 1, 1, 7), 13, spec, rng),
+    )
+    return replace(small_network(1), nodes=nodes, slots=spec.slots)
+
+
+def gates(spec: Spec) -> Network:
+    """Squeeze and excite: gates of maps of several tiles and of one, one behind a function, one clamped."""
+    rng = np.random.default_rng(7)
+    table = FunctionTable(bytes(rng.integers(0, 256, 256, np.uint8)), 0)
+
+    def gate(name: str, source: str, by: str, zero: int, shift: int, **rest: object) -> Gate:
+        one = np.array([1])
+        return Gate(name, source, by, Requantize(-zero * one, one, shift * one, 120, **rest))
+
+    def squeeze(name: str, source: str, size: tuple[int, int]) -> Pool:
+        average = Requantize(np.array([0]), np.array([900]), np.array([16 if size == (9, 11) else 14]), 0)
+        return Pool(name, source, "average", size, (1, 1), requantize=average)
+
+    excited = drawn("excited", "squeezed", (20, 1, 1, 20), 13, spec, rng)
+    nodes = (
+        drawn("stem", "image", (20, 3, 3, 3), 13, spec, rng, padding=(1, 1, 1, 1)),
+        squeeze("squeezed", "stem", (9, 11)),
+        replace(excited, requantize=replace(excited.requantize, function=table)),
+        gate("first", "stem", "excited", 100, 7),
+        drawn("halved", "first", (7, 3, 3, 20), 15, spec, rng, **HALVED),
+        squeeze("small", "halved", (5, 6)),
+        gate("second", "halved", "small", 100, 6, low=120, high=200, function=table),
+        drawn("last", "second", (5, 1, 1, 7), 13, spec, rng),
     )
     return replace(small_network(1), nodes=nodes, slots=spec.slots)
 

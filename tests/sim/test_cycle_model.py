@@ -32,8 +32,8 @@ ON_REQUEST = 40
 """The same, of the long test: 200 on five accelerators."""
 
 EXACT, FAR = 0.75, 10
-"""Layers of which the model says every cycle, of the networks below; and cycles beyond which it does not
-matter how far it is off."""
+"""Share of layers of which the model says every cycle; and cycles off beyond which it does not matter
+how far."""
 
 
 class Counted(NamedTuple):

@@ -35,8 +35,12 @@ from tests.sim.networks import (
     SPECS,
     doubled,
     everything,
+    filling,
+    functions,
+    gates,
     holes,
     joined,
+    of_four_bits,
     shared,
     whole_maps,
     wide,
@@ -74,6 +78,14 @@ def test_every_integer_and_row(name: str, latency: int, pauses: float) -> None:
     assert result.cycles < result.simulated_cycles
 
 
+@pytest.mark.parametrize("name", ["int8", pytest.param("int8_sparse", marks=pytest.mark.slow)])
+def test_weights_of_four_bits(name: str) -> None:
+    spec = replace(SPECS[name], weight_width=4)
+    network = of_four_bits(spec)
+    result = run_rtl(network, IMAGES, spec, pauses=0.2)
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+
+
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_other_weights(seed: int) -> None:
     run_rtl(everything(SMALL, seed), IMAGES, SMALL, limit=1, pauses=0.2, seed=seed)
@@ -104,6 +116,16 @@ def test_channels_that_do_not_fit_are_added_up_in_parts(name: str) -> None:
     assert result.integers == sum(tensor.size for tensor in found.values())
 
 
+@pytest.mark.slow
+def test_channels_may_fill_the_banks() -> None:
+    spec = replace(SMALL, tile_words=64)
+    network = filling(spec)
+    (full,) = (step for step in plan(network, spec).passes if step.node == "full")
+    assert full.layout.local_channels == spec.tile_words
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=0.3)
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_runs_of_channels_share_weights(name: str) -> None:
     spec = SPECS[name]
@@ -113,6 +135,29 @@ def test_runs_of_channels_share_weights(name: str) -> None:
     built = image.build(network, spec)
     passes = Counter(step.node for step in built.plan.passes)
     assert (passes["inner"], passes["middle"], passes["outer"], passes["added"]) == (4, 1, 2, 2)
+
+
+@pytest.mark.parametrize("pauses", [0.0, 0.3])
+@pytest.mark.parametrize("name", QUICK)
+def test_functions_of_activations(name: str, pauses: float) -> None:
+    spec = SPECS[name]
+    network = functions(spec)
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=pauses)
+    found = executor.run(network, IMAGES, keep=True).tensors
+    assert result.integers == sum(tensor.size for tensor in found.values())
+    assert all(len(np.unique(found[node])) > 50 for node in ("stem", "split", "added"))
+
+
+@pytest.mark.parametrize("pauses", [0.0, 0.3])
+@pytest.mark.parametrize("name", QUICK)
+def test_gates_that_the_image_decides(name: str, pauses: float) -> None:
+    spec = SPECS[name]
+    network = gates(spec)
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=pauses)
+    found = executor.run(network, IMAGES, keep=True).tensors
+    assert result.integers == sum(tensor.size for tensor in found.values())
+    assert all(len(np.unique(found[node])) > 7 for node in ("excited", "small")), "gates differ"
+    assert all(len(np.unique(found[node])) > 25 for node in ("first", "second"))
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -16,7 +16,7 @@ from shiftbook.golden.program import image
 from shiftbook.golden.program.header import address_map
 from shiftbook.golden.spec import PRESETS
 from shiftbook.sim.testbench.expected import FILES, FOLDER, bench_files
-from tests.sim.networks import SMALL, SPECS, everything, holes, joined, shared, wide
+from tests.sim.networks import SMALL, SPECS, everything, functions, gates, holes, joined, shared, wide
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_addresses_are_those_of_the_layout(bench: ModuleType, name: str, size: t
     assert bytes(found) == values[..., first:].tobytes()
 
 
-@pytest.mark.parametrize("make", [everything, holes, joined, wide, shared])
+@pytest.mark.parametrize("make", [everything, functions, gates, holes, joined, wide, shared])
 def test_every_tensor_is_expected(bench: ModuleType, make) -> None:
     network = make(SMALL)
     built = image.build(network, SMALL)

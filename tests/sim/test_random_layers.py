@@ -12,8 +12,9 @@ import pytest
 from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_runnable
+from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.network import Input, Network, zero_points
-from shiftbook.golden.model.nodes import Concat, Conv, Interleave, Node, Pool, Shape, Subsample
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Node, Pool, Shape, Subsample
 from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import Spec
@@ -40,7 +41,16 @@ def requantizer(rng: np.random.Generator, outputs: int, size: int) -> Requantize
         100 if rng.random() < 0.6 else int(rng.integers(low, 140)),  # what is joined shares its zero point
         low,
         int(rng.integers(180, 256)),
+        function=function(rng),
     )
+
+
+def function(rng: np.random.Generator) -> FunctionTable | None:
+    """None, as most layers have, or one of a few, so that some follow themselves or each other."""
+    if rng.random() < 0.6:
+        return None
+    table = np.random.default_rng(int(rng.integers(0, 3)))
+    return FunctionTable(table.bytes(256), int(table.integers(0, 256)))
 
 
 def conv(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: Spec) -> Node:
@@ -73,7 +83,9 @@ def pool(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: S
     padding = tuple(int(rng.integers(0, (kernel + 1) // 2)) for _ in range(4))
     stride = int(rng.integers(1, 3))
     kind = "max" if rng.random() < 0.5 else "average"
-    average = Requantize(rng.integers(-99, 99, 1), rng.integers(60, 256, 1), np.array([9]), 5)
+    average = Requantize(
+        rng.integers(-99, 99, 1), rng.integers(60, 256, 1), np.array([9]), 5, function=function(rng)
+    )
     requantize = None if kind == "max" else average
     return Pool(name, source, kind, (kernel, kernel), (stride, stride), padding, requantize)
 
@@ -81,6 +93,29 @@ def pool(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: S
 def subsample(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: Spec) -> Node:
     """Pixels left out, channels added."""
     return Subsample(name, source, int(rng.integers(1, 3)), *rng.integers(0, 3, 2).tolist())
+
+
+def gate(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: Spec) -> Node:
+    """Every channel times a pixel of ``excited``, of the tensors that have one; see `gated`."""
+    one = np.array([1])
+    requantize = Requantize(-100 * one, one, int(rng.integers(5, 10)) * one, 90, function=function(rng))
+    return Gate(name, source, "", requantize)
+
+
+def gated(rng: np.random.Generator, node: Node, result: Network) -> Network:
+    """The network with a node, and before a gate with what it gates: an average of its source."""
+    if not isinstance(node, Gate):
+        return replace(result, nodes=(*result.nodes, node))
+    height, width, _ = {result.input.name: result.input.shape, **known(result)}[node.source]
+    multiplier = max(1, min(1023, (1 << 14) // (height * width)))
+    average = Requantize(np.array([0]), np.array([multiplier]), np.array([14]), 0)
+    pixel = Pool(f"{node.name}of", node.source, "average", (height, width), (1, 1), requantize=average)
+    return replace(result, nodes=(*result.nodes, pixel, replace(node, gate=pixel.name)))
+
+
+def known(result: Network) -> dict[str, Shape]:
+    """Shapes of all tensors; a network without layers has none yet."""
+    return shapes(result) if result.nodes else {}
 
 
 LARGEST = 40
@@ -101,7 +136,7 @@ def joined(rng: np.random.Generator, name: str, network: Network, found: dict[st
     return Concat(name, tuple(rng.choice(alike, int(rng.integers(1, 4))).tolist()))
 
 
-MAKERS: tuple[Make, ...] = (conv, conv, conv, conv, pool, subsample)
+MAKERS: tuple[Make, ...] = (conv, conv, conv, conv, pool, subsample, gate)
 
 
 def with_residual(rng: np.random.Generator, node: Node, found: dict[str, Shape]) -> Node:
@@ -122,7 +157,7 @@ def network(rng: np.random.Generator, spec: Spec) -> Network:
     same = Requantize(np.zeros(size[2], np.int64), np.full(size[2], 256), np.full(size[2], 8))
     result = Network(Input("image", size, same), (), spec.slots)
     while len(result.nodes) < LAYERS:
-        found = {"image": size, **({} if not result.nodes else shapes(result))}
+        found = {"image": size, **known(result)}
         source = str(rng.choice(list(found)))
         name = f"layer{len(result.nodes)}"
         if result.nodes and rng.random() < 0.25:
@@ -130,8 +165,9 @@ def network(rng: np.random.Generator, spec: Spec) -> Network:
         else:
             node = MAKERS[int(rng.integers(0, len(MAKERS)))](rng, name, source, found[source], spec)
         try:
-            longer = replace(result, nodes=(*result.nodes, node))
-            longer = replace(longer, nodes=(*result.nodes, with_residual(rng, node, shapes(longer))))
+            longer = gated(rng, node, result)
+            last = with_residual(rng, longer.nodes[-1], shapes(longer))
+            longer = replace(longer, nodes=(*longer.nodes[:-1], last))
             check_runnable(longer, spec)
         except ShiftbookError:
             continue

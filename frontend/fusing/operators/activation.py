@@ -1,4 +1,4 @@
-"""Clamps: the requantizer before them takes them up."""
+"""Clamps and functions of each element: the requantizer before them takes them up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import nn
 
 from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Value
 from shiftbook.frontend.fusing.layer import Activation, ClampedLayer
+from shiftbook.frontend.graph.functions import FUNCTIONS, rises
 from shiftbook.frontend.graph.model import Node
 from shiftbook.frontend.graph.operations import Clamp
 
@@ -18,8 +19,11 @@ def activation(kind: Activation) -> Handler:
     def handle(builder: LayerBuilder, node: Node, operation: nn.Module, values: Sequence[Value]) -> Value:
         (value,) = values
         _check(builder, node, value)
-        # The second of two clamps wins only where it is the tighter one.
         for layer in value.carriers:
+            if layer.functions:
+                builder.add_function(layer, operation)
+                continue
+            # The second of two clamps wins only where it is the tighter one.
             layer.activation = "relu6" if "relu6" in (kind, layer.activation) else "relu"
             _keep(builder, node, layer)
         return value
@@ -32,8 +36,22 @@ def limits(builder: LayerBuilder, node: Node, operation: Clamp, values: Sequence
     (value,) = values
     _check(builder, node, value)
     for layer in value.carriers:
+        if layer.functions:
+            builder.add_function(layer, operation)
+            continue
         layer.limits = max(layer.limits[0], operation.low), min(layer.limits[1], operation.high)
         _keep(builder, node, layer)
+    return value
+
+
+def function(builder: LayerBuilder, node: Node, operation: nn.Module, values: Sequence[Value]) -> Value:
+    """What only a table can say."""
+    (value,) = values
+    _check(builder, node, value)
+    if value.pooled and not rises(operation):
+        raise builder.unsupported(node, "it must not follow a maximum directly")
+    for layer in value.carriers:
+        builder.add_function(layer, operation)
     return value
 
 
@@ -54,6 +72,7 @@ HANDLERS: dict[type[nn.Module], Handler] = {
     nn.ReLU: activation("relu"),
     nn.ReLU6: activation("relu6"),
     Clamp: limits,
+    **dict.fromkeys(FUNCTIONS, function),
 }
 
-SUPPORTED = ("ReLU", "ReLU6", "clamp")
+SUPPORTED = ("ReLU", "ReLU6", "clamp", *(kind.__name__ for kind in FUNCTIONS))

@@ -46,10 +46,10 @@ def concatenate(builder: LayerBuilder, node: Node, operation: Concatenate, value
         )
     layer = ConcatLayer(name=node.name, sources=tuple(value.layer for value in values))
     builder.append(layer, (sum(channels for channels, _, _ in shapes), *shapes[0][1:]))
-    # A ReLU of what is joined is a ReLU of each part.
+    # A ReLU or a function of what is joined is one of each part.
     able = all(value.carriers for value in values)
     carriers = [carrier for value in values for carrier in value.carriers] if able else []
-    return Value(layer.name, carriers=tuple(carriers))
+    return Value(layer.name, carriers=tuple(carriers), pooled=any(value.pooled for value in values))
 
 
 HANDLERS: dict[type[nn.Module], Handler] = {Concatenate: concatenate}

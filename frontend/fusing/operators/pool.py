@@ -43,7 +43,7 @@ class PoolLayer(ClampedLayer, PlainLayer):
     def requantizes(self) -> bool:
         return self.kind == "average"
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
+    def sums(self, *inputs: Tensor) -> Tensor:
         (x,) = inputs
         top, bottom, left, right = self.padding
         empty = -torch.inf if self.kind == "max" else 0.0
@@ -57,24 +57,24 @@ class PoolLayer(ClampedLayer, PlainLayer):
         return Pool(self.name, self.source, self.kind, self.kernel, self.stride, self.padding, requantize)
 
     def _requantize(self, calibration: Mapping[str, Affine], spec: Spec) -> Requantize:
-        source, target = calibration[self.source], calibration[self.name]
+        source, (target, function) = calibration[self.source], self.steps(calibration)
         count = self.kernel[0] * self.kernel[1]
         gain = np.array([source.scale / (count * target.scale)])
         multiplier, shift = named_fixed_point(self.name, gain, spec)
         low, high = self.clamps(target)
         bias = np.array([-count * source.zero_point])
-        return Requantize(bias, multiplier, shift, target.zero_point, low, high)
+        return Requantize(bias, multiplier, shift, target.zero_point, low, high, function=function)
 
 
 def max_pool(builder: LayerBuilder, node: Node, operation: nn.MaxPool2d, values: Sequence[Value]) -> Value:
-    """A ReLU commutes with it, so the convolution below can still take one."""
+    """A ReLU commutes with it, so the convolution below can still take one, and any function that rises."""
     (value,) = values
     if pair(operation.dilation) != (1, 1):
         raise builder.unsupported(node, f"dilation must be 1, not {operation.dilation}")
     if any(value.padding) and not value.lowest and not _never_negative(builder, value):
         raise builder.unsupported(node, "zeros around its input must come after a ReLU")
     layer = _append(builder, node, value, "max", operation)
-    return Value(layer.name, carriers=value.carriers)
+    return Value(layer.name, carriers=value.carriers, pooled=True)
 
 
 def _never_negative(builder: LayerBuilder, value: Value) -> bool:

@@ -38,7 +38,9 @@ class Store:
         self._spec = spec
         self._target, self._layout = step.target, step.layout
         self._each = PARTIAL_BYTES if step.partial_out else 1
-        self._drained = spec.lookup_cycles + DRAIN_STEPS + self._each * spec.drain_cycles
+        looked_up = step.conv.requantize.function is not None
+        steps = spec.lookup_cycles + looked_up + DRAIN_STEPS
+        self._drained = steps + self._each * spec.drain_cycles
         self._channels = self._each * len(step.conv.weights.integers)  # in memory, of a tile
         self._tile, self._first, self._here = 0, 0, 0  # group that is collected; its channels so far
         self._free = STORE_GROUPS * spec.group_channels

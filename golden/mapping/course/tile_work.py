@@ -13,7 +13,7 @@ from shiftbook.golden.coding.bits import Stream
 from shiftbook.golden.coding.items import gap_symbols_of
 from shiftbook.golden.isa.registers import parameter_word_width
 from shiftbook.golden.mapping.job import Pass
-from shiftbook.golden.spec import WEIGHT_WIDTH, Spec
+from shiftbook.golden.spec import Spec
 
 Ints = NDArray[np.int64]
 
@@ -129,7 +129,7 @@ def _streams(step: Pass, spec: Spec) -> Iterator[tuple[int, Ints]]:
     """Of each slot's gaps, and of each slot's codes: all bits, and [O] those of each output channel."""
     outputs = len(step.weights.integers)
     if spec.feed == "dense":
-        bits = np.full(outputs, WEIGHT_WIDTH * step.placement.positions)
+        bits = np.full(outputs, spec.weight_width * step.placement.positions)
         yield from [(int(bits.sum()), bits)] * spec.slots
         return
     coding = step.coding

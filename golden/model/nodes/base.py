@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.limits import Budget
+from shiftbook.golden.model.weights import Requantize
 
 Shape = tuple[int, int, int]
 """Height, width and channels of a tensor."""
@@ -55,6 +56,11 @@ class Node(ABC):
     def zero_point(self, inputs: Sequence[int]) -> int:
         """Zero point of its tensor, from the zero points of its inputs."""
         return inputs[0]
+
+    @property
+    def requantizer(self) -> Requantize | None:
+        """What makes its activations; None where it hands those of its inputs on."""
+        return None
 
     def texts(self) -> list[tuple[str, str]]:
         """What it has to show to people: what it is, and its text."""

@@ -53,11 +53,15 @@ class Conv(Node):
     def role(self, number: int) -> str:
         return ("source", "residual")[number]
 
+    @property
+    def requantizer(self) -> Requantize:
+        return self.requantize
+
     def texts(self) -> list[tuple[str, str]]:
         return [*super().texts(), ("a layer's scheme", self.weights.scheme)]
 
     def zero_point(self, inputs: Sequence[int]) -> int:
-        return self.requantize.zero_point
+        return self.requantize.output_zero_point
 
     def check(self, slots: int, zero_points: Sequence[int]) -> None:
         check_weights(self.name, self.weights, slots)

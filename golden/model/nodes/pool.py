@@ -45,8 +45,12 @@ class Pool(Node):
     def inputs(self) -> tuple[str, ...]:
         return (self.source,)
 
+    @property
+    def requantizer(self) -> Requantize | None:
+        return self.requantize
+
     def zero_point(self, inputs: Sequence[int]) -> int:
-        return inputs[0] if self.requantize is None else self.requantize.zero_point
+        return inputs[0] if self.requantize is None else self.requantize.output_zero_point
 
     def check(self, slots: int, zero_points: Sequence[int]) -> None:
         if (self.requantize is not None) != (self.kind == "average"):

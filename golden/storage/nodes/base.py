@@ -9,6 +9,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from shiftbook.golden.coding.bits import Bytes
 from shiftbook.golden.limits import Budget
+from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.nodes import Node
 from shiftbook.golden.model.weights import Codebooks
 from shiftbook.golden.spec import Spec
@@ -25,14 +26,15 @@ class Coding:
     ----------
     slots
         Weight slots that streams are coded for.
-    codebooks
-        The sets of codebooks that nodes name by number.
+    codebooks, functions
+        The sets of codebooks, and the function tables, that nodes name by number.
     spec
         The coding's widths.
     """
 
     slots: int
     codebooks: tuple[Codebooks, ...]
+    functions: tuple[FunctionTable, ...]
     spec: Spec
 
 

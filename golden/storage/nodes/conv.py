@@ -47,7 +47,7 @@ class ConvEntry(Entry[Conv]):
             "source": node.source,
             "stride": list(node.stride),
             "padding": list(node.padding),
-            "requantize": shared_fields(node.requantize),
+            "requantize": shared_fields(node.requantize, coding.functions),
         }
 
     def tensors(self, node: Conv, coding: Coding) -> dict[str, Bytes]:
@@ -77,7 +77,7 @@ class ConvEntry(Entry[Conv]):
         streams, tables, requantize = (reading.take(tensor) for tensor in conv_tensors(name))
         try:
             weights = unpack_layer(streams, tables, layer, coding.slots, coding.spec)
-            parameters = read_requantize(shared, fields.what, requantize, outputs * copies)
+            parameters = read_requantize(shared, fields.what, requantize, outputs * copies, coding.functions)
         except ShiftbookError as error:
             raise ShiftbookError(f"{fields.what}: {error}") from error
         return Conv(

@@ -7,6 +7,7 @@ from typing import Any, cast
 from shiftbook.golden.coding.bits import Bytes
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.nodes import Pool
+from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.storage.fields import JSON, Fields
 from shiftbook.golden.storage.nodes.base import Coding, Entry, Reading
 from shiftbook.golden.storage.packing import pack_requantize
@@ -26,7 +27,7 @@ class PoolEntry(Entry[Pool]):
             "source": node.source,
             "stride": list(node.stride),
             "padding": list(node.padding),
-            "requantize": shared_fields(node.requantize),
+            "requantize": shared_fields(node.requantize, coding.functions),
         }
 
     def tensors(self, node: Pool, coding: Coding) -> dict[str, Bytes]:
@@ -46,7 +47,10 @@ class PoolEntry(Entry[Pool]):
             kernel=cast(tuple[int, int], fields.integers("kernel", 2)),
             stride=cast(tuple[int, int], fields.integers("stride", 2)),
             padding=cast(tuple[int, int, int, int], fields.integers("padding", 4)),
-            requantize=None
-            if shared is None
-            else read_requantize(shared, fields.what, reading.take(requantize_name(name)), 1),
+            requantize=None if shared is None else _requantize(name, shared, fields, reading),
         )
+
+
+def _requantize(name: str, shared: JSON, fields: Fields, reading: Reading) -> Requantize:
+    data = reading.take(requantize_name(name))
+    return read_requantize(shared, fields.what, data, 1, reading.coding.functions)

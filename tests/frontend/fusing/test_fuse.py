@@ -179,8 +179,16 @@ def test_a_module_called_input_does_not_hide_the_image():
 @pytest.mark.parametrize(
     ("function", "modules", "message"),
     [
-        (lambda m, x: m.d(m.s(m.c(x))), {"c": conv(), "s": nn.SiLU(), "d": conv(4)}, "SiLU at 'part.s'"),
-        (lambda m, x: m.d(torch.tanh(m.c(x))), {"c": conv(), "d": conv(4)}, "Tanh at 'part.tanh'"),
+        (
+            lambda m, x: m.d(m.s(m.c(x))),
+            {"c": conv(), "s": nn.Softmax(1), "d": conv(4)},
+            "Softmax at 'part.s'",
+        ),
+        (
+            lambda m, x: torch.maximum(m.c(x), m.d(x)),
+            {"c": conv(), "d": conv()},
+            "Maximum at 'part.maximum'",
+        ),
         (lambda m, x: m.c(x) * m.d(x), {"c": conv(), "d": conv()}, "Multiply at 'part.mul'"),
         (lambda m, x: m.c(x), {"c": nn.ConvTranspose2d(3, 4, 3, 3)}, "ConvTranspose2d at 'part.c'"),
         (lambda m, x: m.c(x), {"c": conv(padding=1, padding_mode="reflect")}, "ReflectionPad2d at 'part.c"),

@@ -1,5 +1,7 @@
 """From a model to its integer network, and what that gives on random images."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ from shiftbook.frontend.schemes import get
 from shiftbook.frontend.training.target import Target
 from shiftbook.frontend.training.train import quantize_weights
 from shiftbook.golden.model import executor
+from shiftbook.golden.model.network import zero_points
 from shiftbook.golden.spec import DEFAULT, FRACTION
 from tests.frontend.models import graph_of, layers_of, lively
 
@@ -48,8 +51,16 @@ def real_values(integers, affine):
     )
 
 
+def before_functions(node, network, tensors):
+    """The tensor of a node as its requantizer makes it."""
+    plain = replace(node, requantize=replace(node.requantize, function=None))
+    return executor.run_node(plain, tensors, zero_points(network))
+
+
 def check_layers(graph, network, scales, tensors):
     """Every layer on its own, from the same input: within the sum of the roundings that it is made of.
+
+    A layer with functions before it looks them up.
 
     In steps of the output: 1/2 for the output, half a unit of each multiplier times what it multiplies, and
     half an accumulator step for the bias.
@@ -58,25 +69,28 @@ def check_layers(graph, network, scales, tensors):
     for layer in graph.layers:
         if not isinstance(layer, ConvLayer):
             continue
-        real = {name: real_values(tensors[name], scales[name]) for name in (layer.source, layer.name)}
+        target = scales[layer.before if layer.functions else layer.name]
+        made = real_values(before_functions(nodes[layer.name], network, tensors), target)
         gain, offset = (torch.from_numpy(a).reshape(-1, 1, 1) for a in fold_norm(layer))
         top, bottom, left, right = layer.padding
-        x = nn.functional.pad(real[layer.source], (left, right, top, bottom))
+        x = nn.functional.pad(
+            real_values(tensors[layer.source], scales[layer.source]), (left, right, top, bottom)
+        )
         weight = layer.weight().double().repeat(layer.copies, 1, 1, 1)
         groups = layer.groups * layer.copies
         share = gain * nn.functional.conv2d(x, weight, None, layer.stride, 0, layer.dilation, groups)
         added = torch.zeros(())
         if layer.residual is not None:
             added = real_values(tensors[layer.residual], scales[layer.residual])
-        step = scales[layer.name].scale
+        step = target.scale
         requantizer = nodes[layer.name].requantize
         unit = torch.from_numpy(np.exp2(-requantizer.shift.astype(np.float64))).reshape(-1, 1, 1)
         multiplier = torch.from_numpy(requantizer.multiplier).reshape(-1, 1, 1) * unit
         accumulator = share.abs() / step / multiplier
         other = 0 if layer.residual is None else added.abs() / scales[layer.residual].scale
         bound = 0.501 + accumulator * unit / 2 + other / (2 << FRACTION) + multiplier / 2
-        wanted = activate(share + offset + added, layer.activation) / step + scales[layer.name].zero_point
-        difference = (real[layer.name] / step + scales[layer.name].zero_point - wanted.clamp(0, 255)).abs()
+        wanted = activate(share + offset + added, layer.activation) / step + target.zero_point
+        difference = (made / step + target.zero_point - wanted.clamp(0, 255)).abs()
         excess = difference - bound
         # ReLU6's limit is rounded to a step of its own.
         assert excess.max() <= (0.5 if layer.activation == "relu6" else 0), layer.name

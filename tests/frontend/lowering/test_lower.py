@@ -120,7 +120,7 @@ def lower_whole(layer, source, target, step=1.0, integers=None, scheme="int8"):
     channels = layer.input_shape[0]
     if integers is None:
         integers = np.ones((1, 1, 1, channels), np.int16)
-    graph = type("Graph", (), {"layers": [layer], "input_shape": layer.input_shape})
+    graph = type("Graph", (), {"layers": [layer], "input_shape": layer.input_shape, "results": (layer.name,)})
     quantized = {layer.path: QuantizedLayer(integers, step, np.unique(integers), scheme)}
     normalization = Normalization((0.0,) * channels, (1.0,) * channels)
     return lower(graph, quantized, {INPUT: source, layer.name: target}, normalization)

@@ -17,7 +17,7 @@ from shiftbook.golden.coding.placement import default_slots
 from shiftbook.golden.coding.terms import rows_of
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.weights import Weights
-from shiftbook.golden.spec import DEFAULT, Spec
+from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
 
 
 class SlowDecoder:
@@ -284,6 +284,16 @@ def test_dense_words_are_raw_weights_in_stream_order():
     assert [first.tolist(), second.tolist()] == [
         [byte[i] << 8 | byte[i + 1] for i in range(0, 10, 2)] for byte in own
     ]
+
+
+def test_dense_words_of_four_bits():
+    integers = np.arange(-8, 8, dtype=np.int16).reshape(2, 1, 2, 4)
+    weights = Weights(integers, np.unique(integers), "int4", True)
+    spec = replace(PRESETS["int8"], weight_width=4)
+    first, second = streams.dense_words(weights, items.placement_of(weights, 2, spec), spec)
+    assert [first.tolist(), second.tolist()] == [[0x8ACE, 0x0246], [0x9BDF, 0x1357]]
+    with pytest.raises(ShiftbookError, match=r"^a dense feed needs weights in -8\.\.7$"):
+        streams.dense_words(replace(weights, integers=-integers), items.placement_of(weights, 2, spec), spec)
 
 
 def test_dense_words_refuse_wide_weights():

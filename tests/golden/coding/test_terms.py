@@ -12,7 +12,7 @@ from shiftbook.golden.coding.terms import Term, rows_of, term_count, work
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.program.row_words import row_words
-from shiftbook.golden.spec import DEFAULT, PRESETS, WEIGHT_WIDTH
+from shiftbook.golden.spec import DEFAULT, PRESETS
 
 SHIFT_PRESETS = ["shift", "two_term", "focused"]
 
@@ -118,7 +118,7 @@ def test_multiplier_lanes_take_the_integer():
     spec = PRESETS["int8_sparse"]
     assert rows_of(-3, spec) == (-3,)
     assert row_bits(-3, spec) == 0xFD
-    assert bit_fields.width(registers.row(spec)) == WEIGHT_WIDTH
+    assert bit_fields.width(registers.row(spec)) == 8
     assert [term_count(rows_of(v, spec)) for v in (0, 5)] == [0, 1]
 
 

@@ -57,10 +57,16 @@ def test_everything_fits_the_bus(preset):
 
 def test_a_dense_engine_has_no_decoder_memories():
     spec = PRESETS["int8"]
-    assert list(registers.layouts(spec)) == [Region.TAPS]
+    assert list(registers.layouts(spec)) == [Region.TAPS, Region.FUNCTION]
     assert list(registers.register_fields(spec)) == list(Register)[: Register.STEP]
     tap = bit_fields.pack(registers.tap(spec), base=9, oy=2, ox=7, far=0, column=1)
     assert tap == 9 | 2 << 10 | 7 << 13 | 1 << 17
+
+
+def test_an_engine_without_function_tables():
+    spec = replace(DEFAULT, function_tables=False)
+    assert Region.FUNCTION not in registers.layouts(spec)
+    assert registers.register_fields(spec)[Register.LEAVING].width == 1
 
 
 def test_what_an_engine_of_scalars_leaves_out():

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Conv, Pool, Subsample
+from shiftbook.golden.model.nodes import Conv, Gate, Pool, Subsample
 from shiftbook.golden.model.validate import shapes, validate
+from shiftbook.golden.model.weights import Requantize
 from tests.golden.model.test_executor import small_network
 
 
@@ -37,6 +39,23 @@ def with_input(**changes: object) -> Network:
     return replace(network, input=replace(network.input, **changes))
 
 
+def with_gate(gate: str = "one", zero: int = 0, multiplier: int = 1, channels: int = 1) -> Network:
+    network = small_network()
+    one = np.ones(channels, int)
+    average = Requantize(np.array([0]), np.array([9]), np.array([9]), zero)
+    nodes = (
+        *network.nodes,
+        Pool("one", "max", "average", (9, 11), (1, 1), requantize=average),
+        Gate("gated", "max", gate, Requantize(0 * one, multiplier * one, 8 * one)),
+    )
+    return replace(network, nodes=nodes)
+
+
+def test_a_gate_has_the_shape_of_its_source():
+    assert shapes(with_gate())["gated"] == (9, 11, 8)
+    validate(with_gate())
+
+
 def test_shapes_of_every_tensor():
     assert shapes(small_network()) == {
         "image": (9, 11, 3),
@@ -56,6 +75,26 @@ book = np.arange(-24, 25, dtype=np.int16)
 
 FAULTS = [
     (lambda: replace(small_network(), nodes=()), "the network has no layer"),
+    (
+        lambda: with_requantize("stem", function=FunctionTable(bytes(255), 0)),
+        "layer stem: a function table must hold 256 bytes, not 255 of bytes",
+    ),
+    (
+        lambda: with_requantize("mean", function=FunctionTable([0] * 256, 0)),
+        "layer mean: a function table must hold 256 bytes, not 256 of list",
+    ),
+    (
+        lambda: with_requantize("mean", function=FunctionTable(bytes(256), 256)),
+        r"layer mean: zero point of the function table must be in 0\.\.255, not 256",
+    ),
+    (
+        lambda: with_gate("max"),
+        "layer gated: its gate max must be 1x1x8, for the channels of its source, not 9x11x8",
+    ),
+    (lambda: with_gate("nothing"), "layer gated: its gate 'nothing' is no earlier layer"),
+    (lambda: with_gate(multiplier=2), "layer gated: the multiplier of a gate's requantizer must be 1, not 2"),
+    (lambda: with_gate(zero=3), "layer gated: the zero point of its gate one must be 0, not 3"),
+    (lambda: with_gate(channels=2), r"layer gated: bias must have shape \(1,\), not \(2,\)"),
     (lambda: replace(small_network(), slots=0), r"slots must be in 1\.\.16, not 0"),
     (
         lambda: with_input(shape=(9, 0, 3)),

@@ -16,7 +16,7 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.storage import checkpoint
 from shiftbook.golden.storage.checkpoint import KEY, file_of, load, read, save
-from tests.golden.checkpoints import network, refused, same
+from tests.golden.checkpoints import activated, network, refused, same
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_refuses_other_dtypes_and_shapes(path, good, bad):
         (lambda g: g["input"]["requantize"].update(low=99, high=98), "high clamp"),
         (
             lambda g: node(g, "stem").update(type="linear"),
-            "type must be concat, conv, interleave, pool or subsample, not 'linear'",
+            "type must be concat, conv, gate, interleave, pool or subsample, not 'linear'",
         ),
         (lambda g: node(g, "stem").update(name=""), "field 'name' must not be empty"),
         (lambda g: node(g, "stem").update(shape=[8, 3, 3, 4]), "layer stem: "),
@@ -136,6 +136,33 @@ def test_refuses_a_graph_that_contradicts_itself(path, good, change, message):
     line = refused(path, signed(graph, tensors))
     assert line.startswith(f"{path} is no valid checkpoint: ")
     assert message in line
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda g, t: node(g, "mean")["requantize"].update(function=2), "must name one of 2 function tables"),
+        (
+            lambda g, t: node(g, "mean")["requantize"].update(function=None),
+            "field 'function' must be of type",
+        ),
+        (lambda g, t: g.pop("functions"), "must name one of 0 function tables, not 0"),
+        (lambda g, t: g.update(functions=3), "field 'functions' must be of type list, not 3"),
+        (lambda g, t: g["functions"].append({"zero_point": 1}), "tensor 2.function is missing"),
+        (
+            lambda g, t: g["functions"][0].update(zero_point=256),
+            "function table 0: field 'zero_point' must be",
+        ),
+        (lambda g, t: g["functions"][0].update(more=1), "function table 0: unknown fields more"),
+        (lambda g, t: t.update({"1.function": t["1.function"][1:]}), "1 must hold 256 bytes, not 255"),
+        (lambda g, t: t.update({"2.function": t["1.function"]}), "tensors that no node uses: 2.function"),
+    ],
+)
+def test_refuses_function_tables_that_are_none(path, change, message):
+    save(activated(), path)
+    graph, tensors = contents(read(path))
+    change(graph, tensors)
+    assert message in refused(path, signed(graph, tensors))
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Conv, Pool
+from shiftbook.golden.model.nodes import Conv, Gate, Pool
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.storage.checkpoint import VERSION, load, save
 from tests.golden import page_decoder
-from tests.golden.checkpoints import network, requantizer, weights
+from tests.golden.checkpoints import activated, network, requantizer, weights
 from tests.golden.coding.test_vectors import network as of_vectors
 
 PAGE = Path(__file__).parents[3] / "docs" / "checkpoint-format.md"
@@ -35,6 +35,7 @@ NETWORKS = {
     "eight slots": lambda: network(8, 8),
     "scattered and copies": scattered,
     "vectors": of_vectors,
+    "functions": activated,
 }
 
 
@@ -45,13 +46,19 @@ def test_the_page_is_enough_to_read_a_file(path, make):
     graph, tensors = page_decoder.read_file(path)
     left = set(tensors)
 
-    def same_parameters(name: str, own, channels: int) -> None:
+    tables = page_decoder.functions(graph, tensors)
+    left -= {f"{number}.function" for number in range(len(tables))}
+
+    def same_parameters(name: str, own, channels: int, shared: dict) -> None:
         left.remove(f"{name}.requantize")
+        named = None if own.function is None else (list(own.function.values), own.function.zero_point)
+        assert (tables[shared["function"]] if "function" in shared else None) == named
         found = page_decoder.requantizer(tensors[f"{name}.requantize"], channels)
         for values, golden in zip(found, (own.bias, own.multiplier, own.shift), strict=True):
             assert values == golden.tolist()
 
-    same_parameters(graph["input"]["name"], expected.input.requantize, graph["input"]["shape"][2])
+    first = graph["input"]
+    same_parameters(first["name"], expected.input.requantize, first["shape"][2], first["requantize"])
     sets = []
     for number, shape in enumerate(graph["codebooks"]):
         sets.append(page_decoder.codebooks(number, shape, tensors))
@@ -64,11 +71,22 @@ def test_the_page_is_enough_to_read_a_file(path, make):
                 integers[place] = value
             assert np.array_equal(integers, golden.weights.integers)
             assert tuple(node.get("dilation", [1, 1])) == golden.dilation
-            same_parameters(node["name"], golden.requantize, node["shape"][0] * node.get("copies", 1))
+            channels = node["shape"][0] * node.get("copies", 1)
+            same_parameters(node["name"], golden.requantize, channels, node["requantize"])
             left -= {f"{node['name']}.streams", f"{node['name']}.tables"}
-        elif isinstance(golden, Pool) and golden.requantize is not None:
-            same_parameters(node["name"], golden.requantize, 1)
+        elif isinstance(golden, (Gate, Pool)) and golden.requantize is not None:
+            same_parameters(node["name"], golden.requantize, 1, node["requantize"])
     assert not left
+
+
+def test_equal_function_tables_are_stored_once(path):
+    save(activated(), path)
+    _, tensors = page_decoder.read_file(path)
+    assert sorted(name for name in tensors if name.endswith(".function")) == ["0.function", "1.function"]
+    assert load(path).functions == activated().functions
+    plain = path.with_suffix(".plain")
+    save(network(), plain)
+    assert "functions" not in page_decoder.read_file(plain)[0]
 
 
 def fields_of(table_row: str) -> set[str]:
@@ -78,7 +96,7 @@ def fields_of(table_row: str) -> set[str]:
 
 
 def test_the_page_names_the_fields_of_the_file(path):
-    save(network(), path)
+    save(activated(), path)
     graph, _ = page_decoder.read_file(path)
     page = PAGE.read_text()
     for field in graph:

@@ -1,3 +1,7 @@
+from dataclasses import replace
+
+import pytest
+
 from shiftbook.golden.spec import PRESETS
 from shiftbook.hw.engine.booth import Recoder
 from shiftbook.sim import bench
@@ -5,12 +9,14 @@ from tests.hw.benches import Paced
 from tests.hw.rows import lane_row
 
 
-def test_every_weight() -> None:
-    weights = range(-128, 128)
+@pytest.mark.parametrize("width", [4, 8])
+def test_every_weight(width: int) -> None:
+    weights = range(-(1 << width - 1), 1 << width - 1)
     observed = bench.observe(
-        Paced(Recoder(), {"digits": 0}),
-        inputs={"input": [{"weight": weight & 255} for weight in weights]},
+        Paced(Recoder(width), {"digits": 0}),
+        inputs={"input": [{"weight": weight & (1 << width) - 1} for weight in weights]},
         outputs={"output": len(weights)},
     )["output"]
-    wanted = [lane_row({"weight": weight}, PRESETS["int8"]) for weight in weights]
+    spec = replace(PRESETS["int8"], weight_width=width)
+    wanted = [lane_row({"weight": weight}, spec) for weight in weights]
     assert [found["digits"] for found in observed] == wanted

@@ -3,7 +3,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from shiftbook.golden.isa.registers import Leaving
 from shiftbook.golden.mapping.split import as_it_is
+from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.integer import requantize
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, PARTIAL_WIDTH, Spec
@@ -63,12 +65,19 @@ def channels(spec: Spec, count: int, parameters: Requantize) -> Channels:
 
 
 def drained(
-    spec: Spec, channels: Channels, beats: np.ndarray, pauses: bench.Pauses, **constants: int
+    spec: Spec,
+    channels: Channels,
+    beats: np.ndarray,
+    pauses: bench.Pauses,
+    table: FunctionTable | None = None,
+    **constants: int,
 ) -> None:
     """These beats [n, requantizers] are what comes."""
+    values = b"" if table is None else table.values
+    entries = [{"index": index, "data": value} for index, value in enumerate(values)]
     observed = bench.observe(
         DrainBench(spec),
-        inputs={"channels": channels.stimulus(spec)},
+        inputs={"channels": channels.stimulus(spec), "entries": entries},
         outputs={"output": len(beats)},
         constants={"low": 3, "high": 250, **constants},
         pauses=pauses,
@@ -105,4 +114,38 @@ def test_partial_sums_leave_byte_by_byte(spec: Spec, pauses: bench.Pauses) -> No
     found = channels(spec, 20, as_it_is(20, residual=True))
     low, middle, high = (found.sums >> shift & 255 for shift in (0, 8, 16))
     rounds = np.stack([low, middle, high, found.residuals], axis=1)
-    drained(spec, found, rounds.reshape(-1, spec.requantizers), pauses, partial_out=1, residual_multiplier=1)
+    leaving = Leaving.PARTIAL_SUMS
+    drained(
+        spec, found, rounds.reshape(-1, spec.requantizers), pauses, leaving=leaving, residual_multiplier=1
+    )
+
+
+@pytest.mark.parametrize("pauses", PACES)
+@pytest.mark.parametrize("spec", GRIDS)
+def test_functions_are_looked_up(spec: Spec, pauses: bench.Pauses) -> None:
+    rng = np.random.default_rng(2)
+    table = FunctionTable(rng.bytes(256), 100)
+    parameters = Requantize(
+        rng.integers(-1000, 1000, 20), rng.integers(1, 1024, 20), rng.integers(LEAST_SHIFT, 16, 20), 9, 3, 250
+    )
+    found = channels(spec, 20, parameters)
+    sums = np.ascontiguousarray(np.moveaxis(found.sums, 0, -1))
+    results = np.moveaxis(requantize(sums, replace(parameters, function=table)), -1, 0)
+    offset = 9 * 2**FRACTION + 2 ** (FRACTION - 1)
+    beats = results.reshape(-1, spec.requantizers)
+    drained(spec, found, beats, pauses, table, offset=offset, leaving=Leaving.FUNCTION)
+
+
+@pytest.mark.parametrize("pauses", PACES)
+@pytest.mark.parametrize("spec", GRIDS)
+def test_the_first_residual_is_the_multiplier(spec: Spec, pauses: bench.Pauses) -> None:
+    rng = np.random.default_rng(3)
+    parameters = Requantize(
+        rng.integers(-1000, 1000, 20), rng.integers(1, 1024, 20), rng.integers(LEAST_SHIFT, 14, 20), 9, 3, 250
+    )
+    found = channels(spec, 20, parameters)
+    gated = replace(parameters, multiplier=found.residuals[:, 0, 0].astype(np.int64))
+    sums = np.ascontiguousarray(np.moveaxis(found.sums, 0, -1))
+    results = np.moveaxis(requantize(sums, gated), -1, 0)
+    offset = 9 * 2**FRACTION + 2 ** (FRACTION - 1)
+    drained(spec, found, results.reshape(-1, spec.requantizers), pauses, offset=offset, gated=1)

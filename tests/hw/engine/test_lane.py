@@ -9,10 +9,12 @@ from tests.hw.rows import correction, factor, lane_row, nothing, random_row, uni
 from tests.hw.small import small
 
 SPECS = [small("shift"), small("two_term", slots=3), small("focused", slots=1), small("int8_sparse")]
+SPECS.append(small("int8_sparse", weight_width=4))
+NAMES = ["shift", "two_term", "focused", "multiply", "multiply by 4 bits"]
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES[::3])
-@pytest.mark.parametrize("spec", SPECS, ids=["shift", "two_term", "focused", "multiply"])
+@pytest.mark.parametrize("spec", SPECS, ids=NAMES)
 def test_sums(spec: Spec, pauses: bench.Pauses) -> None:
     rng = np.random.default_rng(0)
     modulus = 1 << spec.accumulator_width
@@ -31,7 +33,7 @@ def test_sums(spec: Spec, pauses: bench.Pauses) -> None:
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES[::3])
-@pytest.mark.parametrize("spec", SPECS, ids=["shift", "two_term", "focused", "multiply"])
+@pytest.mark.parametrize("spec", SPECS, ids=NAMES)
 def test_maxima(spec: Spec, pauses: bench.Pauses) -> None:
     """Pixels that grow, fall, are equal, 0 and 255; with cycles between in which nothing is issued."""
     rng = np.random.default_rng(1)

@@ -20,7 +20,8 @@ def golden(spec: Spec, writes: list[tuple[int, int]]) -> list[dict[str, int]]:
         region, index = divmod(address, 1 << registers.INDEX_WIDTH)
         if region == Region.REGISTERS and index in fields:
             register = Register(index)
-            values[register.name.lower()] = word % (1 << fields[register].width)
+            (value,) = bit_fields.unpack((fields[register],), word % (1 << fields[register].width)).values()
+            values[register.name.lower()] = value
         seen = dict(values)
         for memory in registers.layouts(spec):
             if memory == Region.TAPS:

@@ -113,7 +113,7 @@ def plays(spec: Spec) -> list[Play]:
         damaged[place] ^= 1 << bit
         found.append(faulty(small, Fault.PROGRAM_DAMAGED, damaged, spec))
         found[-1].events[:-1] = [("configure", small.events[0][1], damaged[first + 1], 0)]
-    for address in (Region.COMMANDS << 13 | 3, 11 << 13, 15 << 13 | 5):
+    for address in (Region.COMMANDS << 13 | 3, 12 << 13, 15 << 13 | 5):
         unknown = [*small.words[:first], address, 0]
         if address >> 13 == Region.COMMANDS:
             unknown[-1] = total([address])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+from shiftbook.golden.spec import PRESETS
 from shiftbook.synth.units.additive import DIM
+from shiftbook.synth.units.integer import Int4, Int8
 from shiftbook.synth.units.shift import Shift
 from shiftbook.synth.units.unit import ACCUMULATOR, Group, Unit, width
+from tests.hw.rows import lane_row
 from tests.synth.units.known import UNITS
 
 INPUTS = 33
@@ -79,6 +84,22 @@ def test_unit_equals_golden(method: type[Unit], extreme: bool) -> None:
     each = method.golden(x, w, scales)
     expected = np.concatenate([np.cumsum(each[:4]), np.cumsum(each[4:])])
     assert simulated(method(inputs), x, w, scales, starts) == wrapped(expected)
+
+
+@pytest.mark.parametrize(("method", "bits"), [(Int8, 8), (Int4, 4)])
+def test_recoded_weights_multiply(method: type[Unit], bits: int) -> None:
+    """The golden function is exact for any digits; for a weight's own it is the product."""
+    spec = replace(PRESETS["int8"], weight_width=bits)
+    for weight in range(-(1 << bits - 1), 1 << bits - 1):
+        digits = lane_row({"weight": weight}, spec)
+        word = sum(
+            digits[name][part] << field.offset + place
+            for name, field in method.weight
+            for place, part in enumerate(digits[name])
+        )
+        x = np.arange(256)[:, None]
+        found = method.golden(x, np.full_like(x, word), np.zeros(0, np.int64))
+        assert found.tolist() == (weight * x[:, 0]).tolist()
 
 
 def test_a_group_is_a_codeword_times_a_vector() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from shiftbook.hw.engine.booth import Recoder
 from shiftbook.synth.units.additive import DIM
 from shiftbook.synth.units.feed import HuffmanFeed
 from shiftbook.synth.units.shift import Shift
@@ -41,10 +42,10 @@ def here(jobs, seed, channels, progress) -> dict[tuple[str, float], Any]:
 
 
 def test_only_tested_components_are_counted() -> None:
-    """tests/synth/units walks `UNITS` and tests the two others by name."""
+    """tests/synth/units walks `UNITS` and tests two others by name, tests/hw/engine a recoder."""
     for make in designs().values():
         known = make.func in UNITS
-        known |= make.func is HuffmanFeed
+        known |= make.func in (HuffmanFeed, Recoder)
         known |= make.func is Group and make.args == (Shift, DIM)
         assert known, f"{make} has no test"
 

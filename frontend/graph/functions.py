@@ -1,0 +1,42 @@
+"""Functions of each element alone that the accelerator looks up in a table."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from shiftbook.frontend.graph.operations import Clamp
+
+RISING = (
+    nn.Sigmoid,
+    nn.Hardsigmoid,
+    nn.Tanh,
+    nn.ELU,
+    nn.CELU,
+    nn.SELU,
+    nn.Softplus,
+    nn.LogSigmoid,
+)
+"""Of these a larger input never has a smaller output."""
+
+FUNCTIONS = (*RISING, nn.LeakyReLU, nn.PReLU, nn.SiLU, nn.Mish, nn.GELU, nn.Hardswish)
+"""All of them."""
+
+NOT_BELOW_ZERO = (nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.ReLU, nn.ReLU6)
+
+
+def never_negative(operation: nn.Module) -> bool:
+    """Whether no output of a function or a clamp is below 0."""
+    if isinstance(operation, Clamp):
+        return operation.low >= 0
+    return isinstance(operation, NOT_BELOW_ZERO)
+
+
+def rises(operation: nn.Module) -> bool:
+    """Whether a function keeps the order of its inputs, so that the largest of them stays the largest."""
+    if isinstance(operation, nn.LeakyReLU):
+        return operation.negative_slope >= 0
+    if isinstance(operation, nn.PReLU):
+        return bool((operation.weight >= 0).all())
+    if isinstance(operation, (nn.ELU, nn.CELU)):
+        return operation.alpha >= 0
+    return isinstance(operation, RISING)

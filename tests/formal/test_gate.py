@@ -1,0 +1,78 @@
+"""The multiplier of a gated channel is the first pixel of its residuals, from its first beat to its last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from amaranth import Module, Mux, Signal
+from amaranth.hdl import Assert
+from amaranth.lib import data
+
+import shiftbook.hw.engine.drain
+from shiftbook.golden.spec import ACTIVATION_WIDTH, DEFAULT
+from shiftbook.hw.engine.drain import Drain
+from tests.formal.checks import drive_freely, past
+from tests.formal.mutants import mutant
+from tests.formal.prove import Inside, prove, refute
+
+SMALL = replace(DEFAULT, rows=2, cols=2, requantizers=2, bus_bytes=8)
+
+
+def multiplied(drain: Drain, invariants: bool = True) -> Module:
+    """The drain, and what its requantizers multiply with.
+
+    Nothing is assumed. Proven by induction: while ``gated``, in the cycle after ``begin`` it is the first
+    residual of that cycle, and later the same, until the next ``begin``; else it is the channel's multiplier.
+    """
+    m = Module()
+    inside = Inside(drain)
+    m.submodules.drain = inside.fragment
+    drive_freely(m, drain)
+    parameters = data.View(drain.parameters.shape(), inside.signal("current"))
+    pixel, seen, begins = Signal(ACTIVATION_WIDTH), Signal(), past(m, drain.begin)
+    with m.If(begins):
+        m.d.sync += [pixel.eq(drain.residual[0]), seen.eq(1)]
+    for number in range(drain.spec.requantizers):
+        taken = inside.part(f"requantizer_{number}").component.multiplier
+        gate = Mux(begins, drain.residual[0], pixel)
+        with m.If(drain.gated & (begins | seen)):
+            m.d.comb += Assert(taken == gate, "the multiplier is not the channel's gate")
+        with m.If(~drain.gated):
+            m.d.comb += Assert(taken == parameters.multiplier, "a channel without a gate has one")
+    if invariants:
+        m.d.comb += Assert(~seen | (inside.signal("held") == pixel))
+        m.d.comb += Assert(inside.signal("first") == begins)
+    return m
+
+
+@pytest.mark.formal
+def test_gates() -> None:
+    prove(multiplied(Drain(SMALL)))
+
+
+MUTANTS = {
+    "the first beat comes too early": (
+        "Mux(first, self.residual[0], held)",
+        "held",
+        "not the channel's gate",
+    ),
+    "a later pixel counts": (
+        "Mux(first, self.residual[0], held)",
+        "self.residual[0]",
+        "not the channel's gate",
+    ),
+    "another pixel counts": (
+        "held.eq(self.residual[0])",
+        "held.eq(self.residual[1])",
+        "not the channel's gate",
+    ),
+    "all channels are gated": ("Mux(self.gated, ", "Mux(1, ", "without a gate has one"),
+}
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize(("right", "wrong", "message"), MUTANTS.values(), ids=MUTANTS)
+def test_mutants(right: str, wrong: str, message: str) -> None:
+    drain = mutant(shiftbook.hw.engine.drain, right, wrong).Drain(SMALL)
+    refute(multiplied(drain, invariants=False), message, 8)
