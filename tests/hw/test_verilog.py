@@ -84,7 +84,7 @@ def test_engine_is_one_lane_many_times(preset: str) -> None:
 def test_memories_stay_memories() -> None:
     text = rtlil_text(Engine(small("shift")), "engine")
     found = len(re.findall(r"^  memory width", text, re.MULTILINE))
-    assert found == 5  # bank, rows, taps, two symbols
+    assert found == 6  # bank, rows, taps, two symbols, functions
 
 
 @pytest.mark.parametrize(
