@@ -226,6 +226,11 @@ class Spec:
         return -(-self.rows // self.beat_rows)
 
     @property
+    def tile_bits(self) -> int:
+        """Bits of all activation banks."""
+        return self.slots * self.lanes * self.tile_words * ACTIVATION_WIDTH
+
+    @property
     def largest_shift(self) -> int:
         """Of the requantizer."""
         return LEAST_SHIFT + (1 << self.shift_width) - 1
@@ -286,7 +291,12 @@ class Spec:
         return self.gap_symbols - 1
 
     def given(
-        self, *, slots: int | None = None, bus_bytes: int | None = None, bus_parity: bool | None = None
+        self,
+        *,
+        slots: int | None = None,
+        bus_bytes: int | None = None,
+        bus_parity: bool | None = None,
+        tile_words: int | None = None,
     ) -> Spec:
         """This spec with those replaced that are not None: 0 is a value, and refused as one.
 
@@ -300,6 +310,7 @@ class Spec:
             slots=self.slots if slots is None else slots,
             bus_bytes=self.bus_bytes if bus_bytes is None else bus_bytes,
             bus_parity=self.bus_parity if bus_parity is None else bus_parity,
+            tile_words=self.tile_words if tile_words is None else tile_words,
         )
 
     def on_grid(self, rows: int, cols: int, bus: int | None = None) -> Spec:

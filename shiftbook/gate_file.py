@@ -15,7 +15,7 @@ from shiftbook.results.gates import Priced, PriceList
 HINT = "name a file that `shiftbook gates --json` wrote"
 
 
-def read_engines(file: Path, lanes: str, engines: Sequence[str]) -> dict[str, Priced]:
+def read_engines(file: Path, lanes: str, engines: Sequence[str], tile_words: int) -> dict[str, Priced]:
     """The named engines of a file.
 
     Parameters
@@ -26,6 +26,8 @@ def read_engines(file: Path, lanes: str, engines: Sequence[str]) -> dict[str, Pr
         The grid that they must have, such as 8x8.
     engines
         Their names.
+    tile_words
+        Words of an activation bank that they must have.
 
     Raises
     ------
@@ -40,6 +42,12 @@ def read_engines(file: Path, lanes: str, engines: Sequence[str]) -> dict[str, Pr
             there = ", ".join(f"{other} of {engine.lanes}" for other, engine in found.items())
             raise ShiftbookError(
                 f"{shown(file)} has no engine {name} of {lanes} lanes: it has {there:.200}; {HINT}"
+            )
+        words = found[name].spec.tile_words
+        if words != tile_words:
+            raise ShiftbookError(
+                f"{shown(file)} has {name} with tile_words {words} and not {tile_words}: count it again with "
+                f"`shiftbook gates --tile-words {tile_words} --json`, or say --tile-words {words}"
             )
     return {name: found[name] for name in engines}
 

@@ -168,7 +168,8 @@ def _engine(commands: Commands, step: Pass, spec: Spec) -> None:
         Register.PHASED: int(layout.phased),
         Register.OUTPUT_CHANNELS: len(conv.weights.integers),
         Register.GROUP_OUTPUTS: len(conv.weights.integers) // groups - 1,
-        Register.GROUP_STEP: layout.local_channels // groups,
+        # Of a single group, which takes no step, the channels may fill the banks.
+        Register.GROUP_STEP: layout.local_channels // groups % spec.tile_words,
         Register.MAXIMUM: int(step.maximum),
         Register.OFFSET: (requantize.zero_point << FRACTION)
         + (1 << FRACTION - 1)

@@ -52,6 +52,8 @@ class Compared:
         Gates over the products of the dense network that are done in a cycle.
     accelerator_ge, accelerator_relative
         The same with the gates of the whole accelerator, where they are known.
+    tile_words, memory_bits
+        Words of an activation bank; bits of all memories of the engine, where they are known.
     epochs, float_accuracy
         What `compress` noted.
     images, accuracy
@@ -76,6 +78,8 @@ class Compared:
     ge_per_mac: float
     accelerator_ge: float | None = None
     accelerator_relative: float | None = None
+    tile_words: int | None = None
+    memory_bits: int | None = None
     epochs: int | None = None
     float_accuracy: float | None = None
     images: int | None = None
@@ -156,7 +160,7 @@ def compare(
         missing = [name for name in names if name not in found or found[name].spec != specs[name]]
         if missing:
             raise ShiftbookError(f"gates must have every engine: {missing[0]} is missing, or of another spec")
-        return {name: Price(found[name].total_ge, found[name].accelerator_ge) for name in names}
+        return {name: _price(found[name]) for name in names}
 
     rows = comparison_rows(loaded, specs, count, dataset, rtl=rtl, progress=progress)
     return Comparison(tuple(Compared(**row) for row in rows))
@@ -175,10 +179,15 @@ def _counted(names: Sequence[str], specs: Mapping[str, Spec], progress: Progress
 
 @dataclass(frozen=True)
 class Price:
-    """Gates of an engine, and of the accelerator around it where they were counted."""
+    """Gates of an engine, of the accelerator around it, and bits of its memories where they were counted."""
 
     ge: float
     accelerator_ge: float | None = None
+    memory_bits: int | None = None
+
+
+def _price(found: Gates) -> Price:
+    return Price(found.total_ge, found.accelerator_ge, found.memory_bits)
 
 
 def comparison_rows(
@@ -219,7 +228,7 @@ def comparison_rows(
     rows = []
     for checkpoint, each in zip(checkpoints, found, strict=True):
         chosen = cheapest(each, ge)
-        row = _row(checkpoint, chosen, prices[chosen.engine])
+        row = _row(checkpoint, chosen, prices[chosen.engine], specs[chosen.engine])
         if dataset is not None:
             spec = replace(specs[chosen.engine], slots=checkpoint.network.slots)
             row |= _measured(checkpoint, dataset, chosen, spec, rtl, progress)
@@ -235,7 +244,7 @@ def _loads(checkpoint: Checkpoint, specs: Mapping[str, Spec]) -> list[Load]:
         raise ShiftbookError(f"{checkpoint.name}: {error}") from None
 
 
-def _row(checkpoint: Checkpoint, load: Load, price: Price) -> Json:
+def _row(checkpoint: Checkpoint, load: Load, price: Price, spec: Spec) -> Json:
     row = {
         "checkpoint": checkpoint.name,
         **stored(checkpoint.network, checkpoint.sizes),
@@ -243,6 +252,8 @@ def _row(checkpoint: Checkpoint, load: Load, price: Price) -> Json:
         "moved_bytes": load.moved,
         "cycles": load.cycles,
         "ge": price.ge,
+        "tile_words": spec.tile_words,
+        "memory_bits": price.memory_bits,
     }
     return row if price.accelerator_ge is None else {**row, "accelerator_ge": price.accelerator_ge}
 

@@ -18,6 +18,7 @@ from shiftbook.options.groups import grouped
 
 if TYPE_CHECKING:
     from shiftbook.golden.program.image import Image
+    from shiftbook.golden.spec import Spec
 
 IMAGE, MAP, HEADER, VERILOG = "image.bin", "map.json", "shiftbook.h", "accelerator.v"
 FILE_LIST, CONSTRAINTS, CORE, BENCH = "accelerator.f", "accelerator.sdc", "accelerator.core", "bench"
@@ -66,7 +67,7 @@ def build(
     from shiftbook.sim.testbench.expected import FILES, bench_files
 
     network = load(checkpoint)
-    spec = engine.spec(network.slots)
+    spec = engine.spec_for(network)
     names = (IMAGE, MAP, HEADER, VERILOG, FILE_LIST, CONSTRAINTS, CORE)
     check_folder_writable(output, (*names, *(f"{BENCH}/{name}" for name in FILES)), inputs=[checkpoint])
     with progress_bar() as progress:
@@ -107,10 +108,15 @@ def _file_table(built: Image, verilog: str, period: float) -> str:
         (IMAGE, f"{built.size:,} bytes, {len(built.constants):,} of them weights and parameters"),
         (MAP, f"{len(built.plan.views)} tensors"),
         (HEADER, "registers and addresses"),
-        (VERILOG, f"top module accelerator, {verilog.count(chr(10)):,} lines"),
+        (VERILOG, f"top module accelerator, {verilog.count(chr(10)):,} lines; {_banks(built.spec)}"),
         (FILE_LIST, "file list for -f"),
         (CONSTRAINTS, f"clock of {period:g} ns"),
         (CORE, "core description for FuseSoC"),
         (f"{BENCH}/", "cocotb test bench: make -C bench"),
     ]
     return table(("file", "what it holds"), rows)
+
+
+def _banks(spec: Spec) -> str:
+    """The engine's largest memories."""
+    return f"activation banks of {spec.tile_words:,} words, {spec.tile_bits:,} bits"

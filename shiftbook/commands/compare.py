@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ from shiftbook.golden.files import check_writable
 from shiftbook.options import Json, make_spec, named
 from shiftbook.options.comparing import MeasureGroup
 from shiftbook.options.groups import grouped
+from shiftbook.options.tile_words import fitted
 
 if TYPE_CHECKING:
     from shiftbook.api.compare import Price
@@ -47,11 +48,14 @@ def compare(
       cycles   per image, with the bus: by the model, or with --rtl counted by the RTL itself, every
                output integer compared with the golden model
       GE       NAND2 equivalents of the engine, memories apart (see gates)
+      memory bits  of the engine; --tile-words auto gives all engines the smallest activation banks that
+               cost no checkpoint 1 % of its cycles
       with buses   GE x cycles with the gates of the whole accelerator, where gates --system counted them
 
     \b
     Examples:
       shiftbook compare int8.ckpt focused.ckpt --data digits
+      shiftbook compare int8.ckpt focused.ckpt --tile-words auto
       shiftbook gates --system --json gates.json
       shiftbook compare int8.ckpt focused.ckpt --gates gates.json --rtl --data digits --json compare.json
     """
@@ -68,6 +72,7 @@ def compare(
     if measure.rtl and data is None:
         raise ShiftbookError("--rtl runs an image: add --data")
     loaded = [load(path) for path in checkpoints]
+    specs = fitted(specs, measure.tile_words, [each.network for each in loaded])
     with progress_bar() as progress, failures_told():
         channels = loaded[0].input_shape[2]
         dataset = (
@@ -75,7 +80,7 @@ def compare(
         )
 
         def count(names: Sequence[str]) -> dict[str, Price]:
-            counted = _gates(measure.gates, measure.lanes, names, progress)
+            counted = _gates(measure.gates, measure.lanes, {name: specs[name] for name in names}, progress)
             return {name: _price(counted[name], specs[name]) for name in names}
 
         rows = comparison_rows(loaded, specs, count, dataset, rtl=measure.rtl, progress=progress)
@@ -88,21 +93,23 @@ def _price(found: Priced, spec: Spec) -> Price:
     from shiftbook.api.compare import Price
 
     same_bus = found.spec.bus_bytes == spec.bus_bytes
-    return Price(found.total_ge, found.accelerator_ge if same_bus else None)
+    return Price(found.total_ge, found.accelerator_ge if same_bus else None, found.memory_bits)
 
 
-def _gates(file: Path | None, lanes: str, engines: Sequence[str], progress: Progress) -> dict[str, Priced]:
+def _gates(file: Path | None, lanes: str, specs: Mapping[str, Spec], progress: Progress) -> dict[str, Priced]:
     """What the gate report says of each engine, from a file or from synthesis."""
     from shiftbook.gate_file import checked, read_engines
 
+    (words,) = {spec.tile_words for spec in specs.values()}
     if file is not None:
-        return read_engines(file, lanes, engines)
+        return read_engines(file, lanes, list(specs), words)
     from shiftbook.synth.flow.gates import gate_report
 
     grid = make_spec("shift", lanes)
     report = gate_report(
         (grid.rows, grid.cols),
-        engines=engines,
+        tile_words=words,
+        engines=list(specs),
         progress=lambda done, total, what: progress("synthesis", done, total),
     )
     return checked(report, "the synthesis")
@@ -120,6 +127,7 @@ HEADER = (
     "engine",
     "cycles",
     "GE",
+    "memory bits",
     "accuracy",
     "GE x cycles",
 )
@@ -143,6 +151,7 @@ def comparison_table(rows: list[Row]) -> str:
                 row["engine"],
                 row["cycles"],
                 round(row["ge"]),
+                row["memory_bits"],
                 None if accuracy is None else f"{100 * accuracy:.2f} %",
                 f"{row['relative']:.3f}",
                 *([f"{row['accelerator_relative']:.3f}"] if "accelerator_relative" in row else []),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from shiftbook.golden.spec import PRESETS
 from shiftbook.options import Json, make_spec
 from shiftbook.options.groups import grouped
 from shiftbook.options.measuring import EnginesGroup, ExtentGroup, LayerGroup, RulerGroup
+from shiftbook.options.tile_words import AUTO, fitted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -50,6 +52,7 @@ def gates(
     Examples:
       shiftbook gates
       shiftbook gates --lanes 4x4 --json gates.json
+      shiftbook gates --tile-words auto --network net.ckpt
       shiftbook gates --system --json gates.json
       shiftbook gates --liberty cells_a.lib.gz --liberty cells_b.lib.gz
       shiftbook gates --fpga ecp5 --engine shift --engine int8
@@ -58,7 +61,7 @@ def gates(
     """
     from shiftbook.results.writing import write_result
 
-    check_writable(json_file, inputs=[ruler.weights, layers.unrolled, *(ruler.liberty or [])])
+    check_writable(json_file, inputs=[ruler.weights, layers.unrolled, extent.network, *(ruler.liberty or [])])
     if extent.bus_parity and not extent.system:
         raise ShiftbookError("the engine has no bus: --bus-parity needs --system")
     _check(engines, ruler, layers, extent)
@@ -97,6 +100,8 @@ def _check(engines: EnginesGroup, ruler: RulerGroup, layers: LayerGroup, extent:
         "--system": extent.system or None,
         "--bus": extent.bus,
         "--bus-parity": extent.bus_parity or None,
+        "--tile-words": extent.tile_words,
+        "--network": extent.network,
         "--layer": layers.layer,
         "--channels": layers.channels,
     }
@@ -111,6 +116,8 @@ def _check(engines: EnginesGroup, ruler: RulerGroup, layers: LayerGroup, extent:
             raise ShiftbookError(f"{name} does not go with {asked[0]}: leave it out")
         if not asked and name in PARTS:
             raise ShiftbookError(f"{name} chooses a part of --unrolled CKPT, which is missing")
+    if (extent.tile_words == AUTO) != (extent.network is not None):
+        raise ShiftbookError("--tile-words auto and --network CKPT go together: the network says the banks")
     if reports["--unrolled"] is not None and options["--layer"] is None:
         raise ShiftbookError("--unrolled needs --layer NAME; shiftbook inspect CKPT lists the names")
 
@@ -120,12 +127,14 @@ def _engines(engines: EnginesGroup, ruler: RulerGroup, extent: ExtentGroup, prog
     from shiftbook.synth.flow.gates import gate_report
     from shiftbook.synth.flow.report import gate_table
 
+    names = tuple(PRESETS) if engines.engines is None else engines.engines
     spec = make_spec("shift", "8x8" if engines.lanes is None else engines.lanes, bus=extent.bus)
     report = gate_report(
         (spec.rows, spec.cols),
-        engines=tuple(PRESETS) if engines.engines is None else engines.engines,
+        engines=names,
         bus=extent.bus,
         bus_parity=extent.bus_parity,
+        tile_words=_tile_words(engines.lanes, names, extent),
         weights=ruler.weights,
         liberty=ruler.liberty or [],
         flat=extent.flat,
@@ -133,6 +142,23 @@ def _engines(engines: EnginesGroup, ruler: RulerGroup, extent: ExtentGroup, prog
         progress=progress,
     )
     return GateReport, report, gate_table(report)
+
+
+def _tile_words(lanes: str | None, names: Sequence[str], extent: ExtentGroup) -> int | None:
+    """Words of all engines' activation banks, where options say them."""
+    if extent.tile_words is None:
+        return None
+    networks = []
+    if extent.network is not None:
+        from shiftbook.golden.storage.checkpoint import load
+
+        networks = [load(extent.network)]
+    specs = {
+        name: make_spec(name, "8x8" if lanes is None else lanes, bus=extent.bus)
+        for name in names
+        if name in PRESETS
+    }
+    return next((spec.tile_words for spec in fitted(specs, extent.tile_words, networks).values()), None)
 
 
 def _placed(chip: str, engines: EnginesGroup, progress: Progress) -> Result:

@@ -96,14 +96,14 @@ def run(
     if weights is not None and source is None:
         raise ShiftbookError("--weights are those of the float network: add --float SOURCE")
     _check_images(images, source, explain)
-    engine.spec()  # before images are read
+    engine.check()  # before images are read
     from shiftbook.api.explain import explain as explain_network
     from shiftbook.golden.storage.checkpoint import load
     from shiftbook.results.run import Run
     from shiftbook.results.writing import write_result
 
     network = load(checkpoint)
-    spec = engine.spec(network.slots)
+    spec = engine.spec_for(network)
     explanation = explain_network(network, spec) if explain else None
     report, told = {}, []
     if images.data is not None:

@@ -12,6 +12,7 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import PRESETS, Spec
 from shiftbook.options.engine import Bus, Lanes, make_spec
 from shiftbook.options.paths import data_named, named
+from shiftbook.options.tile_words import TileWords, with_tile_words
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,10 @@ class MeasureGroup:
     ] = False
     lanes: Lanes = "8x8"
     bus: Bus = None
+    tile_words: TileWords = None
 
     def specs(self) -> dict[str, Spec]:
-        """The engines to choose from, by name.
+        """The engines to choose from, by name; with ``--tile-words auto`` before their banks are known.
 
         Raises
         ------
@@ -65,4 +67,5 @@ class MeasureGroup:
         for name in names:
             if name not in PRESETS:
                 raise ShiftbookError(f"there is no engine {name!r}: choose of {', '.join(PRESETS)}")
-        return {name: make_spec(name, self.lanes, bus=self.bus) for name in names}
+        specs = {name: make_spec(name, self.lanes, bus=self.bus) for name in names}
+        return with_tile_words(specs, self.tile_words)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import PRESETS, Spec
+from shiftbook.options.tile_words import AUTO, TileWords, with_tile_words
+
+if TYPE_CHECKING:
+    from shiftbook.golden.model.network import Network
 
 Lanes = Annotated[
     str,
@@ -54,10 +58,42 @@ class EngineGroup:
     preset: Preset = "shift"
     bus: Bus = None
     bus_parity: BusParity = False
+    tile_words: TileWords = None
 
-    def spec(self, slots: int | None = None) -> Spec:
-        """The spec of the options, with other slots where they are given; see `make_spec`."""
-        return make_spec(self.preset, self.lanes, slots, self.bus, self.bus_parity)
+    def spec(self) -> Spec:
+        """The spec of the options; see `make_spec`.
+
+        Raises
+        ------
+        ShiftbookError
+            Its banks depend on a network.
+        """
+        if self.tile_words == AUTO:
+            raise ShiftbookError("--tile-words auto needs a network: say a number of words, such as 1024")
+        return self._spec()
+
+    def spec_for(self, network: Network) -> Spec:
+        """The same for a network, with its slots.
+
+        Raises
+        ------
+        ShiftbookError
+            As `make_spec`; or the engine cannot run the network, where its banks depend on that.
+        """
+        spec = self._spec(network.slots)
+        if self.tile_words != AUTO:
+            return spec
+        from shiftbook.golden.program.tile_memory import smallest_tile_words
+
+        return replace(spec, tile_words=smallest_tile_words(network, spec))
+
+    def check(self) -> None:
+        """Refuse options that make no spec, before a network is read; see `make_spec`."""
+        self._spec()
+
+    def _spec(self, slots: int | None = None) -> Spec:
+        spec = make_spec(self.preset, self.lanes, slots, self.bus, self.bus_parity)
+        return with_tile_words({self.preset: spec}, self.tile_words)[self.preset]
 
 
 def make_spec(

@@ -11,6 +11,7 @@ import typer
 from shiftbook.golden.spec import PRESETS
 from shiftbook.options.engine import Bus, BusParity
 from shiftbook.options.paths import named
+from shiftbook.options.tile_words import TileWords
 
 
 @dataclass(frozen=True)
@@ -129,3 +130,13 @@ class ExtentGroup:
     ] = False
     bus: Bus = None
     bus_parity: BusParity = False
+    tile_words: TileWords = None
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            "--network",
+            metavar="CKPT",
+            parser=named,
+            help="The network of --tile-words auto: all engines get the banks that it needs.",
+        ),
+    ] = None

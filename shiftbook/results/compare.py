@@ -40,6 +40,10 @@ class Row(Record):
     """Gates of the engine, in NAND2 equivalents, memories apart."""
     accelerator_ge: Amount | None = None
     """Gates of the whole accelerator, where they are known."""
+    tile_words: Count | None = None
+    """Words of an activation bank."""
+    memory_bits: Count | None = None
+    """Of the engine's memories, where they are known."""
     images: Count | None = None
     """Images that the accuracy was measured on."""
     accuracy: Share | None = None

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from shiftbook.golden.spec import DEFAULT
 from shiftbook.results.base import Amount, Count, OpenRecord, Record, Text
 
 Gates = Annotated[float, Field(gt=0, le=1e24)]
@@ -21,6 +22,8 @@ class Grid(OpenRecord):
     """Of lanes."""
     bus_bytes: Size | None = None
     """Of a beat on the memory bus."""
+    tile_words: Size = DEFAULT.tile_words
+    """Of an activation bank."""
 
 
 class Priced(Record):
@@ -32,6 +35,8 @@ class Priced(Record):
     """Gates of the engine, memories apart."""
     accelerator_ge: Gates | None = None
     """With --system the gates of the whole accelerator."""
+    memory_bits: Count | None = None
+    """Of the engine's memories."""
 
     @property
     def lanes(self) -> str:

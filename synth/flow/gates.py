@@ -58,6 +58,7 @@ def gate_report(
     slots: int | None = None,
     bus: int | None = None,
     bus_parity: bool = False,
+    tile_words: int | None = None,
     engines: Sequence[str] = tuple(PRESETS),
     weights: Path | None = None,
     liberty: Sequence[Path] = (),
@@ -77,6 +78,8 @@ def gate_report(
         Bytes of a beat of the memory bus; what suits the grid by default.
     bus_parity
         Whether the memory bus has parity.
+    tile_words
+        Words of an activation bank; the presets' own by default.
     engines
         Names from `golden.spec.PRESETS`.
     weights
@@ -107,7 +110,7 @@ def gate_report(
         raise ShiftbookError(
             f"engines must be some of {', '.join(PRESETS)}, not {', '.join(unknown) or 'none'}"
         )
-    specs = {name: engine_spec(name, lanes, slots, bus, bus_parity) for name in engines}
+    specs = {name: engine_spec(name, lanes, slots, bus, bus_parity, tile_words) for name in engines}
     compared = {f"{name} lane": replace(PRESETS[name], slots=1) for name in COMPARED}
     return report_on(
         specs,
@@ -166,11 +169,12 @@ def engine_spec(
     slots: int | None = None,
     bus: int | None = None,
     bus_parity: bool = False,
+    tile_words: int | None = None,
 ) -> Spec:
-    """A preset on another grid, with another number of slots or another bus."""
+    """A preset on another grid, with another number of slots, another bus or other activation banks."""
     base = PRESETS[preset]
     spec = base.given(bus_bytes=bus) if lanes is None else base.on_grid(*lanes, bus)
-    return spec.given(slots=slots, bus_parity=bus_parity)
+    return spec.given(slots=slots, bus_parity=bus_parity, tile_words=tile_words)
 
 
 def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:

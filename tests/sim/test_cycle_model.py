@@ -32,8 +32,8 @@ ON_REQUEST = 40
 """The same, of the long test: 200 on five accelerators."""
 
 EXACT, FAR = 0.75, 10
-"""Layers of which the model says every cycle, of the networks below; and cycles beyond which it does not matter
-how far it is off."""
+"""Share of layers of which the model says every cycle; and cycles off beyond which it does not matter
+how far."""
 
 
 class Counted(NamedTuple):
@@ -74,7 +74,11 @@ def networks() -> list[Counted]:
     """Every kind of layer; random ones on three accelerators."""
     found = [
         count(make(SPECS[name]), SPECS[name], latency)
-        for make, name, latency in ((everything, "shift", 300), (everything, "odd", 100), (joined, "shift", 300))
+        for make, name, latency in (
+            (everything, "shift", 300),
+            (everything, "odd", 100),
+            (joined, "shift", 300),
+        )
     ]
     return [*found, *(each for name in QUICK for each in random_networks(name, RANDOM))]
 

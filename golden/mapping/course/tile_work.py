@@ -84,7 +84,9 @@ def tile_work(step: Pass, each: Ints, spec: Spec) -> TileWork:
     for number, (bits, of_channels) in enumerate(_streams(step, spec), 1):
         sizes.append(-(-bits // beat))
         if of_channels.any():
-            found.append(_slot_events(number, sizes[-1], of_channels, each[:, (number - 1) % spec.slots], spec))
+            found.append(
+                _slot_events(number, sizes[-1], of_channels, each[:, (number - 1) % spec.slots], spec)
+            )
     return TileWork(tuple(sizes), _in_order([*found, commits]))
 
 

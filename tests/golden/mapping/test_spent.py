@@ -130,7 +130,8 @@ def test_what_is_around_the_rows_fills():
 def test_a_late_program_fills():
     """The last word begins the layer; its input is there long before, so that each word costs a cycle."""
     soon, late = (
-        cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, told=Told((50, words))).spent for words in (200, 300)
+        cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, told=Told((50, words))).spent
+        for words in (200, 300)
     )
     assert late.fill - soon.fill == 100 * 4 * 64
     assert late.bus == soon.bus == 0
