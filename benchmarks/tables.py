@@ -233,6 +233,19 @@ def explained(results: Sequence[Json]) -> str:
     return markdown(columns, results)
 
 
+def modelled(results: Sequence[Json]) -> str:
+    """Of `benchmarks.cycle_model`: cycles of networks on the RTL and by the model."""
+    columns = [
+        Column("network", name_of),
+        Column("lanes", lambda row: str(row["lanes"])),
+        Column("RTL, cycles", count("cycles")),
+        Column("model, cycles", count("modelled_cycles")),
+        Column("error", lambda row: f"{100 * (row['modelled_cycles'] / row['cycles'] - 1):+.2f} %"),
+        Column("exact layers", lambda row: f"{row['exact_layers']} of {row['layers']}"),
+    ]
+    return markdown(columns, [row for result in results for row in result["rows"]])
+
+
 def layer(results: Sequence[Json]) -> str:
     """Of `shiftbook gates --paper-layer`: methods, in the paper and measured, in millions of gates."""
 
@@ -419,6 +432,7 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "run": run,
     "spent": spent,
     "explained": explained,
+    "modelled": modelled,
     "layer": layer,
     "trains": trains,
     "organisations": organisations,

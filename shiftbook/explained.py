@@ -17,7 +17,7 @@ TOLD = {
     "skips": "a slot skips more zeros than one gap says; it happens at very low densities",
     "slot_wait": "slots wait for the slowest one; compress --balance helps",
     "drain": "all slots wait until the requantizers have emptied the lanes; channels of few rows suffer",
-    "bus": "tiles take as long as their input, streams and residuals; a wider bus (--bus) helps",
+    "bus": "tiles wait for their input, streams, residuals or the store; a wider bus (--bus) helps",
     "fill": "program, first input, starts of tiles, last outputs; small layers suffer",
 }
 """Each part, and what it depends on."""

@@ -5,9 +5,8 @@ and no channel takes fewer cycles than the requantizers need to drain the one be
 exact: they are those of the engine's own counters where it never waits for a stream or for room.
 
 How long it waits depends on the bus. The model takes a memory that answers ``latency`` cycles after it
-was asked and then gives a beat a cycle. It follows the layer's course: tables and the first input, tiles
-one after another, each no shorter than its beats take on the bus, the last outputs. docs/accelerator.md
-says how far it is from the RTL.
+was asked and then gives a beat a cycle, and follows the layer's course, see `golden.mapping.course`.
+docs/accelerator.md says how far it is from the RTL.
 """
 
 from __future__ import annotations

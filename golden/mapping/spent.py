@@ -34,9 +34,10 @@ class Spent:
     drain
         All slots wait until the requantizers have emptied the lanes.
     bus
-        A tile takes longer because of its traffic: input, streams and residuals.
+        A tile takes longer because of its traffic: input, streams, residuals and outputs.
     fill
-        Everything around the tiles' rows: the program, the first input, starts of tiles, the last outputs.
+        Everything around the tiles' rows: the program, the first input and streams, starts of tiles, the last
+        outputs.
     """
 
     useful: int = 0
