@@ -117,6 +117,17 @@ def wide(spec: Spec) -> Network:
     return replace(small_network(1), nodes=nodes, slots=spec.slots)
 
 
+def filling(spec: Spec) -> Network:
+    """A layer whose input channels fill banks of 64 words, with slots for 128 of them."""
+    rng = np.random.default_rng(6)
+    nodes = (
+        drawn("stem", "image", (128, 1, 1, 3), 13, spec, rng),
+        drawn("full", "stem", (8, 1, 1, 128), 16, spec, rng),
+        drawn("last", "full", (5, 3, 3, 8), 14, spec, rng, padding=(1, 1, 1, 1)),
+    )
+    return replace(small_network(1), nodes=nodes, slots=spec.slots)
+
+
 def shared(spec: Spec) -> Network:
     """A chain of contractions: runs of channels that share weights, around an ordinary layer."""
     rng = np.random.default_rng(4)

@@ -28,7 +28,7 @@ from shiftbook.golden.spec import Spec
 from shiftbook.sim import driver
 from shiftbook.sim.driver import Mismatch, run_rtl
 from tests.golden.layers import Layer, make_conv, one_layer_network
-from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, holes, joined, shared, wide
+from tests.sim.networks import IMAGES, QUICK, SMALL, SPECS, everything, filling, holes, joined, shared, wide
 
 Damage = Callable[[np.ndarray, Image], None]
 
@@ -90,6 +90,16 @@ def test_channels_that_do_not_fit_are_added_up_in_parts(name: str) -> None:
     found = executor.run(network, IMAGES, keep=True).tensors
     assert all(len(np.unique(found[node])) > 50 for node in ("halved", "added", "grouped"))
     assert result.integers == sum(tensor.size for tensor in found.values())
+
+
+@pytest.mark.slow
+def test_channels_may_fill_the_banks() -> None:
+    spec = replace(SMALL, tile_words=64)
+    network = filling(spec)
+    (full,) = (step for step in plan(network, spec).passes if step.node == "full")
+    assert full.layout.local_channels == spec.tile_words
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=0.3)
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -89,7 +89,7 @@ def follow(step: Pass, work: TileWork, spec: Spec, latency: int, told: Told) -> 
     engine = Engine(step, spec, work, (loader, streams, residuals, store), begin)
     readers = streams, residuals, loader
     while not engine.over:
-        if engine.at <= max(bus.free, min(reader.at for reader in readers)):
+        if engine.at < NEVER and engine.at <= max(bus.free, min(reader.at for reader in readers)):
             engine.resume()
             continue
         _grant(bus, readers)
@@ -108,4 +108,5 @@ def follow(step: Pass, work: TileWork, spec: Spec, latency: int, told: Told) -> 
 def _grant(bus: ReadBus, readers: Sequence[Reader | Streams]) -> None:
     """Take a burst as soon as one can be, for the first of those who want one by then."""
     cycle = max(bus.free, min(reader.at for reader in readers))
+    assert cycle < NEVER, "nobody goes on"
     next(reader for reader in readers if reader.at <= cycle).grant(bus, cycle)

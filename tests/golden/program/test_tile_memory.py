@@ -12,7 +12,7 @@ from shiftbook.golden.program import tile_memory
 from shiftbook.golden.program.image import build
 from shiftbook.golden.program.tile_memory import shared_tile_words, smallest_tile_words
 from shiftbook.golden.spec import DEFAULT, Spec
-from tests.sim.networks import SMALL, everything, wide
+from tests.sim.networks import SMALL, everything, filling, wide
 
 
 def cycles(network: Network, spec: Spec, words: int) -> int:
@@ -62,3 +62,10 @@ def test_the_hungriest_network_decides():
     assert shared_tile_words([small, large], [spec]) == max(each)
     assert shared_tile_words([small], [replace(SMALL, terms=((7, 7),))]) is None
     assert shared_tile_words([], [DEFAULT]) is None
+
+
+def test_a_single_group_may_fill_the_banks():
+    """Its step, which nothing takes, would not fit the register."""
+    spec = replace(SMALL, tile_words=64)
+    (full,) = (step for step in build(filling(spec), spec).plan.passes if step.node == "full")
+    assert full.layout.local_channels == spec.tile_words

@@ -1,0 +1,111 @@
+"""Parts of the course of a pass, by hand; tests/sim/test_cycle_model.py holds it against the RTL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from shiftbook.golden.mapping.course.blocks import block_beats
+from shiftbook.golden.mapping.course.loader import Segment, columns
+from shiftbook.golden.mapping.course.program import Program, Told
+from shiftbook.golden.mapping.course.read_bus import Burst, ReadBus
+from shiftbook.golden.mapping.course.streams import Streams
+from shiftbook.golden.mapping.course.tile_work import COMMIT, tile_work
+from shiftbook.golden.mapping.course.timing import NEVER
+from shiftbook.golden.mapping.cycles import slot_cycles
+from shiftbook.golden.mapping.job import View
+from shiftbook.golden.mapping.passes import plan_layer
+from shiftbook.golden.spec import DEFAULT
+from tests.golden.layers import make_conv
+
+
+def test_a_burst_ends_at_a_boundary_and_beats_follow_one_another():
+    bus = ReadBus(DEFAULT, latency=100)
+    assert bus.take(0, address=10, beats=20) == Burst(6, 102, 107)
+    assert bus.free == 1
+    assert bus.take(1, address=16, beats=14) == Burst(14, 108, 121)
+    assert bus.take(300, address=0, beats=1) == Burst(1, 402, 402)
+    assert bus.quiet == 403
+
+
+def test_a_reader_that_is_not_ready_holds_up_all_others():
+    bus = ReadBus(DEFAULT, latency=10)
+    assert bus.take(0, 0, 4, ready=50) == Burst(4, 50, 53)
+    assert bus.take(1, 0, 4) == Burst(4, 54, 57)
+
+
+def test_few_beats_and_bursts_are_under_way():
+    bus = ReadBus(DEFAULT, latency=1000)
+    for cycle in range(12):  # longest bursts
+        bus.take(cycle, 0, 16)
+    assert bus.free == 1002 + 1  # the first beat has come
+    bus = ReadBus(replace(DEFAULT, outstanding=3), latency=1000)
+    for cycle in range(3):
+        bus.take(cycle, 0, 2)
+    assert bus.free == 1003 + 1  # the first burst has come
+
+
+def test_streams_take_turns_and_spare_the_bus():
+    bus = ReadBus(DEFAULT, latency=100)
+    streams = Streams((6, 0, 100), (0, 0, 0), 2, DEFAULT, begin=0)
+    assert streams.kept == [True, True, False]
+    taken = []
+    while streams.at != NEVER:
+        taken.append((streams.at, streams._number))
+        streams.grant(bus, streams.at)
+    assert taken == [(2, 0), (5, 2)]  # four beats of each, and no more until they are taken
+    assert [len(there) for there in streams.there] == [4, 0, 4]
+    streams.spare(False, 200)
+    while streams.at != NEVER:
+        streams.grant(bus, streams.at)
+    assert [len(there) for there in streams.there] == [6, 0, 32]  # the buffer is full
+    for _ in range(15):
+        streams.take(2, 300)
+    assert streams.at == NEVER
+    streams.take(2, 300)  # a burst has room
+    assert 301 <= streams.at < 304
+
+
+def test_the_program_goes_on_while_a_burst_has_room():
+    program = Program(DEFAULT, Told((8 * 16 - 1, 8), begun=0, program=1000))
+    assert (program.at, program.now) == (NEVER, 127)  # 15 of 32 beats were taken whole
+    program.go_on(500)
+    assert program.at == 501  # the sixteenth
+    program.grant(ReadBus(DEFAULT, 100), 501)
+    assert (program.over, program.now) == (True, 508)
+
+
+def test_a_program_ends():
+    program = Program(DEFAULT, Told((8 * 16, 0), begun=0, program=32))
+    assert program.at == NEVER
+
+
+def test_columns_are_pixels_and_padding():
+    """A 3x3 layer of 12 x 12 pixels: padding above and to the left of the first tile."""
+    conv = replace(make_conv(np.random.default_rng(0), (4, 3, 3, 8), density=1.0), padding=(1, 1, 1, 1))
+    (step,) = plan_layer(conv, (12, 12, 8), DEFAULT)
+    found = list(columns(step, DEFAULT))
+    assert len(found) == 2 * (2 + 2)
+    assert found[0] == [[Segment(None, 2 * 2)]]  # two channels a slot, the tile's own block and others
+    above, first, *_ = found[1][0]
+    assert above == Segment(None, 2)
+    assert first == Segment(0, 8)
+    assert found[2][0][1] == Segment(2 * 8, 8)  # the next block has two beats of each channel
+
+
+def test_a_block_lies_beat_by_beat():
+    view = View("x", first=3, channels=8, whole=20)
+    assert list(block_beats(view, tile=2, first=4, spec=DEFAULT)) == [2 * 40 + 7, 2 * 40 + 27]
+
+
+def test_beats_are_needed_before_their_rows():
+    conv = make_conv(np.random.default_rng(0), (4, 3, 3, 64), density=0.5)
+    (step,) = plan_layer(conv, (8, 8, 64), DEFAULT)
+    issued, skipped = slot_cycles(step, DEFAULT)
+    work = tile_work(step, issued + skipped, DEFAULT)
+    commits = [event.cycle for event in work.events if event.stream == COMMIT]
+    assert commits == (issued + skipped).max(axis=1).tolist()
+    for stream, beats in enumerate(work.beats):
+        assert [event.beat for event in work.events if event.stream == stream] == list(range(beats))
+    assert all(event.ahead >= 0 and event.rest >= 0 for event in work.events)
