@@ -23,7 +23,7 @@ from tests.shiftbook.results import RESULTS, run
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-BENCHMARKS = {"organisations", "tensor_train", "tensor_train68"}
+BENCHMARKS = {"cycle_model_16x16", "cycle_model_8x8", "organisations", "tensor_train", "tensor_train68"}
 """Results of studies, which no command writes."""
 
 
