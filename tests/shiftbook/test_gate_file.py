@@ -27,7 +27,7 @@ def with_engine(**changes: str) -> str:
 
 def test_what_gates_wrote_is_read() -> None:
     for file, lanes in (("gates.json", "8x8"), ("asap7.json", "8x8"), ("gates16.json", "16x16")):
-        found = read_engines(SHARED / file, lanes, ["shift", "shift4"])
+        found = read_engines(SHARED / file, lanes, ["shift", "shift4"], 1024)
         expected = json.loads((SHARED / file).read_text())["engines"]
         for name, engine in found.items():
             assert engine.total_ge == expected[name]["total_ge"]
@@ -90,8 +90,8 @@ def test_odd_files_are_refused_in_one_line(
 def test_an_engine_of_other_lanes_is_none(tmp_path: Path) -> None:
     file = tmp_path / "g.json"
     file.write_text(with_engine())
-    assert read_engines(file, "8x8", ["shift"])["shift"].total_ge == 100.5
+    assert read_engines(file, "8x8", ["shift"], 1024)["shift"].total_ge == 100.5
     with pytest.raises(ShiftbookError, match=r"has no engine shift of 4x4 lanes: it has shift of 8x8; name"):
-        read_engines(file, "4x4", ["shift"])
+        read_engines(file, "4x4", ["shift"], 1024)
     with pytest.raises(ShiftbookError, match=r"has no engine int8 of 8x8 lanes: it has shift of 8x8; name"):
-        read_engines(file, "8x8", ["int8"])
+        read_engines(file, "8x8", ["int8"], 1024)
