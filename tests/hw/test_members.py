@@ -68,6 +68,7 @@ def construct(component: type[wiring.Component], spec: Spec) -> list[wiring.Comp
         "size": [4],
         "parity": [spec.bus_parity],
         "item": [7],
+        "width": [8],
         "depth": [4],
         "component": [Fifo(7, 4)],
     }

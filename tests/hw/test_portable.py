@@ -69,7 +69,7 @@ def accelerator() -> str:
     [
         ("  input forgotten;\n", "UNUSEDSIGNAL"),
         ("  reg [3:0] forgotten;\n  always @(posedge clk) forgotten <= 4'd1;\n", "UNUSEDSIGNAL"),
-        ("  reg [3:0] cut;\n  always @(posedge clk) cut <= 5'd1;\n", "WIDTHTRUNC"),
+        ("  reg [3:0] shortened;\n  always @(posedge clk) shortened <= 5'd1;\n", "WIDTHTRUNC"),
         ("  wire never;\n  assign m_axi_awid = never;\n", "UNDRIVEN"),
     ],
 )

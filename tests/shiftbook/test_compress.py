@@ -104,7 +104,7 @@ def test_checkpoint_does_what_compress_said(scheme, more, inputs, data, tmp_path
 
 def compared(path: str, tmp_path: Path, monkeypatch) -> list[dict[str, object]]:
     """What compare says of a checkpoint; no engine is synthesized."""
-    engine = SimpleNamespace(total_ge=1.0, accelerator_ge=None, spec=DEFAULT)
+    engine = SimpleNamespace(total_ge=1.0, accelerator_ge=None, memory_bits=1, spec=DEFAULT)
     monkeypatch.setattr("shiftbook.commands.compare._gates", lambda *_: {"shift": engine})
     table = tmp_path / "compare.json"
     assert cli.main(["compare", path, "--engines", "shift", "--json", str(table)]) == 0
@@ -152,7 +152,7 @@ def test_help_has_a_default_for_every_option_in_its_panel(capsys):
     panels = re.findall(r"^(\w[\w ]*):$", text.split("[required]", 1)[1], re.MULTILINE)
     assert panels == ["Data", "Compression", "Training", "Vectors", "Tensor train", "Output", "Options"]
     options = re.split(r"\n  (?=-)", text.split("\nData:")[1].split("\nOptions:")[0])[1:]
-    assert len(options) == 41
+    assert len(options) == 43
     for option in options:
         assert re.search(r"[Dd]efault:|\[required\]", option), option
 

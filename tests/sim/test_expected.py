@@ -43,7 +43,8 @@ def test_addresses_are_those_of_the_layout(bench: ModuleType, name: str, size: t
     values = np.random.default_rng(3).integers(0, 256, size, np.uint8)
     first = int(size[2] > 1)  # a part of the channels, where there are some
     place = {"offset": 4096, "height": size[0], "width": size[1], "channels": size[2] - first}
-    place |= {"channels_in_memory": size[2], "first_channel": first}
+    place |= {"channels_in_memory": size[2], "first_channel": first, "width_in_memory": size[1]}
+    place |= {"pixel_step": 1, "first_pixel": [0, 0]}
     memory = bytes(4096) + layout.pack(values).tobytes()
     found = [memory[bench.address(place, layout.spec.as_json(), *at)] for at in bench.positions(place)]
     assert bytes(found) == values[..., first:].tobytes()
