@@ -188,13 +188,13 @@ def gates(spec: Spec) -> Network:
         average = Requantize(np.array([0]), np.array([900]), np.array([16 if size == (9, 11) else 14]), 0)
         return Pool(name, source, "average", size, (1, 1), requantize=average)
 
-    excited = drawn("excited", "squeezed", (12, 1, 1, 12), 13, spec, rng)
+    excited = drawn("excited", "squeezed", (20, 1, 1, 20), 13, spec, rng)
     nodes = (
-        drawn("stem", "image", (12, 3, 3, 3), 13, spec, rng, padding=(1, 1, 1, 1)),
+        drawn("stem", "image", (20, 3, 3, 3), 13, spec, rng, padding=(1, 1, 1, 1)),
         squeeze("squeezed", "stem", (9, 11)),
         replace(excited, requantize=replace(excited.requantize, function=table)),
         gate("first", "stem", "excited", 100, 7),
-        drawn("halved", "first", (7, 3, 3, 12), 15, spec, rng, **HALVED),
+        drawn("halved", "first", (7, 3, 3, 20), 15, spec, rng, **HALVED),
         squeeze("small", "halved", (5, 6)),
         gate("second", "halved", "small", 100, 6, low=120, high=200, function=table),
         drawn("last", "second", (5, 1, 1, 7), 13, spec, rng),
