@@ -202,8 +202,12 @@ def _split_pieces(part: _Part, first: int, output: int, spec: Spec) -> list[_Pie
     """A part of a kernel, cut by input channels where a slot cannot hold its share."""
     conv, layout = part.window.conv, part.layout
     room = _room(layout, tiles.least_ring(layout), spec)
-    if conv.groups == 1 and -(-conv.weights.integers.shape[3] // spec.slots) > room:
-        at_once = _room(layout, tiles.roomy_ring(layout), spec) * spec.slots
+    held = max(
+        len(channels) for channels in part.placement.channels
+    )  # by a slot: all where they are scattered
+    fewer = (conv.weights.integers.shape[3] - 1) // spec.slots * spec.slots
+    if conv.groups == 1 and held > room and fewer:
+        at_once = min(fewer, _room(layout, tiles.roomy_ring(layout), spec) * spec.slots)
         cut = [(start, own, _placed(own, spec)) for start, own in split_inputs(conv, at_once, spec)]
     else:
         cut = [(0, conv, part.placement)]
