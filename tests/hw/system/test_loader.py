@@ -76,7 +76,7 @@ def layers(spec: Spec) -> Iterator[Loaded]:
         place = Place(address, TensorLayout(height, width, whole, spec))
         address += place.layout.beats
         for step in steps:
-            source = View("image", others[0] + step.source.first, step.source.channels)
+            source = View("image", others[0] + step.source.first, step.source.channels, whole)
             yield Loaded(replace(step, source=source, pad=int(rng.integers(0, 256))), place, pixels)
 
 
