@@ -25,7 +25,7 @@ from tests.sim.test_random_layers import network
 LATENCIES = (0, 300)
 """Of memories, in cycles."""
 
-RANDOM = 3
+RANDOM = 4
 """Networks of ten layers on each accelerator."""
 
 ON_REQUEST = 40
