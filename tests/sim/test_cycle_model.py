@@ -19,7 +19,7 @@ from shiftbook.golden.program import image
 from shiftbook.golden.program.image import Image
 from shiftbook.golden.spec import Spec
 from shiftbook.sim.driver import run_rtl
-from tests.sim.networks import QUICK, SPECS, everything, joined
+from tests.sim.networks import QUICK, SPECS, everything, filling, joined
 from tests.sim.test_random_layers import network
 
 LATENCIES = (0, 300)
@@ -78,6 +78,7 @@ def networks() -> list[Counted]:
             (everything, "shift", 300),
             (everything, "odd", 100),
             (joined, "shift", 300),
+            (filling, "odd", 300),
         )
     ]
     return [*found, *(each for name in QUICK for each in random_networks(name, RANDOM))]
