@@ -1,6 +1,7 @@
 """Puts new gates into stored comparisons: cycles stay, ratios follow.
 
-For a change of the hardware that costs or saves gates and takes the same cycles. An engine whose spec has
+For a change of the hardware that costs or saves gates and takes the same cycles, such as a new feature that
+the networks do not use. An engine whose spec has
 changed is refused: its cycles must be measured anew, with ``shiftbook compare``.
 
     git show HEAD:docs/results/gates.json > old.json
@@ -44,7 +45,8 @@ def repriced(rows: Sequence[Json], old: Json, new: Json) -> list[Json]:
     """
     for row in rows:
         before, after = (_engine(report, row["engine"]) for report in (old, new))
-        if before["spec"] != after["spec"]:
+        both = before["spec"].keys() & after["spec"].keys()  # others are of features that came in between
+        if any(before["spec"][field] != after["spec"][field] for field in both):
             raise ShiftbookError(
                 f"engine {row['engine']} has another spec than before, so that the cycles of "
                 f"{row['checkpoint']} must be measured anew"
