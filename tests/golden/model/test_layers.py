@@ -44,7 +44,10 @@ def clamps(draw, zero):
 
 @st.composite
 def requantizers(draw, rng, outputs, reach, residual=False):
-    """Under which most channels bring sums up to ``reach`` between the clamps; the others are any."""
+    """Under which most channels bring sums up to ``reach`` between the clamps; the others are any.
+
+    ``reach`` is one number, or one for each output.
+    """
     zero = draw(byte)
     low, high = draw(clamps(zero))
     multiplier = rng.integers(0, 1 << draw(st.integers(1, 16)), outputs)
@@ -96,7 +99,8 @@ def convs(draw, whole=False):
         sides = [draw(st.integers(max(1, side), 12)) for side in least]
     rng, count, adds = draw(seeds), draw(st.integers(1, 2)), draw(st.booleans())
     coded = draw(weights(rng, (outputs, *kernel, inputs)))
-    reach = int(255 * np.sqrt(np.square(coded.integers[0].astype(int)).sum()))
+    squares = np.square(coded.integers.astype(np.int64)).sum(axis=(1, 2, 3))
+    reach = (255 * np.sqrt(squares)).astype(np.int64)
     requantize = draw(requantizers(rng, outputs, reach, adds))
     conv = Conv("conv", "x", coded, requantize, stride, padding, groups, "r" if adds else None)
     tensors = {"x": draw_images(rng, count, *sides, groups * inputs)}
