@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,9 @@ from shiftbook.frontend.data.batches import (
     Normalizer,
     augment,
     batch_count,
-    batch_size,
     batches,
 )
+from shiftbook.frontend.training.evaluation import share_right
 from shiftbook.frontend.training.layer_state import (
     States,
     by_scheme,
@@ -45,8 +45,6 @@ from shiftbook.frontend.training.training import Data, Training
 from shiftbook.frontend.training.training_files import append_log, digest_of, load_state, save_state
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress
-
-PROCESSOR = torch.device("cpu")
 
 
 class Diverged(ShiftbookError):
@@ -389,41 +387,3 @@ def is_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
-
-
-def predictions(
-    model: nn.Module,
-    call: Callable[[Tensor], Tensor],
-    images: Images,
-    mean: Sequence[float],
-    std: Sequence[float],
-    bfloat16: bool,
-    device: torch.device = PROCESSOR,
-) -> Labels:
-    """Return int64 [N] the class whose score ``call(inputs)`` gives as the largest; ``model`` evaluates.
-
-    ``device`` is where ``model`` is.
-    """
-    normalize = Normalizer(mean, std, device)
-    batch = batch_size(images.shape[1], images.shape[2], 256)
-    was_training = model.training
-    model.eval()
-    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-        parts = (torch.from_numpy(images[start : start + batch]) for start in range(0, len(images), batch))
-        found = [call(normalize(part.to(device))).argmax(1).cpu().numpy() for part in parts]
-    model.train(was_training)
-    return np.concatenate(found)
-
-
-def share_right(
-    model: nn.Module,
-    call: Callable[[Tensor], Tensor],
-    data: Data,
-    mean: Sequence[float],
-    std: Sequence[float],
-    bfloat16: bool,
-    device: torch.device = PROCESSOR,
-) -> float:
-    """Return the share of images whose label is the largest of ``call(inputs)``; ``model`` evaluates."""
-    images, labels = data
-    return float((predictions(model, call, images, mean, std, bfloat16, device) == labels).mean())

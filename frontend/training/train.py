@@ -11,7 +11,8 @@ from torch import nn
 from shiftbook.frontend.data.batches import Images, Labels, augment, batch_size, normalize
 from shiftbook.frontend.schemes.base import QuantizedLayer
 from shiftbook.frontend.training import kept_weights
-from shiftbook.frontend.training.finetune import FineTuning, predictions, share_right
+from shiftbook.frontend.training.evaluation import predictions, share_right
+from shiftbook.frontend.training.finetune import FineTuning
 from shiftbook.frontend.training.layer_state import States, layer_states, prune_layers, refresh, results
 from shiftbook.frontend.training.recipe import check_density
 from shiftbook.frontend.training.target import Target
