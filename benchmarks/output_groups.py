@@ -30,10 +30,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.command import start
+from benchmarks.engine_tables import design_of, means
 from benchmarks.group_cycles import group_cycles
 from benchmarks.lane_groups import Groups
 from benchmarks.redraw import redrawn
-from benchmarks.tables import design_of, means
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
 from shiftbook.golden.mapping.cycles import PassCycles

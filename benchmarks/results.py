@@ -21,7 +21,8 @@ import re
 from pathlib import Path
 
 from benchmarks.command import start
-from benchmarks.tables import TABLES, Json, name_of
+from benchmarks.markdown import Json, name_of
+from benchmarks.tables import TABLES
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import write_text
 

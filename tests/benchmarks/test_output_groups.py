@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.engine_tables import means
 from benchmarks.output_groups import (
     AROUND,
     KINDS,
@@ -20,7 +21,7 @@ from benchmarks.output_groups import (
     images,
 )
 from benchmarks.redraw import redrawn
-from benchmarks.tables import TABLES, means
+from benchmarks.tables import TABLES
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.nodes import Conv

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.engine_tables import SHOWN_RIVALS
 from benchmarks.rivals import (
     REQUANTIZERS,
     RIVALS,
@@ -16,7 +17,7 @@ from benchmarks.rivals import (
     related,
     settings,
 )
-from benchmarks.tables import SHOWN_RIVALS, TABLES
+from benchmarks.tables import TABLES
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.accumulator import prove_accumulator
 from shiftbook.golden.model.nodes import Conv
