@@ -134,7 +134,7 @@ def writing(half: wiring.Component) -> tuple[Module, Half]:
     """Outputs of channels that were committed when there was room.
 
     A layer begins when all is quiet, and the one before it was sent or cleared; then nothing is committed
-    until the next one begins.
+    until the next one begins. The pixels that it stores change with the layer alone.
     """
     m = Module()
     m.submodules.master = master = Writes(half)
@@ -146,7 +146,10 @@ def writing(half: wiring.Component) -> tuple[Module, Half]:
     m.d.sync += runs.eq(~master.clear & (master.begin | runs))
     with m.If(master.clear | master.begin):
         m.d.sync += owed.eq(0)
+    kept = Signal.like(master.phases)
+    m.d.sync += kept.eq(master.phases)
     m.d.comb += [
+        Assume(master.begin | (master.phases == kept)),
         Assume(~master.commit | (half.room & runs)),
         Assume(~master.valid | (owed != 0)),
         Assume(~master.begin | (half.quiet & (half.sent | ~runs))),
