@@ -134,7 +134,9 @@ def test_a_result_may_have_the_name_of_an_argument(tmp_path):
     results = found.run(LABELLED["x"]).outputs
     save_results(tmp_path / "out.npz", found.network, results)
     saved = dict(np.load(tmp_path / "out.npz"))
-    assert set(saved) == {f"{name}{fact}" for name in ("map", "file") for fact in ("", ".scale", ".zero_point")}
+    assert set(saved) == {
+        f"{name}{fact}" for name in ("map", "file") for fact in ("", ".scale", ".zero_point")
+    }
     assert all(np.array_equal(saved[name], results[name]) for name in results)
 
 
@@ -142,6 +144,6 @@ def test_a_result_named_like_the_scale_of_another_one_is_refused(tmp_path):
     found = sb.compress(Named(nested=True), LABELLED["x"], scheme="int8", density=1)
     results = found.run(LABELLED["x"]).outputs
     assert set(results) == {"map", "map.scale"}
-    with pytest.raises(ShiftbookError, match=r"result map\.scale has the name of a fact of result map; rename"):
+    with pytest.raises(ShiftbookError, match="has the name of a fact of result map"):
         save_results(tmp_path / "out.npz", found.network, results)
     assert not (tmp_path / "out.npz").exists()
