@@ -232,6 +232,14 @@ class ChannelMax(nn.Module):
         return x.amax(dim=1, keepdim=True)
 
 
+class Erf(nn.Module):
+    """The error function, of which GELU is made."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of any shape."""
+        return torch.erf(x)
+
+
 class Clamp(nn.Module):
     """Values below ``low`` become it, and those above ``high``.
 

@@ -36,7 +36,8 @@ def _fit(layer: GateLayer, chosen: dict[str, Affine], free: set[str]) -> None:
     wanted = layer.exponent(chosen)
     down, up = math.floor(wanted + 1e-9), max(LEAST_SHIFT, math.ceil(wanted - 1e-9))
     # A gate of coarser steps needs a smaller shift, an output of coarser steps a larger one.
-    widens_gate = layer.gate in free and down >= LEAST_SHIFT
+    # The gate of a square is its source too, whose steps would grow with it.
+    widens_gate = layer.gate in free and layer.gate != layer.source and down >= LEAST_SHIFT
     if layer.target in free and not (widens_gate and wanted - down < up - wanted):
         old = chosen[layer.target]
         chosen[layer.target] = Affine(old.scale * 2 ** (up - wanted), old.zero_point)

@@ -121,7 +121,7 @@ def _searched(
     unit: Unit = "weights" if plan.budget is None else "macs"
     pixels = _pixels(graph)
     candidates = {
-        name: Candidate(layer.weight(), modes[name], _cost(modes[name], pixels[name], unit))
+        name: Candidate(layer.weight(), modes[name], _cost(modes[name], pixels[layer.name], unit))
         for name, layer in layers.items()
     }
     total = counted(graph)[unit]

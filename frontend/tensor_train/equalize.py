@@ -32,12 +32,13 @@ def equalize_channels(model: nn.Module, graph: LayerGraph, images: Tensor) -> No
     inner = {
         f"{path}.{name}" for path, chain in found.items() for name, _ in list(chain.named_children())[:-1]
     }
+    paths = {layer.name: layer.path for layer in graph.convs() if layer.path in inner}
     reach: dict[str, Tensor] = {}
 
     def observe(name: str, value: Tensor) -> None:
-        if name in inner:
+        if name in paths:
             largest = value.abs().amax(dim=(0, 2, 3))
-            reach[name] = torch.maximum(reach.get(name, largest), largest)
+            reach[paths[name]] = torch.maximum(reach.get(paths[name], largest), largest)
 
     for part in images.split(batch_size(images.shape[2], images.shape[3], len(images))):
         graph.run(part, observe)

@@ -7,9 +7,11 @@ from torch import nn
 
 import shiftbook as sb
 from shiftbook import cli
+from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.network import zero_points
 from shiftbook.golden.storage.checkpoint import load
+from shiftbook.saved_results import save_results
 from tests.shiftbook.test_inspect import refused
 from tests.shiftbook.test_run import run_json
 
@@ -110,3 +112,38 @@ def test_from_python():
     assert answers.outputs["conv"].shape == (24, 8, 8, 3)
     assert (answers.scores.shape, len(answers.predictions), answers.accuracy) == ((24, 0), 0, None)
     assert answers.rows() == []
+
+
+class Named(nn.Module):
+    """Two maps, made by layers of the names ``file`` and ``map``, or ``map`` and ``map.scale``."""
+
+    def __init__(self, nested: bool):
+        super().__init__()
+        self.map = nn.Conv2d(1, 2, 1)
+        if nested:
+            self.map.add_module("scale", nn.Conv2d(1, 3, 1))
+        else:
+            self.file = nn.Conv2d(1, 3, 1)
+
+    def forward(self, x):
+        return self.map(x), (self.map.scale if hasattr(self.map, "scale") else self.file)(x)
+
+
+def test_a_result_may_have_the_name_of_an_argument(tmp_path):
+    found = sb.compress(Named(nested=False), LABELLED["x"], scheme="int8", density=1)
+    results = found.run(LABELLED["x"]).outputs
+    save_results(tmp_path / "out.npz", found.network, results)
+    saved = dict(np.load(tmp_path / "out.npz"))
+    assert set(saved) == {
+        f"{name}{fact}" for name in ("map", "file") for fact in ("", ".scale", ".zero_point")
+    }
+    assert all(np.array_equal(saved[name], results[name]) for name in results)
+
+
+def test_a_result_named_like_the_scale_of_another_one_is_refused(tmp_path):
+    found = sb.compress(Named(nested=True), LABELLED["x"], scheme="int8", density=1)
+    results = found.run(LABELLED["x"]).outputs
+    assert set(results) == {"map", "map.scale"}
+    with pytest.raises(ShiftbookError, match="has the name of a fact of result map"):
+        save_results(tmp_path / "out.npz", found.network, results)
+    assert not (tmp_path / "out.npz").exists()

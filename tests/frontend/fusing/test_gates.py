@@ -105,6 +105,18 @@ def test_scales_around_a_gate_are_a_power_of_two(x, g, y):
     assert (chosen["x"], chosen["y"].zero_point) == (Affine(x, 0), 7)
 
 
+@given(scales, scales)
+def test_scales_of_a_square_are_a_power_of_two(x, y):
+    """The gate is the source, so that only the output's steps can grow."""
+    layer = GateLayer(name="y", source="x", gate="x")
+    chosen = {"x": Affine(x, 0), "y": Affine(y, 0)}
+    fit_gates(LayerGraph(SHAPE, [layer], 1), chosen, [SharedScale((name,), (name,)) for name in "xy"])
+    shift = layer.exponent(chosen)
+    assert abs(shift - round(shift)) < 1e-9
+    assert chosen["x"].scale == x
+    assert chosen["y"].scale >= y * (1 - 1e-9)
+
+
 @pytest.mark.parametrize(("shared", "still"), [(("g", "other"), "g"), (("y", "other"), "y")])
 def test_a_scale_that_others_share_stays(shared, still):
     before = {"x": 0.01, "g": 0.004, "y": 0.009, "other": 1.0}

@@ -16,6 +16,7 @@ from shiftbook.frontend.options.data import DataOptions
 from shiftbook.frontend.options.training import TrainingOptions
 from shiftbook.frontend.tensor_train import saved_cores
 from shiftbook.frontend.tensor_train.chain import chains
+from shiftbook.frontend.tensor_train.choose import choose
 from shiftbook.frontend.tensor_train.equalize import equalize_channels
 from shiftbook.frontend.tensor_train.modes import modes_for
 from shiftbook.frontend.tensor_train.network import assemble, facts_of, turn_gains
@@ -189,3 +190,17 @@ def test_digits_from_training_to_integers(digits, tmp_path, monkeypatch):
         assert any(isinstance(node, Conv) and node.copies > 1 for node in recoded.nodes)
         result = run_rtl(recoded, images, spec)
         assert np.array_equal(result.outputs, executor.run(recoded, images).outputs)
+
+
+def test_the_phases_of_a_transposed_convolution_are_decomposed():
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(2, 8, 3, padding=1), nn.ReLU(), nn.ConvTranspose2d(8, 8, 4, 2, 1))
+    model = graph_of(lively(nn.Sequential(*layers)), (2, 8, 8))
+    trains = choose(layers_of(model, (2, 8, 8)), Plan(ratio=1.5))
+    assert trains.keys() <= {f"2/phase{n}" for n in range(4)}
+    assemble(model, trains)
+    before = model(images())
+    equalize_channels(model, layers_of(model, (2, 8, 8)), images())
+    assert (model(images()) - before).abs().max() < 1e-4 * before.abs().max()
+    graph = layers_of(model, (2, 8, 8))
+    assert facts_of(model, graph).keys() == trains.keys()

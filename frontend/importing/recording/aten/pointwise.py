@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from shiftbook.frontend.graph.operations import Clamp
+from shiftbook.frontend.graph.operations import Clamp, Erf
 from shiftbook.frontend.importing.recording.recorder import Call, Handler, Operation
 from shiftbook.frontend.importing.recording.values import Value
 
@@ -121,6 +121,7 @@ HANDLERS: dict[str, Handler] = {
     "hardsigmoid": pointwise(lambda call: nn.Hardsigmoid()),
     "sigmoid": pointwise(lambda call: nn.Sigmoid()),
     "tanh": pointwise(lambda call: nn.Tanh()),
+    "erf": pointwise(lambda call: Erf()),
     "softplus": pointwise(lambda call: nn.Softplus(call["beta"], call["threshold"])),
     "log_sigmoid_forward": pointwise(lambda call: nn.LogSigmoid()),
 }
