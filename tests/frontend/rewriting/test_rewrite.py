@@ -61,6 +61,12 @@ def test_what_keeps_the_order_of_the_scores_is_left_out(end, name):
     assert kinds(graph)[-1] == "Flatten"
 
 
+@pytest.mark.parametrize(("end", "name"), [(torch.sigmoid, ""), (lambda y: y.softmax(1), "Softmax")])
+def test_a_map_keeps_what_the_accelerator_has(end, name):
+    _, found = rewritten(lambda m, x: end(m.c(x)), c=conv())
+    assert found.left_out == name
+
+
 def test_a_normalization_of_the_image_becomes_that_of_the_input():
     mean, std = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.5, 0.25, 2.0])
     model = Wrapped(lambda m, x: m.c((x / 255 - shaped(mean)) / shaped(std)).mean((2, 3)), c=conv())
