@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -109,3 +110,8 @@ def test_every_command_writes_what_a_record_says() -> None:
 def test_python_has_the_fields_of_the_files(record: type[Record], kind: type, apart: set[str]) -> None:
     """``apart``: fields that only one of the two has."""
     assert {field.name for field in fields(kind)} ^ set(record.model_fields) == apart
+
+
+@pytest.mark.parametrize("file", sorted((DOCS / "results").glob("*.json")), ids=lambda file: file.stem)
+def test_results_of_the_documents_name_no_folder_of_a_machine(file: Path) -> None:
+    assert not re.findall(r'": "/[^"]*"', file.read_text())
