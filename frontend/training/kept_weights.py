@@ -58,7 +58,10 @@ def read(path: Path) -> Mapping[str, Tensor]:
             ours = KEY in (file.metadata() or {})
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise ShiftbookError(f"cannot read the kept weights {path}: {first_line(error)}") from error
+        why = first_line(error)
+        raise ShiftbookError(
+            f"cannot read the kept weights {path}: {why}; name a file that weights were kept in"
+        ) from error
     if not ours:
         raise ShiftbookError(f"{path} holds no kept weights: name a file that weights were kept in")
     return state
