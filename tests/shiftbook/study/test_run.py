@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -157,7 +158,7 @@ def test_the_time_left_is_told(study: Study, alone: Path, tmp_path: Path) -> Non
 
     run(study, Place(tmp_path, store=str(alone / "store")), hear)
     assert "0 failed, best accuracy 0.1" in said[-1]
-    assert any(" s left" in each for each in said)
+    assert any(re.search(r", [\d.]+ (s|min|h) left\)", each) for each in said)
 
 
 def test_the_command_says_what_came_of_it(study_file: Path, alone: Path, tmp_path: Path, capsys) -> None:
