@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks import engine_tables
+from benchmarks import engine_tables, scaling_tables
 from benchmarks.markdown import Column, Json, count, markdown, name_of, number, percent, ratio
 from shiftbook.golden.mapping.spent import PARTS
 from shiftbook.golden.spec import DEFAULT
@@ -370,5 +370,8 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "grouped": engine_tables.grouped,
     "grouped_rivals": engine_tables.grouped_rivals,
     "grouped_spent": engine_tables.grouped_spent,
+    "scaled": scaling_tables.scaled,
+    "scaled_rivals": scaling_tables.scaled_rivals,
+    "scaled_spent": scaling_tables.scaled_spent,
     "pairs": engine_tables.pairs,
 }
