@@ -144,10 +144,10 @@ def test_small_engines_are_counted_without_hierarchy_too(
     lanes: tuple[int, int], asked: bool | None, counted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def measure(designs: dict[str, Any], ruler: Ruler, *, flat: bool, progress: None) -> dict[str, Measured]:
-        lane = Module({"$_NAND_": 1}, {}, 0)
-        tree = {"engine": Module({}, {"engine_shift_lane": 6 if lanes == (3, 2) else 4}, 0)}
+        lane = Module({"$_NAND_": 1}, {})
+        tree = {"engine": Module({}, {"engine_shift_lane": 6 if lanes == (3, 2) else 4})}
         gates = Netlist("engine", {**tree, "engine_shift_lane": lane}, "Yosys")
-        whole = Netlist("engine", {"engine": Module({"$_NAND_": 7}, {}, 0)}, "Yosys") if flat else None
+        whole = Netlist("engine", {"engine": Module({"$_NAND_": 7}, {})}, "Yosys") if flat else None
         return {name: Measured(Design("engine", ""), gates, flat=whole) for name in designs}
 
     monkeypatch.setattr(gates, "measure", measure)
