@@ -169,7 +169,7 @@ def report_on(
 
 
 def ge_area(measured: Iterable[Measured], ruler: Ruler) -> float | None:
-    """Area of a GE: the library's NAND2, or for a library that is not known the mean of all that was measured."""
+    """Area of a GE: the library's NAND2; for a library that is not known the mean of all measured."""
     library = ruler.liberty
     if library is None:
         return None
@@ -201,8 +201,8 @@ def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
     ``ge_per_lane``: the engine over its lanes. ``ge_per_term``: the engine over the terms that it can add
     in a cycle. ``decoder_ge``: all between the weight streams and the lanes. ``flat_ge``: the engine
     without hierarchy, or None. ``memory_bits``. ``modules``: by name; ``ge`` of one instance without its
-    submodules, ``total_ge`` of all instances (these add up to the engine's), ``cells`` of one,
-    ``memories`` of all. With a cell library also what `_library_figures` says, and of each module ``area`` and
+    submodules, ``total_ge`` of all instances (these add up to the engine's), ``cells`` of one, ``memories``
+    of all. With a cell library also what `_library_figures` says, and of each module ``area`` and
     ``total_area``, in the library's own unit, and ``delay``, in picoseconds.
     """
     prices, library = ruler.weights, ruler.liberty
@@ -234,8 +234,9 @@ def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
 def describe_all(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
     """An engine within its accelerator as JSON.
 
-    What `describe` says of the engine, ``accelerator_ge``, ``accelerator_memory_ge``, ``accelerator_whole_ge``,
-    ``accelerator_flat_ge`` and ``accelerator_memory_bits`` of all, and ``system_modules``: those around the engine, as ``modules`` are.
+    What `describe` says of the engine; ``accelerator_ge``, ``accelerator_memory_ge``,
+    ``accelerator_whole_ge``, ``accelerator_flat_ge`` and ``accelerator_memory_bits`` of all; and
+    ``system_modules``: those around the engine, as ``modules`` are.
     """
     top = measured.design.top
     engine = f"{top}_{Engine.__name__.lower()}"

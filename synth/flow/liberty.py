@@ -40,7 +40,7 @@ def _braces(depth: int) -> bytes:
     return rb"\{(?:[^{}]++" + inner + rb")*+\}"
 
 
-# Most of a library's text says what power its cells take. Yosys and abc read it again for each module, for nothing.
+# Most of a library's text says what power cells take. abc would read it for each module again, for nothing
 POWER = re.compile(rb"\b(?:internal_power|leakage_power)\s*\([^)]*\)\s*" + _braces(3))
 
 

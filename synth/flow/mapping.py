@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.synth.flow.liberty import Liberty
 from shiftbook.synth.flow.merge import MODULE, Design, merge
-from shiftbook.synth.flow.netlist import CellCost, Module, Netlist, cheaper, parse_delays, parse_memories, parse_stat
+from shiftbook.synth.flow.netlist import (
+    CellCost,
+    Module,
+    Netlist,
+    cheaper,
+    parse_delays,
+    parse_memories,
+    parse_stat,
+)
 from shiftbook.synth.flow.yosys import Yosys, YosysError, find_yosys
 from shiftbook.synth.technologies.technology import Technology
 
@@ -22,8 +30,8 @@ ABC_SCRIPT = (
     "strash; &get -n; &fraig -x; &put; scorr; dc2; dretime; strash; &get -n; &dch -f; &nf; &put; "
     "buffer; upsize; dnsize; stime"
 )
-"""For cells: the script that Yosys gives abc where it knows the borders' drivers and loads. Large loads get buffers;
-gates grow until the longest path is as short as it gets, and shrink again where that takes nothing."""
+"""For cells: the script that Yosys gives abc where it knows the borders' drivers and loads. Large loads get
+buffers; gates grow until the longest path is as short as it gets, and shrink where that costs nothing."""
 
 PROCESSES = 2
 """Yosys runs at a time."""
@@ -137,7 +145,7 @@ def _map(
 
 
 def _parse(output: Mapping[str, str], known: Mapping[str, int] | Sequence[str]) -> tuple[Modules, str]:
-    modules, version = parse_stat(output[STAT], parse_memories(output[MEMORIES]), known)
+    modules, version = parse_stat(output[STAT], known, parse_memories(output[MEMORIES]))
     if DELAYS in output:
         delays = parse_delays(output[DELAYS])
         modules = {name: replace(module, delay=delays.get(name, 0.0)) for name, module in modules.items()}

@@ -41,7 +41,7 @@ class Ruler:
 
     @property
     def memories(self) -> MemoryCost:
-        """Prices memories: by the library's technology where macros of it are published, else by the default."""
+        """Prices memories: by the library's technology where it has macros, else by the default one."""
         own = self.liberty.technology if self.liberty else None
         return MemoryCost(self.weights, own if own and own.macros else technology(DEFAULT))
 

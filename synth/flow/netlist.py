@@ -107,16 +107,16 @@ def cheaper(one: Module, other: Module | None, prices: CellCost) -> Module:
 
 
 def parse_stat(
-    text: str, memories: Mapping[str, dict[Memory, int]], known: Container[str]
+    text: str, known: Container[str], memories: Mapping[str, dict[Memory, int]] | None = None
 ) -> tuple[dict[str, Module], str]:
     """The modules that ``stat -json`` describes, and the Yosys that wrote it.
 
     Parameters
     ----------
-    memories
-        Of each module that has any.
     known
         Names of all modules of the design; what is in none of them is a cell.
+    memories
+        Of each module that has any.
     """
     report = json.loads(text)
     modules = {}
@@ -125,7 +125,7 @@ def parse_stat(
         modules[name.removeprefix("\\")] = Module(
             cells={k: n for k, n in kinds.items() if k not in known and k not in MEMORY_CELLS},
             children={k: n for k, n in kinds.items() if k in known},
-            memories=memories.get(name.removeprefix("\\"), {}),
+            memories=(memories or {}).get(name.removeprefix("\\"), {}),
         )
     return modules, report["creator"]
 

@@ -78,7 +78,17 @@ def library_table(report: Json) -> Table:
     flat = any(engine["flat_area"] is not None for engine in report["engines"].values())
     table = Table(title=f"Area and delay: cells of {report['liberty']}", title_justify="left")
     table.add_column("engine", no_wrap=True)
-    for head in ("total", "x int8", "logic", "x int8", "memories", "lane", "x int8", "lane, ps", "slowest, ps"):
+    for head in (
+        "total",
+        "x int8",
+        "logic",
+        "x int8",
+        "memories",
+        "lane",
+        "x int8",
+        "lane, ps",
+        "slowest, ps",
+    ):
         table.add_column(head, justify="right")
     table.add_column("module", no_wrap=True)
     for head in ("flat, area", "flat, ps") if flat else ():

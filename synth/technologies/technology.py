@@ -64,24 +64,25 @@ class Technology:
         place = environment.get(self.variable)
         how = f"get {self.origin} and set {self.variable} to its folder"
         if not place:
-            raise ShiftbookError(
-                f"--tech {self.name} needs its cell library, and {self.variable} is not set: {how}"
-            )
+            raise ShiftbookError(f"{self.name} needs its cell library, and {self.variable} is not set: {how}")
         found = []
         for pattern in self.files:
             matching = sorted(Path(place).rglob(pattern))
             if not matching:
-                raise ShiftbookError(
-                    f"--tech {self.name} finds no {pattern} in {self.variable}={place}: {how}"
-                )
+                raise ShiftbookError(f"{self.name} has no {pattern} in {self.variable}={place}: {how}")
             found.append(matching[-1])
         return found
+
+
+def names() -> tuple[str, ...]:
+    """Names of all technologies."""
+    return tuple(path.stem for path in sorted(FOLDER.glob("*.toml")))
 
 
 @cache
 def technologies() -> dict[str, Technology]:
     """All technologies by name: the TOML files beside this one."""
-    return {path.stem: _read(path) for path in sorted(FOLDER.glob("*.toml"))}
+    return {name: _read(FOLDER / f"{name}.toml") for name in names()}
 
 
 def technology(name: str) -> Technology:
@@ -92,10 +93,9 @@ def technology(name: str) -> Technology:
     ShiftbookError
         There is none.
     """
-    known = technologies()
-    if name not in known:
-        raise ShiftbookError(f"--tech must be one of {', '.join(known)}, not {name!r}")
-    return known[name]
+    if name not in names():
+        raise ShiftbookError(f"a technology must be one of {', '.join(names())}, not {name!r}")
+    return technologies()[name]
 
 
 def technology_of(cells: Mapping[str, float]) -> Technology | None:
