@@ -93,3 +93,37 @@ def technologies(results: Sequence[Json]) -> str:
         Column("in", lambda row: str(row["delay_module"])),
     ]
     return markdown(columns, rows)
+
+
+def peers(results: Sequence[Json]) -> str:
+    """Published designs beside networks on our engines: products of the dense network, by area and energy."""
+    report, comparison, published = results
+    rows = [_own(row, report["engines"][row["engine"]]) for row in comparison["rows"]] + published["rows"]
+    shrunk = published["area_to_7nm"]
+    rows = [{**row, "at_7nm": row["gmacs_per_mm2"] / shrunk[str(row["node"])]} for row in rows]
+    columns = [
+        Column("design", lambda row: row["name"]),
+        Column("node", lambda row: f"{row['node']} nm"),
+        Column("what ran", lambda row: row["work"]),
+        Column("what is counted", lambda row: row["extent"]),
+        Column("GMAC/s/mm2", number("gmacs_per_mm2", 0)),
+        Column("at 7 nm", number("at_7nm", 0)),
+        Column("pJ per MAC", lambda row: "" if row["pj_per_mac"] is None else f"{row['pj_per_mac']:.2f}"),
+        Column("source", lambda row: row["source"]),
+    ]
+    return markdown(columns, rows)
+
+
+def _own(row: Json, engine: Json) -> Json:
+    """A network on an engine of ours, in ASAP7: square micrometres and picoseconds."""
+    seconds = row["cycles"] * engine["delay"] * 1e-12
+    density = row["macs"] / seconds / 1e9 / (engine["whole_area"] * 1e-6)
+    return {
+        "name": f"shiftbook, `{row['engine']}`",
+        "node": 7,
+        "work": f"ResNet-20, {name_of(row)}, {row['cycles']:,} cycles of {engine['delay']:,.0f} ps",
+        "extent": "engine and its memories, by a model",
+        "gmacs_per_mm2": density,
+        "pj_per_mac": None,
+        "source": "[Area x cycles x period](gates.md#area-x-cycles-x-period)",
+    }

@@ -337,6 +337,7 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "cells": library_tables.cells,
     "totals": library_tables.totals,
     "technologies": library_tables.technologies,
+    "peers": library_tables.peers,
     "chip": chip,
     "run": run,
     "spent": spent,
