@@ -42,6 +42,7 @@ def arrays_over(results: Sequence[Json]) -> str:
         section = best["network"], found["terms"], found["bus"]
         own = [row for row in groups["rows"] if (row["network"], row["terms"], row["bus"]) == section]
         dense = min(_product(row) for row in own if row["kind"] == "int8")
+        narrow = min(_product(row) for row in own if row["kind"] == NARROW)
         today = next(row for row in own if row["kind"] == NARROW and _is_preset(row))
         shown.append(
             {
@@ -50,6 +51,7 @@ def arrays_over(results: Sequence[Json]) -> str:
                 "today": today["cycles"],
                 "today_over_dense": _product(today) / dense,
                 "today_over": _product(today) / best["product"],
+                "narrow_over": narrow / best["product"],
             }
         )
     columns = [
@@ -60,6 +62,7 @@ def arrays_over(results: Sequence[Json]) -> str:
         Column("`shift4`, cycles", count("today")),
         Column("over the best dense int8 engine", ratio("today_over_dense")),
         Column("over the best array", ratio("today_over")),
+        Column("best design of its lanes, over the best array", ratio("narrow_over")),
     ]
     return markdown(columns, shown)
 

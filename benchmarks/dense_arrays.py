@@ -45,8 +45,11 @@ from shiftbook.synth.flow.weights import load_weights
 TERMS = 256
 """Products in a cycle."""
 
-SHAPES = ((16, 4, 4), (8, 8, 4), (4, 16, 4), (8, 4, 8), (4, 8, 8), (4, 4, 16))
-"""Pixels, output channels and input channels."""
+SHAPES = {
+    f"{p}x{o}x{i}": (p, o, i)
+    for p, o, i in ((16, 4, 4), (8, 8, 4), (4, 16, 4), (8, 4, 8), (4, 8, 8), (4, 4, 16))
+}
+"""Pixels, output channels and input channels, by name."""
 
 REQUANTIZERS = (2, 4, 8, 16)
 
@@ -61,12 +64,14 @@ PLAIN_WIDTH = 120
 Json = dict[str, Any]
 
 
-def arrays() -> dict[str, Dense]:
+def arrays(
+    shapes: Sequence[str] = tuple(SHAPES), requantizers: Sequence[int] = REQUANTIZERS
+) -> dict[str, Dense]:
     """Every array of the study, by a name for progress and gates."""
     return {
-        f"{p}x{o}x{i}, Q = {q}": Dense(p, o, i, q, accumulator_width=ACCUMULATOR)
-        for p, o, i in SHAPES
-        for q in REQUANTIZERS
+        f"{shape}, Q = {q}": Dense(*SHAPES[shape], q, accumulator_width=ACCUMULATOR)
+        for shape in shapes
+        for q in requantizers
     }
 
 
@@ -93,9 +98,9 @@ def figures(dense: Dense, measured: Measured, ruler: Ruler) -> Json:
     }
 
 
-def study(networks: Mapping[str, Network], console: Console) -> Json:
-    """Gates of all arrays, and cycles of every network on each; the best array of each network first."""
-    found, ruler = arrays(), Ruler(load_weights())
+def study(networks: Mapping[str, Network], found: Mapping[str, Dense], console: Console) -> Json:
+    """Gates of arrays by name, and cycles of every network on each; the best array of each network first."""
+    ruler = Ruler(load_weights())
     shapes = {name: layers(network) for name, network in networks.items()}
     with console.status("") as status:
         measured = measure(
@@ -144,12 +149,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoints", type=Path, nargs="+", help="one for each network")
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--requantizers", type=int, nargs="+", choices=REQUANTIZERS, default=REQUANTIZERS)
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     check_writable(options.json, inputs=options.checkpoints)
     networks = {path.stem: checkpoint.load(path) for path in options.checkpoints}
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    result = study(networks, console)
+    result = study(networks, arrays(options.shapes, options.requantizers), console)
     console.print(table(result["rows"]))
     write_json(options.json, result)
 
