@@ -51,7 +51,7 @@ Requantizers = Annotated[
     typer.Option(
         "--requantizers",
         metavar="N",
-        help="Outputs that leave the lanes in a cycle. More suit depthwise layers and many slots; they need a "
+        help="Outputs that leave the lanes in a cycle. More suit depthwise layers and many slots, and need a "
         "wide bus. Default: 8 for 8x8 lanes.",
     ),
 ]

@@ -20,7 +20,7 @@ def test_requantizers_follow_the_grid(lanes, requantizers):
 def test_more_requantizers():
     assert make_spec("shift", "8x8", requantizers=16).drain_cycles == 4
     with pytest.raises(
-        ShiftbookError, match="12 requantizers cannot drain 8x8 lanes .*: 1, 2, 4, 8, 16, 32 can"
+        ShiftbookError, match=r"12 requantizers cannot drain 8x8 lanes .*: 1, 2, 4, 8, 16, 32 can"
     ):
         make_spec("shift", "8x8", requantizers=12)
 
