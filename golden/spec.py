@@ -35,7 +35,10 @@ NARROWEST_BUS = 8
 """Bytes of a beat."""
 
 MAX_RING = 3
-"""Bits of the number of tile columns that an activation bank can hold side by side."""
+"""Bits of the number of tile columns that an activation bank can hold side by side for a layer."""
+
+RING_WIDTH = MAX_RING + 1
+"""The same of two layers that share the banks."""
 
 RANGES = {
     "rows": (2, 32),
