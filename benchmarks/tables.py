@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks import engine_tables, library_tables
+from benchmarks import array_tables, engine_tables, library_tables, scaling_tables
 from benchmarks.markdown import Column, Json, count, markdown, name_of, number, percent, ratio
 from shiftbook.golden.mapping.spent import PARTS
 from shiftbook.golden.spec import DEFAULT
@@ -357,8 +357,13 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "front": front,
     "rivals": engine_tables.rivals,
     "against": engine_tables.against,
+    "arrays": array_tables.arrays,
+    "arrays_over": array_tables.arrays_over,
     "grouped": engine_tables.grouped,
     "grouped_rivals": engine_tables.grouped_rivals,
     "grouped_spent": engine_tables.grouped_spent,
+    "scaled": scaling_tables.scaled,
+    "scaled_rivals": scaling_tables.scaled_rivals,
+    "scaled_spent": scaling_tables.scaled_spent,
     "pairs": engine_tables.pairs,
 }

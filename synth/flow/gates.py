@@ -186,11 +186,12 @@ def engine_spec(
     bus: int | None = None,
     bus_parity: bool = False,
     tile_words: int | None = None,
+    requantizers: int | None = None,
 ) -> Spec:
-    """A preset on another grid, with another number of slots, another bus or other activation banks."""
+    """A preset on another grid, with other numbers of its parts, another bus or other activation banks."""
     base = PRESETS[preset]
     spec = base.given(bus_bytes=bus) if lanes is None else base.on_grid(*lanes, bus)
-    return spec.given(slots=slots, bus_parity=bus_parity, tile_words=tile_words)
+    return spec.given(slots=slots, bus_parity=bus_parity, tile_words=tile_words, requantizers=requantizers)
 
 
 def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:

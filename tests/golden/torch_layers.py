@@ -62,7 +62,9 @@ def _interleaved(parts: list[torch.Tensor]) -> Activations:
 def conv_steps(node: Conv, tensors: Mapping[str, Activations], zero: Mapping[str, int]) -> torch.Tensor:
     """A convolution's output int64 [N, O, H, W] in steps from its zero point, before any clamp."""
     x = _padded(_maps(tensors[node.source]), node.padding, zero[node.source])
-    sums = functional.conv2d(x, _maps(node.weights.integers), stride=node.stride, groups=node.groups)
+    weights = _maps(node.weights.integers).repeat(node.copies, 1, 1, 1)
+    groups = node.groups * node.copies
+    sums = functional.conv2d(x, weights, stride=node.stride, dilation=node.dilation, groups=groups)
     added = None if node.residual is None else _maps(tensors[node.residual]) - zero[node.residual]
     return _steps(sums, node.requantize, added)
 

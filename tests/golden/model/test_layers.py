@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.function_table import FunctionTable
+from shiftbook.golden.model.integer import span_of
 from shiftbook.golden.model.network import Input, Network
 from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Pool, Subsample
 from shiftbook.golden.model.weights import Requantize, Weights
@@ -83,6 +84,12 @@ def windows(sides, kernel, padding, stride):
     ]
 
 
+def sizes(span, pads):
+    """Rows or columns that leave one pixel behind a crop, and a window with the padding."""
+    crops = -sum(min(pad, 0) for pad in pads)
+    return st.integers(max(1 + crops, span - sum(pads)), 19 + crops)
+
+
 @st.composite
 def convs(draw, whole=False):
     """A convolution, the tensors it reads and their zero points; a ``whole`` kernel covers its input."""
@@ -91,21 +98,25 @@ def convs(draw, whole=False):
     inputs = 1 if kind == "depthwise" else draw(st.integers(1, 5))
     outputs = groups * draw(st.integers(1, 3))
     kernel = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
-    padding, stride, sides = (0,) * 4, (1, 1), kernel
+    padding, stride, dilation, sides = (0,) * 4, (1, 1), (1, 1), kernel
+    span = kernel
     if not whole:
-        padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
+        padding = draw(st.tuples(*[st.integers(draw(st.sampled_from([0, -2])), 3)] * 4))
         stride = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
-        least = kernel[0] - sum(padding[:2]), kernel[1] - sum(padding[2:])
-        sides = [draw(st.integers(max(1, side), 12)) for side in least]
+        dilation = draw(st.tuples(*[st.sampled_from([1, 1, 2, 3])] * 2))
+        span = span_of(kernel, dilation)
+        sides = [draw(sizes(side, pads)) for side, pads in zip(span, (padding[:2], padding[2:]), strict=True)]
     rng, count, adds = draw(seeds), draw(st.integers(1, 2)), draw(st.booleans())
     coded = draw(weights(rng, (outputs, *kernel, inputs)))
     squares = np.square(coded.integers.astype(np.int64)).sum(axis=(1, 2, 3))
     reach = (255 * np.sqrt(squares)).astype(np.int64)
     requantize = draw(requantizers(rng, outputs, reach, adds))
-    conv = Conv("conv", "x", coded, requantize, stride, padding, groups, "r" if adds else None)
+    conv = Conv(
+        "conv", "x", coded, requantize, stride, padding, groups, "r" if adds else None, dilation=dilation
+    )
     tensors = {"x": draw_images(rng, count, *sides, groups * inputs)}
     if adds:
-        tensors["r"] = draw_images(rng, count, *windows(sides, kernel, padding, stride), outputs)
+        tensors["r"] = draw_images(rng, count, *windows(sides, span, padding, stride), outputs)
     return conv, tensors, {"x": draw(byte), "r": draw(byte)}
 
 
@@ -121,8 +132,21 @@ def check(node, tensors, zero):
 @given(convs())
 @settings(exactly, max_examples=150)
 def test_convolution(case):
-    """Kernels 1 to 7, both strides, padding on four sides, groups, residuals, every clamp, functions."""
+    """Kernels 1 to 7, strides, dilations, padding or crops, groups, residuals, every clamp, functions."""
     check(*case)
+
+
+@given(seeds, *[st.integers(1, 5)] * 2, *[st.integers(1, 4)] * 3, st.booleans(), st.data())
+@exactly
+def test_copies(rng, height, width, copies, outputs, inputs, adds, data):
+    """Runs of channels that share weights, each with requantizers of its own."""
+    coded = data.draw(weights(rng, (outputs, 1, 1, inputs)))
+    requantize = data.draw(requantizers(rng, copies * outputs, 255 * inputs * 24, adds))
+    residual = "r" if adds else None
+    node = Conv("conv", "x", coded, requantize, residual=residual, copies=copies)
+    channels = {"x": copies * inputs, "r": copies * outputs}
+    tensors = {name: draw_images(rng, 2, height, width, count) for name, count in channels.items()}
+    check(node, tensors, {"x": data.draw(byte), "r": data.draw(byte)})
 
 
 @given(convs(whole=True))
