@@ -202,7 +202,7 @@ def _run_image(
     for step, cost in zip(built.plan.passes, costs, strict=True):
         _wait(host, step.node, number)
         if not step.partial_out:
-            _compare(step, built, session, want[step.node], number)
+            _compare(step.node, step.target, _part(step, built), built, session, want[step.node], number)
         counters = host.counters()
         result.append(counters - before)
         before = counters
@@ -214,6 +214,7 @@ def _run_image(
         meter.add(cost.cycles, step.node)
         host.go_on()
     _wait(host, built.plan.passes[-1].node, number)
+    _compare_all(built, session, want, number)
     return result
 
 
@@ -225,21 +226,41 @@ def _wait(host: HostDriver, layer: str, image: int) -> None:
         raise Mismatch(layer, f"image {image}: {error}") from error
 
 
-def _compare(step: Pass, built: Image, session: Session, want: Activations, image: int) -> None:
-    """Raise at the first output of a pass that differs from the node's tensor [h, w, O]."""
-    view, place = step.target, built.places[step.target.tensor]
+def _part(step: Pass, built: Image) -> View:
+    """What a pass makes of its node's tensor."""
+    view, own = step.target, built.plan.views[step.node]
+    phases = 0 if own.phases else view.phases
+    return View(step.node, view.first - own.first, view.channels, own.channels, phases)
+
+
+def _compare_all(built: Image, session: Session, want: dict[str, Activations], image: int) -> None:
+    """Compare whole tensors when all is done: those that passes of others joined, and all others again."""
+    for name, tensor in want.items():
+        view = built.plan.views[name]
+        if not view.phases:  # else a part of one that is compared
+            whole = View(name, 0, view.channels, view.channels)
+            _compare(name, view, whole, built, session, tensor, image)
+
+
+def _compare(
+    node: str,
+    view: View,
+    part: View,
+    built: Image,
+    session: Session,
+    want: Activations,
+    image: int,
+) -> None:
+    """Raise at the first output in memory, at ``view``, that differs from ``part`` of a tensor [h, w, O]."""
+    place = built.places[view.tensor]
     whole = place.layout.unpack(session.fetch(built.offset(view.tensor), place.layout.size))
-    own = built.plan.views[step.node]
-    first = view.first - own.first
-    phases = 0 if own.phases else view.phases  # of the tensor of the node
-    part = View(step.node, first, view.channels, own.channels, phases)
     for got, wanted in zip(view.pixels(whole), part.pixels(want), strict=True):
         different = np.argwhere(got != wanted)
         if len(different):
             y, x, channel = different[0].tolist()
             raise Mismatch(
-                step.node,
-                f"image {image}, y {y}, x {x}, channel {first + channel}: RTL {got[y, x, channel]}, "
+                node,
+                f"image {image}, y {y}, x {x}, channel {part.first + channel}: RTL {got[y, x, channel]}, "
                 f"golden {wanted[y, x, channel]} ({len(different)} of {got.size} outputs differ)",
             )
 
