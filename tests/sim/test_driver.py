@@ -19,6 +19,7 @@ from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.passes import plan
 from shiftbook.golden.model import executor
+from shiftbook.golden.model.nodes import Concat, Interleave, Node
 from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.program import image
 from shiftbook.golden.program.commands import Commands
@@ -179,6 +180,22 @@ def test_interleaved_pixels_are_where_a_tensor_lies(name: str, pauses: float) ->
     assert layers["nearest"] == 2 * 9 * 11 * 5
     for layer in result.layers:
         assert abs(layer.model / layer.counters.cycles - 1) < 0.35 or pauses, layer
+
+
+@pytest.mark.parametrize("kind", [Concat, Interleave])
+def test_results_that_only_join_are_compared(kind: type[Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pass ends with them, and here nothing reads them."""
+    network = {Concat: joined, Interleave: doubled}[kind](SMALL)
+    whole = next(node.name for node in reversed(network.nodes) if isinstance(node, kind))
+    last = [node.name for node in network.nodes].index(whole)
+    honest = kind.run
+
+    def swapped(node: Node, *inputs: object) -> np.ndarray:
+        return honest(node, *inputs)[:, ::-1] if node.name == whole else honest(node, *inputs)
+
+    monkeypatch.setattr(kind, "run", swapped)
+    with pytest.raises(Mismatch, match=f"layer {whole}: image 0"):
+        run_rtl(replace(network, nodes=network.nodes[: last + 1]), IMAGES, SMALL, limit=1)
 
 
 @pytest.mark.parametrize(("name", "pauses"), [("shift", 0.3), ("int8", 0.0)])
