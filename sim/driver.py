@@ -201,7 +201,7 @@ def _run_image(
     result = []
     for step, cost in zip(built.plan.passes, costs, strict=True):
         _wait(host, step.node, number)
-        if not step.partial_out:
+        if _is_final(step, built):
             _compare(step, built, session, want[step.node], number)
         counters = host.counters()
         result.append(counters - before)
@@ -215,6 +215,11 @@ def _run_image(
         host.go_on()
     _wait(host, built.plan.passes[-1].node, number)
     return result
+
+
+def _is_final(step: Pass, built: Image) -> bool:
+    """Whether a pass makes a part of its node's tensor, and not what another pass goes on with."""
+    return step.target.tensor == built.plan.views[step.node].tensor
 
 
 def _wait(host: HostDriver, layer: str, image: int) -> None:
@@ -232,7 +237,7 @@ def _compare(step: Pass, built: Image, session: Session, want: Activations, imag
     own = built.plan.views[step.node]
     first = view.first - own.first
     phases = 0 if own.phases else view.phases  # of the tensor of the node
-    part = View(step.node, first, view.channels, own.channels, phases)
+    part = View(step.node, first, view.channels, own.channels, phases, view.region)
     for got, wanted in zip(view.pixels(whole), part.pixels(want), strict=True):
         different = np.argwhere(got != wanted)
         if len(different):
@@ -253,7 +258,7 @@ def _layer_runs(
     for name in names:
         numbers = [i for i, step in enumerate(built.plan.passes) if step.node == name]
         total = Counters(*(sum(parts) for parts in zip(*(counted[i].values() for i in numbers), strict=True)))
-        outputs = [step for step in (built.plan.passes[i] for i in numbers) if not step.partial_out]
+        outputs = [step for step in (built.plan.passes[i] for i in numbers) if _is_final(step, built)]
         integers = images * sum(np.prod(s.layout.output) * s.target.channels for s in outputs)
         useful = sum(costs[i].useful for i in numbers)
         runs.append(

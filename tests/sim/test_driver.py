@@ -41,6 +41,7 @@ from tests.sim.networks import (
     holes,
     joined,
     of_four_bits,
+    resized,
     shared,
     whole_maps,
     wide,
@@ -177,6 +178,18 @@ def test_interleaved_pixels_are_where_a_tensor_lies(name: str, pauses: float) ->
     # what only interleaves is no pass of its own; a tensor in several places is copied to all of them at once
     assert "whole" not in layers
     assert layers["nearest"] == 2 * 9 * 11 * 5
+    for layer in result.layers:
+        assert abs(layer.model / layer.counters.cycles - 1) < 0.35 or pauses, layer
+
+
+@pytest.mark.parametrize(("name", "pauses"), [("shift", 0.3), ("odd", 0.0)])
+def test_lines_are_gathered_and_spread(name: str, pauses: float) -> None:
+    spec = SPECS[name]
+    network = resized(spec)
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=pauses)
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+    layers = {layer.name: layer for layer in result.layers}
+    assert layers["tall"].integers == 2 * 21 * 11 * 5, "what is gathered is no output"
     for layer in result.layers:
         assert abs(layer.model / layer.counters.cycles - 1) < 0.35 or pauses, layer
 
