@@ -234,7 +234,8 @@ def _whole(graph: GraphModel, node: Node, operation: nn.Conv2d | nn.MaxPool2d, s
     """Rows and columns of the output with stride 1; windows that ceil_mode adds are among them."""
     _, *size = graph.shape(node.inputs[0])
     span = span_of(_pair(operation.kernel_size), _pair(getattr(operation, "dilation", 1)))
-    padding = (0, 0) if operation.padding == "valid" else _pair(operation.padding)  # "same" has stride 1
+    given = operation.padding
+    padding = (0, 0) if isinstance(given, str) else _pair(given)  # "same" has stride 1, and is not met
     rows, cols = (
         max((count - 1) * step + 1, length + 2 * pad - reach + 1)
         for count, step, length, pad, reach in zip(node.shape[1:], stride, size, padding, span, strict=True)

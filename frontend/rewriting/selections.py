@@ -32,8 +32,8 @@ def _place(graph: GraphModel, node: Node) -> None:
         layer.weight[:, list(operation.order)] = weight
         graph.bypass(node)
     else:
-        layer = SelectConv2d if len(node.shape) == 3 else SelectLinear
-        graph.place(node.module, layer(operation.order, channels))
+        kind = SelectConv2d if len(node.shape) == 3 else SelectLinear
+        graph.place(node.module, kind(operation.order, channels))
 
 
 def _dense(graph: GraphModel, node: Node) -> bool:
