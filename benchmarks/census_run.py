@@ -164,7 +164,9 @@ def _scores(steps: Compression, pixels: NDArray[np.uint8]) -> dict[str, NDArray[
 def _correlation(scores: NDArray[np.float32], integers: NDArray[np.uint8]) -> float:
     """Pearson's, of scores [N, C, H, W] or flattened and integers [N, H, W, C]; 0 where one is constant."""
     pair = np.stack([scores.ravel(), integers.transpose(0, 3, 1, 2).ravel()]).astype(np.float64)
-    return float(np.corrcoef(pair)[0, 1]) if pair.std(axis=1).all() else 0.0
+    one, other = pair - pair.mean(axis=1, keepdims=True)
+    size = np.sqrt((one @ one) * (other @ other))
+    return float(one @ other / size) if size else 0.0
 
 
 def summary(found: Sequence[Measured]) -> str:

@@ -228,13 +228,19 @@ def _run_image(
     ends[-1] = host.counters()  # its last outputs are in memory
     counted = [end - before for end, before in zip(ends, [Counters(), *ends], strict=False)]
     for step, cost, found in zip(built.plan.passes, costs, counted, strict=True):
-        if not step.partial_out:
-            _compare(step, built, session, want[step.node], number)
+        if _is_final(step, built):
+            _compare(step.node, step.target, _part(step, built), built, session, want[step.node], number)
         if found.rows != cost.rows:
             raise Mismatch(
                 step.node, f"image {number}: the RTL issued {found.rows} rows, the cycle model {cost.rows}"
             )
+    _compare_joined(built, session, want, number)
     return counted
+
+
+def _is_final(step: Pass, built: Image) -> bool:
+    """Whether a pass makes a part of its node's tensor, and not what another pass goes on with."""
+    return step.target.tensor == built.plan.views[step.node].tensor
 
 
 def _wait(host: HostDriver, built: Image, image: int) -> None:
@@ -247,21 +253,42 @@ def _wait(host: HostDriver, built: Image, image: int) -> None:
         raise Mismatch(last.node, f"image {image}: {error}") from error
 
 
-def _compare(step: Pass, built: Image, session: Session, want: Activations, image: int) -> None:
-    """Raise at the first output of a pass that differs from the node's tensor [h, w, O]."""
-    view, place = step.target, built.places[step.target.tensor]
+def _part(step: Pass, built: Image) -> View:
+    """What a pass makes of its node's tensor."""
+    view, own = step.target, built.plan.views[step.node]
+    phases = 0 if own.phases else view.phases
+    return View(step.node, view.first - own.first, view.channels, own.channels, phases, view.region)
+
+
+def _compare_joined(built: Image, session: Session, want: dict[str, Activations], number: int) -> None:
+    """Compare tensors that no pass of their own makes, because the passes of others join them."""
+    made = {step.node for step in built.plan.passes}
+    for name in want.keys() - made:
+        view = built.plan.views[name]
+        if not view.phases:  # else a part of one that is compared
+            whole = View(name, 0, view.channels, view.channels)
+            _compare(name, view, whole, built, session, want[name], number)
+
+
+def _compare(
+    node: str,
+    view: View,
+    part: View,
+    built: Image,
+    session: Session,
+    want: Activations,
+    image: int,
+) -> None:
+    """Raise at the first output in memory, at ``view``, that differs from ``part`` of a tensor [h, w, O]."""
+    place = built.places[view.tensor]
     whole = place.layout.unpack(session.fetch(built.offset(view.tensor), place.layout.size))
-    own = built.plan.views[step.node]
-    first = view.first - own.first
-    phases = 0 if own.phases else view.phases  # of the tensor of the node
-    part = View(step.node, first, view.channels, own.channels, phases)
     for got, wanted in zip(view.pixels(whole), part.pixels(want), strict=True):
         different = np.argwhere(got != wanted)
         if len(different):
             y, x, channel = different[0].tolist()
             raise Mismatch(
-                step.node,
-                f"image {image}, y {y}, x {x}, channel {first + channel}: RTL {got[y, x, channel]}, "
+                node,
+                f"image {image}, y {y}, x {x}, channel {part.first + channel}: RTL {got[y, x, channel]}, "
                 f"golden {wanted[y, x, channel]} ({len(different)} of {got.size} outputs differ)",
             )
 
@@ -275,7 +302,7 @@ def _layer_runs(
     for name in names:
         numbers = [i for i, step in enumerate(built.plan.passes) if step.node == name]
         total = Counters(*(sum(parts) for parts in zip(*(counted[i].values() for i in numbers), strict=True)))
-        outputs = [step for step in (built.plan.passes[i] for i in numbers) if not step.partial_out]
+        outputs = [step for step in (built.plan.passes[i] for i in numbers) if _is_final(step, built)]
         integers = images * sum(np.prod(s.layout.output) * s.target.channels for s in outputs)
         useful = sum(costs[i].useful for i in numbers)
         runs.append(

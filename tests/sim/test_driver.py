@@ -19,6 +19,7 @@ from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.passes import plan
 from shiftbook.golden.model import executor
+from shiftbook.golden.model.nodes import Concat, Interleave, Node
 from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.program import image
 from shiftbook.golden.program.commands import Commands
@@ -41,6 +42,7 @@ from tests.sim.networks import (
     holes,
     joined,
     of_four_bits,
+    resized,
     shared,
     whole_maps,
     wide,
@@ -177,6 +179,34 @@ def test_interleaved_pixels_are_where_a_tensor_lies(name: str, pauses: float) ->
     # what only interleaves is no pass of its own; a tensor in several places is copied to all of them at once
     assert "whole" not in layers
     assert layers["nearest"] == 2 * 9 * 11 * 5
+    for layer in result.layers:
+        assert abs(layer.model / layer.counters.cycles - 1) < 0.35 or pauses, layer
+
+
+@pytest.mark.parametrize("kind", [Concat, Interleave])
+def test_results_that_only_join_are_compared(kind: type[Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pass ends with them, and here nothing reads them."""
+    network = {Concat: joined, Interleave: doubled}[kind](SMALL)
+    whole = next(node.name for node in reversed(network.nodes) if isinstance(node, kind))
+    last = [node.name for node in network.nodes].index(whole)
+    honest = kind.run
+
+    def swapped(node: Node, *inputs: object) -> np.ndarray:
+        return honest(node, *inputs)[:, ::-1] if node.name == whole else honest(node, *inputs)
+
+    monkeypatch.setattr(kind, "run", swapped)
+    with pytest.raises(Mismatch, match=f"layer {whole}: image 0"):
+        run_rtl(replace(network, nodes=network.nodes[: last + 1]), IMAGES, SMALL, limit=1)
+
+
+@pytest.mark.parametrize(("name", "pauses"), [("shift", 0.3), ("odd", 0.0)])
+def test_lines_are_gathered_and_spread(name: str, pauses: float) -> None:
+    spec = SPECS[name]
+    network = resized(spec)
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=pauses)
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+    layers = {layer.name: layer for layer in result.layers}
+    assert layers["tall"].integers == 2 * 21 * 11 * 5, "what is gathered is no output"
     for layer in result.layers:
         assert abs(layer.model / layer.counters.cycles - 1) < 0.35 or pauses, layer
 
