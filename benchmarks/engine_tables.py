@@ -13,6 +13,9 @@ from shiftbook.golden.spec import DEFAULT
 SHOWN_RIVALS = 4
 """Settings of each multiplier engine that the document shows, from the best on."""
 
+AGAINST = "resnet20"
+"""The network of the checkpoints that are compared with the best engines for it."""
+
 
 def rivals(results: Sequence[Json]) -> str:
     """Of `benchmarks.rivals`: the best settings of each multiplier engine, and its preset."""
@@ -36,13 +39,21 @@ def rivals(results: Sequence[Json]) -> str:
 
 
 def against(results: Sequence[Json]) -> str:
-    """Of `benchmarks.rivals` and `shiftbook compare`: checkpoints against the best multiplier engines."""
-    found, *compared = results
-    best = {row["engine"]: row["product"] for row in found["rows"] if row["relative"] == 1}
+    """Of `benchmarks.rivals`, `benchmarks.dense_arrays` and `shiftbook compare`: checkpoints against the best
+    multiplier engines.
+    """
+    studies = [result for result in results if "terms" in result]
+    compared = [result for result in results if "terms" not in result]
+    best = {
+        row["engine"]: row["product"]
+        for study in studies
+        for row in study["rows"]
+        if row["relative"] == 1 and row.get("network", AGAINST) == AGAINST
+    }
 
     def to(engine: str) -> Column:
-        kind, sparse, _ = engine.partition("_sparse")
-        head = f"to the best {'sparse' if sparse else 'dense'} {kind}"
+        kind, _, form = engine.partition("_")
+        head = f"to the best {'sparse' if form == 'sparse' else 'dense'} {kind}{' array' * (form == 'array')}"
         return Column(head, lambda row: f"{row['gate_cycles'] / best[engine]:.3f}")
 
     columns = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks import engine_tables
+from benchmarks import array_tables, engine_tables, library_tables, scaling_tables
 from benchmarks.markdown import Column, Json, count, markdown, name_of, number, percent, ratio
 from shiftbook.golden.mapping.spent import PARTS
 from shiftbook.golden.spec import DEFAULT
@@ -87,26 +87,6 @@ def flat(results: Sequence[Json]) -> str:
         Column("flat over sum", lambda row: f"{row['flat_ge'] / row['total_ge']:.3f}"),
     ]
     return markdown(columns, engines(results))
-
-
-def cells(results: Sequence[Json]) -> str:
-    """Of `shiftbook gates --liberty`: engines in square micrometres and picoseconds."""
-    (report,) = results
-    rows = []
-    for name, engine in report["engines"].items():
-        relative = report["ratios"].get(name, {})
-        more = {"lane_ratio": relative.get("lane_area"), "engine_ratio": relative.get("area")}
-        rows.append({"name": name, **engine, **more})
-    columns = [
-        Column("engine", lambda row: f"`{row['name']}`"),
-        Column("lane, um2", number("lane_area", 1)),
-        Column("x int8", ratio("lane_ratio")),
-        Column("engine, um2", number("total_area", 1)),
-        Column("x int8", ratio("engine_ratio")),
-        Column("lane, ps", number("lane_delay", 0)),
-        Column("slowest, ps", number("delay", 0)),
-    ]
-    return markdown(columns, rows)
 
 
 def chip(results: Sequence[Json]) -> str:
@@ -354,7 +334,10 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "stored": stored,
     "gates": gates,
     "flat": flat,
-    "cells": cells,
+    "cells": library_tables.cells,
+    "totals": library_tables.totals,
+    "technologies": library_tables.technologies,
+    "peers": library_tables.peers,
     "chip": chip,
     "run": run,
     "spent": spent,
@@ -367,8 +350,13 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "front": front,
     "rivals": engine_tables.rivals,
     "against": engine_tables.against,
+    "arrays": array_tables.arrays,
+    "arrays_over": array_tables.arrays_over,
     "grouped": engine_tables.grouped,
     "grouped_rivals": engine_tables.grouped_rivals,
     "grouped_spent": engine_tables.grouped_spent,
+    "scaled": scaling_tables.scaled,
+    "scaled_rivals": scaling_tables.scaled_rivals,
+    "scaled_spent": scaling_tables.scaled_spent,
     "pairs": engine_tables.pairs,
 }

@@ -35,7 +35,10 @@ NARROWEST_BUS = 8
 """Bytes of a beat."""
 
 MAX_RING = 3
-"""Bits of the number of tile columns that an activation bank can hold side by side."""
+"""Bits of the number of tile columns that an activation bank can hold side by side for a layer."""
+
+RING_WIDTH = MAX_RING + 1
+"""The same of two layers that share the banks."""
 
 RANGES = {
     "rows": (2, 32),
@@ -186,9 +189,10 @@ class Spec:
                 f"table entry would take {self.tap_width} bits of {DATA_WIDTH}"
             )
         if not self._drains(self.requantizers):
+            possible = ", ".join(str(q) for q in range(1, self.lanes + 1) if self._drains(q))
             raise ShiftbookError(
                 f"{self.requantizers} requantizers cannot drain {self.rows}x{self.cols} lanes in even parts "
-                f"or whole rows of a beat of {self.bus_bytes} bytes"
+                f"or whole rows of a beat of {self.bus_bytes} bytes: {possible} can"
             )
 
     def _check_ranges(self) -> None:
@@ -319,6 +323,7 @@ class Spec:
         bus_bytes: int | None = None,
         bus_parity: bool | None = None,
         tile_words: int | None = None,
+        requantizers: int | None = None,
     ) -> Spec:
         """This spec with those replaced that are not None: 0 is a value, and refused as one.
 
@@ -333,6 +338,7 @@ class Spec:
             bus_bytes=self.bus_bytes if bus_bytes is None else bus_bytes,
             bus_parity=self.bus_parity if bus_parity is None else bus_parity,
             tile_words=self.tile_words if tile_words is None else tile_words,
+            requantizers=self.requantizers if requantizers is None else requantizers,
         )
 
     def on_grid(self, rows: int, cols: int, bus: int | None = None) -> Spec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -87,27 +88,41 @@ def scheme_of(network: Network) -> str:
     return f"tensor-train, {named}" if network.facts.get(FACT) else named
 
 
+PRODUCTS = {
+    "relative": ("ge", "cycles"),
+    "whole_relative": ("whole_ge", "cycles"),
+    "accelerator_relative": ("accelerator_ge", "cycles"),
+    "accelerator_whole_relative": ("accelerator_whole_ge", "cycles"),
+    "timed_relative": ("whole_area", "cycles", "delay"),
+}
+"""What is related to the first row: products of these fields."""
+
+
 def relate(rows: Sequence[Json]) -> list[Json]:
-    """The rows with ``gate_cycles``, gates times cycles, and ``relative``, that over the first row's.
+    """The rows with ``gate_cycles``, gates times cycles, and products over those of the first row.
 
-    ``ge_per_mac`` is gates over the products of the dense network that are done in a cycle. Where all rows
-    know the gates of their whole accelerator, ``accelerator_relative`` is the same ratio with these.
+    ``relative`` is of gates times cycles, ``whole_relative`` of gates and memories times cycles,
+    ``timed_relative`` of total area times cycles times period; see `PRODUCTS`. A product is there where all
+    rows know what it is of. ``ge_per_mac`` is gates over the products of the dense network that are done in a
+    cycle.
     """
-    related = _related(rows, "ge", "relative")
-    if all("accelerator_ge" in row for row in rows):
-        related = _related(related, "accelerator_ge", "accelerator_relative")
-    work = [row["ge"] * row["cycles"] for row in related]
-    return [
-        {**row, "gate_cycles": each, "ge_per_mac": each / row["macs"]}
-        for row, each in zip(related, work, strict=True)
-    ]
+    known = {
+        name: fields
+        for name, fields in PRODUCTS.items()
+        if all(row.get(field) is not None for row in rows for field in fields)
+    }
+    related = []
+    for row in rows:
+        ratios = {name: _product(row, fields) / _product(rows[0], fields) for name, fields in known.items()}
+        work = _product(row, ("ge", "cycles"))
+        related.append({**row, **ratios, "gate_cycles": work, "ge_per_mac": work / row["macs"]})
+    return related
 
 
-def _related(rows: Sequence[Json], gates: str, name: str) -> list[Json]:
-    base = rows[0][gates] * rows[0]["cycles"]
-    return [{**row, name: row[gates] * row["cycles"] / base} for row in rows]
+def _product(row: Json, fields: Sequence[str]) -> float:
+    return math.prod(row[field] for field in fields)
 
 
-def cheapest(found: Sequence[Load], gates: Mapping[str, float]) -> Load:
-    """The engine on which gates times cycles are least."""
-    return found[int(np.argmin([load.cycles * gates[load.engine] for load in found]))]
+def cheapest(found: Sequence[Load], ge: Mapping[str, float]) -> Load:
+    """The engine on which GE times cycles are least."""
+    return found[int(np.argmin([load.cycles * ge[load.engine] for load in found]))]

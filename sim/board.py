@@ -11,12 +11,14 @@ from shiftbook.sim import cache, simulator
 
 TOP = "board"
 
-INPUT, OUTPUT = "memory.bin", "memory.out"
-"""Files in the simulator's working directory: what memory is filled from, and what it is written to."""
+INPUT, OUTPUT, COUNTED = "memory.bin", "memory.out", "counters.out"
+"""Files in the simulator's working directory: what memory is filled from, what it is written to, and the
+counters at the end of layers.
+"""
 
 VISIBLE = (
     *("clk", "rst", "s_axi_*", "irq"),
-    *("load", "save", "first", "count", "latency", "pauses", "random", "elapsed"),
+    *("load", "save", "tell", "first", "count", "latency", "pauses", "random", "elapsed"),
     *("arm", "strike", "flip", "read_error", "write_error", "hold", "beats", "acks"),
 )
 """What cocotb may see; anything else would cost speed."""

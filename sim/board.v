@@ -4,11 +4,15 @@
 // then a beat a cycle; a write is acknowledged `latency` cycles after its last beat. cocotb fills and reads the
 // memory by files (see sim/board.py) and drives the host port. With BUS_PARITY each byte of a read beat comes with
 // odd parity, and a write whose parity is wrong is answered with SLVERR. Not synthesizable, and not meant to be.
+//
+// Layers overlap, and the host sees their sum. So the board looks into the accelerator: it notes its counters at the
+// end of each layer.
 
 module board #(
     parameter BYTES = 16,            // of a beat
     parameter DEPTH = 1 << 16,       // beats of memory
-    parameter QUEUE = 64             // bursts that the memory remembers, each way
+    parameter QUEUE = 64,            // bursts that the memory remembers, each way
+    parameter COUNTERS = 9           // of the accelerator, 32 bits each
 ) (
     input wire clk,
     input wire rst,
@@ -40,6 +44,7 @@ module board #(
     // What cocotb sets and reads.
     reg load = 0;                    // strobe: put memory.bin into memory
     reg save = 0;                    // strobe: write a part of memory to memory.out
+    reg tell = 0;                    // strobe: write the counters of `count` layers from `first` on to counters.out
     reg [31:0] first = 0;            // of the part, in beats
     reg [31:0] count = 0;
     reg [31:0] latency = 0;          // cycles
@@ -142,7 +147,20 @@ module board #(
 `endif
     wire [31:0] write_place = (write_address[write_first] >> SHIFT) + write_beat;
 
+    // Counters at the end of each layer, by its number.
+    reg [32*COUNTERS-1:0] counted[0:65535];
+    reg [15:0] layers = 0;
+
     always @(posedge clk) begin
+        layers <= accelerator.host.layers;
+        if (accelerator.host.layers != layers) counted[layers] <= accelerator.host.counters;
+        if (tell) begin
+            tell <= 0;
+            file = $fopen("counters.out", "wb");
+            for (i = 0; i < count; i = i + 1) $fwrite(file, "%u", counted[first + i]);
+            $fclose(file);
+        end
+
         elapsed <= elapsed + 1;
         random <= random_b ^ (random_b << 17);
         if (load) begin

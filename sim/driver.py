@@ -51,7 +51,7 @@ class LayerRun:
     name
         The node's; for the normalization of raw pixels the input's.
     counters
-        Of the accelerator, while it ran the layer.
+        Of the accelerator, from the end of the layer before to that of this one.
     utilization
         Rows that reached a lane with a pixel, of those that all lanes could have taken, bus included.
     model
@@ -115,8 +115,8 @@ def run_rtl(
 ) -> RtlResult:
     """Run raw images on the simulated accelerator and compare every layer with golden.
 
-    The accelerator carries out the whole program by itself; it pauses after each layer only so that the
-    host can look at the outputs. Rows must be those of the cycle model.
+    The accelerator carries out the whole program by itself, layers overlap, and every tensor is compared at
+    the end: each has a place of its own in memory. Rows must be those of the cycle model.
 
     Parameters
     ----------
@@ -153,17 +153,20 @@ def run_rtl(
     images = images[:limit]
     golden = executor.run(network, images, keep=True)
     costs = built.costs(latency)
-    meter = _Meter(progress, len(images) * sum(cost.cycles for cost in costs))
+    parts = [(step.node, cost.cycles) for step, cost in zip(built.plan.passes, costs, strict=True)]
+    meter = _Meter(progress, parts, len(images))
     counted: list[Counters] = []
     with Session(spec, built.size, latency=latency, pauses=pauses, seed=seed, wave=wave) as session:
         # No limit in seconds: a simulated layer may take minutes, and the watchdog counts its cycles.
-        host = HostDriver(session.read, session.write, session.wait, timeout=None)
+        host = HostDriver(session.read, session.write, lambda: _watch(session, host, meter), timeout=None)
         host.identify()
         session.fill(0, built.contents())
         for number, pixels in enumerate(images):
             session.fill(built.offset(built.input), built.places[built.input].layout.pack(pixels))
             want = {name: tensor[number] for name, tensor in golden.tensors.items()}
-            counters = _run_image(session, host, built, costs, want, number, meter)
+            meter.begin()
+            counters = _run_image(session, host, built, costs, want, number)
+            meter.reach(len(parts))
             counted = counted or counters
     layers = _layer_runs(built, counted, costs, len(images), spec)
     return RtlResult(
@@ -172,18 +175,42 @@ def run_rtl(
 
 
 class _Meter:
-    """Counts cycles towards a total."""
+    """Tells how far a run is.
 
-    def __init__(self, progress: Progress | None, total: int) -> None:
+    Parameters
+    ----------
+    progress
+        Whom.
+    parts
+        Layers of one image, and their cycles by the model.
+    images
+        How many.
+    """
+
+    def __init__(self, progress: Progress | None, parts: list[tuple[str, int]], images: int) -> None:
         self.progress = progress
-        self.total = total
+        self.parts = parts
+        self.total = images * sum(cycles for _, cycles in parts)
         self.done = 0
+        self.layers = 0
 
-    def add(self, cycles: int, layer: str) -> None:
-        """Some more are done."""
-        self.done += cycles
-        if self.progress is not None:
-            self.progress(self.done, self.total, layer)
+    def reach(self, layers: int) -> None:
+        """So many layers of the image were run."""
+        for name, cycles in self.parts[self.layers : layers]:
+            self.done += cycles
+            if self.progress is not None:
+                self.progress(self.done, self.total, name)
+        self.layers = layers
+
+    def begin(self) -> None:
+        """Another image."""
+        self.layers = 0
+
+
+def _watch(session: Session, host: HostDriver, meter: _Meter) -> None:
+    """Let the accelerator run for a while, and tell how far it is."""
+    session.wait()
+    meter.reach(host.status()["layers"])
 
 
 def _run_image(
@@ -193,37 +220,32 @@ def _run_image(
     costs: list[PassCycles],
     want: dict[str, Activations],
     number: int,
-    meter: _Meter,
 ) -> list[Counters]:
     """One image; what each pass counted."""
-    host.start(0, watchdog=WATCHDOG, pause=True)
-    before = Counters()
-    result = []
-    for step, cost in zip(built.plan.passes, costs, strict=True):
-        _wait(host, step.node, number)
+    host.start(0, watchdog=WATCHDOG)
+    _wait(host, built, number)
+    ends = session.counted(0, len(costs))
+    ends[-1] = host.counters()  # its last outputs are in memory
+    counted = [end - before for end, before in zip(ends, [Counters(), *ends], strict=False)]
+    for step, cost, found in zip(built.plan.passes, costs, counted, strict=True):
         if not step.partial_out:
             _compare(step.node, step.target, _part(step, built), built, session, want[step.node], number)
-        counters = host.counters()
-        result.append(counters - before)
-        before = counters
-        if result[-1].rows != cost.rows:
+        if found.rows != cost.rows:
             raise Mismatch(
-                step.node,
-                f"image {number}: the RTL issued {result[-1].rows} rows, the cycle model {cost.rows}",
+                step.node, f"image {number}: the RTL issued {found.rows} rows, the cycle model {cost.rows}"
             )
-        meter.add(cost.cycles, step.node)
-        host.go_on()
-    _wait(host, built.plan.passes[-1].node, number)
     _compare_all(built, session, want, number)
-    return result
+    return counted
 
 
-def _wait(host: HostDriver, layer: str, image: int) -> None:
-    """Until the layer is run, or the program is over."""
+def _wait(host: HostDriver, built: Image, image: int) -> None:
+    """Until the program is over."""
     try:
         host.wait()
     except AcceleratorError as error:
-        raise Mismatch(layer, f"image {image}: {error}") from error
+        passes = built.plan.passes
+        last = passes[min(error.layers, len(passes) - 1)]
+        raise Mismatch(last.node, f"image {image}: {error}") from error
 
 
 def _part(step: Pass, built: Image) -> View:
@@ -234,7 +256,7 @@ def _part(step: Pass, built: Image) -> View:
 
 
 def _compare_all(built: Image, session: Session, want: dict[str, Activations], image: int) -> None:
-    """Compare whole tensors when all is done: those that passes of others joined, and all others again."""
+    """Compare whole tensors, too: what passes of other nodes have joined has none that ends with it."""
     for name, tensor in want.items():
         view = built.plan.views[name]
         if not view.phases:  # else a part of one that is compared

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.program.host import RegisterError
+from shiftbook.golden.program.host import Counters, RegisterError
 from shiftbook.golden.spec import Spec
 from shiftbook.sim import board, simulator
 from shiftbook.sim.simulator import SimulationError
@@ -177,6 +177,12 @@ class Session:
         """Bytes of memory, whole beats from a byte address."""
         self._ask("save", first=offset // self.spec.bus_bytes, count=size // self.spec.bus_bytes)
         return np.fromfile(self._folder / board.OUTPUT, "<u4").view(np.uint8)
+
+    def counted(self, first: int, count: int) -> list[Counters]:
+        """The accelerator's counters at the end of so many layers of the last program."""
+        self._ask("tell", first=first, count=count)
+        words = np.fromfile(self._folder / board.COUNTED, "<u4").reshape(count, -1)
+        return [Counters(*each) for each in words.tolist()]
 
     def _simulate(self) -> None:
         try:

@@ -21,7 +21,7 @@ from shiftbook.sim.session import SOCKET
 async def serve(dut: Any) -> None:
     """Answer until the other side hangs up."""
     logging.getLogger("cocotb").setLevel(logging.WARNING)
-    for name in ("load", "save", "arm"):
+    for name in ("load", "save", "tell", "arm"):
         getattr(dut, name).value = 0
     Clock(dut.clk, 2, "step", impl="gpi").start()
     dut.rst.value = 1
@@ -83,6 +83,10 @@ async def _save(dut: Any, host: AxiLiteMaster, first: int, count: int) -> None:
     await _move(dut, "save", first, count)
 
 
+async def _tell(dut: Any, host: AxiLiteMaster, first: int, count: int) -> None:
+    await _move(dut, "tell", first, count)
+
+
 async def _move(dut: Any, strobe: str, first: int, count: int) -> None:
     dut.first.value = first
     dut.count.value = count
@@ -100,4 +104,5 @@ ANSWERS: dict[str, Callable[..., Awaitable[dict[str, int] | None]]] = {
     "moved": _moved,
     "load": _load,
     "save": _save,
+    "tell": _tell,
 }

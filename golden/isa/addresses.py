@@ -13,6 +13,9 @@ LENGTH_WIDTH = 24
 TILE_WIDTH = 16
 """Bits of a number of tiles, blocks or passes."""
 
+BURST_WIDTH = 16
+"""Bits of a number of bursts that a layer writes. A count stops at the largest but one."""
+
 
 def beat_address_width(spec: Spec) -> int:
     """Bits of an address that counts beats."""

@@ -15,7 +15,7 @@ from shiftbook.golden.spec import FRACTION, Spec
 IDENTITY = 0x5348424B
 """What the first register reads: "SHBK"."""
 
-VERSION = 2
+VERSION = 3
 """Version of the register map and of the program format."""
 
 ADDRESS_WIDTH = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from shiftbook.golden.isa.addresses import TILE_WIDTH, beat_address_width
+from shiftbook.golden.isa.addresses import BURST_WIDTH, TILE_WIDTH, beat_address_width
 from shiftbook.golden.isa.bit_fields import Field
 from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
 
@@ -49,7 +49,43 @@ class LayerRegister(IntEnum):
     DESTINATION_SKIP = 34
     DESTINATION_PHASES = 35
     DESTINATION_CUT = 36
+    APART = 37
+    AFTER = 38
+    AFTER_ROW_STEP = 39
+    AFTER_COLUMN_STEP = 40
 
+
+LOADED_BY = {
+    LayerRegister.TILE_ROWS,
+    LayerRegister.TILE_COLS,
+    LayerRegister.LEFT,
+    LayerRegister.RIGHT,
+    LayerRegister.SOURCE,
+    LayerRegister.SOURCE_ROW_STEP,
+    LayerRegister.SOURCE_BLOCK_STEP,
+    LayerRegister.SOURCE_BEAT_STEP,
+    LayerRegister.SOURCE_SKIP,
+    LayerRegister.CHANNELS,
+    LayerRegister.LOCAL_CHANNELS,
+    LayerRegister.FIRST_BLOCK,
+    LayerRegister.FIRST_BEAT,
+    LayerRegister.ROW_BEATS,
+    LayerRegister.BLOCK_ROWS,
+    LayerRegister.BLOCK_COLS,
+    LayerRegister.LAST_ROWS,
+    LayerRegister.LAST_COLS,
+    LayerRegister.STRIDED,
+    LayerRegister.SCATTERED,
+    LayerRegister.PAD,
+    LayerRegister.LAST_BLOCK,
+    LayerRegister.FIRST_BANKS,
+    LayerRegister.LAST_BANKS,
+    LayerRegister.APART,
+    LayerRegister.AFTER,
+    LayerRegister.AFTER_ROW_STEP,
+    LayerRegister.AFTER_COLUMN_STEP,
+}
+"""Registers that say how the input is loaded: written before `golden.isa.program_format.Command.LOAD`."""
 
 INTERLEAVING = {
     LayerRegister.DESTINATION_ROW_STEP,
@@ -120,6 +156,16 @@ def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
         LayerRegister.RESIDUAL_BLOCK_STEP: (address, "residual: from a tile to the next"),
         LayerRegister.RESIDUAL_BEAT_STEP: (TILE_WIDTH, "residual: from a beat of a tile to the next"),
         LayerRegister.PARTIAL_IN: (1, "1: what is added are partial sums and the residuals beside them"),
+        LayerRegister.APART: (
+            1,
+            "1: the input has words of the banks that the layer before does not use, and is loaded beside it",
+        ),
+        LayerRegister.AFTER: (
+            BURST_WIDTH,
+            "written bursts of the layer before that must be in memory before the first column is loaded",
+        ),
+        LayerRegister.AFTER_ROW_STEP: (BURST_WIDTH, "how many more it is from a row of tiles to the next"),
+        LayerRegister.AFTER_COLUMN_STEP: (BURST_WIDTH, "how many more it is from a column to the next"),
     }
     left_out = set() if spec.interleaves else INTERLEAVING
     signed = {LayerRegister.FIRST_BLOCK, LayerRegister.LAST_BLOCK}

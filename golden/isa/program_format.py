@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from enum import IntEnum
 
+from shiftbook.golden.isa.host_map import VERSION
 from shiftbook.golden.isa.registers import ADDRESS_WIDTH
 from shiftbook.golden.spec import Spec
 
@@ -29,14 +30,34 @@ COUNT_WIDTH = WORD_WIDTH - ADDRESS_WIDTH
 
 
 class Command(IntEnum):
-    """Index within ``Region.COMMANDS``. The word is the checksum of all words since the last command."""
+    """Index within ``Region.COMMANDS``. The word is the checksum of all words since the last command.
 
-    LOAD = 0  # begin to load the input of the layer that is being configured
-    RUN = 1  # run it
-    END = 2  # the program is over
+    The first four follow each other, for one layer after another, while the layer before runs. Each is over
+    when what comes next in the program can be written:
+
+    =========  ==========================================  ============================  ===================
+    command    begins                                      is over when                  then may be written
+    =========  ==========================================  ============================  ===================
+    `LOAD`     to load the layer's input, as far as it is  the layer before has got all  the streams
+               in memory and has room in the banks         of its streams
+    `FETCH`    to fetch its streams                        the layer before was run      the engine's tables
+    `SETTLE`                                               its outputs were sent         all other registers
+    `RUN`      to run the layer                            all of its input is loaded    those of the next
+                                                                                         layer's input
+    =========  ==========================================  ============================  ===================
+    """
+
+    LOAD = 0
+    FETCH = 1
+    SETTLE = 2
+    RUN = 3
+    END = 4  # the program is over
 
 
 def fingerprint(spec: Spec) -> int:
-    """32 bits that differ between accelerators that need other programs; parity of the bus changes none."""
+    """32 bits that differ between accelerators that need other programs, so between versions of the format;
+    parity of the bus changes none.
+    """
     fields = {name: value for name, value in spec.as_json().items() if name != "bus_parity"}
+    fields["version"] = VERSION
     return zlib.crc32(repr(sorted(fields.items())).encode())

@@ -16,8 +16,8 @@ from shiftbook.golden.spec import (
     ACTIVATION_WIDTH,
     FRACTION,
     LEAST_SHIFT,
-    MAX_RING,
     RESIDUAL_WIDTH,
+    RING_WIDTH,
     Spec,
 )
 from shiftbook.golden.spec import DATA_WIDTH as DATA_WIDTH
@@ -71,9 +71,10 @@ class Register(IntEnum):
     RESIDUAL_MULTIPLIER = 13
     LEAVING = 14
     GAPLESS = 15
-    STEP = 16  # this and all below: not there with a dense feed
-    BOOKS = 17
-    OFFSET_SHIFT = 18
+    HALF = 16
+    STEP = 17  # this and all below: not there with a dense feed
+    BOOKS = 18
+    OFFSET_SHIFT = 19
 
 
 class Leaving(IntEnum):
@@ -94,7 +95,11 @@ def register_fields(spec: Spec) -> dict[Register, Field]:
             channel_bits_width,
             "low bits of a position that count local channels; the rest is the tap table entry",
         ),
-        Register.RING: Field("ring", MAX_RING, "ones in the bits that count the columns of the banks' ring"),
+        Register.RING: Field(
+            "ring",
+            RING_WIDTH,
+            "ones in the bits that count the columns of the banks' ring, of a half from the second bit on",
+        ),
         Register.HALO_ROWS: Field("halo_rows", 1, "1: taps read blocks above or below the tile's own"),
         Register.PHASED: Field("phased", 1, "1: bank words have phases, at stride 2"),
         Register.OUTPUT_CHANNELS: Field("output_channels", spec.channel_counter_width, "output channels"),
@@ -126,6 +131,11 @@ def register_fields(spec: Spec) -> dict[Register, Field]:
             + (", 2 the function of activations" if spec.function_tables else ""),
         ),
         Register.GAPLESS: Field("gapless", 1, "1: every position has a code and there is no gap stream"),
+        Register.HALF: Field(
+            "half",
+            2,
+            "0: the input has all banks; 2, 3: every second column of the ring, from 0 or from 1 on",
+        ),
     }
     if spec.feed == "coded":
         fields |= {

@@ -11,12 +11,14 @@ docs/accelerator.md says how far it is from the RTL.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shiftbook.golden.mapping.course.course import follow
+from shiftbook.golden.mapping.ahead import ahead
+from shiftbook.golden.mapping.course.course import Course, Task, follow
 from shiftbook.golden.mapping.course.program import Told
 from shiftbook.golden.mapping.course.tile_work import tile_work
 from shiftbook.golden.mapping.job import Pass
@@ -28,9 +30,6 @@ Ints = NDArray[np.int64]
 
 LATENCY = 100
 """Of the memory, in cycles, where nothing else is said."""
-
-ALONE = Told()
-"""A pass without a program."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,24 +124,42 @@ def pass_cycles(
     spec: Spec,
     *,
     latency: int = LATENCY,
-    told: Told = ALONE,
+    told: Told | None = None,
 ) -> PassCycles:
-    """The cost of a pass.
+    """The cost of a pass alone, in a program that is in the buffer; see `network_cycles`."""
+    (found,) = network_cycles([step], spec, latency=latency, told=[told or Told()])
+    return found
+
+
+def network_cycles(
+    steps: Sequence[Pass], spec: Spec, *, latency: int = LATENCY, told: Sequence[Told]
+) -> list[PassCycles]:
+    """The cost of each pass of a program: its cycles are those since all outputs of the one before were sent.
 
     Parameters
     ----------
     latency
         Of the memory.
     told
-        What the memory image has of it.
+        What the memory image has of each.
     """
-    issued, skipped = slot_cycles(step, spec)
+    slots = [slot_cycles(step, spec) for step in steps]
+    works = [tile_work(step, each[0] + each[1], spec) for step, each in zip(steps, slots, strict=True)]
+    tasks = list(map(Task, steps, works, ahead(steps, spec), told))
+    before, found = -1, []
+    for task, each, course in zip(tasks, slots, follow(tasks, spec, latency), strict=True):
+        found.append(_cost(task.step, each, course, course.over - before, spec))
+        before = course.over
+    return found
+
+
+def _cost(step: Pass, slots: tuple[Ints, Ints], course: Course, cycles: int, spec: Spec) -> PassCycles:
+    """What a pass costs that takes so many cycles."""
+    issued, skipped = slots
     layout = step.layout
     durations = channel_durations(issued + skipped, spec, rounds=PARTIAL_BYTES if step.partial_out else 1)
     tiles = layout.tiles[0] * layout.tiles[1]
     tile_busy = busy_cycles(durations, spec)
-    work = tile_work(step, issued + skipped, spec)
-    course = follow(step, work, spec, latency, told)
     owned = sum(owned_lanes(layout, tile, spec) for tile in np.ndindex(layout.tiles))
     stall = course.waits(tile_busy, spec.start_cycles + int(durations[0]) + 1)
     return PassCycles(
@@ -151,10 +168,10 @@ def pass_cycles(
         tile_rows=int(issued.sum()),
         tiles=tiles,
         owned=owned,
-        cycles=course.over,
+        cycles=cycles,
         read_beats=course.read_beats,
         write_beats=course.write_beats,
-        spent=_spent(issued, skipped, durations, (tiles, owned, course.over, stall), spec),
+        spent=_spent(issued, skipped, durations, (tiles, owned, cycles, stall), spec),
     )
 
 

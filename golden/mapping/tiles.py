@@ -12,7 +12,8 @@ an offset u0 again: lane r reads u = u0 + r.
 
 A word of a bank is addressed by its channel, its phase, whether its block is the tile's own in the vertical
 direction, and by its column of blocks modulo a power of two (the ring), so that columns that neighbouring
-tiles share are loaded once and the next column is loaded while a tile runs. These bits stand above the
+tiles share are loaded once and the next column is loaded while a tile runs. Two layers can share the banks:
+one has the even places of a ring, the other the odd ones. These bits stand above the
 channel at the places that `address_bits` gives.
 """
 
@@ -66,6 +67,8 @@ class Geometry:
         share one column of the ring.
     ring
         Bits of the number of columns that the banks hold; see `in_banks`.
+    halved
+        Whether these are every second one of a ring of twice as many, so that two layers share the banks.
     local_channels
         The most channels that a slot holds; 0 before `in_banks` says it.
     """
@@ -86,7 +89,13 @@ class Geometry:
     right: int
     wrap: bool
     ring: int
+    halved: bool
     local_channels: int
+
+    @property
+    def ring_bits(self) -> int:
+        """Bits of the number of columns of the whole ring."""
+        return self.ring + self.halved
 
     @property
     def columns(self) -> int:
@@ -216,6 +225,7 @@ def _laid_out(conv: Conv, source: tuple[int, int], spec: Spec) -> tuple[Geometry
         right=0 if wrap else right,
         wrap=wrap,
         ring=0,
+        halved=False,
         local_channels=0,
     )
     return layout, rows, cols
@@ -278,8 +288,17 @@ def roomy_ring(layout: Geometry) -> int:
     return min(MAX_RING, (layout.left + layout.right + several).bit_length())
 
 
+def ample_ring(layout: Geometry) -> int:
+    """Bits of the number of columns that two tiles need that share none, as at the end of a row of tiles."""
+    several = layout.tiles[0] > 1
+    return max(roomy_ring(layout), min(MAX_RING, (2 * (layout.left + layout.right) + several).bit_length()))
+
+
 def in_banks(layout: Geometry, name: str, local_channels: int, spec: Spec) -> Geometry:
     """The layout with the largest ring that fits, so that loading is furthest ahead.
+
+    A half of the banks is enough where it holds an ample ring: then the next layer's input is loaded into the
+    other half.
 
     Parameters
     ----------
@@ -297,9 +316,10 @@ def in_banks(layout: Geometry, name: str, local_channels: int, spec: Spec) -> Ge
     most = max(least, min(MAX_RING, (layout.columns * layout.tiles[0] - 1).bit_length()))
     if layout.wrap:
         most = least
-    for ring in range(most, least - 1, -1):
-        if local_channels <= capacity(layout.halo_rows, layout.phased, ring, spec):
-            return replace(layout, ring=ring, local_channels=local_channels)
+    halves = [(ring, True) for ring in range(most, min(most, ample_ring(layout)) - 1, -1)]
+    for ring, halved in (*halves, *((ring, False) for ring in range(most, least - 1, -1))):
+        if local_channels <= capacity(layout.halo_rows, layout.phased, ring + halved, spec):
+            return replace(layout, ring=ring, halved=halved, local_channels=local_channels)
     room = capacity(layout.halo_rows, layout.phased, least, spec)
     raise ShiftbookError(
         f"layer {name}: a slot would hold {local_channels} input channels and the activation "
@@ -323,7 +343,7 @@ class AddressBits(NamedTuple):
 
 def address_bits(halo_rows: bool, phased: bool, ring: int) -> AddressBits:
     """Where they are, so that no bit depends both on the row and on the column of a bank."""
-    columns = (0, 4, 5) if phased else (0, 2, 4)
+    columns = (0, 4, 5, 6) if phased else (0, 2, 4, 5)
     return AddressBits(columns[:ring], 1 if halo_rows else None, 2 if phased else None, 3 if phased else None)
 
 
@@ -338,7 +358,7 @@ def tap_of(entry: TableEntry, conv: Conv, layout: Geometry, spec: Spec) -> Tap:
     far = []
     offsets = []
     base = entry.channel
-    bits = address_bits(layout.halo_rows, layout.phased, layout.ring)
+    bits = address_bits(layout.halo_rows, layout.phased, layout.ring_bits)
     for axis, (tap, position) in enumerate(
         ((entry.ky, bits.phase_y), (entry.kx, bits.phase_x)),
     ):

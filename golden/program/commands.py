@@ -46,12 +46,11 @@ class Commands:
         self._unchecked = []
         self._ends.append(sum(map(len, self._words)))
 
-    def counts(self) -> tuple[int, int]:
-        """Words up to the last command but one, since this was asked the last time, and words after that."""
-        ends, self._ends = self._ends, []
-        before, after = ends[-2] - self._counted, ends[-1] - ends[-2]
-        self._counted = ends[-1]
-        return before, after
+    def counts(self) -> tuple[int, ...]:
+        """Words up to each command since this was asked the last time, from the one before."""
+        ends = np.array([self._counted, *self._ends])
+        self._counted, self._ends = int(ends[-1]), []
+        return tuple(np.diff(ends).tolist())
 
     def words(self) -> Words:
         """All words so far."""

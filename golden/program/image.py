@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shiftbook.golden.isa.checksum import checksum
 from shiftbook.golden.isa.program_format import MAGIC, Command, fingerprint, header_words
+from shiftbook.golden.mapping.ahead import ahead
 from shiftbook.golden.mapping.course.program import Told
-from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, pass_cycles
+from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, network_cycles
 from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.mapping.memory import TensorLayout
 from shiftbook.golden.mapping.passes import PIXELS, Plan
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.program.commands import Commands
-from shiftbook.golden.program.layer_program import Codebook, Place, configure, stream_data, write_stream
+from shiftbook.golden.program.layer_program import Codebook, Job, Place, stream_data, write_pass
 from shiftbook.golden.spec import Spec
 
 Bytes = NDArray[np.uint8]
@@ -74,9 +74,8 @@ class Image:
         return self.places[tensor].address * self.spec.bus_bytes
 
     def costs(self, latency: int = LATENCY) -> list[PassCycles]:
-        """What each pass costs by the cycle model, its part of the program included."""
-        steps = zip(self.plan.passes, self.told, strict=True)
-        return [pass_cycles(step, self.spec, latency=latency, told=told) for step, told in steps]
+        """What each pass costs by the cycle model, in its program."""
+        return network_cycles(self.plan.passes, self.spec, latency=latency, told=self.told)
 
     def layer_costs(self) -> dict[str, list[PassCycles]]:
         """The same by name of the node, in the order in which nodes run."""
@@ -117,16 +116,16 @@ def build(network: Network, spec: Spec) -> Image:
         places[name] = Place(at // beat, place.layout)
         at = _aligned(at + place.layout.size + _spare(steps, name, place.layout), beat * spec.burst_beats)
     program_offset = _aligned(at)
-    words, counts = _program(steps, places, found, addresses, spec)
+    jobs = list(map(Job, steps.passes, ahead(steps.passes, spec), found, addresses))
+    words, counts = _program(jobs, places, spec)
     program = _padded(words.view(np.uint8), beat)
     header = np.zeros(header_words(spec), np.uint32)
     header[:4] = MAGIC, fingerprint(spec), len(program) // beat, program_offset // beat
     header[-1] = checksum(header[:-1])
     constants = np.frombuffer(b"".join([header.tobytes(), *unique]), np.uint8)
-    begun = accumulate(map(sum, counts), initial=0)
     told = [
-        Told(each, before or None, len(program) // beat, tuple(at))
-        for each, before, at in zip(counts, begun, addresses, strict=False)
+        Told(each, number == 0, len(program) // beat, tuple(at))
+        for number, (each, at) in enumerate(zip(counts, addresses, strict=True))
     ]
     return Image(spec, steps, constants, program, program_offset, places, tuple(told), network.results)
 
@@ -138,20 +137,13 @@ def _spare(steps: Plan, tensor: str, layout: TensorLayout) -> int:
 
 
 def _program(
-    steps: Plan,
-    places: dict[str, Place],
-    found: list[list[Bytes]],
-    addresses: list[list[int]],
-    spec: Spec,
-) -> tuple[NDArray[np.uint32], list[tuple[int, int]]]:
-    """The words, and how many there are for each pass before and after its input begins to be loaded."""
+    jobs: list[Job], places: dict[str, Place], spec: Spec
+) -> tuple[NDArray[np.uint32], list[tuple[int, ...]]]:
+    """The words, and how many there are for each command of each pass."""
     commands, codebook = Commands(), Codebook(spec)
     counts = []
-    for step, streams, at in zip(steps.passes, found, addresses, strict=True):
-        configure(commands, step, places, codebook, spec)
-        for number, (stream, address) in enumerate(zip(streams, at, strict=True)):
-            write_stream(commands, number, address, stream, checksum(stream.view("<u4")), spec)
-        commands.command(Command.RUN)
+    for job in jobs:
+        write_pass(commands, job, places, codebook, spec)
         counts.append(commands.counts())
     commands.command(Command.END)
     return commands.words(), counts

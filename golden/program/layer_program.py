@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,13 @@ from shiftbook.golden.coding.huffman import HuffmanCode
 from shiftbook.golden.coding.terms import Row, Term, codeword_rows
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.isa import bit_fields, registers
-from shiftbook.golden.isa.layer_registers import LayerRegister, layer_fields, owner_width
+from shiftbook.golden.isa.bit_fields import Field
+from shiftbook.golden.isa.checksum import checksum
+from shiftbook.golden.isa.layer_registers import LOADED_BY, LayerRegister, layer_fields, owner_width
 from shiftbook.golden.isa.program_format import Command
 from shiftbook.golden.isa.registers import DATA_WIDTH, Leaving, Region, Register
 from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
+from shiftbook.golden.mapping.ahead import Ahead
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.memory import TensorLayout
 from shiftbook.golden.mapping.tiles import Tap, tap_table
@@ -92,20 +96,55 @@ def stream_data(step: Pass, spec: Spec) -> list[Bytes]:
     return [*found, *gaps, *(_stream_bytes(stream, spec) for stream in coded.codes)]
 
 
-def configure(
-    commands: Commands, step: Pass, places: Mapping[str, Place], codebook: Codebook, spec: Spec
+class Job(NamedTuple):
+    """A pass as the program sees it.
+
+    Attributes
+    ----------
+    step
+        The pass.
+    ahead
+        What it may do while the one before runs.
+    streams, addresses
+        uint8: the bytes of each of its streams, and where they lie in memory, in beats.
+    """
+
+    step: Pass
+    ahead: Ahead
+    streams: Sequence[Bytes]
+    addresses: Sequence[int]
+
+
+def write_pass(
+    commands: Commands, job: Job, places: Mapping[str, Place], codebook: Codebook, spec: Spec
 ) -> None:
-    """Write everything about a pass but where its streams lie, and let its input be loaded.
+    """Write everything about a pass, in the order of `Command`, and run it.
 
     Raises
     ------
     ShiftbookError
         Something does not fit the spec.
     """
-    _engine(commands, step, spec)
+    step = job.step
+    engine = _engine(step, job.ahead, spec)
+    layer = _layer(step, job.ahead, places, spec)
     _owners(commands, step, spec)
-    _layer(commands, step, places, spec)
+    _write_registers(commands, Region.REGISTERS, engine, ADDRESSING, registers.register_fields(spec))
+    _write_registers(commands, Region.LAYER, layer, LOADED_BY, layer_fields(spec))
     commands.command(Command.LOAD)
+    _write_registers(commands, Region.LAYER, layer, {LayerRegister.TILES}, layer_fields(spec))
+    for number, (stream, address) in enumerate(zip(job.streams, job.addresses, strict=True)):
+        _stream(commands, number, address, stream, spec)
+    commands.command(Command.FETCH)
+    _tables(commands, step, codebook, spec)
+    commands.command(Command.SETTLE)
+    _write_registers(commands, Region.REGISTERS, engine, engine.keys(), registers.register_fields(spec))
+    _write_registers(commands, Region.LAYER, layer, layer.keys(), layer_fields(spec))
+    commands.command(Command.RUN)
+
+
+def _tables(commands: Commands, step: Pass, codebook: Codebook, spec: Spec) -> None:
+    """The engine's tables."""
     _taps(commands, step, spec)
     _function(commands, step)
     if spec.feed == "coded":
@@ -115,15 +154,13 @@ def configure(
             _gap_code(commands, step, coded.gap_code, spec)
 
 
-def write_stream(
-    commands: Commands, number: int, address: int, data: Bytes, checksum: int, spec: Spec
-) -> None:
+def _stream(commands: Commands, number: int, address: int, data: Bytes, spec: Spec) -> None:
     """Say where a stream lies."""
     beats = len(data) // spec.bus_bytes
     values = {
         StreamField.ADDRESS: address,
         StreamField.BEATS: beats | (beats <= spec.buffer_beats) << DATA_WIDTH - 1,
-        StreamField.CHECKSUM: checksum,
+        StreamField.CHECKSUM: checksum(data.view("<u4")),
     }
     for field, value in values.items():
         commands.write(Region.STREAMS, number << FIELD_BITS | field, value)
@@ -156,7 +193,12 @@ def _stream_bytes(stream: Stream, spec: Spec) -> Bytes:
     return _bytes(streams.words(stream, spec.word_width), spec.word_width // 8)
 
 
-def _engine(commands: Commands, step: Pass, spec: Spec) -> None:
+ADDRESSING = {Register.RING, Register.HALO_ROWS, Register.PHASED, Register.HALF}
+"""Registers of the engine that say how the input lies in the banks."""
+
+
+def _engine(step: Pass, ahead: Ahead, spec: Spec) -> dict[Register, int]:
+    """The engine's registers."""
     conv, layout, placement = step.conv, step.layout, step.placement
     requantize = conv.requantize
     way = step.coding.way
@@ -165,7 +207,7 @@ def _engine(commands: Commands, step: Pass, spec: Spec) -> None:
     values = {
         Register.POSITIONS: placement.positions if spec.feed == "dense" else way.span,
         Register.CHANNEL_BITS: placement.channel_bits,
-        Register.RING: (1 << layout.ring) - 1,
+        Register.RING: (1 << layout.ring_bits) - 1,
         Register.HALO_ROWS: int(layout.halo_rows),
         Register.PHASED: int(layout.phased),
         Register.OUTPUT_CHANNELS: len(conv.weights.integers),
@@ -182,14 +224,22 @@ def _engine(commands: Commands, step: Pass, spec: Spec) -> None:
         Register.RESIDUAL_MULTIPLIER: multiplier,
         Register.LEAVING: _leaving(step),
         Register.GAPLESS: int(spec.feed == "dense" or step.coding.streams.gap_code is None),
+        Register.HALF: ahead.half,
     }
     if spec.feed == "coded":
         books = len(step.weights.codewords)
         values |= {Register.STEP: way.step, Register.BOOKS: books - 1, Register.OFFSET_SHIFT: way.shift}
-    fields = registers.register_fields(spec)
+    return values
+
+
+def _write_registers(
+    commands: Commands, region: Region, values: Mapping[Any, int], some: Set[Any], fields: Mapping[Any, Field]
+) -> None:
+    """Write some of these values; those that are there already are not sent again."""
     for register, value in values.items():
-        word = bit_fields.pack((fields[register],), **{fields[register].name: value})
-        commands.write(Region.REGISTERS, register, word)
+        if register in some:
+            field = fields[register]
+            commands.write(region, register, bit_fields.pack((field,), **{field.name: value}))
 
 
 def _leaving(step: Pass) -> Leaving:
@@ -240,7 +290,8 @@ def _owners(commands: Commands, step: Pass, spec: Spec) -> None:
     commands.write(Region.OWNERS, np.arange(len(words)), words)
 
 
-def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Spec) -> None:
+def _layer(step: Pass, ahead: Ahead, places: Mapping[str, Place], spec: Spec) -> dict[LayerRegister, int]:
+    """Registers of what loads and stores."""
     layout, fields = step.layout, layer_fields(spec)
     source, target = places[step.source.tensor], places[step.target.tensor]
     read, written = source.layout, target.layout
@@ -288,6 +339,10 @@ def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Sp
         **(_tile_steps(step, written) if spec.interleaves else {}),
         LayerRegister.RESIDUAL: int(step.residual is not None),
         LayerRegister.PARTIAL_IN: int(step.partial_in),
+        LayerRegister.APART: int(ahead.apart),
+        LayerRegister.AFTER: ahead.after,
+        LayerRegister.AFTER_ROW_STEP: ahead.row_step,
+        LayerRegister.AFTER_COLUMN_STEP: ahead.column_step,
     }
     if step.residual is not None:
         added = places[step.residual.tensor]
@@ -296,9 +351,7 @@ def _layer(commands: Commands, step: Pass, places: Mapping[str, Place], spec: Sp
             LayerRegister.RESIDUAL_BLOCK_STEP: 0 if step.gated else added.layout.block_step,
             LayerRegister.RESIDUAL_BEAT_STEP: added.layout.channels,
         }
-    for register, value in values.items():
-        word = bit_fields.pack((fields[register],), **{fields[register].name: value})
-        commands.write(Region.LAYER, register, word)
+    return values
 
 
 def _tile_steps(step: Pass, written: TensorLayout) -> dict[LayerRegister, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Elaboratable, Module
+from amaranth import Cat, Elaboratable, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -33,11 +33,14 @@ class Engine(wiring.Component):
     Members
     -------
     config : In(stream)
-        Struct {address: 17, data: 32}, always ready; see `golden.isa.registers`. While ``idle``.
+        Struct {address: 17, data: 32}, always ready; see `golden.isa.registers`. While ``idle``, but for
+        the registers of ``addressing``.
     clear : In(1)
         Strobe: forget everything but the configuration, the banks and the counters.
     clear_counters : In(1)
         Strobe: counters become 0.
+    begin : In(1)
+        Strobe: the banks are read as ``addressing`` says now, until the next time. Only while not ``busy``.
     start : In(1)
         Strobe: begin a tile. Only while not ``busy``.
     column : In(3)
@@ -54,7 +57,7 @@ class Engine(wiring.Component):
     channels : In(stream)
         Struct {bias: signed, multiplier, shift} of each output channel, taken at its commit.
     addressing : Out(StructLayout)
-        How the running layer addresses the banks; see `hw.engine.layouts.addressing`.
+        How the banks are written; see `hw.engine.layouts.addressing`.
     write : In(StructLayout)
         See `hw.engine.layouts.tile_write`; nothing where no slot is named.
     room : In(1)
@@ -98,6 +101,7 @@ class Engine(wiring.Component):
             "config": In(stream.Signature(config_word(), always_ready=True)),
             "clear": In(1),
             "clear_counters": In(1),
+            "begin": In(1),
             "start": In(1),
             "column": In(MAX_RING),
             "busy": Out(1),
@@ -133,6 +137,9 @@ class Engine(wiring.Component):
         m.submodules.control = control = Control(spec)
         m.submodules.grid = grid = Grid(spec)
         m.submodules.drain = drain = Drain(spec)
+        self.reading = Signal(addressing(), reset_less=True)
+        with m.If(self.begin):
+            m.d.sync += self.reading.eq(self.addressing)
         slots = [Slot(spec) for _ in range(spec.slots)]
         for number, slot in enumerate(slots):
             m.submodules[f"slot_{number}"] = slot
@@ -143,6 +150,7 @@ class Engine(wiring.Component):
             self.addressing.ring.eq(file.ring),
             self.addressing.halo_rows.eq(file.halo_rows),
             self.addressing.phased.eq(file.phased),
+            self.addressing.half.eq(file.half),
             grid.pixels.eq(Cat(slot.pixels for slot in slots)),
             grid.rows.eq(Cat(slot.row for slot in slots)),
             grid.start.eq(control.accumulate_start),
@@ -164,7 +172,8 @@ class Engine(wiring.Component):
             slot.channel_mask.eq((1 << file.channel_bits) - 1),
             slot.group.eq(control.group),
             slot.column.eq(self.column),
-            slot.addressing.eq(self.addressing),
+            slot.addressing.eq(self.reading),
+            slot.write_addressing.eq(self.addressing),
             slot.enable.eq(self.write.slots[number]),
             slot.write.eq(self.write),
         ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth import Shape, signed, unsigned
+from amaranth import Cat, Mux, Shape, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
 from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.registers import Region
-from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, Spec
+from shiftbook.golden.spec import ACTIVATION_WIDTH, RING_WIDTH, Spec
 from shiftbook.hw.engine.booth import digit_row
 
 
@@ -50,9 +50,9 @@ def bank_rows(spec: Spec) -> data.ArrayLayout:
 def bank_columns(spec: Spec) -> data.ArrayLayout:
     """Of each column of banks, when they are written: whether they are, and the bits of the word's address.
 
-    ``column``: number of the column of blocks, modulo the largest ring. ``phase``: horizontal phase.
+    ``column``: place of the column of blocks in the ring. ``phase``: horizontal phase.
     """
-    return data.ArrayLayout(data.StructLayout({"enable": 1, "column": MAX_RING, "phase": 1}), spec.cols)
+    return data.ArrayLayout(data.StructLayout({"enable": 1, "column": RING_WIDTH, "phase": 1}), spec.cols)
 
 
 def tile_write(spec: Spec) -> data.StructLayout:
@@ -69,8 +69,16 @@ def tile_write(spec: Spec) -> data.StructLayout:
 
 
 def addressing() -> data.StructLayout:
-    """Which bits of a bank's address stand above the channel: see `golden.mapping.tiles`."""
-    return data.StructLayout({"ring": MAX_RING, "halo_rows": 1, "phased": 1})
+    """Which bits of a bank's address stand above the channel: see `golden.mapping.tiles`.
+
+    ``ring``, ``halo_rows``, ``phased`` and ``half`` are registers, see `golden.isa.registers`.
+    """
+    return data.StructLayout({"ring": RING_WIDTH, "halo_rows": 1, "phased": 1, "half": 2})
+
+
+def place_of_column(number: Value, half: Value) -> Value:
+    """Place in the ring of the column with this number: of a half, every second one."""
+    return Mux(half[1], Cat(half[0], number), number)
 
 
 def plane(spec: Spec) -> data.ArrayLayout:

@@ -56,6 +56,8 @@ class RegisterFile(wiring.Component):
         Register, a value of `golden.isa.registers.Leaving`; one bit without function tables.
     gapless : Out(1)
         Register.
+    half : Out(2)
+        Register.
     step : Out(5)
         Register. Not there with a dense feed.
     books : Out(2)

@@ -48,6 +48,8 @@ class Slot(wiring.Component):
         See `Lookup`.
     addressing : In(StructLayout)
         See `Tile`.
+    write_addressing : In(StructLayout)
+        See `Tile`.
     enable : In(1)
         See `Tile`.
     write : In(StructLayout)
@@ -111,6 +113,7 @@ class Slot(wiring.Component):
             "column": In(MAX_RING),
             "write_taps": In(memory_write(spec, Region.TAPS)),
             "addressing": In(addressing()),
+            "write_addressing": In(addressing()),
             "enable": In(1),
             "write": In(tile_write(spec)),
             "codes": In(word),
@@ -157,7 +160,7 @@ class Slot(wiring.Component):
         for name in writes:
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(lookup, name))
         m.submodules.tile = tile = Tile(self.spec)
-        self._pass(m, tile, ["addressing", "enable", "write"])
+        self._pass(m, tile, ["addressing", "write_addressing", "enable", "write"])
         m.submodules.rotator = rotator = Rotator(self.spec)
         m.d.comb += [
             lookup.issue.eq(issuer.issue),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, Spec
-from shiftbook.hw.engine.layouts import addressing, plane, tap_offset, tile_write
+from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, RING_WIDTH, Spec
+from shiftbook.hw.engine.layouts import addressing, place_of_column, plane, tap_offset, tile_write
 
 
 class Tile(wiring.Component):
@@ -26,7 +26,9 @@ class Tile(wiring.Component):
     Members
     -------
     addressing : In(StructLayout)
-        See `hw.engine.layouts.addressing`; a constant of the layer.
+        How words are read, see `hw.engine.layouts.addressing`; a constant of the layer.
+    write_addressing : In(StructLayout)
+        How they are written.
     enable : In(1)
         Write ``write``, whatever slots it names.
     write : In(StructLayout)
@@ -52,6 +54,7 @@ class Tile(wiring.Component):
         super().__init__(
             {
                 "addressing": In(addressing()),
+                "write_addressing": In(addressing()),
                 "enable": In(1),
                 "write": In(tile_write(spec)),
                 "address": In(spec.address_width),
@@ -65,20 +68,25 @@ class Tile(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         spec, write = self.spec, self.write
-        next_column = Signal(MAX_RING)
-        m.d.comb += next_column.eq(self.first_column + 1)
+        here, beside = Signal(RING_WIDTH), Signal(RING_WIDTH)
+        half = self.addressing.half
+        m.d.comb += [
+            here.eq(place_of_column(self.first_column, half)),
+            beside.eq(place_of_column((self.first_column + 1)[:MAX_RING], half)),
+        ]
+        reading, writing = self.addressing, self.write_addressing
         columns, writes = [], []
         for col in range(spec.cols):
-            column = Mux(self.offset.ox > col, next_column, self.first_column)
-            columns.append(self._column_bits(m, f"column_{col}", column, Const(0)))
+            column = Mux(self.offset.ox > col, beside, here)
+            columns.append(self._column_bits(m, f"column_{col}", reading, column, Const(0)))
             way = write.columns[col]
-            writes.append(self._column_bits(m, f"write_column_{col}", way.column, way.phase))
+            writes.append(self._column_bits(m, f"write_column_{col}", writing, way.column, way.phase))
         for row in range(spec.rows):
             far = Signal(name=f"far_{row}")
             m.d.comb += far.eq(self.far ^ (self.offset.oy > row))
-            row_bits = self._row_bits(m, f"row_{row}", far, Const(0))
+            row_bits = self._row_bits(m, f"row_{row}", reading, far, Const(0))
             way = write.rows[row]
-            write_bits = self._row_bits(m, f"write_row_{row}", way.far, way.phase)
+            write_bits = self._row_bits(m, f"write_row_{row}", writing, way.far, way.phase)
             for col in range(spec.cols):
                 lane = row * spec.cols + col
                 m.submodules[f"bank_{row}_{col}"] = bank = Bank(spec)
@@ -91,27 +99,27 @@ class Tile(wiring.Component):
                 ]
         return m
 
-    def _row_bits(self, m: Module, name: str, far: Value, phase: Value) -> Bits:
+    def _row_bits(self, m: Module, name: str, mode: data.View, far: Value, phase: Value) -> Bits:
         """Address bits that all banks of a row share, by their place from the top."""
-        mode = self.addressing
         return _named(m, name, {1: far & mode.halo_rows, 3: phase & mode.phased})
 
-    def _column_bits(self, m: Module, name: str, column: Value, phase: Value) -> Bits:
+    def _column_bits(self, m: Module, name: str, mode: data.View, column: Value, phase: Value) -> Bits:
         """Address bits that all banks of a column share, by their place from the top."""
-        mode = self.addressing
-        used = [column[bit] & mode.ring[bit] for bit in range(MAX_RING)]
+        used = [column[bit] & mode.ring[bit] for bit in range(RING_WIDTH)]
         bits = {
             0: used[0],
             2: Mux(mode.phased, phase, used[1]),
             4: Mux(mode.phased, used[1], used[2]),
-            5: used[2] & mode.phased,
+            5: Mux(mode.phased, used[2], used[3]),
+            6: used[3] & mode.phased,
         }
         return _named(m, name, bits)
 
     def _placed(self, channel: Value, rows: Bits, columns: Bits) -> Value:
         """The address of a word; ``channel`` is 0 where other bits are in use."""
         bits = list(channel)
-        for place, bit in (rows | columns).items():
+        found = {place: bit for place, bit in (rows | columns).items() if place < len(bits)}
+        for place, bit in found.items():
             bits[len(bits) - 1 - place] = bits[len(bits) - 1 - place] | bit
         return Cat(bits)
 

@@ -70,6 +70,7 @@ class Accelerator(wiring.Component):
         self.reads = m.submodules.reads = ReadMaster(spec)
         self.engine = m.submodules.engine = Engine(spec)
         self.base = Signal.like(self.fetcher.base)
+        self.loading = Signal()  # the writer has not taken all that was asked for
         m.d.comb += self.base.eq(self.host.program >> (spec.bus_bytes - 1).bit_length())
         self._join_buses(m)
         self._join_program(m)
@@ -145,9 +146,8 @@ class Accelerator(wiring.Component):
             sequencer.go_on.eq(host.go_on),
             sequencer.room.eq(program.room),
             sequencer.empty.eq(program.empty),
-            sequencer.empty_layer.eq(
-                ~(self.layer.channels.any() & self.engine.output_channels.any() & self.layer.tiles.any())
-            ),
+            sequencer.empty_input.eq(~self.layer.channels.any()),
+            sequencer.empty_layer.eq(~(self.engine.output_channels.any() & self.layer.tiles.any())),
             program.clear.eq(self.supervisor.clear | host.start),
             program.start.eq(sequencer.busy),
             program.reserve.eq(
@@ -187,17 +187,21 @@ class Accelerator(wiring.Component):
         layer, tiles, engine = self.layer, self.tiles, self.engine
         m.d.comb += [
             tiles.clear.eq(self.supervisor.clear),
-            tiles.begin.eq(self.sequencer.load),
+            tiles.load.eq(self.sequencer.load),
             tiles.run.eq(self.sequencer.begin),
-            tiles.ring.eq(engine.addressing.ring),
+            tiles.ring.eq(engine.addressing.ring >> engine.addressing.half[1]),
             tiles.busy.eq(engine.busy),
             tiles.claim.eq(self.planner.claim),
             tiles.loaded.eq(self.writer.loaded),
             engine.clear.eq(self.supervisor.clear),
             engine.clear_counters.eq(self.sequencer.start),
+            engine.begin.eq(self.sequencer.begin),
             engine.start.eq(tiles.start),
             engine.column.eq(tiles.column),
-            self.sequencer.layer_over.eq(tiles.over & engine.idle & self.store.sent),
+            self.sequencer.fetched.eq(self.fetcher.fetched),
+            self.sequencer.engine_over.eq(tiles.over & engine.idle),
+            self.sequencer.layer_over.eq(self.sequencer.engine_over & self.store.sent),
+            self.sequencer.loader_over.eq(~(self.planner.busy | self.loading | self.writer.busy)),
             self.sequencer.quiet.eq(self.store.quiet & self.reads.idle),
         ]
         tell(m, layer, tiles.layer)
@@ -212,8 +216,8 @@ class Accelerator(wiring.Component):
         targets = [engine.channels, *streams]
         m.d.comb += [
             fetcher.base.eq(self.base),
-            fetcher.clear.eq(self.supervisor.clear | (self.sequencer.layer_over & ~self.sequencer.begin)),
-            fetcher.begin.eq(self.sequencer.begin),
+            fetcher.clear.eq(self.supervisor.clear),
+            fetcher.begin.eq(self.sequencer.fetch),
             fetcher.passes.eq(self.layer.tiles),
             fetcher.sparing.eq(self.tiles.waiting),
             fetcher.room.eq(
@@ -230,7 +234,7 @@ class Accelerator(wiring.Component):
         for number, (buffer, target) in enumerate(zip(buffers, targets, strict=True)):
             m.submodules[f"stream_{number}"] = buffer
             m.d.comb += [
-                buffer.clear.eq(self.supervisor.clear | self.sequencer.begin),
+                buffer.clear.eq(self.supervisor.clear | self.sequencer.fetch),
                 buffer.reserve.eq(
                     fetcher.request.granted & fetcher.reserve[number].replicate(len(buffer.reserve))
                 ),
@@ -257,6 +261,11 @@ class Accelerator(wiring.Component):
             planner.begin.eq(self.sequencer.load),
             planner.base.eq(self.base),
             planner.may_load.eq(self.tiles.may_load),
+            planner.settled.eq(self.store.settled),
+            planner.ahead.eq(self.tiles.ahead),
+            planner.written.eq(self.store.written),
+            planner.complete.eq(self.store.sent & self.store.quiet),
+            self.loading.eq(segments.output.valid),
             writer.clear.eq(self.supervisor.clear),
             writer.addressing.eq(self.engine.addressing),
             writer.beats.payload.eq(self.reads.answers.payload.data),
@@ -288,6 +297,7 @@ class Accelerator(wiring.Component):
             store.beat.eq(engine.beat),
             engine.room.eq(store.room),
             residual.begin.eq(begin & layer.residual),
+            residual.settled.eq(store.settled),
             residual.address.eq(self.base + layer.residual_source),
             residual.block_step.eq(layer.residual_block_step),
             residual.beat_step.eq(layer.residual_beat_step),

@@ -1,4 +1,8 @@
-"""The first half of the loader: walks through the input of a layer and asks the bus for it."""
+"""The first half of the loader: walks through the input of a layer and asks the bus for it.
+
+The layer that writes this input may still run. What a column needs of it was written in the first so many
+bursts: the program says how many.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.enum import Enum
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.isa.addresses import TILE_WIDTH, beat_address_width
+from shiftbook.golden.isa.addresses import BURST_WIDTH, TILE_WIDTH, beat_address_width
 from shiftbook.golden.isa.layer_registers import LayerRegister
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.system.interfaces import read_request
@@ -45,6 +49,9 @@ NEEDS = (
     LayerRegister.BLOCK_ROWS,
     LayerRegister.BLOCK_COLS,
     LayerRegister.STRIDED,
+    LayerRegister.AFTER,
+    LayerRegister.AFTER_ROW_STEP,
+    LayerRegister.AFTER_COLUMN_STEP,
 )
 """Registers of the layer that the planner needs."""
 
@@ -72,6 +79,8 @@ class Walk:
         self.beat_of_block = Signal(range(spec.block_beats))
         self.last_beat, self.last_block = Signal(), Signal()
         self.in_rows, self.in_columns = Signal(), Signal()
+        # Bursts that must be in memory: for the row of tiles, for the next column.
+        self.row_needs, self.needs = Signal(BURST_WIDTH), Signal(BURST_WIDTH)
 
 
 class LoadPlanner(wiring.Component):
@@ -93,8 +102,18 @@ class LoadPlanner(wiring.Component):
         Address of the program, in beats.
     may_load : In(1)
         The banks have room for another column.
+    settled : In(1)
+        Memory has all outputs of the layers before the one that runs.
+    ahead : In(1)
+        The layer that runs is the one before this.
+    written : In(BURST_WIDTH)
+        Bursts of that one's outputs that memory has.
+    complete : In(1)
+        It has all of them.
     claim : Out(1)
         Strobe: a column will be loaded.
+    busy : Out(1)
+        Not all was asked for.
     request : Out(Signature)
         To the bus.
     segments : Out(stream)
@@ -111,7 +130,12 @@ class LoadPlanner(wiring.Component):
                 "begin": In(1),
                 "base": In(beat_address_width(spec)),
                 "may_load": In(1),
+                "settled": In(1),
+                "ahead": In(1),
+                "written": In(BURST_WIDTH),
+                "complete": In(1),
                 "claim": Out(1),
+                "busy": Out(1),
                 "request": Out(read_request(spec)),
                 "segments": Out(stream.Signature(segment(spec))),
                 "layer": In(settings(spec, NEEDS)),
@@ -123,12 +147,14 @@ class LoadPlanner(wiring.Component):
         at = Walk(self)
         self._look(m, at)
         state = Signal(State)
+        m.d.comb += self.busy.eq(state != State.IDLE)
         with m.Switch(state):
             with m.Case(State.ROW):
                 m.d.sync += [
                     at.column.eq(at.row),
                     at.columns_left.eq(self.layer.tile_cols + self.layer.left + self.layer.right),
                     at.block_column.eq(-(self.layer.left << self.layer.strided)),
+                    at.needs.eq(at.row_needs),
                     state.eq(State.COLUMN),
                 ]
             with m.Case(State.COLUMN):
@@ -154,6 +180,7 @@ class LoadPlanner(wiring.Component):
             m.d.sync += [
                 at.row.eq(self.base + self.layer.source),
                 at.rows_left.eq(self.layer.tile_rows),
+                at.row_needs.eq(self.layer.after),
                 at.first_row.eq(0),
                 at.number.eq(0),
                 at.odd.eq(0),
@@ -187,17 +214,23 @@ class LoadPlanner(wiring.Component):
         ]
 
     def _begin_column(self, m: Module, at: Walk, state: Signal) -> None:
-        """Claim room for a column, or go on to the next row of tiles."""
+        """Claim room for a column that is in memory, or go on to the next row of tiles."""
+        there = self.settled & (~self.ahead | self.complete | (self.written >= at.needs))
         with m.If(at.columns_left == 0):
             m.d.sync += [
                 at.rows_left.eq(at.rows_left - 1),
                 at.row.eq(at.row + self.layer.source_row_step),
+                at.row_needs.eq(at.row_needs + self.layer.after_row_step),
                 at.first_row.eq(at.first_row + 1 + self.layer.strided),
                 state.eq(Mux(at.rows_left == 1, State.IDLE, State.ROW)),
             ]
-        with m.Elif(self.may_load):
+        with m.Elif(self.may_load & there):
             m.d.comb += self.claim.eq(1)
-            m.d.sync += [at.columns_left.eq(at.columns_left - 1), state.eq(State.BLOCK)]
+            m.d.sync += [
+                at.columns_left.eq(at.columns_left - 1),
+                at.needs.eq(at.needs + self.layer.after_column_step),
+                state.eq(State.BLOCK),
+            ]
 
     def _ask(self, m: Module, at: Walk, state: Signal) -> None:
         """Ask for the pixels of all channels, a burst at a time."""

@@ -12,8 +12,8 @@ from amaranth.lib.wiring import In, Out
 from shiftbook.golden.isa.layer_registers import LayerRegister, owner_width
 from shiftbook.golden.isa.registers import DATA_WIDTH, INDEX_WIDTH, Region
 from shiftbook.golden.mapping.tiles import half
-from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
-from shiftbook.hw.engine.layouts import addressing, config_word, tile_write
+from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, Spec
+from shiftbook.hw.engine.layouts import addressing, config_word, place_of_column, tile_write
 from shiftbook.hw.system.layer_registers import settings
 from shiftbook.hw.system.segments import Kind, segment
 
@@ -83,6 +83,8 @@ class LoadWriter(wiring.Component):
         See `hw.engine.layouts.tile_write`.
     loaded : Out(1)
         Strobe: a column is complete, from the next cycle on.
+    busy : Out(1)
+        Something is written, or was in this cycle.
 
     Latency
     -------
@@ -102,6 +104,7 @@ class LoadWriter(wiring.Component):
                 "beats": In(stream.Signature(8 * spec.bus_bytes)),
                 "write": Out(tile_write(spec)),
                 "loaded": Out(1),
+                "busy": Out(1),
             }
         )
 
@@ -116,6 +119,7 @@ class LoadWriter(wiring.Component):
             step.eq(running & (self.beats.valid | ~pixels)),
             self.beats.ready.eq(running & pixels),
             self.segments.ready.eq(~running | (step & last)),
+            self.busy.eq(running | self.loaded | self.write.slots.any()),
         ]
         m.d.sync += self.loaded.eq(step & last & now.ends & ~self.clear)
         with m.If(self.segments.ready):
@@ -236,7 +240,11 @@ class LoadWriter(wiring.Component):
             else:
                 moves, phase = now.odd & is_odd, is_odd
             m.d.comb += [
-                target.column.eq(Mux(layer.strided & moves, following, now.column)),
+                target.column.eq(
+                    place_of_column(
+                        Mux(layer.strided & moves, following, now.column)[:MAX_RING], self.addressing.half
+                    )
+                ),
                 target.phase.eq(layer.strided & phase),
                 target.enable.eq(~layer.strided | self.addressing.phased | ~phase),
             ]

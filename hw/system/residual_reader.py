@@ -35,6 +35,8 @@ class ResidualReader(wiring.Component):
         Forget everything.
     begin : In(1)
         Strobe: a layer begins that adds residuals.
+    settled : In(1)
+        Memory has the outputs of all layers before.
     channels : In(channel_counter_width)
         Output channels of a tile.
     partial_in : In(1)
@@ -73,6 +75,7 @@ class ResidualReader(wiring.Component):
             {
                 "clear": In(1),
                 "begin": In(1),
+                "settled": In(1),
                 "channels": In(spec.channel_counter_width),
                 "partial_in": In(1),
                 "tiles": In(TILE_WIDTH),
@@ -148,7 +151,7 @@ class ResidualReader(wiring.Component):
                 with m.If(self.clear | self.begin):
                     m.next = "WAIT"
             with m.State("ASK"):
-                m.d.comb += request.valid.eq(~self.clear)
+                m.d.comb += request.valid.eq(self.settled & ~self.clear)
                 with m.If(request.grant):
                     m.d.sync += [line.eq(line + request.granted), left.eq(left - request.granted)]
                     with m.If(request.granted == left):

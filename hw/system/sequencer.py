@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.enum import Enum
@@ -32,11 +34,13 @@ class State(Enum):
     HEADER = 1  # the words that begin a program
     ADDRESS = 2  # where the next words go
     DATA = 3  # these words
-    LOAD = 4  # wait until memory has all outputs of the layer before
-    BEGIN = 5  # begin the layer
-    RUN = 6  # wait for the layer
-    PAUSE = 7  # wait for the host
-    LAST = 8  # wait until memory has all outputs
+    LOAD = 4  # wait for the last beats of the running layer's streams
+    FETCH = 5  # wait until the engine has run it
+    SETTLE = 6  # wait until its outputs were sent
+    BEGIN = 7  # begin the layer
+    RUN = 8  # wait until its input is loaded, or for the whole layer before a pause
+    PAUSE = 9  # wait for the host
+    LAST = 10  # wait until memory has all outputs
 
 
 class Sequencer(wiring.Component):
@@ -67,8 +71,10 @@ class Sequencer(wiring.Component):
         The program's buffer has room for a burst.
     empty : In(1)
         Every word that was asked for was taken.
+    empty_input : In(1)
+        The configuration is that of a layer without input channels.
     empty_layer : In(1)
-        The configuration is that of a layer without channels or tiles.
+        It is that of a layer without output channels or tiles.
     words : In(stream)
         The program.
     config : Out(StructLayout)
@@ -77,10 +83,18 @@ class Sequencer(wiring.Component):
         ``config`` is a write.
     load : Out(1)
         Strobe: load the input of the layer that is being configured. Its registers that say how are set.
+    fetch : Out(1)
+        Strobe: fetch its streams.
     begin : Out(1)
         Strobe: run the layer that is configured.
+    fetched : In(1)
+        All that the running layer takes of its streams came; from the cycle after ``fetch`` on.
+    engine_over : In(1)
+        The layer was run; from the cycle after ``begin`` on.
     layer_over : In(1)
-        The layer was run, and all its outputs were sent; from the cycle after ``begin`` on.
+        And all its outputs were sent.
+    loader_over : In(1)
+        All of its input is loaded.
     quiet : In(1)
         All outputs that were sent are in memory.
     busy : Out(1)
@@ -110,13 +124,18 @@ class Sequencer(wiring.Component):
                 "request": Out(read_request(spec)),
                 "room": In(1),
                 "empty": In(1),
+                "empty_input": In(1),
                 "empty_layer": In(1),
                 "words": In(stream.Signature(WORD_WIDTH)),
                 "config": Out(config_word()),
                 "configure": Out(1),
                 "load": Out(1),
+                "fetch": Out(1),
                 "begin": Out(1),
+                "fetched": In(1),
+                "engine_over": In(1),
                 "layer_over": In(1),
+                "loader_over": In(1),
                 "quiet": In(1),
                 "busy": Out(1),
                 "paused": Out(1),
@@ -138,18 +157,14 @@ class Sequencer(wiring.Component):
         asked = self._ask(m, moved & (state == State.HEADER), now.number, told)
         m.d.comb += [
             moved.eq(self.words.valid & self.words.ready),
-            over.eq(
-                self.load
-                | self.finished
-                | ((state == State.RUN) & self.layer_over)
-                | ((state == State.PAUSE) & self.go_on)
-            ),
+            over.eq(self.finished | Cat((state == each) & end for each, end in self._ends()).any()),
             self.step.eq(moved | over),
             self.busy.eq(state != State.IDLE),
             self.paused.eq((state == State.PAUSE) & self.quiet),
-            self.load.eq((state == State.LOAD) & self.quiet),
+            self.load.eq((state == State.LOAD) & self.fetched),
+            self.fetch.eq((state == State.FETCH) & self.engine_over),
             self.begin.eq(state == State.BEGIN),
-            self.finished.eq((state == State.LAST) & self.quiet & ~self.failing),
+            self.finished.eq((state == State.LAST) & self.quiet & ~now.running & ~self.failing),
             self.config.address.eq(now.address),
             self.config.data.eq(word),
             self.configure.eq((state == State.DATA) & moved & ~now.command),
@@ -164,10 +179,26 @@ class Sequencer(wiring.Component):
             m.d.comb += self.fault.eq(Fault.PROGRAM_LENGTH)
         with m.If(self.start):
             m.d.sync += [state.eq(State.HEADER), now.number.eq(0), now.total.eq(~0)]
-            m.d.sync += [now.loaded.eq(0), self.layers.eq(0)]
+            m.d.sync += [now.turn.eq(Command.LOAD), self.layers.eq(0)]
         with m.If(self.stop):
             m.d.sync += state.eq(State.IDLE)
+        with m.If(self.begin):
+            m.d.sync += now.running.eq(1)
+        with m.Elif(now.running & self.layer_over):
+            m.d.sync += [now.running.eq(0), self.layers.eq(self.layers + 1)]
+        with m.If(self.start | self.stop):
+            m.d.sync += now.running.eq(0)
         return m
+
+    def _ends(self) -> Iterable[tuple[int, Value]]:
+        """States that wait, and what ends them."""
+        return (
+            (State.LOAD, self.fetched),
+            (State.FETCH, self.engine_over),
+            (State.SETTLE, self.layer_over),
+            (State.RUN, Mux(self.pause, self.layer_over, self.loader_over)),
+            (State.PAUSE, self.go_on),
+        )
 
     def _follow(self, m: Module, now: _Now, moved: Signal, told: Signal) -> None:
         """From state to state, with the words that are taken."""
@@ -186,19 +217,14 @@ class Sequencer(wiring.Component):
                 with m.If(now.command):
                     m.d.sync += now.total.eq(~0)
                     self._command(m, now, self.words.payload == ~now.total)
-            with m.Case(State.LOAD), m.If(self.quiet):
-                m.d.sync += state.eq(State.ADDRESS)
             with m.Case(State.BEGIN):
                 m.d.sync += state.eq(State.RUN)
             with m.Case(State.LAST), m.If(self.finished):
                 m.d.sync += state.eq(State.IDLE)
-            with m.Case(State.RUN), m.If(self.layer_over):
-                m.d.sync += [
-                    self.layers.eq(self.layers + 1),
-                    state.eq(Mux(self.pause, State.PAUSE, State.ADDRESS)),
-                ]
-            with m.Case(State.PAUSE), m.If(self.go_on):
-                m.d.sync += state.eq(State.ADDRESS)
+            for each, end in self._ends():
+                with m.Case(each), m.If(end):
+                    paused = self.pause if each == State.RUN else 0
+                    m.d.sync += state.eq(Mux(paused, State.PAUSE, State.ADDRESS))
 
     def _header(self, m: Module, now: _Now, told: Signal) -> None:
         """Take a word of the header, which must be of a program for this accelerator."""
@@ -216,22 +242,28 @@ class Sequencer(wiring.Component):
                 m.d.comb += self.fault.eq(Fault.PROGRAM_DAMAGED)
 
     def _command(self, m: Module, now: _Now, whole: Value) -> None:
-        """Carry out a command, if what came before is ``whole``. LOAD and RUN take turns."""
+        """Carry out a command, if what came before is ``whole``. They take turns."""
         index = now.index
+        commands = {
+            Command.LOAD: (State.LOAD, Command.FETCH),
+            Command.FETCH: (State.FETCH, Command.SETTLE),
+            Command.SETTLE: (State.SETTLE, Command.RUN),
+            Command.RUN: (State.BEGIN, Command.LOAD),
+            Command.END: (State.LAST, Command.END),
+        }
+        empty = Mux(index == Command.LOAD, self.empty_input, ((index == Command.RUN) & self.empty_layer))
         with m.If(~whole):
             m.d.comb += self.fault.eq(Fault.PROGRAM_DAMAGED)
-        with m.Elif(((index == Command.RUN) | (index == Command.LOAD)) & self.empty_layer):
-            m.d.comb += self.fault.eq(Fault.EMPTY_LAYER)
-        with m.Elif((index <= Command.END) & (now.loaded != (index == Command.RUN))):
-            m.d.comb += self.fault.eq(Fault.COMMAND_ORDER)
-        with m.Elif(index == Command.RUN):
-            m.d.sync += [now.state.eq(State.BEGIN), now.loaded.eq(0)]
-        with m.Elif(index == Command.LOAD):
-            m.d.sync += [now.state.eq(State.LOAD), now.loaded.eq(1)]
-        with m.Elif(index == Command.END):
-            m.d.sync += now.state.eq(State.LAST)
-        with m.Else():
+        with m.Elif(index > max(Command)):
             m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
+        with m.Elif(empty):
+            m.d.comb += self.fault.eq(Fault.EMPTY_LAYER)
+        with m.Elif(Mux(index == Command.END, Command.LOAD, index) != now.turn):
+            m.d.comb += self.fault.eq(Fault.COMMAND_ORDER)
+        with m.Else(), m.Switch(index):
+            for command, (state, following) in commands.items():
+                with m.Case(command):
+                    m.d.sync += [now.state.eq(state), now.turn.eq(following)]
 
     def _ask(self, m: Module, heads: Value, number: Value, told: Value) -> Value:
         """Ask for the header, then for the program that it tells of; whether all of either was asked for."""
@@ -268,7 +300,8 @@ class _Now:
         self.number = Signal(range(header_words(spec)))  # words of the header that were taken
         self.address = Signal(ADDRESS_WIDTH)  # where the word goes
         self.left = Signal(COUNT_WIDTH)  # words behind it
-        self.loaded = Signal()  # an input was asked for, and its layer has not begun
+        self.turn = Signal(Command)  # the command that comes next
+        self.running = Signal()  # a layer was begun and is not over
         self.total = Signal(WIDTH)  # checksum since the last command
         self.whole = Signal()  # the word is the checksum of those before
         self.region, self.index = self.address[INDEX_WIDTH:], self.address[:INDEX_WIDTH]

@@ -11,7 +11,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.isa.addresses import TILE_WIDTH, beat_address_width
+from shiftbook.golden.isa.addresses import BURST_WIDTH, TILE_WIDTH, beat_address_width
 from shiftbook.golden.isa.buffers import STORE_GROUPS
 from shiftbook.golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, Spec
 from shiftbook.hw.system.groups import Groups
@@ -39,7 +39,7 @@ class Store(wiring.Component):
         Forget everything but what the bus was promised. A burst that was begun is finished, with whatever
         data.
     begin : In(1)
-        Strobe: a layer begins.
+        Strobe: a layer begins. Only while ``sent``.
     channels : In(channel_counter_width)
         Output channels of a tile.
     partial : In(1)
@@ -62,7 +62,7 @@ class Store(wiring.Component):
     cut : In(1)
         Of four blocks, the right two of a row's last tile are not there.
     tile_cols : In(16)
-        Tiles of a row.
+        Tiles of a row; while ``begin``.
     commit : In(1)
         Strobe: an output channel will come. Only while ``room``.
     valid : In(1)
@@ -79,6 +79,11 @@ class Store(wiring.Component):
         {resp}: the B channel.
     sent : Out(1)
         The bus has taken all outputs of the layer.
+    settled : Out(1)
+        Memory has all outputs of the layers before this one.
+    written : Out(BURST_WIDTH)
+        Bursts of this layer that memory has, while ``settled``; not counted beyond the largest number but
+        one.
     quiet : Out(1)
         Every burst was acknowledged.
     bad_response : Out(2)
@@ -116,6 +121,8 @@ class Store(wiring.Component):
                 "write_data": Out(stream.Signature(beat)),
                 "response": In(stream.Signature(data.StructLayout({"resp": 2}))),
                 "sent": Out(1),
+                "settled": Out(1),
+                "written": Out(BURST_WIDTH),
                 "quiet": Out(1),
                 "bad_response": Out(2),
             }
@@ -135,10 +142,10 @@ class Store(wiring.Component):
         collected = Signal(range(places + 1))  # channels that are complete and not sent
         promised = Signal(range(places + 1))  # channels that are committed and not sent
         m.d.comb += [
-            groups.begin.eq(self.begin),
+            groups.begin.eq(self.begin | self.clear),
             groups.channels.eq(self.channels),
             groups.partial.eq(self.partial),
-            groups.tiles.eq(self.tiles),
+            groups.tiles.eq(Mux(self.clear, 0, self.tiles)),  # when it is given up, no group is left
             groups.next.eq(gone),
             self.room.eq(Mux(self.partial, promised <= places - PARTIAL_BYTES, promised < places)),
         ]
@@ -203,6 +210,7 @@ class Store(wiring.Component):
         if self.spec.bus_parity:
             m.d.comb += beat.datachk.eq(odd_parity(beat.data))
         m.d.sync += [now.pending.eq(now.pending + issued - acknowledged), now.place.eq(now.place + moved)]
+        self._count(m, now, acknowledged)
         with m.If(self.write_address.ready):
             m.d.sync += self.write_address.valid.eq(0)
         with m.FSM() as machine:
@@ -220,6 +228,18 @@ class Store(wiring.Component):
         self._follow(m, now, groups, four, gone)
         waiting = machine.ongoing("WAIT")
         m.d.comb += [self.sent.eq(groups.over & waiting), self.quiet.eq(waiting & (now.pending == 0))]
+
+    def _count(self, m: Module, now: _Sending, acknowledged: Signal) -> None:
+        """Bursts of this layer that were acknowledged, and those that layers before still owe."""
+        owed = Signal.like(now.pending)
+        most = (1 << BURST_WIDTH) - 2
+        m.d.comb += self.settled.eq(owed == 0)
+        with m.If(self.begin):  # none is issued in this cycle
+            m.d.sync += [owed.eq(now.pending - acknowledged), self.written.eq(0)]
+        with m.Elif(acknowledged & ~self.settled):
+            m.d.sync += owed.eq(owed - 1)
+        with m.Elif(acknowledged & (self.written != most)):
+            m.d.sync += self.written.eq(self.written + 1)
 
     def _begin_burst(self, m: Module, now: _Sending, issued: Signal) -> None:
         """Announce a burst, as long as what is left and the burst's boundary allow."""
@@ -280,11 +300,11 @@ class Store(wiring.Component):
                 m.d.sync += [
                     now.tile.eq(following),
                     now.group.eq(following),
-                    now.columns.eq(Mux(now.last_of_row, self.tile_cols, now.columns - 1)),
+                    now.columns.eq(Mux(now.last_of_row, now.row_tiles, now.columns - 1)),
                 ]
         with m.If(self.begin):
             m.d.sync += [now.tile.eq(self.address), now.group.eq(self.address), now.first.eq(0)]
-            m.d.sync += now.columns.eq(self.tile_cols)
+            m.d.sync += [now.columns.eq(self.tile_cols), now.row_tiles.eq(self.tile_cols)]
 
 
 def doubled(beat: Value, lower: Value, right: Value, spec: Spec) -> Value:
@@ -331,6 +351,7 @@ class _Sending:
         )  # of this beat of the block, or of one above another
         self.right = Signal()  # the right two of four blocks
         self.columns = Signal(TILE_WIDTH)  # tiles of the row, this one included
+        self.row_tiles = Signal(TILE_WIDTH)  # all of them
         self.last_of_row = Signal()
         self.first = Signal(range(STORE_GROUPS * spec.group_channels))  # place of the group's first channel
         self.place = Signal(range(STORE_GROUPS * spec.group_channels))  # of the channel that is sent

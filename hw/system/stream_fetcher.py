@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth import Elaboratable, Module, Mux, Signal
+from amaranth import Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa.addresses import LENGTH_WIDTH, TILE_WIDTH, beat_address_width, stream_count
-from shiftbook.golden.isa.buffers import SPARING_BEATS
+from shiftbook.golden.isa.buffers import BURSTS_IN_FLIGHT, SPARING_BEATS
 from shiftbook.golden.isa.registers import INDEX_WIDTH, Region
 from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
 from shiftbook.golden.spec import Spec
@@ -44,7 +44,9 @@ class StreamFetcher(wiring.Component):
     room : In(streams)
         Streams whose buffers have room for a burst.
     keep : Out(streams)
-        Streams whose buffers keep a pass, so that it is fetched once.
+        Streams whose buffers keep a pass, so that it is fetched once; from the cycle after ``begin`` on.
+    fetched : Out(1)
+        All passes came. Then streams of another layer can be configured.
     sparing : In(1)
         Ask for few beats at a time: something else is more urgent.
     request : Out(Signature)
@@ -76,6 +78,7 @@ class StreamFetcher(wiring.Component):
                 "passes": In(TILE_WIDTH),
                 "room": In(streams),
                 "keep": Out(streams),
+                "fetched": Out(1),
                 "sparing": In(1),
                 "request": Out(read_request(spec)),
                 "reserve": Out(streams),
@@ -122,6 +125,7 @@ class StreamFetcher(wiring.Component):
         following = Signal(range(streams))
         fresh = Signal(streams)  # streams not begun
         done = Signal(streams)  # streams of which all passes were asked for
+        keeps = Signal(streams)  # of the layer that is configured
         active = Signal()
         asking = Signal()  # the memories show the stream `number`
         now, then = Signal(place), Signal(place)
@@ -151,9 +155,10 @@ class StreamFetcher(wiring.Component):
         ]
         region, index = self.config.address[INDEX_WIDTH:], self.config.address[:INDEX_WIDTH]
         with m.If(self.configure & (region == Region.STREAMS) & (index[:FIELD_BITS] == StreamField.BEATS)):
-            m.d.sync += self.keep.bit_select(index[FIELD_BITS:][: number.shape().width], 1).eq(
+            m.d.sync += keeps.bit_select(index[FIELD_BITS:][: number.shape().width], 1).eq(
                 self.config.data[-1]
             )
+        self._await(m, active & ~done.all())
         ends = Signal()
         m.d.comb += ends.eq(self.request.granted == now.left)
         with m.If(ends):
@@ -171,8 +176,16 @@ class StreamFetcher(wiring.Component):
             m.d.sync += number.eq(following)
         with m.If(self.begin):
             m.d.sync += [active.eq(1), asking.eq(0), number.eq(0), fresh.eq(~0), done.eq(0)]
+            m.d.sync += self.keep.eq(keeps)
         with m.If(self.clear):
             m.d.sync += [active.eq(0), asking.eq(0)]
+
+    def _await(self, m: Module, more: Value) -> None:
+        """Count the beats that were asked for and did not come yet."""
+        owed = Signal(range((BURSTS_IN_FLIGHT + 1) * self.spec.burst_beats + 1))
+        came = self.answered & self.answers.reader[Reader.STREAMS]
+        m.d.sync += owed.eq(owed + Mux(self.request.grant, self.request.granted, 0) - came)
+        m.d.comb += self.fetched.eq(~more & (owed == 0))
 
     def _check(self, m: Module) -> None:
         """Route beats, and compare checksums at the end of each pass."""

@@ -1,4 +1,8 @@
-"""The course of a layer: which tile runs, and when its input is there."""
+"""The course of a layer: which tile runs, and when its input is there.
+
+The input of a layer may be loaded while the layer before runs, whose input is complete by then: from
+``load`` on columns are counted for the layer that is loaded, and the running one finds all that it needs.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ NEEDS = (
     LayerRegister.TILE_COLS,
     LayerRegister.LEFT,
     LayerRegister.RIGHT,
+    LayerRegister.APART,
 )
 """Registers of the layer that the course of its tiles needs."""
 
@@ -32,20 +37,22 @@ class TileControl(wiring.Component):
     -------
     clear : In(1)
         Forget everything.
-    begin : In(1)
-        Strobe: a layer begins, whose input is loaded from now on.
+    load : In(1)
+        Strobe: the input of a layer is loaded from now on. All that of the one before is.
     run : In(1)
-        Strobe: its tiles may run.
+        Strobe: its tiles run, and those of the layer before have.
     ring : In(3)
-        Register, see `golden.isa.registers`: ones in the bits that count the columns of the banks' ring.
+        Of the layer that is loaded: ones in the bits that count the columns of the banks' ring.
     layer : In(Signature)
-        See `hw.system.layer_registers.settings`, those of `NEEDS`.
+        Its settings, see `hw.system.layer_registers.settings`, those of `NEEDS`.
     claim : In(1)
         Strobe: a column will be loaded.
     loaded : In(1)
         Strobe: a column is complete.
     may_load : Out(1)
         The banks have room for another column.
+    ahead : Out(1)
+        The layer that is loaded does not run yet.
     ready : In(1)
         The streams are at their beginning.
     busy : In(1)
@@ -57,7 +64,7 @@ class TileControl(wiring.Component):
     waiting : Out(1)
         The engine could run a tile, but its input is not there.
     over : Out(1)
-        All tiles were run.
+        All tiles were run; from the cycle after ``run`` on.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -65,13 +72,14 @@ class TileControl(wiring.Component):
         super().__init__(
             {
                 "clear": In(1),
-                "begin": In(1),
+                "load": In(1),
                 "run": In(1),
                 "ring": In(MAX_RING),
                 "layer": In(settings(spec, NEEDS)),
                 "claim": In(1),
                 "loaded": In(1),
                 "may_load": Out(1),
+                "ahead": Out(1),
                 "ready": In(1),
                 "busy": In(1),
                 "start": Out(1),
@@ -86,24 +94,22 @@ class TileControl(wiring.Component):
         columns = range(1 << MAX_RING | 1)
         claimed = Signal(columns)  # columns whose place in the banks is taken
         held = Signal(columns)  # columns that are there for this tile and those that follow
-        rows_left, tiles_left = (
-            Signal(TILE_WIDTH),
-            Signal(TILE_WIDTH),
-        )  # tiles of the row, the running one included
-        runs = Signal()  # tiles may run
+        rows_left = Signal(TILE_WIDTH)  # of the running layer, the running row included
+        tiles_left = Signal(TILE_WIDTH)  # of the row, the running one included
+        row_tiles = Signal(TILE_WIDTH)
         running = Signal()  # a tile was started and is not over
-        beside = Signal(range(3))
-        needed = Signal(range(4))
+        comes = Signal(range(4))  # columns that a tile of the layer that is loaded needs
+        needed = Signal(range(4))  # the same of the running layer
         released = Signal(range(4))
+        found = Signal()  # the next tile's columns are there
         tile_over, last = Signal(), Signal()
         following = Signal(MAX_RING)  # of the tile that is started next
         m.d.comb += [
-            beside.eq(self.layer.left + self.layer.right),
-            needed.eq(1 + beside),
-            self.may_load.eq(claimed <= self.ring),
-            self.waiting.eq((rows_left != 0) & ~running & (held < needed)),
+            comes.eq(1 + self.layer.left + self.layer.right),
+            found.eq(held >= Mux(self.ahead, comes, needed)),
+            self.waiting.eq(Mux(self.ahead, self.over, ~self.over & ~running) & ~found),
             self.start.eq(
-                runs & (rows_left != 0) & ~running & ~self.busy & (held >= needed) & self.ready & ~self.clear
+                (rows_left != 0) & ~running & ~self.busy & (self.ahead | found) & self.ready & ~self.clear
             ),
             last.eq(tiles_left == 1),
             tile_over.eq(running & ~self.busy),
@@ -112,29 +118,36 @@ class TileControl(wiring.Component):
         # What the engine has issued reaches the banks some cycles later.
         late = Signal(self.spec.lookup_cycles)
         late_last = Signal(self.spec.lookup_cycles)
-        m.d.comb += released.eq(Mux(late[-1], Mux(late_last[-1], needed, 1), 0))
+        used = ~self.over | late.any()  # the running layer reads its banks
+        m.d.comb += [
+            self.may_load.eq((claimed <= self.ring) & (self.layer.apart | ~(self.ahead & used))),
+            released.eq(Mux(late[-1] & ~self.ahead, Mux(late_last[-1], needed, 1), 0)),
+        ]
         m.d.sync += [
             late.eq(Cat(tile_over, late)),
             late_last.eq(Cat(last, late_last)),
             running.eq(self.start | (running & self.busy)),
             claimed.eq(claimed + self.claim - released),
-            held.eq(held + self.loaded - Mux(tile_over, Mux(last, needed, 1), 0)),
+            held.eq(held + self.loaded - Mux(tile_over & ~self.ahead, Mux(last, needed, 1), 0)),
         ]
         with m.If(self.start):
             m.d.sync += [self.column.eq(following), following.eq(following + Mux(last, needed, 1))]
         with m.If(tile_over):
-            m.d.sync += tiles_left.eq(Mux(last, self.layer.tile_cols, tiles_left - 1))
+            m.d.sync += tiles_left.eq(Mux(last, row_tiles, tiles_left - 1))
             with m.If(last):
                 m.d.sync += rows_left.eq(rows_left - 1)
-        with m.If(self.begin):
+        with m.If(self.load):
+            m.d.sync += [claimed.eq(0), held.eq(0), self.ahead.eq(1)]
+        with m.If(self.run):
             m.d.sync += [
+                self.ahead.eq(0),
+                late.eq(0),
                 rows_left.eq(self.layer.tile_rows),
                 tiles_left.eq(self.layer.tile_cols),
+                row_tiles.eq(self.layer.tile_cols),
+                needed.eq(comes),
                 following.eq(self.layer.left),
             ]
-        m.d.sync += runs.eq(self.run | runs)
-        with m.If(self.begin | self.clear):
-            m.d.sync += [signal.eq(0) for signal in (claimed, held, late, running, runs)]
         with m.If(self.clear):
-            m.d.sync += rows_left.eq(0)
+            m.d.sync += [signal.eq(0) for signal in (claimed, held, late, running, rows_left, self.ahead)]
         return m

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compared:
-    """A checkpoint on the engine on which its gates times cycles are least.
+    """A checkpoint on the engine on which its gates and memories times cycles are least.
 
     Attributes
     ----------
@@ -45,13 +45,18 @@ class Compared:
     cycles
         Of an image: by the model, or counted by the RTL.
     ge
-        Gates of the engine.
+        Gates of the engine, memories apart.
     gate_cycles, relative
         Gates times cycles, and that over the first checkpoint's.
+    whole_ge, whole_relative
+        Gates and memories of the engine, and these times cycles over the first checkpoint's.
     ge_per_mac
         Gates over the products of the dense network that are done in a cycle.
-    accelerator_ge, accelerator_relative
+    accelerator_ge, accelerator_relative, accelerator_whole_ge, accelerator_whole_relative
         The same with the gates of the whole accelerator, where they are known.
+    whole_area, delay, timed_relative
+        Where a cell library was named: area of gates and memories, the longest path within a module in
+        picoseconds, and area times cycles times that path over the first checkpoint's.
     tile_words, memory_bits
         Words of an activation bank; bits of all memories of the engine, where they are known.
     epochs, float_accuracy
@@ -76,8 +81,15 @@ class Compared:
     gate_cycles: float
     relative: float
     ge_per_mac: float
+    whole_ge: float | None = None
+    whole_relative: float | None = None
     accelerator_ge: float | None = None
     accelerator_relative: float | None = None
+    accelerator_whole_ge: float | None = None
+    accelerator_whole_relative: float | None = None
+    whole_area: float | None = None
+    delay: float | None = None
+    timed_relative: float | None = None
     tile_words: int | None = None
     memory_bits: int | None = None
     epochs: int | None = None
@@ -102,7 +114,11 @@ class Comparison(Table):
         return [asdict(row) for row in self.checkpoints]
 
     def __repr__(self) -> str:
-        each = ", ".join(f"{row.checkpoint} on {row.engine} {row.relative:.3f}" for row in self.checkpoints)
+        each = ", ".join(
+            f"{row.checkpoint} on {row.engine} "
+            f"{row.relative if row.whole_relative is None else row.whole_relative:.3f}"
+            for row in self.checkpoints
+        )
         return f"Comparison(GE x cycles: {each})"
 
 
@@ -179,15 +195,48 @@ def _counted(names: Sequence[str], specs: Mapping[str, Spec], progress: Progress
 
 @dataclass(frozen=True)
 class Price:
-    """Gates of an engine, of the accelerator around it, and bits of its memories where they were counted."""
+    """What an engine costs; None where it was not measured.
+
+    Attributes
+    ----------
+    ge, whole_ge
+        Gates of the engine, memories apart and with them.
+    accelerator_ge, accelerator_whole_ge
+        The same of the accelerator around it.
+    memory_bits
+        Of the engine's memories.
+    whole_area, delay
+        In a cell library: area with memories, and picoseconds of the longest path within a module.
+    """
 
     ge: float
+    whole_ge: float | None = None
     accelerator_ge: float | None = None
+    accelerator_whole_ge: float | None = None
     memory_bits: int | None = None
+    whole_area: float | None = None
+    delay: float | None = None
+
+    def known(self) -> Json:
+        """What was measured, as a row has it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def _price(found: Gates) -> Price:
-    return Price(found.total_ge, found.accelerator_ge, found.memory_bits)
+    return Price(
+        ge=found.total_ge,
+        whole_ge=found.whole_ge,
+        accelerator_ge=found.accelerator_ge,
+        accelerator_whole_ge=found.accelerator_whole_ge,
+        memory_bits=found.memory_bits,
+    )
+
+
+def _costs(prices: Mapping[str, Price]) -> dict[str, float]:
+    """GE by which an engine is chosen: with memories where all engines know them."""
+    if all(price.whole_ge is not None for price in prices.values()):
+        return {name: price.whole_ge or price.ge for name, price in prices.items()}
+    return {name: price.ge for name, price in prices.items()}
 
 
 def comparison_rows(
@@ -224,7 +273,7 @@ def comparison_rows(
             check_fits(dataset, checkpoint.network)
     found = [_loads(checkpoint, specs) for checkpoint in checkpoints]
     prices = count(sorted({load.engine for each in found for load in each}))
-    ge = {name: price.ge for name, price in prices.items()}
+    ge = _costs(prices)
     rows = []
     for checkpoint, each in zip(checkpoints, found, strict=True):
         chosen = cheapest(each, ge)
@@ -245,17 +294,16 @@ def _loads(checkpoint: Checkpoint, specs: Mapping[str, Spec]) -> list[Load]:
 
 
 def _row(checkpoint: Checkpoint, load: Load, price: Price, spec: Spec) -> Json:
-    row = {
+    return {
         "checkpoint": checkpoint.name,
         **stored(checkpoint.network, checkpoint.sizes),
         "engine": load.engine,
         "moved_bytes": load.moved,
         "cycles": load.cycles,
-        "ge": price.ge,
         "tile_words": spec.tile_words,
-        "memory_bits": price.memory_bits,
+        "memory_bits": None,
+        **price.known(),
     }
-    return row if price.accelerator_ge is None else {**row, "accelerator_ge": price.accelerator_ge}
 
 
 def _measured(

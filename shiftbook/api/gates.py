@@ -27,8 +27,8 @@ class ModuleGates:
         How often it occurs.
     ge
         NAND2 equivalents of one, without its submodules.
-    total_ge, memory_bits
-        Of all instances.
+    total_ge, memory_bits, memory_ge
+        Of all instances; the last is the area of the memories in GE.
     """
 
     name: str
@@ -36,11 +36,12 @@ class ModuleGates:
     ge: float
     total_ge: float
     memory_bits: int
+    memory_ge: float
 
 
 @dataclass(frozen=True)
 class Gates(Table):
-    """An engine in NAND2 equivalents (GE), memories apart.
+    """An engine in NAND2 equivalents (GE).
 
     Attributes
     ----------
@@ -50,16 +51,16 @@ class Gates(Table):
         What was synthesized.
     lane_ge
         One lane with all that is in it.
-    total_ge
-        The engine.
+    total_ge, memory_ge, whole_ge
+        The engine's logic, its memories, and both.
     ge_per_lane, ge_per_term
         The engine over its lanes, and over the terms that it can add in a cycle.
     decoder_ge
         All between the weight streams and the lanes.
     memory_bits
         Of the engine's memories.
-    accelerator_ge
-        The engine with buses, loader, store and sequencer, where they were counted.
+    accelerator_ge, accelerator_whole_ge
+        The engine with buses, loader, store and sequencer, where they were counted: logic, and with memories.
     modules
         Of the engine, most expensive first.
     versions
@@ -70,11 +71,14 @@ class Gates(Table):
     spec: Spec
     lane_ge: float
     total_ge: float
+    memory_ge: float
+    whole_ge: float
     ge_per_lane: float
     ge_per_term: float
     decoder_ge: float
     memory_bits: int
     accelerator_ge: float | None
+    accelerator_whole_ge: float | None
     modules: tuple[ModuleGates, ...]
     versions: Mapping[str, str] = field(compare=False)
 
@@ -88,11 +92,14 @@ class Gates(Table):
             "engine": self.engine,
             "lane_ge": self.lane_ge,
             "total_ge": self.total_ge,
+            "memory_ge": self.memory_ge,
+            "whole_ge": self.whole_ge,
             "ge_per_lane": self.ge_per_lane,
             "ge_per_term": self.ge_per_term,
             "decoder_ge": self.decoder_ge,
             "memory_bits": self.memory_bits,
             "accelerator_ge": self.accelerator_ge,
+            "accelerator_whole_ge": self.accelerator_whole_ge,
             "modules": self.rows(),
             "spec": self.spec.as_json(),
             "versions": dict(self.versions),
@@ -104,8 +111,8 @@ class Gates(Table):
 
     def __repr__(self) -> str:
         return (
-            f"Gates({self.engine}, {self.lanes} lanes: {self.total_ge:,.0f} GE, "
-            f"{self.memory_bits:,} memory bits)"
+            f"Gates({self.engine}, {self.lanes} lanes: {self.whole_ge:,.0f} GE, "
+            f"{self.total_ge:,.0f} of them logic; {self.memory_bits:,} memory bits)"
         )
 
 
@@ -166,16 +173,19 @@ def _gates(name: str, spec: Spec, found: Mapping[str, Any], versions: Mapping[st
         spec=spec,
         lane_ge=found["lane_ge"],
         total_ge=found["total_ge"],
+        memory_ge=found["memory_ge"],
+        whole_ge=found["whole_ge"],
         ge_per_lane=found["ge_per_lane"],
         ge_per_term=found["ge_per_term"],
         decoder_ge=found["decoder_ge"],
         memory_bits=found["memory_bits"],
         accelerator_ge=found.get("accelerator_ge"),
+        accelerator_whole_ge=found.get("accelerator_whole_ge"),
         modules=_modules(found["modules"]),
         versions=versions,
     )
 
 
 def _modules(found: Mapping[str, Any]) -> tuple[ModuleGates, ...]:
-    names: Sequence[str] = ("instances", "ge", "total_ge", "memory_bits")
+    names: Sequence[str] = ("instances", "ge", "total_ge", "memory_bits", "memory_ge")
     return tuple(ModuleGates(name, **{key: module[key] for key in names}) for name, module in found.items())

@@ -36,9 +36,9 @@ def compare(
 ) -> None:
     """Compare checkpoints: size, cycles, gates, accuracy.
 
-    Each runs on that engine on which gates times cycles are least; a cheaper engine refuses what it cannot
-    say. GE x cycles is gates times cycles over those of the first checkpoint, which is also the gates that
-    as many images a second take.
+    Each runs on that engine on which gates and memories times cycles are least; a cheaper engine refuses
+    what it cannot say. total x cycles is that over the first checkpoint's, which is also the silicon that as
+    many images a second take at the same clock.
 
     \b
     Columns:
@@ -47,10 +47,11 @@ def compare(
       moved    bytes on the memory bus per image: program, weights, tensors
       cycles   per image, with the bus: by the model, or with --rtl counted by the RTL itself, every
                output integer compared with the golden model
-      GE       NAND2 equivalents of the engine, memories apart (see gates)
+      GE       NAND2 equivalents of the engine: logic, and the total with memories (see gates)
       memory bits  of the engine; --tile-words auto gives all engines the smallest activation banks that
                cost no checkpoint 1 % of its cycles
-      with buses   GE x cycles with the gates of the whole accelerator, where gates --system counted them
+      with buses   the same of the whole accelerator, where gates --system counted it
+      area x cycles x period   where gates --tech or --liberty measured: total area, and the longest path
 
     \b
     Examples:
@@ -89,11 +90,19 @@ def compare(
 
 
 def _price(found: Priced, spec: Spec) -> Price:
-    """Gates of an engine; those of its accelerator only where its bus is the one asked for."""
+    """What an engine costs; its accelerator only where its bus is the one asked for."""
     from shiftbook.api.compare import Price
 
     same_bus = found.spec.bus_bytes == spec.bus_bytes
-    return Price(found.total_ge, found.accelerator_ge if same_bus else None, found.memory_bits)
+    return Price(
+        ge=found.total_ge,
+        whole_ge=found.whole_ge,
+        accelerator_ge=found.accelerator_ge if same_bus else None,
+        accelerator_whole_ge=found.accelerator_whole_ge if same_bus else None,
+        memory_bits=found.memory_bits,
+        whole_area=found.whole_area,
+        delay=found.delay,
+    )
 
 
 def _gates(file: Path | None, lanes: str, specs: Mapping[str, Spec], progress: Progress) -> dict[str, Priced]:
@@ -126,15 +135,25 @@ HEADER = (
     "moved bytes",
     "engine",
     "cycles",
-    "GE",
+    "logic, GE",
     "memory bits",
     "accuracy",
-    "GE x cycles",
+    "logic x cycles",
 )
+
+TOTALS = {
+    "accelerator_relative": "logic with buses",
+    "whole_ge": "total, GE",
+    "accelerator_whole_relative": "total with buses",
+    "timed_relative": "area x cycles x period",
+    "whole_relative": "total x cycles",
+}
+"""Columns that stand where all rows have them, the headline last."""
 
 
 def comparison_table(rows: list[Row]) -> str:
     """The rows for people."""
+    totals = {name: head for name, head in TOTALS.items() if all(name in row for row in rows)}
     cells = []
     for row in rows:
         accuracy = row.get("accuracy")
@@ -154,10 +173,9 @@ def comparison_table(rows: list[Row]) -> str:
                 row["memory_bits"],
                 None if accuracy is None else f"{100 * accuracy:.2f} %",
                 f"{row['relative']:.3f}",
-                *([f"{row['accelerator_relative']:.3f}"] if "accelerator_relative" in row else []),
+                *(round(row[name]) if name.endswith("ge") else f"{row[name]:.3f}" for name in totals),
             )
         )
     compared = [row["compared"] for row in rows if "compared" in row]
     note = f"\ncycles are the RTL's: 0 mismatches in {sum(compared):,} integers" if compared else ""
-    header = HEADER + ("with buses",) * ("accelerator_relative" in rows[0])
-    return table(header, cells) + note
+    return table((*HEADER, *totals.values()), cells) + note

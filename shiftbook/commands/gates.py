@@ -1,4 +1,4 @@
-"""`shiftbook gates`: what the engine and its rivals cost in logic."""
+"""`shiftbook gates`: what the engine and its rivals cost in logic and memories."""
 
 from __future__ import annotations
 
@@ -39,12 +39,13 @@ PARTS = ("--layer", "--channels")
 def gates(
     engines: EnginesGroup, ruler: RulerGroup, layers: LayerGroup, extent: ExtentGroup, json_file: Json = None
 ) -> None:
-    """Count the gates of the engine and of its rivals.
+    """Count the gates and memories of the engine and of its rivals.
 
     Synthesizes the shift-add engine and the multiplier engines that it competes with.
     All engines come from one generator and differ only in their lane and its feed. Figures are NAND2
     equivalents (GE) of the netlist that Yosys maps, of two multiplier architectures the better one, by
-    module and per lane. Memories are not gates: their bits stand apart. docs/gates.md says how it is counted.
+    module and per lane. Memories are SRAM macros of a published technology, in GE by their area; the total
+    has both. docs/gates.md says how it is counted.
 
     --fpga, --paper-layer and --unrolled measure something else instead.
 
@@ -54,6 +55,7 @@ def gates(
       shiftbook gates --lanes 4x4 --json gates.json
       shiftbook gates --tile-words auto --network net.ckpt
       shiftbook gates --system --json gates.json
+      shiftbook gates --tech asap7
       shiftbook gates --liberty cells_a.lib.gz --liberty cells_b.lib.gz
       shiftbook gates --fpga ecp5 --engine shift --engine int8
       shiftbook gates --paper-layer --json layer.json
@@ -61,10 +63,11 @@ def gates(
     """
     from shiftbook.results.writing import write_result
 
-    check_writable(json_file, inputs=[ruler.weights, layers.unrolled, extent.network, *(ruler.liberty or [])])
     if extent.bus_parity and not extent.system:
         raise ShiftbookError("the engine has no bus: --bus-parity needs --system")
     _check(engines, ruler, layers, extent)
+    library = ruler.library()
+    check_writable(json_file, inputs=[ruler.weights, layers.unrolled, extent.network, *library])
     with progress_bar() as show:
 
         def progress(done: int, total: int, what: str) -> None:
@@ -79,7 +82,7 @@ def gates(
                 layers.unrolled, layers.layer, layers.channels, ruler.weights, progress
             )
         else:
-            record, report, table = _engines(engines, ruler, extent, progress)
+            record, report, table = _engines(engines, ruler.weights, library, extent, progress)
     write_result(json_file, record, report)
     print_rich(table)
 
@@ -95,6 +98,7 @@ def _check(engines: EnginesGroup, ruler: RulerGroup, layers: LayerGroup, extent:
         "--lanes": engines.lanes,
         "--engine": engines.engines,
         "--liberty": ruler.liberty,
+        "--tech": ruler.tech,
         "--weights": ruler.weights,
         "--flat": extent.flat,
         "--system": extent.system or None,
@@ -122,7 +126,13 @@ def _check(engines: EnginesGroup, ruler: RulerGroup, layers: LayerGroup, extent:
         raise ShiftbookError("--unrolled needs --layer NAME; shiftbook inspect CKPT lists the names")
 
 
-def _engines(engines: EnginesGroup, ruler: RulerGroup, extent: ExtentGroup, progress: Progress) -> Result:
+def _engines(
+    engines: EnginesGroup,
+    weights: Path | None,
+    library: Sequence[Path],
+    extent: ExtentGroup,
+    progress: Progress,
+) -> Result:
     from shiftbook.results.gates import GateReport
     from shiftbook.synth.flow.gates import gate_report
     from shiftbook.synth.flow.report import gate_table
@@ -135,8 +145,8 @@ def _engines(engines: EnginesGroup, ruler: RulerGroup, extent: ExtentGroup, prog
         bus=extent.bus,
         bus_parity=extent.bus_parity,
         tile_words=_tile_words(engines.lanes, names, extent),
-        weights=ruler.weights,
-        liberty=ruler.liberty or [],
+        weights=weights,
+        liberty=library,
         flat=extent.flat,
         system=extent.system,
         progress=progress,

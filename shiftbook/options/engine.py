@@ -46,6 +46,15 @@ BusParity = Annotated[
         help="A bit of odd parity for each byte on the memory bus, as in AXI5: what is read is checked.",
     ),
 ]
+Requantizers = Annotated[
+    int | None,
+    typer.Option(
+        "--requantizers",
+        metavar="N",
+        help="Outputs that leave the lanes in a cycle. More suit depthwise layers and many slots, and need a "
+        "wide bus. Default: 8 for 8x8 lanes.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class EngineGroup:
 
     lanes: Lanes = "8x8"
     preset: Preset = "shift"
+    requantizers: Requantizers = None
     bus: Bus = None
     bus_parity: BusParity = False
     tile_words: TileWords = None
@@ -92,19 +102,24 @@ class EngineGroup:
         self._spec()
 
     def _spec(self, slots: int | None = None) -> Spec:
-        spec = make_spec(self.preset, self.lanes, slots, self.bus, self.bus_parity)
+        spec = make_spec(self.preset, self.lanes, slots, self.bus, self.bus_parity, self.requantizers)
         return with_tile_words({self.preset: spec}, self.tile_words)[self.preset]
 
 
 def make_spec(
-    preset: str, lanes: str, slots: int | None = None, bus: int | None = None, bus_parity: bool = False
+    preset: str,
+    lanes: str,
+    slots: int | None = None,
+    bus: int | None = None,
+    bus_parity: bool = False,
+    requantizers: int | None = None,
 ) -> Spec:
-    """The spec of ``preset`` with a lane grid such as "8x8" and, where given, other slots or another bus.
+    """The spec of ``preset`` with a lane grid such as "8x8" and, where given, other numbers of its parts.
 
     Raises
     ------
     ShiftbookError
-        There is no such preset, grid or bus.
+        There is no such preset, grid or bus, or so many requantizers cannot drain the grid.
     """
     if preset not in PRESETS:
         raise ShiftbookError(f"there is no preset {preset!r}: choose one of {', '.join(PRESETS)}")
@@ -112,4 +127,4 @@ def make_spec(
     if grid is None:
         raise ShiftbookError(f"lanes must be ROWSxCOLUMNS such as 8x8, not {lanes!r:.40}")
     spec = PRESETS[preset].on_grid(int(grid[1]), int(grid[2]), bus)
-    return spec.given(slots=slots, bus_parity=bus_parity)
+    return spec.given(slots=slots, bus_parity=bus_parity, requantizers=requantizers)

@@ -8,10 +8,12 @@ from typing import Annotated, ClassVar
 
 import typer
 
+from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import PRESETS
 from shiftbook.options.engine import Bus, BusParity
 from shiftbook.options.paths import named
 from shiftbook.options.tile_words import TileWords
+from shiftbook.synth.technologies.technology import names, technology
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,15 @@ class RulerGroup:
             "--liberty",
             metavar="FILE",
             parser=named,
-            help="Liberty file of a cell library, plain or .gz; adds its area. Give all its files.",
+            help="Liberty file of a cell library, plain or .gz; adds area and delay. Give all its files.",
+        ),
+    ] = None
+    tech: Annotated[
+        str | None,
+        typer.Option(
+            "--tech",
+            metavar="NAME",
+            help=f"Instead of --liberty the cell library of {', '.join(names())}; says where to get it.",
         ),
     ] = None
     weights: Annotated[
@@ -70,6 +80,20 @@ class RulerGroup:
             help="Another table of NAND2 equivalents (see docs/gates.md).",
         ),
     ] = None
+
+    def library(self) -> list[Path]:
+        """Files of the cell library: those that are named, or those of the technology; empty for gates alone.
+
+        Raises
+        ------
+        ShiftbookError
+            Both are named, there is no such technology, or its library is not on this machine.
+        """
+        if self.tech is None:
+            return self.liberty or []
+        if self.liberty:
+            raise ShiftbookError(f"--tech {self.tech} names a cell library, as --liberty does: leave one out")
+        return technology(self.tech).library()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What engines are made of: gates and memory bits by module."""
+"""What engines are made of: gates and memories by module."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ def gates_plot(gates: GateReport, slug: str) -> Plot | None:
 
 
 def memory_plot(gates: GateReport, slug: str) -> Plot | None:
-    """Memory bits by module, which are no gates; None where there are none."""
-    return _plot(gates, f"{slug}.memory", "Memory bits by module", "bits", lambda m: m.memory_bits)
+    """Memories by module, in gates; in bits where a file does not tell. None where there are none."""
+    modules = [module for engine in gates.engines.values() for module in engine.modules.values()]
+    if any(module.memory_ge is None for module in modules):
+        return _plot(gates, f"{slug}.memory", "Memory bits by module", "bits", lambda m: m.memory_bits)
+    title, axis = "Memories by module", "GE (NAND2 equivalents)"
+    return _plot(gates, f"{slug}.memory", title, axis, lambda m: m.memory_ge or 0.0)
 
 
 def kind(module: str) -> str:

@@ -14,7 +14,7 @@ from shiftbook.report.reading import Result, Results, short_names
 from shiftbook.report.sortable import MOST_ROWS, Sortable, study_table
 from shiftbook.report.spent import spent_plot
 from shiftbook.report.study import study_plots
-from shiftbook.report.summary import best
+from shiftbook.report.summary import best, work
 from shiftbook.report.tables import (
     Table,
     comparison_table,
@@ -86,17 +86,17 @@ def sections(results: Results, progress: Progress) -> list[Section]:
 
 
 PARETO = (
-    "Each checkpoint on that engine on which gates × cycles are least. Filled points are on the front: no "
-    "other is as accurate at the same cost. GE are NAND2 equivalents of the engine, memories apart; cycles "
-    "are those of one image with its bus traffic."
+    "Each checkpoint on that engine on which gates and memories × cycles are least. Filled points are on "
+    "the front: no other is as accurate at the same cost. GE are NAND2 equivalents of the engine: logic, and "
+    "in the total its memories too. Cycles are those of one image with its bus traffic."
 )
 STUDIES = (
     "Each point is a network under a compression, on an engine. Blue points are on the front: they keep the "
     "constraints, and no other such point is as good in both. Hollow points miss a constraint."
 )
 GATES = (
-    "Engines of one generator, synthesized and mapped, in NAND2 equivalents (GE). Memories are no gates: "
-    "their bits stand apart."
+    "Engines of one generator, synthesized and mapped, in NAND2 equivalents (GE). The total has the "
+    "memories, as SRAM macros of a published technology or as flip-flops."
 )
 CYCLES = "Of one image, layer by layer, and what they were spent on."
 COMPRESSION = "How checkpoints were made, and what that cost in accuracy, on images that were held out."
@@ -129,12 +129,13 @@ def _pareto_plots(result: Result, comparison: Comparison) -> list[Plot]:
         if row.accuracy is not None
     ]
     named = [name for name, _, _ in found]
-    cost = [(row.gate_cycles, accuracy) for _, row, accuracy in found]
+    whole = all(row.whole_ge is not None for row in comparison.rows)
+    cost = [(work(row), accuracy) for _, row, accuracy in found]
     size = [(-(-row.stored_bits // 8), accuracy) for _, row, accuracy in found]
     return [
         pareto_plot(
             f"{result.slug}.accuracy-gates-cycles",
-            "Accuracy against gates × cycles",
+            "Accuracy against total × cycles" if whole else "Accuracy against gates × cycles",
             "GE × cycles per image",
             cost,
             named,
@@ -170,6 +171,7 @@ def _gates(results: Results) -> Iterator[Part]:
         drawn = gates_plot(gates, result.slug), memory_plot(gates, result.slug)
         plots = [plot for plot in drawn if plot is not None]
         lines = [f"Weights of gates: {gates.weights}."]
+        lines += [f"Memories: {gates.memories}."] if gates.memories else []
         yield Part([result.file], lines=lines, plots=plots, tables=[engine_table(gates), module_table(gates)])
 
 

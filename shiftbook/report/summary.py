@@ -32,17 +32,22 @@ def baseline(rows: Sequence[Row]) -> Row:
     return next(int8, rows[0])
 
 
+def work(row: Row) -> float:
+    """GE times cycles of a row: with memories where it knows them."""
+    return (row.ge if row.whole_ge is None else row.whole_ge) * row.cycles
+
+
 def best(rows: Sequence[Row]) -> Row:
-    """The row with the fewest gates times cycles of those about as accurate as the baseline.
+    """The row with the least GE times cycles of those about as accurate as the baseline.
 
     Without accuracies, of all.
     """
     base = baseline(rows)
     if base.accuracy is None:
-        return min(rows, key=lambda row: row.gate_cycles)
+        return min(rows, key=work)
     # Shares of whole images: nine digits tell them apart and hide how floats round.
     good = [row for row in rows if round(base.accuracy - (row.accuracy or 0.0), 9) <= MARGIN]
-    return min(good, key=lambda row: row.gate_cycles)
+    return min(good, key=work)
 
 
 def facts(results: Results) -> list[Fact]:
@@ -57,13 +62,14 @@ def _compared(comparison: Comparison) -> list[Fact]:
     rows = comparison.rows
     names = short_names(row.checkpoint for row in rows)
     base, chosen = baseline(rows), best(rows)
-    if len(rows) < 2 or not base.gate_cycles or not base.stored_bits:
+    if len(rows) < 2 or not work(base) or not base.stored_bits:
         return []
     base_name, name = names[rows.index(base)], names[rows.index(chosen)]
+    whole = chosen.whole_ge is not None and base.whole_ge is not None
     found = [
         Fact(
-            f"{chosen.gate_cycles / base.gate_cycles:.3g}×",
-            f"gates × cycles of {base_name}",
+            f"{work(chosen) / work(base):.3g}×",
+            f"{'logic and memories' if whole else 'gates'} × cycles of {base_name}",
             f"{name} on the {chosen.engine} engine"
             + ("" if base.accuracy is None else f", the least within {100 * MARGIN:.0f} point of accuracy"),
         )
@@ -82,11 +88,14 @@ def _bytes(row: Row) -> int:
 
 
 def _engines(gates: GateReport) -> Fact:
-    """The engine with the fewest gates."""
-    name = min(gates.ratios, key=lambda engine: gates.ratios[engine].total)
+    """The smallest engine, with its memories where they are known."""
+    known = all(ratio.whole is not None for ratio in gates.ratios.values())
+    size = {name: (ratio.whole if known else ratio.total) or 0.0 for name, ratio in gates.ratios.items()}
+    name = min(size, key=lambda engine: size[engine])
     ratio = gates.ratios[name]
-    detail = f"its lane is {ratio.lane:.3g}×"
-    return Fact(f"{ratio.total:.3g}×", f"gates of the {BASELINE} engine: {name}", detail)
+    what = f"{'logic and memories' if known else 'gates'} of the {BASELINE} engine: {name}"
+    logic = f"its logic is {ratio.total:.3g}×, " if known else ""
+    return Fact(f"{size[name]:.3g}×", what, f"{logic}its lane {'' if known else 'is '}{ratio.lane:.3g}×")
 
 
 def _verified(runs: Sequence[Run]) -> Fact:

@@ -29,7 +29,8 @@ class Table:
 
 def comparison_table(comparison: Comparison, best: int) -> Table:
     """The checkpoints side by side."""
-    head = ["checkpoint", "scheme", "engine", "accuracy", "GE × cycles", "relative", "cycles", "GE"]
+    head = ["checkpoint", "scheme", "engine", "accuracy", "total × cycles", "logic × cycles", "cycles"]
+    head += ["total, GE", "logic, GE"]
     head += ["stored bytes", "moved bytes", "density", "weights", "MACs"]
     names = short_names(row.checkpoint for row in comparison.rows)
     rows = [
@@ -38,9 +39,10 @@ def comparison_table(comparison: Comparison, best: int) -> Table:
             row.scheme,
             row.engine,
             _percent(row.accuracy),
-            f"{row.gate_cycles:,.0f}",
+            "–" if row.whole_relative is None else f"{row.whole_relative:.3f}",
             f"{row.relative:.3f}",
             f"{row.cycles:,}",
+            "–" if row.whole_ge is None else f"{row.whole_ge:,.0f}",
             f"{row.ge:,.0f}",
             f"{-(-row.stored_bits // 8):,}",
             f"{row.moved_bytes:,}",
@@ -57,30 +59,35 @@ def engine_table(gates: GateReport) -> Table:
     """One row an engine."""
     head = [
         "engine",
-        "lane, GE",
+        "total, GE",
         "× int8",
-        "engine, GE",
+        "logic, GE",
+        "× int8",
+        "lane, GE",
         "× int8",
         "GE per lane",
         "GE per term",
         "memory bits",
     ]
     area = gates.liberty is not None
-    head += [f"area of {gates.liberty}"] if area else []
+    head += [f"total area, cells of {gates.liberty}", "logic", "slowest, ps"] if area else []
     rows = []
     for name, engine in gates.engines.items():
         ratio = gates.ratios.get(name)
         row = [
             name,
-            f"{engine.lane_ge:,.0f}",
-            "" if ratio is None else f"{ratio.lane:.2f}",
+            _figure(engine.whole_ge),
+            "" if ratio is None else _figure(ratio.whole, 2),
             f"{engine.total_ge:,.0f}",
             "" if ratio is None else f"{ratio.total:.2f}",
+            f"{engine.lane_ge:,.0f}",
+            "" if ratio is None else f"{ratio.lane:.2f}",
             f"{engine.ge_per_lane:,.0f}",
             f"{engine.ge_per_term:,.0f}",
             f"{engine.memory_bits:,}",
         ]
-        row += ["" if engine.total_area is None else f"{engine.total_area:,.1f}"] if area else []
+        cells = [_figure(engine.whole_area), _figure(engine.total_area, 1), _figure(engine.delay)]
+        row += cells if area else []
         rows.append(row)
     return Table("Engines", head, rows)
 
@@ -124,6 +131,10 @@ def compression_table(compressions: Sequence[Compression]) -> Table:
         for name, each in zip(names, compressions, strict=True)
     ]
     return Table("Compressed networks", head, rows)
+
+
+def _figure(value: float | None, places: int = 0) -> str:
+    return "" if value is None else f"{value:,.{places}f}"
 
 
 def _percent(share: float | None) -> str:

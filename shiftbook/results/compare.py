@@ -10,7 +10,7 @@ from shiftbook.results.base import Amount, Count, Record, Share, Text
 
 
 class Row(Record):
-    """A checkpoint on the engine on which its gates times cycles are least."""
+    """A checkpoint on the engine on which its gates and memories times cycles are least."""
 
     checkpoint: Text
     """Its file."""
@@ -38,8 +38,16 @@ class Row(Record):
     """Per image: by the cycle model, or with --rtl counted by the RTL."""
     ge: Amount
     """Gates of the engine, in NAND2 equivalents, memories apart."""
+    whole_ge: Amount | None = None
+    """Gates and memories of the engine, where they are known."""
     accelerator_ge: Amount | None = None
-    """Gates of the whole accelerator, where they are known."""
+    """Gates of the whole accelerator, where they are known, memories apart."""
+    accelerator_whole_ge: Amount | None = None
+    """Gates and memories of the whole accelerator."""
+    whole_area: Amount | None = None
+    """Area of the engine's cells and memories, where a cell library was named."""
+    delay: Amount | None = None
+    """The engine's longest path within a module in that library, in picoseconds."""
     tile_words: Count | None = None
     """Words of an activation bank."""
     memory_bits: Count | None = None
@@ -53,9 +61,15 @@ class Row(Record):
     compared: Count | None = None
     """With --rtl the integers that were compared with the golden model; all were equal."""
     relative: Amount
-    """Gates times cycles, relative to the first row."""
+    """Gates times cycles, relative to the first row, memories apart."""
+    whole_relative: Amount | None = None
+    """Gates and memories times cycles, relative to the first row."""
     accelerator_relative: Amount | None = None
-    """The same with the gates of the whole accelerator."""
+    """Gates of the whole accelerator times cycles, relative to the first row."""
+    accelerator_whole_relative: Amount | None = None
+    """The same with its memories."""
+    timed_relative: Amount | None = None
+    """Total area times cycles times longest path, relative to the first row."""
     gate_cycles: Amount
     """Gates times cycles."""
     ge_per_mac: Amount | None = None

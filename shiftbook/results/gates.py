@@ -33,10 +33,20 @@ class Priced(Record):
     """Of what was synthesized."""
     total_ge: Gates
     """Gates of the engine, memories apart."""
+    memory_ge: Amount | None = None
+    """Area of its memories in gates."""
+    whole_ge: Gates | None = None
+    """Gates and memories of the engine."""
     accelerator_ge: Gates | None = None
-    """With --system the gates of the whole accelerator."""
+    """With --system the gates of the whole accelerator, memories apart."""
+    accelerator_whole_ge: Gates | None = None
+    """With --system gates and memories of the whole accelerator."""
     memory_bits: Count | None = None
     """Of the engine's memories."""
+    whole_area: Gates | None = None
+    """With --liberty or --tech the area of the engine's cells and memories."""
+    delay: Amount | None = None
+    """With --liberty or --tech the longest path within a module, in picoseconds."""
 
     @property
     def lanes(self) -> str:
@@ -51,6 +61,29 @@ class PriceList(Record):
     """By name."""
 
 
+class HeldMemory(Record):
+    """A memory that a module declares, and what holds it."""
+
+    words: Size
+    """Of the memory."""
+    bits: Size
+    """Of a word."""
+    reads: Count
+    """Read ports."""
+    writes: Count
+    """Write ports."""
+    count: Count
+    """Of all instances of the module."""
+    held_by: Text
+    """Macros, or flip-flops."""
+    ge: Amount
+    """Area of one in gates."""
+    read_pj: Amount | None
+    """Picojoules of reading a word; null where nothing is known."""
+    write_pj: Amount | None
+    """Picojoules of writing a word."""
+
+
 class Module(Record):
     """A module of an engine: all its instances, without their submodules."""
 
@@ -61,6 +94,10 @@ class Module(Record):
     total_ge: Amount
     """Gates of all instances."""
     memory_bits: Count
+    """Of all instances."""
+    memory_ge: Amount | None = None
+    """Area of the memories of all instances in gates."""
+    memories: list[HeldMemory] | None = None
     """Of all instances."""
     cells: dict[Text, Count] | None = None
     """Of one instance, by kind."""
@@ -95,10 +132,10 @@ class Engine(Priced):
     """With --liberty the area of a lane, in the library's unit."""
     total_area: Amount | None = None
     """With --liberty the area of the engine."""
+    memory_area: Amount | None = None
+    """With --liberty the area of the engine's memories."""
     lane_delay: Amount | None = None
     """With --liberty the longest path within a module of a lane, in picoseconds."""
-    delay: Amount | None = None
-    """The same of the engine."""
     delay_module: Text | None = None
     """Where that path is."""
     flat_area: Amount | None = None
@@ -107,6 +144,8 @@ class Engine(Priced):
     """The longest path without hierarchy, which may cross modules."""
     accelerator_flat_ge: Amount | None = None
     """With --system the accelerator counted without hierarchy."""
+    accelerator_memory_ge: Amount | None = None
+    """With --system the area of the accelerator's memories in gates."""
     accelerator_memory_bits: Count | None = None
     """With --system the memories of the accelerator."""
     system_modules: dict[Text, Module] | None = None
@@ -119,11 +158,15 @@ class Ratio(Record):
     lane: Amount
     """Gates of a lane."""
     total: Amount
-    """Gates of the engine."""
+    """Gates of the engine, memories apart."""
+    whole: Amount | None = None
+    """Gates and memories of the engine."""
     lane_area: Amount | None = None
     """Area of a lane."""
     area: Amount | None = None
-    """Area of the engine."""
+    """Area of the engine, memories apart."""
+    whole_area: Amount | None = None
+    """Area of the engine with its memories."""
     delay: Amount | None = None
     """Longest path."""
 
@@ -154,3 +197,5 @@ class GateReport(Record):
     """File with the gates of each kind of cell."""
     liberty: Text | None
     """Files of the cell library, or null."""
+    memories: Text | None = None
+    """Technology of the memories."""

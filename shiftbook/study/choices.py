@@ -37,7 +37,7 @@ COMPRESSION: dict[str, type] = {
 }
 """Options of a compression, as `shiftbook compress` has them."""
 
-ENGINE: dict[str, type] = {"preset": str, "lanes": str, "slots": int, "bus": int}
+ENGINE: dict[str, type] = {"preset": str, "lanes": str, "slots": int, "requantizers": int, "bus": int}
 """Options of an engine, likewise."""
 
 RIGHT = {

@@ -64,10 +64,13 @@ def _of(kind: str, name: str) -> Callable[[Found], Number]:
     return value
 
 
-def _gate_cycles(found: Found) -> Number:
-    (gates,), (load,) = found["gates"], found["load"]
-    number: Number = None if load["cycles"] is None else gates["ge"] * load["cycles"]
-    return number
+def _times_cycles(name: str) -> Callable[[Found], Number]:
+    def value(found: Found) -> Number:
+        (gates,), (load,) = found["gates"], found["load"]
+        number: Number = None if load["cycles"] is None else gates[name] * load["cycles"]
+        return number
+
+    return value
 
 
 MEASURES = {
@@ -79,9 +82,16 @@ MEASURES = {
     "density": Measure("min", ("load",), _of("load", "density"), "share of weights that are not 0"),
     "cycles": Measure("min", ("load",), _of("load", "cycles"), "per image"),
     "moved_bytes": Measure("min", ("load",), _of("load", "moved_bytes"), "on the memory bus per image"),
-    "ge": Measure("min", ("gates",), _of("gates", "ge"), "NAND2 equivalents"),
+    "whole_ge": Measure("min", ("gates",), _of("gates", "whole_ge"), "NAND2 equivalents, memories too"),
+    "ge": Measure("min", ("gates",), _of("gates", "ge"), "NAND2 equivalents, memories apart"),
     "memory_bits": Measure("min", ("gates",), _of("gates", "memory_bits"), "bits"),
-    "gate_cycles": Measure("min", ("gates", "load"), _gate_cycles, "GE x cycles per image"),
+    "whole_gate_cycles": Measure(
+        "min", ("gates", "load"), _times_cycles("whole_ge"), "GE x cycles per image, memories too"
+    ),
+    "gate_cycles": Measure("min", ("gates", "load"), _times_cycles("ge"), "GE x cycles per image"),
+    "whole_area": Measure(
+        "min", ("gates",), _of("gates", "whole_area"), "in the library's unit, memories too", liberty=True
+    ),
     "area": Measure("min", ("gates",), _of("gates", "area"), "in the library's unit", liberty=True),
     "delay": Measure("min", ("gates",), _of("gates", "delay"), "picoseconds", liberty=True),
 }

@@ -39,6 +39,7 @@ class Choice:
             options.get("lanes", "8x8"),
             options.get("slots"),
             options.get("bus"),
+            requantizers=options.get("requantizers"),
         )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import metadata
@@ -25,17 +25,20 @@ from shiftbook.synth.flow.liberty import Liberty, load_liberty
 from shiftbook.synth.flow.measure import Measured, Progress, Ruler, measure
 from shiftbook.synth.flow.netlist import CellCost, Netlist
 from shiftbook.synth.flow.weights import NAND2_TABLE, load_weights
+from shiftbook.synth.technologies.memory import Memory
 
 BASELINE = "int8"
 
 RATIOS = {
     "lane": "lane_ge",
     "total": "total_ge",
+    "whole": "whole_ge",
     "lane_area": "lane_area",
     "area": "total_area",
+    "whole_area": "whole_area",
     "delay": "delay",
 }
-"""Ratios to the baseline, and the figures that they are of; the last three with a cell library only."""
+"""Ratios to the baseline, and the figures that they are of; the last four with a cell library only."""
 
 COMPARED = ("shift", BASELINE)
 """Whose lanes are also compared at one slot."""
@@ -97,8 +100,8 @@ def gate_report(
     -------
     report
         JSON. ``engines``: by name, see `describe`. ``ratios``: by engine, its gates over the dense int8
-        engine's. ``one_slot_lanes``: see there. ``versions``, ``weights``, ``liberty``: what it was measured
-        with.
+        engine's. ``one_slot_lanes``: see there. ``versions``, ``weights``, ``liberty``, ``memories``: what it
+        was measured with, the last one the technology of the memories.
 
     Raises
     ------
@@ -149,6 +152,7 @@ def report_on(
     designs: dict[str, Callable[[], Component]] = {n: partial(top, spec) for n, spec in specs.items()}
     designs |= {name: partial(make_lane, spec) for name, spec in (lanes or {}).items()}
     measured = measure(designs, ruler, flat=small if flat is None else flat, progress=progress)
+    ruler = replace(ruler, ge_area=ge_area(measured.values(), ruler))
     described = {
         name: (describe_all if system else describe)(spec, measured[name], ruler)
         for name, spec in specs.items()
@@ -160,7 +164,19 @@ def report_on(
         "versions": versions(measured[next(iter(specs))].gates.yosys),
         "weights": table.name,
         "liberty": ruler.liberty.names if ruler.liberty else None,
+        "memories": ruler.memories.technology.name,
     }
+
+
+def ge_area(measured: Iterable[Measured], ruler: Ruler) -> float | None:
+    """Area of a GE: the library's NAND2; for a library that is not known the mean of all measured."""
+    library = ruler.liberty
+    if library is None:
+        return None
+    if library.technology is not None:
+        return library.technology.gate
+    pairs = [(each.cells.cost(library), each.gates.cost(ruler.weights)) for each in measured if each.cells]
+    return sum(area for area, _ in pairs) / sum(ge for _, ge in pairs)
 
 
 def engine_spec(
@@ -170,26 +186,29 @@ def engine_spec(
     bus: int | None = None,
     bus_parity: bool = False,
     tile_words: int | None = None,
+    requantizers: int | None = None,
 ) -> Spec:
-    """A preset on another grid, with another number of slots, another bus or other activation banks."""
+    """A preset on another grid, with other numbers of its parts, another bus or other activation banks."""
     base = PRESETS[preset]
     spec = base.given(bus_bytes=bus) if lanes is None else base.on_grid(*lanes, bus)
-    return spec.given(slots=slots, bus_parity=bus_parity, tile_words=tile_words)
+    return spec.given(slots=slots, bus_parity=bus_parity, tile_words=tile_words, requantizers=requantizers)
 
 
 def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
     """One engine as JSON.
 
     ``lane_ge``: one lane with all that is in it. ``total_ge``: the engine without its memories.
+    ``memory_ge``, ``whole_ge``: its memories, and both together; see `synth.flow.memories`.
     ``ge_per_lane``: the engine over its lanes. ``ge_per_term``: the engine over the terms that it can add
     in a cycle. ``decoder_ge``: all between the weight streams and the lanes. ``flat_ge``: the engine
     without hierarchy, or None. ``memory_bits``. ``modules``: by name; ``ge`` of one instance without its
-    submodules, ``total_ge`` of all instances (these add up to the engine's), ``cells`` of one. With a cell
-    library also what `_library_figures` says, and of each module ``area`` and ``total_area``, in the
-    library's own unit, and ``delay``, in picoseconds.
+    submodules, ``total_ge`` of all instances (these add up to the engine's), ``cells`` of one, ``memories``
+    of all. With a cell library also what `_library_figures` says, and of each module ``area`` and
+    ``total_area``, in the library's own unit, and ``delay``, in picoseconds.
     """
     prices, library = ruler.weights, ruler.liberty
     total = measured.gates.cost(prices)
+    memory = ruler.memories.total(measured.gates.memories())
     modules = _modules(measured, ruler)
     decoders = {name: entry for name, entry in modules.items() if DECODER.fullmatch(name)}
     terms = spec.lanes * spec.slots * (len(spec.terms) if spec.lane == "shift" else 1)
@@ -201,20 +220,24 @@ def describe(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
         "decoder_ge": _rounded(sum(entry["total_ge"] for entry in decoders.values())),
         "flat_ge": _rounded(measured.flat.cost(prices)) if measured.flat else None,
         "memory_bits": measured.gates.memory_bits(),
+        "memory_ge": _rounded(memory),
+        "whole_ge": _rounded(total + memory),
         "modules": modules,
         "spec": spec.as_json(),
         "verilog_sha256": hashlib.sha256(measured.design.verilog.encode()).hexdigest(),
     }
     if library and measured.cells:
         description |= _library_figures(spec, measured, measured.cells, library)
+        description |= _with_memories(description["total_area"], memory, ruler)
     return description
 
 
 def describe_all(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
     """An engine within its accelerator as JSON.
 
-    What `describe` says of the engine, ``accelerator_ge``, ``accelerator_flat_ge`` and
-    ``accelerator_memory_bits`` of all, and ``system_modules``: those around the engine, as ``modules`` are.
+    What `describe` says of the engine; ``accelerator_ge``, ``accelerator_memory_ge``,
+    ``accelerator_whole_ge``, ``accelerator_flat_ge`` and ``accelerator_memory_bits`` of all; and
+    ``system_modules``: those around the engine, as ``modules`` are.
     """
     top = measured.design.top
     engine = f"{top}_{Engine.__name__.lower()}"
@@ -222,9 +245,13 @@ def describe_all(spec: Spec, measured: Measured, ruler: Ruler) -> Json:
     part = replace(measured, gates=measured.gates.below(engine), cells=cells, flat=None, flat_cells=None)
     description = describe(spec, part, ruler)
     around = {k: v for k, v in _modules(measured, ruler).items() if k not in description["modules"]}
+    logic = measured.gates.cost(ruler.weights)
+    memory = ruler.memories.total(measured.gates.memories())
     return {
         **description,
-        "accelerator_ge": _rounded(measured.gates.cost(ruler.weights)),
+        "accelerator_ge": _rounded(logic),
+        "accelerator_memory_ge": _rounded(memory),
+        "accelerator_whole_ge": _rounded(logic + memory),
         "accelerator_flat_ge": _rounded(measured.flat.cost(ruler.weights)) if measured.flat else None,
         "accelerator_memory_bits": measured.gates.memory_bits(),
         "system_modules": around,
@@ -251,6 +278,12 @@ def _library_figures(spec: Spec, measured: Measured, cells: Netlist, library: Li
         "flat_area": _rounded(flat.cost(library)) if flat else None,
         "flat_delay": flat.modules[top].delay if flat else None,
     }
+
+
+def _with_memories(logic: float, memory_ge: float, ruler: Ruler) -> Json:
+    """Area of an engine's memories, and of the engine with them."""
+    area = memory_ge * (ruler.ge_area or 0.0)
+    return {"memory_area": _rounded(area), "whole_area": _rounded(logic + area)}
 
 
 def lane_modules(spec: Spec, top: str, netlist: Netlist) -> dict[str, int]:
@@ -285,6 +318,8 @@ def _modules(measured: Measured, ruler: Ruler) -> Json:
             "ge": _rounded(ge),
             "total_ge": _rounded(instances * ge),
             "memory_bits": instances * module.memory_bits,
+            "memory_ge": _rounded(instances * ruler.memories.total(module.memories)),
+            "memories": _memories(module.memories, instances, ruler),
             "cells": dict(sorted(module.cells.items())),
         }
         if library and measured.cells:
@@ -293,6 +328,27 @@ def _modules(measured: Measured, ruler: Ruler) -> Json:
             entry |= {"area": _rounded(area), "total_area": _rounded(instances * area), "delay": mapped.delay}
         modules[short_name(name, measured.design.top)] = entry
     return dict(sorted(modules.items(), key=lambda item: -item[1]["total_ge"]))
+
+
+def _memories(memories: Mapping[Memory, int], instances: int, ruler: Ruler) -> list[Json]:
+    """The memories of all instances of a module, and what holds each."""
+    found = []
+    for memory, count in sorted(memories.items()):
+        held = ruler.memories.held(memory)
+        found.append(
+            {
+                "words": memory.words,
+                "bits": memory.bits,
+                "reads": memory.reads,
+                "writes": memory.writes,
+                "count": count * instances,
+                "held_by": held.held_by,
+                "ge": _rounded(held.ge),
+                "read_pj": None if held.read is None else round(held.read, 4),
+                "write_pj": None if held.write is None else round(held.write, 4),
+            }
+        )
+    return found
 
 
 def short_name(module: str, top: str) -> str:

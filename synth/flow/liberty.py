@@ -16,6 +16,7 @@ from pathlib import Path
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.inputs import shown, unreadable
+from shiftbook.synth.technologies.technology import Technology, technology_of
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -33,6 +34,16 @@ DELAY = re.compile(r"cell_rise(?<!\wcell_rise)\s*\(")
 FLIP_FLOP = re.compile(r"ff(?<!\wff)\s*\(")
 
 
+def _braces(depth: int) -> bytes:
+    """A pattern of a group in braces with up to ``depth`` levels of groups in it."""
+    inner = b"" if depth == 0 else b"|" + _braces(depth - 1)
+    return rb"\{(?:[^{}]++" + inner + rb")*+\}"
+
+
+# Most of a library's text says what power cells take. abc would read it for each module again, for nothing
+POWER = re.compile(rb"\b(?:internal_power|leakage_power)\s*\([^)]*\)\s*" + _braces(3))
+
+
 @dataclass(frozen=True)
 class Liberty:
     """A cell library.
@@ -47,12 +58,15 @@ class Liberty:
         Area by cell, in the library's own unit (square micrometres in most).
     timed
         Whether its cells have delays.
+    technology
+        The one whose library it is; None for a library that none knows.
     """
 
     names: str
     files: Mapping[str, bytes]
     areas: Mapping[str, float]
     timed: bool = False
+    technology: Technology | None = None
 
     def total(self, cells: Mapping[str, int]) -> float:
         """Area of a bag of cells, by type.
@@ -90,12 +104,12 @@ def load_liberty(paths: Sequence[Path]) -> Liberty:
         areas |= _areas(text, path)
         flip_flops |= FLIP_FLOP.search(text) is not None
         timed |= DELAY.search(text) is not None
-        files[f"cells{number}.lib"] = text.encode()
+        files[f"cells{number}.lib"] = POWER.sub(b"", text.encode())
     names = ", ".join(path.name for path in paths)
     if not areas or not flip_flops:
         lacking = "flip-flop" if areas else "cell with an area"
         raise ShiftbookError(f"{names} has no {lacking}: name all files of the library together")
-    return Liberty(names=names, files=files, areas=areas, timed=timed)
+    return Liberty(names, files, areas, timed, technology_of(areas))
 
 
 def _read(path: Path) -> str:

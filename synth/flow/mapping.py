@@ -1,6 +1,6 @@
 """From Verilog to mapped netlists: the one flow that every engine and baseline goes through.
 
-No timing constraint: the figures are gates at relaxed timing. Memories stay memory cells.
+Gates are counted at relaxed timing; cells of a library are buffered and sized. Memories stay memory cells.
 """
 
 from __future__ import annotations
@@ -12,22 +12,35 @@ from dataclasses import dataclass, replace
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.synth.flow.liberty import Liberty
 from shiftbook.synth.flow.merge import MODULE, Design, merge
-from shiftbook.synth.flow.netlist import CellCost, Module, Netlist, cheaper, parse_delays, parse_stat
+from shiftbook.synth.flow.netlist import (
+    CellCost,
+    Module,
+    Netlist,
+    cheaper,
+    parse_delays,
+    parse_memories,
+    parse_stat,
+)
 from shiftbook.synth.flow.yosys import Yosys, YosysError, find_yosys
+from shiftbook.synth.technologies.technology import Technology
 
 GATES = "AND,NAND,OR,NOR,XOR,XNOR,MUX"
 
 ABC_SCRIPT = (
-    "strash; &get -n; &fraig -x; &put; scorr; dc2; dretime; strash; &get -n; &dch -f; &nf; &put; topo; stime"
+    "strash; &get -n; &fraig -x; &put; scorr; dc2; dretime; strash; &get -n; &dch -f; &nf; &put; "
+    "buffer; upsize; dnsize; stime"
 )
-"""For cells: the script that Yosys gives abc by itself, and then the delay of what came out."""
+"""For cells: the script that Yosys gives abc where it knows the borders' drivers and loads. Large loads get
+buffers; gates grow until the longest path is as short as it gets, and shrink where that costs nothing."""
 
 PROCESSES = 2
 """Yosys runs at a time."""
 
 DESIGN = "design.v"
 STAT = "stat.json"
+MEMORIES = "memories.json"
 DELAYS = "delays.log"
+BORDERS = "borders.constr"
 
 Modules = dict[str, Module]
 
@@ -118,7 +131,9 @@ def _map(
     inputs: dict[str, str | bytes] = {DESIGN: verilog}
     if liberty is not None:
         inputs |= liberty.files
-    files = [STAT, DELAYS] if liberty is not None and liberty.timed else [STAT]
+    if liberty is not None and liberty.technology is not None:
+        inputs[BORDERS] = borders(liberty.technology)
+    files = [STAT, MEMORIES, *([DELAYS] if liberty is not None and liberty.timed else [])]
     try:
         with ThreadPoolExecutor(PROCESSES) as pool:
             outputs = list(pool.map(lambda run: runner.run(flow(run, liberty, known), inputs, files), runs))
@@ -130,7 +145,7 @@ def _map(
 
 
 def _parse(output: Mapping[str, str], known: Mapping[str, int] | Sequence[str]) -> tuple[Modules, str]:
-    modules, version = parse_stat(output[STAT], known)
+    modules, version = parse_stat(output[STAT], known, parse_memories(output[MEMORIES]))
     if DELAYS in output:
         delays = parse_delays(output[DELAYS])
         modules = {name: replace(module, delay=delays.get(name, 0.0)) for name, module in modules.items()}
@@ -164,17 +179,22 @@ def flow(run: Run, liberty: Liberty | None = None, known: Iterable[str] = ()) ->
         "techmap",
         *gates,
         "opt_clean",
-        # $mem_v2 cells become memories again, so that stat counts their bits.
-        "memory_unpack",
+        f"json -o {MEMORIES} t:$mem_v2",
         f"tee -q -o {STAT} stat -json",
     ]
+
+
+def borders(technology: Technology) -> str:
+    """What drives a module's inputs and what its outputs drive, for abc."""
+    return f"set_driving_cell {technology.driver}\nset_load {technology.load}\n"
 
 
 def _map_to_cells(liberty: Liberty, modules: Iterable[str]) -> list[str]:
     """Map to a library; one module after another where delays are logged, so that they say whose they are."""
     files = " ".join(f"-liberty {name}" for name in liberty.files)
     script = ABC_SCRIPT.replace("; ", ";").replace(" ", ",")
-    timed = [f"tee -q -a {DELAYS} abc {files} -script +{script} {module}" for module in modules]
+    constraints = f" -constr {BORDERS}" if liberty.technology else ""
+    timed = [f"tee -q -a {DELAYS} abc {files}{constraints} -script +{script} {module}" for module in modules]
     return [f"dfflibmap {files}", *(timed if liberty.timed else [f"abc {files}"])]
 
 

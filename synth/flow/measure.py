@@ -10,10 +10,12 @@ from amaranth.lib import wiring
 from shiftbook.hw.verilog import emit
 from shiftbook.synth.flow.liberty import Liberty
 from shiftbook.synth.flow.mapping import map_designs, map_flat
+from shiftbook.synth.flow.memories import MemoryCost
 from shiftbook.synth.flow.merge import Design
 from shiftbook.synth.flow.netlist import Netlist
 from shiftbook.synth.flow.weights import GateWeights
 from shiftbook.synth.flow.yosys import find_yosys
+from shiftbook.synth.technologies.technology import DEFAULT, technology
 
 Progress = Callable[[int, int, str], None]
 """Called as (steps done, steps in all, what was done last)."""
@@ -29,10 +31,19 @@ class Ruler:
         Gate weights in NAND2 equivalents.
     liberty
         A cell library, to map to its cells as well, or None.
+    ge_area
+        Area of a GE in that library, which turns GE of memories into area.
     """
 
     weights: GateWeights
     liberty: Liberty | None = None
+    ge_area: float | None = None
+
+    @property
+    def memories(self) -> MemoryCost:
+        """Prices memories: by the library's technology where it has macros, else by the default one."""
+        own = self.liberty.technology if self.liberty else None
+        return MemoryCost(self.weights, own if own and own.macros else technology(DEFAULT))
 
 
 @dataclass(frozen=True)

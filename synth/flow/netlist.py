@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from shiftbook.synth.flow.weights import MEMORY_CELLS
+from shiftbook.synth.technologies.memory import Memory
 
 # What one `abc` with `stime` logs of a module; it logs no delay of a module without gates.
 TIMED = re.compile(
@@ -33,8 +34,8 @@ class Module:
         Mapped logic cells by type.
     children
         Instances of other modules, by module.
-    memory_bits
-        Bits of the memories declared here; their cells are left out of ``cells``.
+    memories
+        How many of each memory are declared here; their cells are left out of ``cells``.
     delay
         Of the longest path between registers, memories and ports, in picoseconds; None where it was not
         asked for.
@@ -42,8 +43,13 @@ class Module:
 
     cells: dict[str, int]
     children: dict[str, int]
-    memory_bits: int
+    memories: dict[Memory, int] = field(default_factory=dict)
     delay: float | None = None
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of the memories declared here."""
+        return sum(count * memory.size for memory, count in self.memories.items())
 
 
 @dataclass(frozen=True)
@@ -80,9 +86,17 @@ class Netlist:
         """The module with the longest path, of ``root`` and all below it; the first by name of equal ones."""
         return min(self.instances(root), key=lambda name: (-(self.modules[name].delay or 0.0), name))
 
+    def memories(self, root: str | None = None) -> dict[Memory, int]:
+        """How many of each memory ``root`` has with everything below it."""
+        found: dict[Memory, int] = {}
+        for name, times in self.instances(root).items():
+            for memory, count in self.modules[name].memories.items():
+                found[memory] = found.get(memory, 0) + times * count
+        return found
+
     def memory_bits(self, root: str | None = None) -> int:
         """Memory bits of ``root`` with everything below it."""
-        return sum(times * self.modules[name].memory_bits for name, times in self.instances(root).items())
+        return sum(count * memory.size for memory, count in self.memories(root).items())
 
 
 def cheaper(one: Module, other: Module | None, prices: CellCost) -> Module:
@@ -92,13 +106,17 @@ def cheaper(one: Module, other: Module | None, prices: CellCost) -> Module:
     return other
 
 
-def parse_stat(text: str, known: Container[str]) -> tuple[dict[str, Module], str]:
+def parse_stat(
+    text: str, known: Container[str], memories: Mapping[str, dict[Memory, int]] | None = None
+) -> tuple[dict[str, Module], str]:
     """The modules that ``stat -json`` describes, and the Yosys that wrote it.
 
     Parameters
     ----------
     known
         Names of all modules of the design; what is in none of them is a cell.
+    memories
+        Of each module that has any.
     """
     report = json.loads(text)
     modules = {}
@@ -107,9 +125,28 @@ def parse_stat(text: str, known: Container[str]) -> tuple[dict[str, Module], str
         modules[name.removeprefix("\\")] = Module(
             cells={k: n for k, n in kinds.items() if k not in known and k not in MEMORY_CELLS},
             children={k: n for k, n in kinds.items() if k in known},
-            memory_bits=entry["num_memory_bits"],
+            memories=(memories or {}).get(name.removeprefix("\\"), {}),
         )
     return modules, report["creator"]
+
+
+def parse_memories(text: str) -> dict[str, dict[Memory, int]]:
+    """How many of each memory a module declares, by module, from Yosys' JSON of its ``$mem_v2`` cells."""
+    found: dict[str, dict[Memory, int]] = {}
+    for name, module in json.loads(text)["modules"].items():
+        kinds = found.setdefault(name, {})
+        for cell in module["cells"].values():
+            memory = _memory(cell["parameters"])
+            kinds[memory] = kinds.get(memory, 0) + 1
+    return found
+
+
+def _memory(parameters: Mapping[str, Any]) -> Memory:
+    """A memory from its cell's parameters, which are binary numbers."""
+    words, bits, reads, writes = (
+        int(parameters[name], 2) for name in ("SIZE", "WIDTH", "RD_PORTS", "WR_PORTS")
+    )
+    return Memory(words, bits, reads, writes, clocked="0" not in parameters["RD_CLK_ENABLE"])
 
 
 def parse_delays(log: str) -> dict[str, float]:

@@ -24,9 +24,10 @@ def gate_table(report: Json) -> RenderableType:
     notes = (
         f"One weight a cycle: shift lane {lanes['shift_ge']:,.0f} GE, int8 lane {lanes['int8_ge']:,.0f}, "
         f"ratio {lanes['ratio']:.2f}.\n"
-        f"GE: NAND2 equivalents ({made_with}). Memories are apart, in bits; modules add up to the engine."
+        f"GE: NAND2 equivalents ({made_with}); modules add up to logic. Memories: macros of "
+        f"{report['memories']}, or flip-flops where these are smaller. Total: both."
     )
-    tables = [engine_table(report), module_table(report)]
+    tables = [engine_table(report), module_table(report), memory_table(report)]
     if report["liberty"] is not None:
         tables.insert(1, library_table(report))
         notes += "\nps: longest path within one module. Flat: without hierarchy; paths cross modules."
@@ -39,31 +40,34 @@ def engine_table(report: Json) -> Table:
     table = Table(title="Gates of the engines", title_justify="left")
     table.add_column("engine")
     for head in (
+        "total, GE",
+        "x int8",
+        "logic, GE",
+        "x int8",
+        "memories, GE",
+        "memory bits",
         "lane, GE",
         "x int8",
-        "engine, GE",
-        "x int8",
-        "GE per lane",
         "GE per term",
         "decoders",
-        "memory bits",
+        *(("accelerator, total", "its logic") if system else ()),
     ):
         table.add_column(head, justify="right")
-    if system:
-        table.add_column("accelerator, GE", justify="right")
     for name, engine in report["engines"].items():
         ratio = report["ratios"].get(name, {})
         table.add_row(
             name,
-            f"{engine['lane_ge']:,.0f}",
-            _ratio(ratio.get("lane")),
+            f"{engine['whole_ge']:,.0f}",
+            _ratio(ratio.get("whole")),
             f"{engine['total_ge']:,.0f}",
             _ratio(ratio.get("total")),
-            f"{engine['ge_per_lane']:,.0f}",
+            f"{engine['memory_ge']:,.0f}",
+            f"{engine['memory_bits']:,}",
+            f"{engine['lane_ge']:,.0f}",
+            _ratio(ratio.get("lane")),
             f"{engine['ge_per_term']:,.0f}",
             f"{engine['decoder_ge'] / engine['total_ge']:.1%}",
-            f"{engine['memory_bits']:,}",
-            *([f"{engine['accelerator_ge']:,.0f}"] if system else []),
+            *(f"{engine[key]:,.0f}" for key in ("accelerator_whole_ge", "accelerator_ge") if system),
             style="dim" if name == BASELINE else "",
         )
     return table
@@ -72,9 +76,19 @@ def engine_table(report: Json) -> Table:
 def library_table(report: Json) -> Table:
     """Area and delay in the cell library, one row an engine."""
     flat = any(engine["flat_area"] is not None for engine in report["engines"].values())
-    table = Table(title=f"Cells of {report['liberty']}", title_justify="left")
+    table = Table(title=f"Area and delay: cells of {report['liberty']}", title_justify="left")
     table.add_column("engine", no_wrap=True)
-    for head in ("lane, area", "x int8", "engine, area", "x int8", "lane, ps", "slowest, ps"):
+    for head in (
+        "total",
+        "x int8",
+        "logic",
+        "x int8",
+        "memories",
+        "lane",
+        "x int8",
+        "lane, ps",
+        "slowest, ps",
+    ):
         table.add_column(head, justify="right")
     table.add_column("module", no_wrap=True)
     for head in ("flat, area", "flat, ps") if flat else ():
@@ -83,10 +97,13 @@ def library_table(report: Json) -> Table:
         ratio = report["ratios"].get(name, {})
         table.add_row(
             name,
-            f"{engine['lane_area']:,.1f}",
-            _ratio(ratio.get("lane_area")),
+            f"{engine['whole_area']:,.0f}",
+            _ratio(ratio.get("whole_area")),
             f"{engine['total_area']:,.1f}",
             _ratio(ratio.get("area")),
+            f"{engine['memory_area']:,.0f}",
+            f"{engine['lane_area']:,.1f}",
+            _ratio(ratio.get("lane_area")),
             _figure(engine["lane_delay"]),
             _figure(engine["delay"]),
             engine["delay_module"] or "",
@@ -117,6 +134,26 @@ def module_table(report: Json) -> Table:
             for engine in engines.values()
         )
         table.add_row(f"{len(rest)} smaller ones", *(f"{total:,.0f}" for total in sums))
+    return table
+
+
+def memory_table(report: Json) -> Table:
+    """One row a memory of a module, one column an engine: how many, and the GE of all of them."""
+    engines = report["engines"]
+    table = Table(title="GE of memories (how many)", title_justify="left")
+    for head in ("module", "words x bits", "held by"):
+        table.add_column(head)
+    for name in engines:
+        table.add_column(name, justify="right")
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
+    for name, engine in engines.items():
+        for module, entry in (engine["modules"] | engine.get("system_modules", {})).items():
+            for memory in entry["memories"]:
+                key = (module, f"{memory['words']:,} x {memory['bits']}", memory["held_by"])
+                total = memory["count"] * memory["ge"]
+                found.setdefault(key, {})[name] = f"{total:,.0f} ({memory['count']})"
+    for key, cells in sorted(found.items()):
+        table.add_row(*key, *(cells.get(name, "") for name in engines))
     return table
 
 

@@ -106,6 +106,6 @@ def test_checkpoints_are_related_to_the_best() -> None:
         {"engine": "int8_sparse", "product": 20.0, "relative": 1.0},
     ]
     row = {"checkpoint": "net.ckpt", "engine": "shift", "accuracy": 0.5, "gate_cycles": 10.0}
-    text = TABLES["against"]([{"rows": study}, {"rows": [row]}])
+    text = TABLES["against"]([{"terms": 256, "rows": study}, {"rows": [row]}])
     assert text.splitlines()[0].endswith("| to the best dense int8 | to the best sparse int8 |")
     assert text.splitlines()[-1] == "| net | `shift` | 50.00 % | 0.00 | 0.250 | 0.500 |"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from amaranth import Elaboratable, Module, Mux, Signal
-from amaranth.hdl import Assume, Cover
+from amaranth.hdl import Assert, Assume, Cover
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -133,8 +133,9 @@ def reading(half: wiring.Component) -> tuple[Module, Half]:
 def writing(half: wiring.Component) -> tuple[Module, Half]:
     """Outputs of channels that were committed when there was room.
 
-    A layer begins when all is quiet, and the one before it was sent or cleared; then nothing is committed
-    until the next one begins. The pixels that it stores change with the layer alone.
+    A layer begins when the one before it was sent or cleared; when it is cleared, nothing is committed until
+    the next one begins. The pixels that it stores change with the layer alone. What the store says that
+    memory has is what was acknowledged.
     """
     m = Module()
     m.submodules.master = master = Writes(half)
@@ -152,9 +153,27 @@ def writing(half: wiring.Component) -> tuple[Module, Half]:
         Assume(master.begin | (master.phases == kept)),
         Assume(~master.commit | (half.room & runs)),
         Assume(~master.valid | (owed != 0)),
-        Assume(~master.begin | (half.quiet & (half.sent | ~runs))),
+        Assume(~master.begin | half.sent),
     ]
+    _counted(m, master, half)
     return m, master
+
+
+def _counted(m: Module, master: Half, half: wiring.Component) -> None:
+    """Bursts are counted as they are acknowledged, those of layers before apart."""
+    announced, answered, before = Signal(8), Signal(8), Signal(8)
+    m.d.sync += [
+        announced.eq(announced + (master.bus.aw.valid & master.bus.aw.ready)),
+        answered.eq(answered + (master.bus.b.valid & master.bus.b.ready)),
+    ]
+    with m.If(master.begin):
+        m.d.sync += before.eq(announced)
+    settled = Signal()
+    m.d.comb += [
+        settled.eq((answered - before)[:8].as_signed() >= 0),
+        Assert(half.settled == settled, "layers before: not what was acknowledged"),
+        Assert(~settled | (half.written == (answered - before)[:8]), "bursts: not those acknowledged"),
+    ]
 
 
 @pytest.mark.formal
@@ -201,6 +220,16 @@ WRITERS = {
     "last is late": ("last.eq(now.burst == 1)", "last.eq(now.burst == 0)", "W: last is wrong"),
     "a group of nothing is sent": ("some & groups.size.any()", "some", "W: |AW|too many"),
     "data goes on": ("valid.eq(now.burst != 0)", "valid.eq(1)", "W: (data without|last is wrong|a waiting)"),
+    "layers before are forgotten": (
+        "owed.eq(now.pending - acknowledged)",
+        "owed.eq(0)",
+        "layers before: not what was acknowledged",
+    ),
+    "all acknowledgements are this layer's": (
+        "with m.Elif(acknowledged & ~self.settled):",
+        "with m.Elif(0):",
+        "layers before|bursts",
+    ),
     "an address does not wait": (
         "with m.If(self.write_address.ready):",
         "with m.If(1):",

@@ -26,7 +26,10 @@ from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
         ({"requantizers": 65}, "requantizers must be an integer in 1..64, not 65"),
         (
             {"requantizers": 7},
-            "7 requantizers cannot drain 8x8 lanes in even parts or whole rows of a beat of 32 bytes",
+            (
+                "7 requantizers cannot drain 8x8 lanes in even parts or whole rows of a beat of 32 bytes: "
+                "1, 2, 4, 8, 16, 32 can"
+            ),
         ),
         ({"tile_words": 8}, "tile_words must be an integer in 64..16384, not 8"),
         ({"table_entries": 512}, "table_entries must be an integer in 4..256, not 512"),

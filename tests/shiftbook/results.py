@@ -44,25 +44,31 @@ def compare(*rows: Json) -> Json:
 
 
 def engine(lane: float, *, kind: str) -> Json:
+    plain: Json = {"memory_bits": 0, "memory_ge": 0, "cells": {}}
     modules = {
-        f"{kind}_lane": {"instances": 64, "ge": lane, "total_ge": 64 * lane, "memory_bits": 0, "cells": {}},
-        "rotator": {"instances": 4, "ge": 100.0, "total_ge": 400.0, "memory_bits": 0, "cells": {}},
-        "rotator_v2": {"instances": 1, "ge": 10.0, "total_ge": 10.0, "memory_bits": 0, "cells": {}},
-        "bank": {"instances": 256, "ge": 0, "total_ge": 0, "memory_bits": 2048, "cells": {}},
+        f"{kind}_lane": {"instances": 64, "ge": lane, "total_ge": 64 * lane, **plain},
+        "rotator": {"instances": 4, "ge": 100.0, "total_ge": 400.0, **plain},
+        "rotator_v2": {"instances": 1, "ge": 10.0, "total_ge": 10.0, **plain},
+        "bank": {**plain, "instances": 256, "ge": 0, "total_ge": 0, "memory_bits": 2048, "memory_ge": 1000.0},
     }
     total = 64 * lane + 410
     figures = {"lane_ge": lane, "total_ge": total, "ge_per_lane": total / 64, "ge_per_term": total / 256}
-    return {**figures, "memory_bits": 2048, "modules": modules, "spec": {"rows": 8, "cols": 8}}
+    memories = {"memory_bits": 2048, "memory_ge": 1000.0, "whole_ge": total + 1000}
+    return {**figures, **memories, "modules": modules, "spec": {"rows": 8, "cols": 8}}
 
 
 def gates() -> Json:
     return {
         "engines": {"shift": engine(10.0, kind="shift"), "int8": engine(30.0, kind="multiply")},
-        "ratios": {"shift": {"lane": 0.3333, "total": 0.4506}, "int8": {"lane": 1.0, "total": 1.0}},
+        "ratios": {
+            "shift": {"lane": 0.3333, "total": 0.4506, "whole": 0.6156},
+            "int8": {"lane": 1.0, "total": 1.0, "whole": 1.0},
+        },
         "one_slot_lanes": {"shift_ge": 5.0, "int8_ge": 10.0, "ratio": 0.5},
         "versions": {"yosys": "Yosys 0.70 (git sha1 abc)", "amaranth": "0.5.10", "shiftbook": "0.1.0"},
         "weights": "nand2.toml",
         "liberty": None,
+        "memories": "asap7",
     }
 
 

@@ -104,7 +104,8 @@ def test_checkpoint_does_what_compress_said(scheme, more, inputs, data, tmp_path
 
 def compared(path: str, tmp_path: Path, monkeypatch) -> list[dict[str, object]]:
     """What compare says of a checkpoint; no engine is synthesized."""
-    engine = SimpleNamespace(total_ge=1.0, accelerator_ge=None, memory_bits=1, spec=DEFAULT)
+    unknown = dict.fromkeys(("whole_ge", "accelerator_ge", "accelerator_whole_ge", "whole_area", "delay"))
+    engine = SimpleNamespace(total_ge=1.0, memory_bits=1, spec=DEFAULT, **unknown)
     monkeypatch.setattr("shiftbook.commands.compare._gates", lambda *_: {"shift": engine})
     table = tmp_path / "compare.json"
     assert cli.main(["compare", path, "--engines", "shift", "--json", str(table)]) == 0

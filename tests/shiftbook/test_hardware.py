@@ -32,6 +32,16 @@ def test_gates(tmp_path, capsys):
         (["--weights", "missing.toml"], "missing.toml"),
         (["--liberty", "missing.lib"], "missing.lib"),
         (
+            ["--tech", "tsmc5"],
+            "a technology must be one of asap7, gf180mcu, ihp-sg13g2, nangate45, sky130hd, not",
+        ),
+        (
+            ["--tech", "asap7"],
+            "asap7 needs its cell library, and SHIFTBOOK_ASAP7 is not set: get the repository",
+        ),
+        (["--tech", "asap7", "--liberty", "x.lib"], "--tech asap7 names a cell library, as --liberty does"),
+        (["--fpga", "ecp5", "--tech", "asap7"], "--tech does not go with --fpga: leave it out"),
+        (
             ["--engine", "tpu"],
             "engines must be some of shift, shift4, int8, int8_sparse, focused, two_term, not tpu",
         ),
@@ -41,7 +51,8 @@ def test_gates(tmp_path, capsys):
         (["--bus-parity"], "the engine has no bus: --bus-parity needs --system"),
     ],
 )
-def test_gates_of_nothing(options, message, capsys):
+def test_gates_of_nothing(options, message, capsys, monkeypatch):
+    monkeypatch.delenv("SHIFTBOOK_ASAP7", raising=False)
     assert message in refused(capsys, ["gates", *options])
 
 

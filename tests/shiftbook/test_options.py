@@ -17,6 +17,14 @@ def test_requantizers_follow_the_grid(lanes, requantizers):
     assert make_spec("shift", lanes).requantizers == requantizers
 
 
+def test_more_requantizers():
+    assert make_spec("shift", "8x8", requantizers=16).drain_cycles == 4
+    with pytest.raises(
+        ShiftbookError, match=r"12 requantizers cannot drain 8x8 lanes .*: 1, 2, 4, 8, 16, 32 can"
+    ):
+        make_spec("shift", "8x8", requantizers=12)
+
+
 def test_another_bus():
     assert make_spec("shift", "8x8").bus_bytes == 32
     assert make_spec("shift", "8x8", bus=16).bus_bytes == 16

@@ -87,16 +87,30 @@ def test_a_section_is_there_with_its_result(command: str, tmp_path: Path) -> Non
     assert f"x.json {command}" in page.text
 
 
+def test_with_memories_the_total_is_the_headline(tmp_path: Path) -> None:
+    """Logic is a quarter of the baseline's and the total a half: 0.5 = 2,000 x 10 over 1,000 x 40."""
+    rows = [
+        row("runs/base.ckpt", "int8", 4000.0, 0.9, cycles=40, whole_ge=1000.0, whole_relative=1.0),
+        row("runs/small.ckpt", "shift4", 1000.0, 0.895, cycles=10, whole_ge=2000.0, whole_relative=0.5),
+    ]
+    text = Page(made(write(tmp_path / "in", compare=compare(*rows)))).text
+    assert "0.5× logic and memories × cycles of base small on the shift4 engine" in text
+    assert "Accuracy against total × cycles" in text
+    assert "89.50 % 0.500 0.250 10 2,000 10" in text
+
+
 def test_figures_are_those_of_the_results(whole: Made) -> None:
     text = Page(whole.text).text
     assert "0.25× gates × cycles of base small on the two_term engine" in text
     assert "89.50 % accuracy of small on 40 images base has 90.00 %" in text
     assert "501 of 501 bytes" in text
-    assert "0.451× gates of the int8 engine: shift its lane is 0.333×" in text
+    said = "0.616× logic and memories of the int8 engine: shift its logic is 0.451×, its lane 0.333×"
+    assert said in text
     assert "0 mismatches between RTL and model 12,345 integers compared: small" in text
     assert "Accuracy against gates × cycles" in text
     assert "On the front: small, base." in text
-    assert "shift 10 0.33 1,050 0.45 16 4 2,048" in text
+    assert "shift 2,050 0.62 1,050 0.45 10 0.33 16 4 2,048" in text
+    assert "Memories: asap7." in text
     assert "multiply_lane 1,920 (64)" in text
     assert "small zoo:digits focused 5 0.2 3 0 97.00 % 96.25 % 40 10.50× 3.000 75" in text
     assert "focused · 100 weights · 60 % zero · 3.00 bits per weight" in text
@@ -116,7 +130,7 @@ def test_plots_show_what_they_are_about(whole: Made) -> None:
         "Accuracy against gates × cycles",
         "Accuracy against stored bytes",
         "Gates by module",
-        "Memory bits by module",
+        "Memories by module",
         "Cycles per image by layer, counted by the RTL",
         "conv1: integer weights",
         "head: integer weights",

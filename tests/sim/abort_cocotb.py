@@ -47,13 +47,13 @@ async def aborted(dut: Any) -> int:
     return int(get_sim_time("step") - begin) // PERIOD
 
 
-async def run(board: Board) -> str:
-    """Carry out the program with a pause after each layer; the fault, or "done"."""
+async def run(board: Board, *, pause: bool) -> str:
+    """Carry out the program, with a pause after each layer or none; the fault, or "done"."""
 
     @bridge
     def play() -> str:
         try:
-            board.driver.start(BASE, pause=True, watchdog=PATIENCE)
+            board.driver.start(BASE, pause=pause, watchdog=PATIENCE)
             while not board.driver.wait():
                 board.driver.go_on()
         except AcceleratorError as error:
@@ -63,7 +63,7 @@ async def run(board: Board) -> str:
     return str(await play())
 
 
-async def trace(board: Board) -> list[States]:
+async def trace(board: Board, *, pause: bool) -> list[States]:
     """The states in each cycle of an undisturbed run."""
     found: list[States] = []
 
@@ -74,12 +74,12 @@ async def trace(board: Board) -> list[States]:
             await RisingEdge(board.dut.clk)
 
     watching = cocotb.start_soon(watch())
-    assert await run(board) == "done"
+    assert await run(board, pause=pause) == "done"
     watching.cancel()
     return found
 
 
-async def strike(board: Board, cycle: int) -> dict[str, Any]:
+async def strike(board: Board, cycle: int, *, pause: bool) -> dict[str, Any]:
     """Send an abort so many cycles after the start; when it struck, in which states, and the end."""
     struck: dict[str, Any] = {}
 
@@ -93,7 +93,7 @@ async def strike(board: Board, cycle: int) -> dict[str, Any]:
         struck.update(cycle=number, states=states(board.dut))
 
     tasks = [cocotb.start_soon(send()), cocotb.start_soon(watch())]
-    struck["fault"] = await run(board)
+    struck["fault"] = await run(board, pause=pause)
     for task in tasks:
         await task
     for _ in range(PATIENCE):
@@ -102,23 +102,32 @@ async def strike(board: Board, cycle: int) -> dict[str, Any]:
     raise AssertionError(f"busy for good after {struck}")
 
 
-@cocotb.test(timeout_time=2_000_000, timeout_unit="step")  # three times what it takes
+@cocotb.test(timeout_time=4_000_000, timeout_unit="step")  # three times what it takes
 async def every_state(dut: Any) -> None:
     """Leave, for each state of each machine, how an abort ended that was aimed at it."""
     order = json.loads(Path("order.json").read_text())
     image = Path("image.bin").read_bytes()
     board = await set_up(dut)
     board.ram.write(BASE, image)
-    course = await trace(board)
+    results = []
+    for pause in (True, False):
+        results += await of_all_states(board, order, pause=pause)
+    Path("results.json").write_text(json.dumps(results))
+
+
+async def of_all_states(board: Board, order: dict[str, Any], *, pause: bool) -> list[dict[str, Any]]:
+    """How an abort ends that is aimed at a state, for all states of all machines."""
+    course = await trace(board, pause=pause)
     running = [number for number, at in enumerate(course) if at["sequencer"] != State.IDLE.value]
-    delay = (await strike(board, 300))["cycle"] - 300
+    delay = (await strike(board, 300, pause=pause))["cycle"] - 300
     results = []
     for unit in MACHINES:
         for state in sorted({course[number][unit] for number in running}):
             cycles = [number for number in running if course[number][unit] == state and number > delay]
-            struck = await strike(board, cycles[len(cycles) // 2] - delay)
+            struck = await strike(board, cycles[len(cycles) // 2] - delay, pause=pause)
             board.ram.write(BASE + order["offset"], bytes(order["size"]))
-            again = await run(board)
+            again = await run(board, pause=pause)
             after = board.ram.read(BASE + order["offset"], order["size"]).hex()
-            results.append({"unit": unit, "state": state, **struck, "again": again, "after": after})
-    Path("results.json").write_text(json.dumps(results))
+            told = {"pause": pause, "again": again, "after": after}
+            results.append({"unit": unit, "state": state, **struck, **told})
+    return results

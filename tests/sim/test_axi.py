@@ -134,8 +134,10 @@ def test_abort_in_each_state(built: simulator.Build, tmp_path: Path) -> None:
     }
     every = {(unit, state) for unit, count in counts.items() for state in range(count)}
     idle = ("sequencer", sequencer.State.IDLE.value)  # there is nothing to abort
-    struck = {(result["unit"], result["states"][result["unit"]]) for result in results}
-    assert struck == every - {idle}
+    paused = ("sequencer", sequencer.State.PAUSE.value)
+    for pause, missed in ((True, {idle}), (False, {idle, paused})):
+        struck = {(r["unit"], r["states"][r["unit"]]) for r in results if r["pause"] == pause}
+        assert struck == every - missed
     for result in results:
         assert result["fault"] == "ABORTED", result
         assert result["again"] == "done", result

@@ -1,10 +1,12 @@
-"""The course of a pass: what each part of the accelerator does when, burst by burst, channel by channel."""
+"""The course of a program: what each part of the accelerator does when, burst by burst."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from shiftbook.golden.mapping.ahead import Ahead
 from shiftbook.golden.mapping.course.engine import TILE_STEPS, Engine
 from shiftbook.golden.mapping.course.loader import Loader
 from shiftbook.golden.mapping.course.program import Program, Told
@@ -18,13 +20,34 @@ from shiftbook.golden.mapping.course.timing import NEVER
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.spec import Spec
 
-ACKNOWLEDGE_STEPS = 2
-"""From a write's last beat to the cycle in which it counts as written, besides the memory's latency."""
+END_WORDS = 2
+"""Of the program, behind the last pass."""
+
+
+class Task(NamedTuple):
+    """A pass of a program.
+
+    Attributes
+    ----------
+    step
+        The pass.
+    work
+        Of each of its tiles.
+    ahead
+        What it may do while the one before runs.
+    told
+        What the memory image has of it.
+    """
+
+    step: Pass
+    work: TileWork
+    ahead: Ahead
+    told: Told
 
 
 @dataclass(frozen=True)
 class Course:
-    """When things happen in a pass, in cycles from its beginning.
+    """When things happen in a pass, in cycles from the beginning of the program.
 
     Attributes
     ----------
@@ -33,7 +56,7 @@ class Course:
     first
         The first output channel of all is committed.
     over
-        All outputs are in memory.
+        All outputs are sent, those of the last pass in memory.
     read_beats, write_beats
         Without the program.
     """
@@ -61,52 +84,182 @@ class Course:
         return late + sum(end - start - busy for start, end in tiles) - (self.first - self.starts[0] - first)
 
 
-def follow(step: Pass, work: TileWork, spec: Spec, latency: int, told: Told) -> Course:
-    """Follow a pass.
+def follow(tasks: Sequence[Task], spec: Spec, latency: int) -> list[Course]:
+    """Follow a program.
 
     Parameters
     ----------
-    work
-        Of each of its tiles.
     latency
         Of the memory, in cycles.
-    told
-        What the memory image has of it.
     """
-    bus = ReadBus(spec, latency)
-    program = Program(spec, told)
-    while program.at != NEVER:
-        _grant(bus, (program,))
-    load = max(program.now, bus.quiet)
-    loader = Loader(step, spec, load)
-    program.go_on(load + 1)
-    while not program.over:
-        _grant(bus, (program, loader))
-    begin, tiles = program.now, step.layout.tiles[0] * step.layout.tiles[1]
-    addresses = told.streams or (0,) * len(work.beats)
-    streams = Streams(work.beats, addresses, tiles, spec, begin)
-    residuals, store = Residuals(step, spec, begin), Store(step, spec)
-    engine = Engine(step, spec, work, (loader, streams, residuals, store), begin)
-    readers = streams, residuals, loader
-    while not engine.over:
-        if engine.at < NEVER and engine.at <= max(bus.free, min(reader.at for reader in readers)):
-            engine.resume()
-            continue
-        _grant(bus, readers)
-        if engine.at == NEVER:
-            engine.resume()
-    return Course(
-        starts=tuple(engine.starts),
-        ends=tuple(engine.ends),
-        first=engine.first,
-        over=store.idle - 1 + max(latency, 1) + ACKNOWLEDGE_STEPS,
-        read_beats=sum(reader.beats for reader in readers),
-        write_beats=store.beats,
-    )
+    return _Machine(tasks, spec, latency).run()
 
 
-def _grant(bus: ReadBus, readers: Sequence[Reader | Streams]) -> None:
-    """Take a burst as soon as one can be, for the first of those who want one by then."""
-    cycle = max(bus.free, min(reader.at for reader in readers))
-    assert cycle < NEVER, "nobody goes on"
-    next(reader for reader in readers if reader.at <= cycle).grant(bus, cycle)
+class _Running:
+    """A pass and its parts, as far as they have begun."""
+
+    def __init__(self, task: Task, before: _Running | None) -> None:
+        self.task = task
+        self.before = before
+        self.loader: Loader
+        self.streams: Streams | None = None
+        self.engine: Engine
+        self.residuals: Residuals
+        self.store: Store
+        self.begun = False
+
+    def may_load(self, row: int, column: int) -> int:
+        """The cycle from which on there is room for a column of the input, and it is in memory."""
+        if self.before is None:
+            return 0
+        if self.begun:
+            return self.settled
+        ahead, before = self.task.ahead, self.before
+        free = 0 if ahead.apart else before.engine.free
+        needed = ahead.after + row * ahead.row_step + column * ahead.column_step
+        return max(free, before.store.in_memory(needed), before.settled)
+
+    @property
+    def settled(self) -> int:
+        """The cycle in which memory has the outputs of all layers before."""
+        return 0 if self.before is None else self.before.store.in_memory(1 << 60)
+
+    @property
+    def found(self) -> int:
+        """The cycle in which the first tile's columns are there and its streams need not spare the bus."""
+        beside = self.task.step.layout.left + self.task.step.layout.right
+        if self.streams is None or not self.streams.sparing or len(self.loader.there) <= beside:
+            return NEVER
+        return self.loader.there[beside]
+
+    def spare_no_more(self) -> None:
+        """The first tile's columns are there."""
+        assert self.streams is not None
+        self.streams.spare(False, self.found)
+
+    def course(self, over: int) -> Course:
+        """What has become of it."""
+        assert self.streams is not None
+        readers = self.loader, self.streams, self.residuals
+        return Course(
+            starts=tuple(self.engine.starts),
+            ends=tuple(self.engine.ends),
+            first=self.engine.first,
+            over=over,
+            read_beats=sum(reader.beats for reader in readers),
+            write_beats=self.store.beats,
+        )
+
+
+class _Machine:
+    """All parts, which share the bus."""
+
+    def __init__(self, tasks: Sequence[Task], spec: Spec, latency: int) -> None:
+        self.spec = spec
+        self.latency = latency
+        self.tasks = tasks
+        self.bus = ReadBus(spec, latency)
+        self.courses: list[Course] = []
+        self.running: _Running | None = None  # the last pass that was begun
+        self.coming: _Running | None = None  # the pass that is loaded and not begun
+        self.program = Program(spec, tasks[0].told, self._walk)
+
+    def run(self) -> list[Course]:
+        """Event after event, until the program is over."""
+        while len(self.courses) < len(self.tasks):
+            readers = self._readers()
+            soonest = max(self.bus.free, min(reader.at for reader in readers))
+            engine, coming = None if self.running is None else self.running.engine, self.coming
+            if engine is not None and engine.at < NEVER and engine.at <= soonest:
+                engine.resume()
+            elif coming is not None and coming.found <= soonest and coming.found < NEVER:
+                coming.spare_no_more()
+            elif soonest < NEVER:
+                next(reader for reader in readers if reader.at <= soonest).grant(self.bus, soonest)
+            self._notice()
+        return self.courses
+
+    def _readers(self) -> list[Reader | Streams]:
+        """Those that share the bus, the most urgent first."""
+        found: list[Reader | Streams] = [self.program]
+        for each in (self.running, self.coming):
+            if each is not None and each.streams is not None:
+                found.append(each.streams)
+        if self.running is not None:
+            found.append(self.running.residuals)
+        return found + [each.loader for each in (self.running, self.coming) if each is not None]
+
+    def _notice(self) -> None:
+        """Let go on whoever waits for what may have happened."""
+        if self.running is not None and self.running.engine.at == NEVER:
+            self.running.engine.resume()
+        for each in (self.running, self.coming):
+            if each is not None and each.loader.at == NEVER:
+                each.loader.resume()
+        if self.program.at == NEVER:
+            self.program.resume()
+
+    def _walk(self, program: Program) -> Iterator[None]:
+        """Carry the program out."""
+        yield from program.begin(self.tasks[0].told.header)
+        for task in self.tasks:
+            yield from self._carry_out(program, task)
+        yield from program.words(END_WORDS if self.tasks[0].told.header else 0)
+        last = self.running
+        assert last is not None
+        yield from program.until(lambda: _over(last))
+        over = max(program.now, last.store.in_memory(1 << 60))
+        self.courses.append(last.course(over))
+        program.at = NEVER
+
+    def _carry_out(self, program: Program, task: Task) -> Iterator[None]:
+        """A pass up to the cycle in which the next one's input can be configured."""
+        before, coming = self.running, _Running(task, self.running)
+        words = task.told.words
+        yield from program.words(words[0])
+        if before is not None and before.streams is not None:
+            streams = before.streams
+            yield from program.until(lambda: streams.fetched)
+        coming.loader = Loader(task.step, self.spec, program.now, coming.may_load)
+        self.coming = coming
+        program.now += 1
+        yield from program.words(words[1])
+        if before is not None:
+            engine = before.engine
+            yield from program.until(lambda: engine.over)
+        self._fetch(coming, program.now)
+        program.now += 1
+        yield from program.words(words[2])
+        if before is not None:
+            yield from program.until(lambda: _over(before))
+            self.courses.append(before.course(_over(before)))
+        program.now += 1
+        yield from program.words(words[3])
+        self._begin(coming, program.now)
+        program.now += 1
+        loader = coming.loader
+        yield from program.until(lambda: loader.over)
+        program.now += 1
+
+    def _fetch(self, coming: _Running, now: int) -> None:
+        """Fetch the streams of a pass."""
+        task = coming.task
+        rows, cols = task.step.layout.tiles
+        addresses = task.told.streams or (0,) * len(task.work.beats)
+        coming.streams = Streams(task.work.beats, addresses, rows * cols, self.spec, now)
+
+    def _begin(self, coming: _Running, now: int) -> None:
+        """Run a pass."""
+        step, spec = coming.task.step, self.spec
+        coming.begun = True
+        assert coming.streams is not None
+        coming.residuals = Residuals(step, spec, now, coming.settled)
+        coming.store = Store(step, spec, self.latency)
+        parts = coming.loader, coming.streams, coming.residuals, coming.store
+        coming.engine = Engine(step, spec, coming.task.work, parts, now)
+        self.running, self.coming = coming, None
+
+
+def _over(each: _Running) -> int:
+    """The cycle in which a pass was run and all of its outputs were sent; ``NEVER`` while it is not known."""
+    return max(each.engine.over, each.store.sent)

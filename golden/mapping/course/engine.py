@@ -43,7 +43,9 @@ class Engine:
     first
         The cycle in which the first output channel is committed.
     over
-        Whether all tiles were run.
+        The cycle in which all tiles were run and drained; ``NEVER`` before.
+    free
+        That from which on it does not read the banks any more.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Engine:
         self.starts: list[int] = []
         self.ends: list[int] = []
         self.first = NEVER
-        self.over = False
+        self.over = self.free = NEVER
         self._spec, self._layout, self._work = spec, step.layout, work
         self._loader, self._streams, self._residuals, self._store = parts
         self._adds = step.residual is not None
@@ -93,7 +95,8 @@ class Engine:
             yield from self._drop(tile, earliest)
             earliest = max(earliest, self.at)
         self.at = NEVER
-        self.over = True
+        self.free = self._committed + RELEASE_STEPS + self._spec.lookup_cycles
+        self.over = self._store.drained(self._committed)
 
     def _start(self, column: int, earliest: int) -> Iterator[None]:
         """Start when the last column that the tile needs is there."""

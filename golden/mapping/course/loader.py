@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from shiftbook.golden.isa.buffers import LOAD_SEGMENTS
@@ -71,15 +71,22 @@ class Loader(Reader):
         Whose input it is.
     begin
         The cycle of the command.
+    may_begin
+        The first cycle in which a column may be loaded, by its row of tiles and its number in that; ``NEVER``
+        while it is not known.
 
     Attributes
     ----------
     there
         For each column, as far as it was asked for, the first cycle in which a tile may start on it.
+    over
+        The cycle in which all of them are there; ``NEVER`` while it is not known.
     """
 
-    def __init__(self, step: Pass, spec: Spec, begin: int) -> None:
+    def __init__(self, step: Pass, spec: Spec, begin: int, may_begin: Callable[[int, int], int]) -> None:
         self.there: list[int] = []
+        self.over = NEVER
+        self._may_begin = may_begin
         self._room = deque([0] * (1 << step.layout.ring))  # cycles in which places became free
         self._taken = deque([0] * LOAD_SEGMENTS)  # cycles in which the writer took the last segments
         self._written = 0  # the cycle of the last word so far
@@ -99,7 +106,11 @@ class Loader(Reader):
             while not self._room:
                 self.at = NEVER
                 yield
-            now = max(now, self._room.popleft()) + 1
+            place = divmod(number, step.layout.columns)
+            while (there := self._may_begin(*place)) == NEVER:
+                self.at = NEVER
+                yield
+            now = max(now, self._room.popleft(), there) + 1
             for blocks in column:
                 now += 1
                 for segment in blocks:
@@ -114,4 +125,5 @@ class Loader(Reader):
                     self._written = self.burst.last
                     now = self.granted + 2
             self.there.append(self._written + WRITTEN_STEPS)
+        self.over = self.there[-1]
         self.at = NEVER

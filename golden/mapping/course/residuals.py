@@ -22,15 +22,18 @@ class Residuals(Reader):
         Whose residuals they are.
     begin
         The cycle in which the layer begins.
+    settled
+        That in which memory has the outputs of all layers before.
     """
 
-    def __init__(self, step: Pass, spec: Spec, begin: int) -> None:
+    def __init__(self, step: Pass, spec: Spec, begin: int, settled: int) -> None:
         self._each = PARTIAL_BYTES if step.partial_in else 1  # channels in memory of an output channel
         self._free = RESIDUAL_GROUPS * spec.group_channels
         self._freed: deque[int] = deque()  # cycles in which output channels leave their places
         self._came: deque[tuple[int, int]] = deque()  # cycles in which groups come, and their channels
         self._there = 0  # channels that came and are not promised to the drain
         self._ready = 0
+        self._settled = settled
         super().__init__(self._walk(step, spec, begin + 1))
 
     def ready(self) -> int:
@@ -65,7 +68,7 @@ class Residuals(Reader):
                     self._free += self._each
                 self._free -= size
                 for address in block_beats(step.residual, tile, first, spec):
-                    yield from self.ask(now + 1, address, size)
+                    yield from self.ask(max(now + 1, self._settled), address, size)
                     now = self.granted
                 now += 1
                 self._came.append((self.burst.last + 1, size))

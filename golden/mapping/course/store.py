@@ -6,6 +6,7 @@ from collections import deque
 
 from shiftbook.golden.isa.buffers import STORE_GROUPS
 from shiftbook.golden.mapping.course.blocks import stored_beats
+from shiftbook.golden.mapping.course.timing import NEVER
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.spec import PARTIAL_BYTES, Spec
 
@@ -15,6 +16,9 @@ BURST_STEPS = 3
 DRAIN_STEPS = 2
 """From the cycle in which a drain begins to its first beat."""
 
+ACKNOWLEDGE_STEPS = 2
+"""From a write's last beat to the cycle in which it counts as written, besides the memory's latency."""
+
 
 class Store:
     """Sends a group after another.
@@ -23,19 +27,26 @@ class Store:
     ----------
     step, spec
         Whose outputs they are.
+    latency
+        Of the memory, in cycles.
 
     Attributes
     ----------
     idle
         The cycle after the last beat so far.
+    written
+        For each burst so far, the cycle in which it counts as written.
     beats
         That were sent.
     """
 
-    def __init__(self, step: Pass, spec: Spec) -> None:
+    def __init__(self, step: Pass, spec: Spec, latency: int) -> None:
         self.idle = 0
+        self.written: list[int] = []
         self.beats = 0
         self._spec = spec
+        self._delay = max(latency, 1) + ACKNOWLEDGE_STEPS
+        self._left = step.layout.tiles[0] * step.layout.tiles[1]
         self._target, self._layout = step.target, step.layout
         self._each = PARTIAL_BYTES if step.partial_out else 1
         looked_up = step.conv.requantize.function is not None
@@ -46,6 +57,28 @@ class Store:
         self._free = STORE_GROUPS * spec.group_channels
         self._freed: deque[tuple[int, int]] = deque()  # cycles in which groups are gone, and their channels
         self._room = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether it is known when all outputs were sent."""
+        return self._left == 0
+
+    @property
+    def sent(self) -> int:
+        """The cycle in which all outputs were sent; ``NEVER`` while it is not known."""
+        return self.idle if self.over else NEVER
+
+    def drained(self, commit: int) -> int:
+        """The cycle in which the engine rests after the commit of the last output channel."""
+        return commit + self._drained
+
+    def in_memory(self, bursts: int) -> int:
+        """The cycle in which memory has so many bursts, or all; ``NEVER`` while it is not known."""
+        if 0 < bursts <= len(self.written):
+            return self.written[bursts - 1]
+        if bursts and not self.over:
+            return NEVER
+        return self.written[-1] if bursts else 0
 
     def room(self) -> int:
         """The first cycle in which there is room for another output channel."""
@@ -65,14 +98,17 @@ class Store:
             self._first += size
             if self._first == self._channels:
                 self._tile, self._first = self._tile + 1, 0
+                self._left -= 1
             size = min(self._spec.group_channels, self._channels - self._first) if self._here else 0
 
     def _send(self, complete: int, size: int) -> None:
         longest = self._spec.burst_beats
         cycle = max(complete, self.idle) + 1
         for address in stored_beats(self._target, self._layout, self._tile, self._first, self._spec):
-            bursts = 1 + (address % longest + size > longest)
-            cycle += bursts * BURST_STEPS + size
+            first = min(size, longest - address % longest)
+            for beats in (first, size - first) if size > first else (first,):
+                cycle += BURST_STEPS + beats
+                self.written.append(cycle - 1 + self._delay)
             self.beats += size
         self.idle = cycle
         self._freed.append((cycle, size))

@@ -57,6 +57,13 @@ class Streams:
             self._taken[number] += 1
             self._notice(cycle)
 
+    @property
+    def fetched(self) -> int:
+        """The cycle in which all beats have come; ``NEVER`` while it is not known."""
+        if any(self._left):
+            return NEVER
+        return 1 + max((there[-1] for there in self.there if there), default=-1)
+
     def spare(self, sparing: bool, cycle: int) -> None:
         """From this cycle on something else is more urgent, or it is not."""
         self.sparing = sparing

@@ -11,7 +11,7 @@ ENGINE = "engine"
 
 
 class Gates(Work):
-    """``spec`` and the technology become gates, memory bits and, with a cell library, area and delay."""
+    """``spec`` and the technology become gates, memories and, with a cell library, area and delay."""
 
     name = "gates"
     rooms = ("golden", "hw", "synth")
@@ -30,11 +30,14 @@ class Gates(Work):
             system=request.options["system"],
         )
         found = report["engines"][ENGINE]
+        prefix = "accelerator_" if request.options["system"] else ""
         return Made(
             {
                 "ge": found["accelerator_ge"] if request.options["system"] else found["total_ge"],
+                "whole_ge": found[f"{prefix}whole_ge"],
                 "memory_bits": found["memory_bits"],
                 "area": found.get("total_area"),
+                "whole_area": found.get("whole_area"),
                 "delay": found.get("delay"),
             }
         )

@@ -33,7 +33,7 @@ def test_literal_words_of_the_default_engine():
     assert channel == 0xFFFFFF | 3 << 24 | 17 << 34
     assert registers.address(Region.TAPS, 65) == 0xC041
     assert registers.address(Region.COMMANDS, 2) == 0x14002 < 1 << registers.ADDRESS_WIDTH == 1 << 17
-    assert registers.address(Region.REGISTERS, Register.OFFSET_SHIFT) == 18
+    assert registers.address(Region.REGISTERS, Register.OFFSET_SHIFT) == 19
     widths = {register: field.width for register, field in registers.register_fields(spec).items()}
     assert (widths[Register.STEP], widths[Register.BOOKS], widths[Register.OFFSET_SHIFT]) == (5, 2, 4)
     assert (widths[Register.RING], widths[Register.OFFSET], widths[Register.GROUP_STEP]) == (3, 20, 10)

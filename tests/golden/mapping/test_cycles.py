@@ -134,7 +134,7 @@ def test_a_slow_memory_and_a_long_program_cost_cycles():
     step = only_pass(make_conv(np.random.default_rng(0), (8, 3, 3, 8), density=1.0), (16, 16, 8), DEFAULT)
     near, far = (pass_cycles(step, DEFAULT, latency=latency).cycles for latency in (10, 300))
     assert far - near == 2 * 290  # before the first tile and after the last
-    longer = pass_cycles(step, DEFAULT, told=Told(words=(50, 0)))
+    longer = pass_cycles(step, DEFAULT, told=Told(words=(50, 0, 0, 0)))
     assert longer.cycles == pass_cycles(step, DEFAULT).cycles + 50
 
 

@@ -42,7 +42,7 @@ def check_sum(cost: PassCycles, spec: Spec) -> None:
 @settings(max_examples=60, deadline=None)
 def test_parts_of_a_layer_add_up(layer):
     for step in plan_layer(layer.conv, layer.image.shape, layer.spec):
-        for words in ((0, 0), (90, 7), (3, 5000)):
+        for words in ((0, 0, 0, 0), (90, 7, 40, 9), (3, 0, 5000, 0)):
             check_sum(pass_cycles(step, layer.spec, told=Told(words)), layer.spec)
 
 
@@ -120,17 +120,17 @@ def test_what_is_around_the_rows_fills():
     the first of 10 beats comes, two of them of streams, and two cycles after the last the tile starts. Its
     first row waits 4 cycles for the last stream. Each tile begins with 5 cycles, and 3 are between them. The
     outputs are in memory after 3 cycles of the lookup, 2 + 4 of the drain, 1 + 2 x 3 + 4 of the store's two
-    bursts, and 100 + 1 of the memory.
+    bursts, and 100 + 1 of the memory; the program is over a cycle later.
     """
-    spent = cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, told=Told((50, 0))).spent
-    before, after = 50 + 5 + 1 + 102 + 10 + 1, 3 + 2 + 4 + 1 + 2 * 3 + 4 + 100 + 1
+    spent = cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, told=Told((50, 0, 0, 0))).spent
+    before, after = 50 + 5 + 1 + 102 + 10 + 1, 3 + 2 + 4 + 1 + 2 * 3 + 4 + 100 + 1 + 1
     assert (spent.fill, spent.bus) == ((before + 4 + 2 * 5 + 3 + after) * 4 * 64, 0)
 
 
 def test_a_late_program_fills():
     """The last word begins the layer; its input is there long before, so that each word costs a cycle."""
     soon, late = (
-        cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, told=Told((50, words))).spent
+        cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, told=Told((50, 0, words, 0))).spent
         for words in (200, 300)
     )
     assert late.fill - soon.fill == 100 * 4 * 64

@@ -10,13 +10,18 @@ from tests.hw.small import ODD, ONE_PACE, SHIFT
 
 Item = dict[str, object]
 
-MODES = [(halo, phased, ring) for halo in (0, 1) for phased in (0, 1) for ring in range(4)]
-"""Whether there are halo rows and phases, and bits of the ring: up to 8 columns."""
+RINGS = [*((ring, 0) for ring in range(4)), *((ring, half) for ring in range(1, 5) for half in (2, 3))]
+"""Bits of the ring, and which half of it is read."""
+
+MODES = [(halo, phased, *ring) for halo in (0, 1) for phased in (0, 1) for ring in RINGS]
+"""Whether there are halo rows and phases, and the ring."""
+
+Mode = tuple[int, int, int, int]
 
 
-def address(mode: tuple[int, int, int], word: tuple[int, int, int, int, int], spec: Spec) -> int:
-    """Where (channel, far, column, vertical phase, horizontal phase) is in a bank."""
-    halo, phased, ring = mode
+def address(mode: Mode, word: tuple[int, int, int, int, int], spec: Spec) -> int:
+    """Where (channel, far, place in the ring, vertical phase, horizontal phase) is in a bank."""
+    halo, phased, ring, _ = mode
     channel, far, column, phase_y, phase_x = word
     places = address_bits(bool(halo), bool(phased), ring)
     parts = {places.row: far, places.phase_y: phase_y, places.phase_x: phase_x}
@@ -26,7 +31,7 @@ def address(mode: tuple[int, int, int], word: tuple[int, int, int, int, int], sp
     )
 
 
-def random_write(rng: np.random.Generator, mode: tuple[int, int, int], banks: np.ndarray, spec: Spec) -> Item:
+def random_write(rng: np.random.Generator, mode: Mode, banks: np.ndarray, spec: Spec) -> Item:
     """A write to some rows and columns, each with a word of its own; ``banks`` are changed."""
     enable = int(rng.random() < 0.8)
     channel = int(rng.integers(0, capacity(bool(mode[0]), bool(mode[1]), mode[2], spec)))
@@ -37,7 +42,7 @@ def random_write(rng: np.random.Generator, mode: tuple[int, int, int], banks: np
     columns = [
         {
             "enable": int(rng.random() < 0.8),
-            "column": int(rng.integers(0, 8)),
+            "column": int(rng.integers(0, 16)),
             "phase": int(rng.integers(0, 2)),
         }
         for _ in banks[0][0]
@@ -55,7 +60,7 @@ def random_write(rng: np.random.Generator, mode: tuple[int, int, int], banks: np
 
 
 def random_read(
-    rng: np.random.Generator, mode: tuple[int, int, int], banks: np.ndarray, spec: Spec
+    rng: np.random.Generator, mode: Mode, banks: np.ndarray, spec: Spec
 ) -> tuple[Item, list[int]]:
     """A read, and what each bank must give."""
     channel = int(rng.integers(0, capacity(bool(mode[0]), bool(mode[1]), mode[2], spec)))
@@ -63,7 +68,9 @@ def random_read(
     far, first, phase_y, phase_x = (int(rng.integers(0, most)) for most in (2, 8, 2, 2))
     expected = []
     for r, c in np.ndindex(spec.rows, spec.cols):
-        word = channel, far ^ (r < oy), (first + (c < ox)) % 8, phase_y, phase_x
+        column = (first + (c < ox)) % 8
+        place = 2 * column + mode[3] % 2 if mode[3] else column
+        word = channel, far ^ (r < oy), place, phase_y, phase_x
         expected.append(int(banks[address(mode, word, spec), r, c]))
     item = {
         "address": address(mode, (channel, 0, 0, phase_y, phase_x), spec),
@@ -83,7 +90,8 @@ def test_words_of_every_kind_of_layer(spec: Spec, pauses: bench.Pauses) -> None:
     rest = {"slots": 0, "rows": [every[0]] * spec.rows, "columns": [every[1]] * spec.cols}
     nothing = {"slots": 0, "channel": 0, "plane": [0] * spec.lanes}
     blank = {
-        "addressing": {"ring": 0, "halo_rows": 0, "phased": 0},
+        "addressing": {"ring": 0, "halo_rows": 0, "phased": 0, "half": 0},
+        "write_addressing": {"ring": 0, "halo_rows": 0, "phased": 0, "half": 0},
         "enable": 0,
         "write": {**rest, **nothing},
         "address": 0,
@@ -97,12 +105,12 @@ def test_words_of_every_kind_of_layer(spec: Spec, pauses: bench.Pauses) -> None:
     ]
     expected: list[list[int] | None] = [None] * len(stimulus)
     for mode in MODES:
-        addressing = {"ring": (1 << mode[2]) - 1, "halo_rows": mode[0], "phased": mode[1]}
-        for _ in range(40):
-            stimulus.append({"addressing": addressing, **random_write(rng, mode, banks, spec)})
+        kind = {"ring": (1 << mode[2]) - 1, "halo_rows": mode[0], "phased": mode[1], "half": mode[3]}
+        for _ in range(20):
+            stimulus.append({"write_addressing": kind, **random_write(rng, mode, banks, spec)})
             expected.append(None)
             item, planes = random_read(rng, mode, banks, spec)
-            stimulus.append({"addressing": addressing, **item})
+            stimulus.append({"addressing": kind, **item})
             expected.append(planes)
     observed = bench.observe(
         Paced(Tile(spec), {"pixels": 1}),

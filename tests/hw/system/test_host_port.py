@@ -89,7 +89,7 @@ def constants(spec: Spec) -> dict[int, int]:
     lane = int(spec.lane == "multiply") | int(spec.feed == "dense") << 1 | len(spec.terms) << 2
     return {
         0x00: 0x5348424B,
-        0x04: 2,
+        0x04: 3,
         0x08: fingerprint(spec),
         0x0C: spec.rows | spec.cols << 8 | spec.slots << 16 | spec.requantizers << 24,
         0x10: lane | spec.accumulator_width << 8 | spec.multiplier_width << 16 | 8 << 24,

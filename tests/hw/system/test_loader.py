@@ -10,13 +10,14 @@ import pytest
 
 from shiftbook.golden.coding.placement import TableEntry
 from shiftbook.golden.isa.registers import ADDRESS_WIDTH
+from shiftbook.golden.mapping.ahead import Ahead
 from shiftbook.golden.mapping.job import Pass, View
 from shiftbook.golden.mapping.memory import TensorLayout
 from shiftbook.golden.mapping.passes import plan_layer
 from shiftbook.golden.mapping.tiles import tap_of
 from shiftbook.golden.program import layer_program as program
 from shiftbook.golden.program.commands import Commands
-from shiftbook.golden.program.layer_program import Codebook, Place
+from shiftbook.golden.program.layer_program import Codebook, Job, Place
 from shiftbook.golden.spec import Spec
 from shiftbook.sim import bench
 from tests.golden.layers import make_conv
@@ -81,9 +82,11 @@ def layers(spec: Spec) -> Iterator[Loaded]:
 def configuration(found: list[Loaded], spec: Spec) -> list[dict[str, int]]:
     """What the program of these layers writes."""
     commands, codebook = Commands(), Codebook(spec)
-    for loaded in found:
+    for number, loaded in enumerate(found):
         places = {"image": loaded.place, loaded.step.target.tensor: loaded.place}
-        program.configure(commands, loaded.step, places, codebook, spec)
+        half = 2 + number % 2 if loaded.step.layout.halved else 0
+        job = Job(loaded.step, Ahead(half, apart=False), [], [])
+        program.write_pass(commands, job, places, codebook, spec)
     words = commands.words().tolist()
     writes = []
     while words:

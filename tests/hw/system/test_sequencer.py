@@ -16,6 +16,8 @@ from tests.hw.small import PACES, SHIFT
 from tests.hw.system.benches.sequencer import SequencerBench
 
 KINDS = SequencerBench.KINDS
+ORDER = (Command.LOAD, Command.FETCH, Command.SETTLE, Command.RUN)
+REGIONS = (Region.LAYER, Region.STREAMS, Region.ROWS, Region.REGISTERS)
 WHERE = 5000
 
 
@@ -37,7 +39,7 @@ def header(spec: Spec, beats: int) -> np.ndarray:
 
 
 def build(sizes: list[int], spec: Spec, rng: np.random.Generator) -> list[int]:
-    """Header and program: as many words for each layer, half of them after it begins to be loaded."""
+    """Header and program: as many words for each layer, a quarter of them before each of its commands."""
     beats = -1
     program = np.zeros(0, np.uint32)
     state = rng.bit_generator.state
@@ -46,8 +48,8 @@ def build(sizes: list[int], spec: Spec, rng: np.random.Generator) -> list[int]:
         beats = -(-4 * len(program) // spec.bus_bytes)
         commands = Commands()
         for size in sizes:
-            for command, region in ((Command.LOAD, Region.LAYER), (Command.RUN, Region.ROWS)):
-                index = rng.choice(200, size // 2, replace=False)
+            for number, (command, region) in enumerate(zip(ORDER, REGIONS, strict=True)):
+                index = rng.choice(200, (size + 3 - number) // 4, replace=False)
                 commands.write(region, index, rng.integers(0, 1 << 32, len(index)))
                 commands.command(command)
         commands.command(Command.END)
@@ -65,14 +67,16 @@ def good(sizes: list[int], pause: int, base: int, spec: Spec, rng: np.random.Gen
         for number, word in enumerate(words[at + 1 : at + 1 + count]):
             command = address + number - (Region.COMMANDS << 13)
             if command < 0:
-                events.append(("configure", address + number, word, layers))
+                events.append(("configure", address + number, word, -1))
             elif command == Command.LOAD:
-                events.append(("load", 0, 0, layers))
+                events.append(("load", 0, 0, -1))
+            elif command == Command.FETCH:
+                events.append(("fetch", 0, 0, -1))
             elif command == Command.RUN:
                 events.append(("begin", 0, 0, layers))
                 layers += 1
                 events += [("paused", 0, 0, layers)] * pause
-            else:
+            elif command == Command.END:
                 events.append(("finished", 0, 0, layers))
         at += 1 + count
     beats = words[2]
@@ -81,7 +85,12 @@ def good(sizes: list[int], pause: int, base: int, spec: Spec, rng: np.random.Gen
         (base + WHERE + done, min(spec.burst_beats, beats - done))
         for done in range(0, beats, spec.burst_beats)
     ]
-    return Play({"base": base, "pause": pause, "empty_layer": 0}, words, events, [(base, head), *bursts])
+    return Play(
+        {"base": base, "pause": pause, "empty_input": 0, "empty_layer": 0},
+        words,
+        events,
+        [(base, head), *bursts],
+    )
 
 
 def faulty(play: Play, fault: Fault, words: list[int], spec: Spec) -> Play:
@@ -112,14 +121,14 @@ def plays(spec: Spec) -> list[Play]:
         damaged = list(small.words[: end + 2])
         damaged[place] ^= 1 << bit
         found.append(faulty(small, Fault.PROGRAM_DAMAGED, damaged, spec))
-        found[-1].events[:-1] = [("configure", small.events[0][1], damaged[first + 1], 0)]
-    for address in (Region.COMMANDS << 13 | 3, 12 << 13, 15 << 13 | 5):
+        found[-1].events[:-1] = [("configure", small.events[0][1], damaged[first + 1], -1)]
+    for address in (Region.COMMANDS << 13 | 5, 12 << 13, 15 << 13 | 5):
         unknown = [*small.words[:first], address, 0]
         if address >> 13 == Region.COMMANDS:
             unknown[-1] = total([address])
         found.append(faulty(small, Fault.UNKNOWN_ADDRESS, unknown, spec))
         found[-1].events[:-1] = []
-    found += [endless(small, spec), empty(small, spec), *disordered(small, spec)]
+    found += [endless(small, spec), *empty(small, spec), *disordered(small, spec)]
     return [*found, short, good([12], 1, 5, spec, rng)]
 
 
@@ -128,28 +137,41 @@ def endless(play: Play, spec: Spec) -> Play:
     words = header(spec, 1).tolist()
     count = spec.bus_bytes // 4 - 1
     words += [(count - 1) << ADDRESS_WIDTH | Region.LAYER << INDEX_WIDTH, *range(count)]
-    events = [("configure", (Region.LAYER << INDEX_WIDTH) + number, number, 0) for number in range(count)]
+    events = [("configure", (Region.LAYER << INDEX_WIDTH) + number, number, -1) for number in range(count)]
     events.append(("fault", 0, int(Fault.PROGRAM_LENGTH), 0))
     return Play(play.start, words, events, [play.asked[0], (play.asked[1][0], 1)])
 
 
-def empty(play: Play, spec: Spec) -> Play:
-    """It would load a layer that has no channels."""
-    loads = Region.COMMANDS << INDEX_WIDTH | Command.LOAD
-    words = play.words[: play.words.index(loads) + 2]
-    found = faulty(play, Fault.EMPTY_LAYER, words, spec)
-    return replace(found, start={**play.start, "empty_layer": 1})
+def empty(play: Play, spec: Spec) -> list[Play]:
+    """It would load a layer that has no channels, or run one that has no outputs."""
+    found = []
+    for command, which in ((Command.LOAD, "empty_input"), (Command.RUN, "empty_layer")):
+        last = play.words.index(Region.COMMANDS << INDEX_WIDTH | command)
+        given = faulty(play, Fault.EMPTY_LAYER, play.words[: last + 2], spec)
+        strobes = [(kind, 0, 0, -1) for kind in ("load", "fetch") if command == Command.RUN]
+        given.events[:-1] = in_order(play, given.events[:-1], strobes)
+        found.append(replace(given, start={**play.start, which: 1}))
+    return found
+
+
+def in_order(play: Play, *parts: list[tuple[str, int, int, int]]) -> list[tuple[str, int, int, int]]:
+    """These events in the order in which a right program has them."""
+    return [event for event in play.events if any(event in part for part in parts)]
 
 
 def disordered(play: Play, spec: Spec) -> list[Play]:
-    """Commands out of order: run without an input, loaded twice, loaded and not run."""
+    """Commands out of order: one without those before it, each twice, and the end before the last."""
     found = []
-    for commands in ([Command.RUN], [Command.LOAD, Command.LOAD], [Command.LOAD, Command.END]):
+    wrong = [[ORDER[1]], [ORDER[3]]]
+    wrong += [[*ORDER[:number], ORDER[number - 1]] for number in range(1, 4)]
+    wrong += [[*ORDER[:number], Command.END] for number in range(1, 4)]
+    for commands in wrong:
         words = list(play.words[: header_words(spec)])
         for command in commands:
             address = Region.COMMANDS << INDEX_WIDTH | command
             words += [address, total([address])]
-        events = [("load", 0, 0, 0)] * (len(commands) - 1)
+        strobes = {Command.LOAD: "load", Command.FETCH: "fetch"}
+        events = [(strobes[command], 0, 0, -1) for command in commands[:-1] if command in strobes]
         found.append(
             Play(play.start, words, [*events, ("fault", 0, int(Fault.COMMAND_ORDER), 0)], play.asked)
         )
@@ -175,6 +197,8 @@ def test_programs(pauses: bench.Pauses) -> None:
     )
     assert [(item["address"], item["beats"]) for item in observed["asked"]] == asked
     found = [
-        (KINDS[item["kind"]], item["address"], item["data"], item["layers"]) for item in observed["events"]
+        (KINDS[item["kind"]], item["address"], item["data"], item["layers"] if told[3] >= 0 else -1)
+        for item, told in zip(observed["events"], events, strict=True)
     ]
     assert found == events
+    assert not any(item["wrong"] for item in observed["events"])

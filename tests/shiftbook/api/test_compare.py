@@ -23,11 +23,25 @@ def counted() -> sb.Gates:
 
 def priced(spec: sb.Spec, name: str, ge: float) -> sb.Gates:
     """An engine of so many gates, without synthesis."""
-    return sb.Gates(name, spec, 1.0, ge, 1.0, 1.0, 1.0, 0, None, (), {})
+    figures = dict.fromkeys(("lane_ge", "ge_per_lane", "ge_per_term", "decoder_ge", "memory_ge"), 1.0)
+    accelerator = dict.fromkeys(("accelerator_ge", "accelerator_whole_ge"))
+    return sb.Gates(
+        name,
+        spec,
+        total_ge=ge,
+        whole_ge=ge + 1.0,
+        memory_bits=0,
+        modules=(),
+        versions={},
+        **figures,
+        **accelerator,
+    )
 
 
 def test_gates(counted):
     assert sum(module.total_ge for module in counted.modules) == pytest.approx(counted.total_ge, abs=1)
+    assert sum(module.memory_ge for module in counted.modules) == pytest.approx(counted.memory_ge, abs=1)
+    assert counted.whole_ge == pytest.approx(counted.total_ge + counted.memory_ge, abs=0.02)
     assert (counted.lanes, counted.engine, counted.spec) == ("3x2", "custom", SMALL)
     assert counted.accelerator_ge is None
     assert counted.lane_ge < counted.ge_per_lane < counted.total_ge

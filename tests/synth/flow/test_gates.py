@@ -50,9 +50,28 @@ def test_modules_add_up_to_the_engine(report: dict[str, Any]) -> None:
         assert sum(m["total_ge"] for m in modules) == pytest.approx(engine["total_ge"], abs=0.1)
         assert sum(m["memory_bits"] for m in modules) == engine["memory_bits"] > 0
         assert sum(m["total_area"] for m in modules) == pytest.approx(engine["total_area"], abs=0.1)
+        memories = [memory for module in modules for memory in module["memories"]]
+        bits = sum(m["count"] * m["words"] * m["bits"] for m in memories)
+        assert bits == engine["memory_bits"]
+        held = sum(m["count"] * m["ge"] for m in memories)
+        assert held == pytest.approx(engine["memory_ge"], abs=1) == sum(m["memory_ge"] for m in modules)
+        assert engine["whole_ge"] == pytest.approx(engine["total_ge"] + engine["memory_ge"], abs=0.02)
+        assert engine["whole_area"] == pytest.approx(engine["total_area"] + engine["memory_area"], abs=0.02)
         assert 0 < engine["decoder_ge"] < engine["total_ge"]
         assert engine["ge_per_lane"] == pytest.approx(engine["total_ge"] / 4, abs=0.01)
         assert engine["ge_per_term"] == pytest.approx(engine["total_ge"] / 4 / SLOTS, abs=0.01)
+
+
+def test_an_unknown_library_has_memories_by_the_area_of_all_gates(report: dict[str, Any]) -> None:
+    engines = report["engines"].values()
+    assert report["memories"] == "asap7"
+    areas = {round(engine["memory_area"] / engine["memory_ge"], 6) for engine in engines}
+    assert len(areas) == 1
+    (of_a_ge,) = areas
+    assert of_a_ge == pytest.approx(
+        sum(engine["total_area"] for engine in engines) / sum(engine["total_ge"] for engine in engines),
+        rel=0.05,
+    ), "the one-slot lanes count too"
 
 
 def test_delays_are_of_the_slowest_module(report: dict[str, Any]) -> None:
@@ -144,10 +163,10 @@ def test_small_engines_are_counted_without_hierarchy_too(
     lanes: tuple[int, int], asked: bool | None, counted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def measure(designs: dict[str, Any], ruler: Ruler, *, flat: bool, progress: None) -> dict[str, Measured]:
-        lane = Module({"$_NAND_": 1}, {}, 0)
-        tree = {"engine": Module({}, {"engine_shift_lane": 6 if lanes == (3, 2) else 4}, 0)}
+        lane = Module({"$_NAND_": 1}, {})
+        tree = {"engine": Module({}, {"engine_shift_lane": 6 if lanes == (3, 2) else 4})}
         gates = Netlist("engine", {**tree, "engine_shift_lane": lane}, "Yosys")
-        whole = Netlist("engine", {"engine": Module({"$_NAND_": 7}, {}, 0)}, "Yosys") if flat else None
+        whole = Netlist("engine", {"engine": Module({"$_NAND_": 7}, {})}, "Yosys") if flat else None
         return {name: Measured(Design("engine", ""), gates, flat=whole) for name in designs}
 
     monkeypatch.setattr(gates, "measure", measure)

@@ -6,9 +6,10 @@ import pytest
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.synth.flow.liberty import Liberty, load_liberty
-from shiftbook.synth.flow.mapping import map_designs, map_flat
+from shiftbook.synth.flow.mapping import borders, map_designs, map_flat
 from shiftbook.synth.flow.merge import Design
 from shiftbook.synth.flow.netlist import Netlist, parse_delays
+from shiftbook.synth.technologies.technology import technology
 from tests.synth import designs
 
 
@@ -176,3 +177,23 @@ def test_a_real_library() -> None:
     assert netlist.cost(library) > 0
     assert netlist.modules["multiplier"].delay
     assert sum(netlist.modules["multiplier"].cells.values()) > 100
+
+
+def test_what_cells_take_of_power_is_left_out(tmp_path: Path) -> None:
+    power = 'internal_power () { related_pin : "A"; rise_power (grid) { values ("1, 2"); } }'
+    path, plain_file = tmp_path / "power.lib", tmp_path / "plain.lib"
+    plain_file.write_text(designs.TIMED_LIBERTY)
+    path.write_text(designs.TIMED_LIBERTY.replace("cell (INV) {", f"cell (INV) {{ {power}", 1))
+    (plain,) = load_liberty([plain_file]).files.values()
+    (stripped,) = load_liberty([path]).files.values()
+    assert b"internal_power" in path.read_bytes()
+    assert stripped.split() == plain.split()
+
+
+def test_the_technology_of_a_library_drives_and_loads_modules(tiny: Path, tmp_path: Path) -> None:
+    path = tmp_path / "known.lib"
+    path.write_text(designs.LIBERTY.replace("cell (BUF)", "cell (BUFx2_ASAP7_75t_R)", 1))
+    known = load_liberty([path])
+    assert known.technology is technology("asap7")
+    assert load_liberty([tiny]).technology is None
+    assert borders(technology("asap7")) == "set_driving_cell BUFx2_ASAP7_75t_R\nset_load 2.0\n"

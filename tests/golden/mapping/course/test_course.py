@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -67,18 +68,41 @@ def test_streams_take_turns_and_spare_the_bus():
     assert 301 <= streams.at < 304
 
 
+def walk(words: int, program: int) -> Program:
+    """A program of so many beats, of which some words are taken."""
+
+    def taken(program: Program) -> Iterator[None]:
+        yield from program.begin(header=False)
+        yield from program.words(words)
+        program.at = NEVER
+
+    return Program(DEFAULT, Told(program=program), taken)
+
+
 def test_the_program_goes_on_while_a_burst_has_room():
-    program = Program(DEFAULT, Told((8 * 16 - 1, 8), begun=0, program=1000))
-    assert (program.at, program.now) == (NEVER, 127)  # 15 of 32 beats were taken whole
-    program.go_on(500)
-    assert program.at == 501  # the sixteenth
-    program.grant(ReadBus(DEFAULT, 100), 501)
-    assert (program.over, program.now) == (True, 508)
+    program = walk(8 * 16 + 7, program=1000)
+    assert (program.at, program.now) == (128, 128)  # 16 of 32 beats were taken whole
+    program.grant(ReadBus(DEFAULT, 100), 130)
+    assert (program.at, program.now) == (NEVER, 135)
 
 
 def test_a_program_ends():
-    program = Program(DEFAULT, Told((8 * 16, 0), begun=0, program=32))
-    assert program.at == NEVER
+    assert walk(8 * 16, program=32).at == NEVER
+
+
+def test_what_is_not_known_yet_is_waited_for():
+    known = [NEVER]
+
+    def waiting(program: Program) -> Iterator[None]:
+        yield from program.until(lambda: known[0])
+        yield from program.until(lambda: 5)
+        program.at = NEVER
+
+    program = Program(DEFAULT, Told(), waiting)
+    assert (program.at, program.now) == (NEVER, 0)
+    known[0] = 40
+    program.resume()
+    assert program.now == 40
 
 
 def test_columns_are_pixels_and_padding():

@@ -69,14 +69,17 @@ class LoaderBench(wiring.Component):
         begin = self._configure(m, registers_, (layer, writer), tiles)
         for unit in (planner, writer, tiles):
             tell(m, layer.layer, unit.layer)
-        for name in ("ring", "halo_rows", "phased"):
+        for name in ("ring", "halo_rows", "phased", "half"):
             m.d.comb += getattr(writer.addressing, name).eq(getattr(registers_, name))
         m.d.comb += [
             planner.begin.eq(begin),
             planner.may_load.eq(tiles.may_load),
-            tiles.begin.eq(begin),
-            tiles.run.eq(delayed(m, begin, 1)),
-            tiles.ring.eq(registers_.ring),
+            planner.settled.eq(1),
+            planner.written.eq(~0),
+            planner.ahead.eq(tiles.ahead),
+            tiles.load.eq(begin),
+            tiles.run.eq(begin),
+            tiles.ring.eq(registers_.ring >> registers_.half[1]),
             tiles.claim.eq(planner.claim),
             tiles.loaded.eq(writer.loaded),
             tiles.ready.eq(1),
@@ -128,6 +131,7 @@ class LoaderBench(wiring.Component):
             m.submodules[f"tile_{slot}"] = tile = Tile(spec)
             m.d.comb += [
                 tile.addressing.eq(writer.addressing),
+                tile.write_addressing.eq(writer.addressing),
                 tile.enable.eq(writer.write.slots[slot]),
                 tile.write.eq(writer.write),
                 tile.address.eq(read.address),

@@ -60,6 +60,7 @@ class ResidualBench(wiring.Component):
         timer, taking = Signal(range(16 * cycles)), Signal(range(16 * cycles))
         m.d.comb += [
             reader.begin.eq(self.layers.valid & ~running),
+            reader.settled.eq(1),
             self.layers.ready.eq(over),
             over.eq(running & (awaited == 0)),
             *(getattr(reader, name).eq(getattr(layer, name)) for name in ("channels", "tiles", "address")),

@@ -1,0 +1,165 @@
+"""The classic rival: a dense int8 array, parallel over pixels, output channels and input channels.
+
+`synth.dense` is the array: P pixels x O output channels x I input channels, 256 products in a cycle. Weights
+are recoded once for all pixels, as in the other multiplier engines; lanes and requantizers are theirs, too.
+No pixel needs a rotator, because every bank holds a part of the map with its halo, and all read at one
+address. Tests run it against the golden model, integer for integer.
+
+Its gates are those of Yosys, as for all engines, with memories of as many bits. Its cycles are a closed form
+that decides every doubt in favour of the array (`benchmarks.array_cycles`); tests hold it to the busy cycles
+of the simulated array.
+
+    python -m benchmarks.dense_arrays resnet20.ckpt resnet18.ckpt mobilenet_v2.ckpt ds_cnn.ckpt \
+        --json dense_arrays.json
+
+Only shapes count, so that any checkpoints of these networks will do; docs/engine-study.md says how these are
+made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.array_cycles import Layer, layer_cycles, layers_of
+from benchmarks.command import start
+from shiftbook.golden.coding.recode import for_slots
+from shiftbook.golden.files import check_writable, write_json
+from shiftbook.golden.mapping.passes import plan
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.spec import PRESETS
+from shiftbook.golden.storage import checkpoint
+from shiftbook.synth.dense.engine import DenseEngine
+from shiftbook.synth.dense.shape import Dense
+from shiftbook.synth.flow.gates import LANE, short_name, versions
+from shiftbook.synth.flow.measure import Measured, Ruler, measure
+from shiftbook.synth.flow.weights import load_weights
+
+TERMS = 256
+"""Products in a cycle."""
+
+SHAPES = {
+    f"{p}x{o}x{i}": (p, o, i)
+    for p, o, i in ((16, 4, 4), (8, 8, 4), (4, 16, 4), (8, 4, 8), (4, 8, 8), (4, 4, 16))
+}
+"""Pixels, output channels and input channels, by name."""
+
+REQUANTIZERS = (2, 4, 8, 16)
+
+ACCUMULATOR = 23
+"""Bits that ResNet-20 needs, as in the other studies of int8 engines."""
+
+BUS = PRESETS["int8"].bus_bytes
+
+PLAIN_WIDTH = 120
+"""Columns of the table where stdout is not a terminal."""
+
+Json = dict[str, Any]
+
+
+def arrays(
+    shapes: Sequence[str] = tuple(SHAPES), requantizers: Sequence[int] = REQUANTIZERS
+) -> dict[str, Dense]:
+    """Every array of the study, by a name for progress and gates."""
+    return {
+        f"{shape}, Q = {q}": Dense(*SHAPES[shape], q, accumulator_width=ACCUMULATOR)
+        for shape in shapes
+        for q in requantizers
+    }
+
+
+def layers(network: Network) -> list[Layer]:
+    """What the array runs: the layers that the dense int8 engine has passes for."""
+    spec = PRESETS["int8"]
+    return layers_of(plan(for_slots(network, spec), spec).passes)
+
+
+def figures(dense: Dense, measured: Measured, ruler: Ruler) -> Json:
+    """Shape and gates of one array."""
+    gates, top = measured.gates, measured.design.top
+    (lane,) = (name for name in gates.instances() if LANE.fullmatch(short_name(name, top)))
+    return {
+        "engine": "int8_array",
+        "pixels": dense.pixels,
+        "outputs": dense.outputs,
+        "inputs": dense.inputs,
+        "requantizers": dense.requantizers,
+        "accumulator_width": dense.accumulator_width,
+        "ge": round(gates.cost(ruler.weights), 2),
+        "lane_ge": round(gates.cost(ruler.weights, lane), 2),
+        "memory_bits": gates.memory_bits(),
+    }
+
+
+def study(networks: Mapping[str, Network], found: Mapping[str, Dense], console: Console) -> Json:
+    """Gates of arrays by name, and cycles of every network on each; the best array of each network first."""
+    ruler = Ruler(load_weights())
+    shapes = {name: layers(network) for name, network in networks.items()}
+    with console.status("") as status:
+        measured = measure(
+            {name: partial(DenseEngine, dense) for name, dense in found.items()},
+            ruler,
+            progress=lambda done, total, what: status.update(f"{done} of {total}: {what}"),
+        )
+    rows = []
+    for network, of_network in shapes.items():
+        own = []
+        for name, dense in found.items():
+            cycles = sum(layer_cycles(layer, dense, BUS) for layer in of_network)
+            entry = figures(dense, measured[name], ruler)
+            own.append({"network": network, **entry, "cycles": cycles, "product": entry["ge"] * cycles})
+        best = min(entry["product"] for entry in own)
+        own = [{**entry, "relative": entry["product"] / best} for entry in own]
+        rows += sorted(own, key=lambda entry: entry["product"])
+    yosys = next(iter(measured.values())).gates.yosys
+    return {"versions": versions(yosys), "terms": TERMS, "bus": BUS, "rows": rows}
+
+
+def table(rows: Sequence[Json]) -> Table:
+    """The rows as they are."""
+    shown = Table(title=f"Dense int8 arrays of {TERMS} products a cycle, one image")
+    for head in ("network", "P x O x I"):
+        shown.add_column(head)
+    for head in ("Q", "GE", "memory bits", "cycles", "GE x cycles", "relative"):
+        shown.add_column(head, justify="right")
+    for entry in rows:
+        shown.add_row(
+            entry["network"],
+            f"{entry['pixels']}x{entry['outputs']}x{entry['inputs']}",
+            str(entry["requantizers"]),
+            f"{entry['ge']:,.0f}",
+            f"{entry['memory_bits']:,}",
+            f"{entry['cycles']:,}",
+            f"{entry['product']:.4g}",
+            f"{entry['relative']:.3f}",
+        )
+    return shown
+
+
+def main() -> None:
+    """Parse the command line, run the study, print it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("checkpoints", type=Path, nargs="+", help="one for each network")
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--requantizers", type=int, nargs="+", choices=REQUANTIZERS, default=REQUANTIZERS)
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    check_writable(options.json, inputs=options.checkpoints)
+    networks = {path.stem: checkpoint.load(path) for path in options.checkpoints}
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    result = study(networks, arrays(options.shapes, options.requantizers), console)
+    console.print(table(result["rows"]))
+    write_json(options.json, result)
+
+
+if __name__ == "__main__":
+    start(main)

@@ -1,0 +1,139 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.array_cycles import Layer, layer_cycles, layers_of, words_of
+from benchmarks.array_tables import SHOWN_ARRAYS
+from benchmarks.dense_arrays import TERMS, arrays
+from benchmarks.tables import TABLES
+from shiftbook.golden.coding.recode import for_slots
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.mapping.passes import plan
+from shiftbook.golden.spec import PRESETS
+from shiftbook.synth.dense.shape import Dense
+from tests.golden.model.test_executor import small_network
+
+CLASSIC = Dense(8, 8, 4, 4, accumulator_width=23)
+FILLS = Layer(16, 16, 1, (3, 3), (3, 3), 1, (32, 32), (32, 32), residual=False)
+"""A layer that uses every multiplier in every step."""
+
+AROUND = 600
+"""The most cycles before the first step and after the last of a small layer."""
+
+
+def test_arrays_multiply_equally_much() -> None:
+    assert {dense.macs for dense in arrays().values()} == {TERMS}
+    assert len({(d.pixels, d.outputs, d.inputs, d.requantizers) for d in arrays().values()}) == len(arrays())
+
+
+def test_a_layer_that_fills_the_array_takes_its_products_over_those_of_a_cycle() -> None:
+    products = 32 * 32 * 16 * 16 * 9
+    found = layer_cycles(FILLS, CLASSIC, 32)
+    assert products / TERMS < found < products / TERMS + AROUND
+
+
+def test_taps_lie_side_by_side_where_words_have_place_for_more_channels() -> None:
+    few, dense = replace(FILLS, inputs=2), replace(CLASSIC, requantizers=16)
+    plain, packed = words_of(few, dense)
+    assert (plain.row_words, packed.row_words) == (3, 2)  # six of eight bytes are used
+    steps = 32 * 32 * 16 / 64
+    assert 6 * steps < layer_cycles(few, dense, 32) < 6 * steps + AROUND
+
+
+def test_a_depthwise_layer_uses_a_product_for_each_byte_that_is_read() -> None:
+    depthwise = replace(FILLS, inputs=1, outputs=1, groups=16)
+    products = 32 * 32 * 16 * 9
+    read = CLASSIC.pixels * CLASSIC.inputs
+    assert products / read < layer_cycles(depthwise, CLASSIC, 32) < products / read + AROUND
+
+
+def test_a_fully_connected_layer_waits_for_its_weights() -> None:
+    connected = Layer(1024, 1024, 1, (1, 1), (1, 1), 1, (1, 1), (1, 1), residual=False)
+    found = layer_cycles(connected, replace(CLASSIC, inputs=16), 32)
+    assert 1024 * 1024 / 32 < found < 1024 * 1024 / 32 + AROUND
+    assert layer_cycles(connected, replace(CLASSIC, inputs=16), 64) < 0.6 * found
+
+
+def test_small_maps_and_slow_drains_cost() -> None:
+    small = replace(FILLS, source=(7, 7), output=(7, 7), inputs=64)
+    least = 7 * 7 * 16 * 64 * 9 / TERMS
+    assert layer_cycles(small, CLASSIC, 32) - AROUND < least * 8 / 7
+    assert layer_cycles(small, CLASSIC, 32) > least * 8 / 7
+    pointwise = replace(FILLS, kernel=(1, 1), span=(1, 1))
+    slow, fast = (layer_cycles(pointwise, replace(CLASSIC, requantizers=q), 32) for q in (4, 16))
+    assert slow > 2.5 * fast
+
+
+def test_a_map_that_does_not_fit_is_cut_into_tiles_and_pays_for_its_weights_again() -> None:
+    large = replace(FILLS, inputs=256, outputs=256, source=(64, 64), output=(64, 64))
+    least = 64 * 64 * 256 * 256 * 9 / TERMS
+    narrow_bus = layer_cycles(large, CLASSIC, 1)
+    assert least < layer_cycles(large, CLASSIC, 32) < 1.01 * least
+    assert narrow_bus > 4 * 256 * 256 * 9  # 1 MB of input in halves of 96 kB of banks
+    with pytest.raises(
+        ShiftbookError, match=r"^a layer of 1x1 pixels and 65536 channels does not fit banks of"
+    ):
+        layer_cycles(replace(FILLS, source=(1, 1), output=(1, 1), inputs=65536), CLASSIC, 32)
+
+
+def test_layers_are_those_of_the_networks_passes() -> None:
+    spec = PRESETS["int8"]
+    steps = plan(for_slots(small_network(0), spec), spec).passes
+    found = layers_of(steps)
+    assert len(found) == len(steps)
+    assert [layer.output for layer in found] == [step.layout.output for step in steps]
+    grouped = [step for step in steps if step.whole.groups > 1][-1]
+    twice = layers_of([grouped, grouped])
+    assert [layer.groups for layer in twice] == [2 * grouped.whole.groups]
+
+
+def test_tables_show_the_best_arrays_and_what_is_over_them() -> None:
+    array = {
+        "network": "net",
+        "pixels": 4,
+        "outputs": 8,
+        "inputs": 8,
+        "requantizers": 4,
+        "lane_ge": 4e3,
+        "ge": 2e5,
+        "cycles": 100,
+    }
+    rows = [{**array, "product": 2e7 * (1 + n), "relative": 1.0 + n} for n in range(SHOWN_ARRAYS + 2)]
+    study = {"terms": 256, "bus": 32, "rows": rows}
+    text = TABLES["arrays"]([study])
+    assert text.count("\n") == 2 + SHOWN_ARRAYS
+    assert "| net | 4x8x8 | 4 | 4,000 | 200,000 | 100 | 0.02 | 1.000 |" in text
+
+    def engine(kind: str, grid: str, ge: float, cycles: int) -> dict[str, object]:
+        rows, cols, slots, requantizers = map(int, grid.split())
+        own = {"rows": rows, "cols": cols, "slots": slots, "requantizers": requantizers}
+        return {
+            **own,
+            "network": "net",
+            "terms": 256,
+            "bus": 32,
+            "groups": 1,
+            "kind": kind,
+            "ge": ge,
+            "cycles": cycles,
+        }
+
+    engines = [
+        engine("int8", "8 4 8 4", 4e5, 100),
+        engine("shift4", "8 8 4 8", 1e5, 50),
+        engine("shift4", "8 4 8 8", 1e5, 40),
+    ]
+    over = TABLES["arrays_over"]([study, {"rows": engines}])
+    assert over.splitlines()[-1] == "| net | 4x8x8 | 100 | 0.500 | 50 | 0.125 | 0.250 | 0.200 |"
+
+
+def test_the_checkpoints_of_the_document_are_compared_with_the_best_array() -> None:
+    rows = [
+        {"engine": "int8_array", "network": "resnet18", "product": 99.0, "relative": 1.0},
+        {"engine": "int8_array", "network": "resnet20", "product": 20.0, "relative": 1.0},
+    ]
+    row = {"checkpoint": str(Path("net.ckpt")), "engine": "shift", "accuracy": 0.5, "gate_cycles": 10.0}
+    text = TABLES["against"]([{"terms": 256, "rows": rows}, {"rows": [row]}])
+    assert text.splitlines()[0].endswith("| to the best dense int8 array |")
+    assert text.splitlines()[-1] == "| net | `shift` | 50.00 % | 0.00 | 0.500 |"
