@@ -25,6 +25,9 @@ from shiftbook.golden.files import write_json
 PRICES = {"ge": "total_ge", "accelerator_ge": "accelerator_ge"}
 """Fields of a comparison's row, and of an engine in a gate report."""
 
+TOTALS = ("whole_ge", "whole_area", "delay")
+"""Fields that both have by the same name, and that older comparisons lack."""
+
 Json = dict[str, Any]
 
 
@@ -56,12 +59,16 @@ def repriced(rows: Sequence[Json], old: Json, new: Json) -> list[Json]:
                 f"{row['checkpoint']} was compared with {row['ge']} gates of engine {row['engine']}, and the "
                 f"old report has {before['total_ge']}: name the report that it was compared with"
             )
-    return relate(
-        [
-            {**row, **{k: _engine(new, row["engine"])[v] for k, v in PRICES.items() if k in row}}
-            for row in rows
-        ]
-    )
+    return relate([{**row, **_prices(row, _engine(new, row["engine"]))} for row in rows])
+
+
+def _prices(row: Json, engine: Json) -> Json:
+    """What an engine costs: what the row had, and totals wherever the report has them."""
+    totals = (*TOTALS, "accelerator_whole_ge") if "accelerator_ge" in row else TOTALS
+    return {
+        **{field: engine[name] for field, name in PRICES.items() if field in row},
+        **{field: engine[field] for field in totals if field in engine},
+    }
 
 
 def _engine(report: Json, name: str) -> Json:

@@ -35,6 +35,10 @@ def compare(results: Sequence[Json]) -> str:
         Column("GE x cycles", ratio("relative")),
         Column("with buses", ratio("accelerator_relative")),
     ]
+    if all("whole_ge" in row for row in rows):
+        for row in rows:
+            row["whole_relative"] = row["whole_ge"] * row["cycles"] / (base["whole_ge"] * base["cycles"])
+        columns.append(Column("total x cycles", ratio("whole_relative")))
     return markdown(columns, rows)
 
 
@@ -66,7 +70,10 @@ def gates(results: Sequence[Json]) -> str:
         Column("accelerator, GE", count("accelerator_ge")),
         Column("engine's memory bits", count("memory_bits")),
     ]
-    return markdown(columns, engines(results))
+    rows = engines(results)
+    if all("whole_ge" in row for row in rows):
+        columns += [Column("memories, GE", count("memory_ge")), Column("total, GE", count("whole_ge"))]
+    return markdown(columns, rows)
 
 
 def engines(results: Sequence[Json]) -> list[Json]:

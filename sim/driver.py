@@ -228,14 +228,19 @@ def _run_image(
     ends[-1] = host.counters()  # its last outputs are in memory
     counted = [end - before for end, before in zip(ends, [Counters(), *ends], strict=False)]
     for step, cost, found in zip(built.plan.passes, costs, counted, strict=True):
-        if not step.partial_out:
+        if _is_final(step, built):
             _compare(step.node, step.target, _part(step, built), built, session, want[step.node], number)
         if found.rows != cost.rows:
             raise Mismatch(
                 step.node, f"image {number}: the RTL issued {found.rows} rows, the cycle model {cost.rows}"
             )
-    _compare_all(built, session, want, number)
+    _compare_joined(built, session, want, number)
     return counted
+
+
+def _is_final(step: Pass, built: Image) -> bool:
+    """Whether a pass makes a part of its node's tensor, and not what another pass goes on with."""
+    return step.target.tensor == built.plan.views[step.node].tensor
 
 
 def _wait(host: HostDriver, built: Image, image: int) -> None:
@@ -252,16 +257,17 @@ def _part(step: Pass, built: Image) -> View:
     """What a pass makes of its node's tensor."""
     view, own = step.target, built.plan.views[step.node]
     phases = 0 if own.phases else view.phases
-    return View(step.node, view.first - own.first, view.channels, own.channels, phases)
+    return View(step.node, view.first - own.first, view.channels, own.channels, phases, view.region)
 
 
-def _compare_all(built: Image, session: Session, want: dict[str, Activations], image: int) -> None:
-    """Compare whole tensors, too: what passes of other nodes have joined has none that ends with it."""
-    for name, tensor in want.items():
+def _compare_joined(built: Image, session: Session, want: dict[str, Activations], number: int) -> None:
+    """Compare tensors that no pass of their own makes, because the passes of others join them."""
+    made = {step.node for step in built.plan.passes}
+    for name in want.keys() - made:
         view = built.plan.views[name]
         if not view.phases:  # else a part of one that is compared
             whole = View(name, 0, view.channels, view.channels)
-            _compare(name, view, whole, built, session, tensor, image)
+            _compare(name, view, whole, built, session, want[name], number)
 
 
 def _compare(
@@ -296,7 +302,7 @@ def _layer_runs(
     for name in names:
         numbers = [i for i, step in enumerate(built.plan.passes) if step.node == name]
         total = Counters(*(sum(parts) for parts in zip(*(counted[i].values() for i in numbers), strict=True)))
-        outputs = [step for step in (built.plan.passes[i] for i in numbers) if not step.partial_out]
+        outputs = [step for step in (built.plan.passes[i] for i in numbers) if _is_final(step, built)]
         integers = images * sum(np.prod(s.layout.output) * s.target.channels for s in outputs)
         useful = sum(costs[i].useful for i in numbers)
         runs.append(

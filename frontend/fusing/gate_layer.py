@@ -1,4 +1,4 @@
-"""Every channel times a number that is computed from the image: squeeze-and-excite."""
+"""Every channel, or every pixel, times a number that is computed from the image: squeeze-and-excite."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shiftbook.golden.spec import Spec
 
 @dataclass(kw_only=True)
 class GateLayer(ClampedLayer, PlainLayer):
-    """``source * gate``, where ``gate`` has one pixel and is never negative.
+    """``source * gate``, where ``gate`` has one pixel or the source's shape, and is never negative.
 
     The requantizer has no factor but the gate itself, so that the scales must differ by a power of two:
     `frontend.post_training.gate_scales` sees to it.

@@ -18,8 +18,11 @@ RISING = (
 )
 """Of these a larger input never has a smaller output."""
 
+CLAMPS = (nn.ReLU, nn.ReLU6, Clamp)
+"""What a requantizer's ends do."""
+
 FUNCTIONS = (*RISING, nn.LeakyReLU, nn.PReLU, nn.SiLU, nn.Mish, nn.GELU, nn.Hardswish)
-"""All of them."""
+"""All that are looked up in a table."""
 
 NOT_BELOW_ZERO = (nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.ReLU, nn.ReLU6)
 

@@ -216,6 +216,35 @@ class Interleave(nn.Module):
         return result
 
 
+class Resample(nn.Module):
+    """Rows and columns that are weighted sums of the input's: interpolation, picking, repeating.
+
+    Parameters
+    ----------
+    rows, columns
+        [rows of the output, rows of the input] and likewise for columns; None: they stay as they are.
+    """
+
+    rows: Tensor | None
+    columns: Tensor | None
+
+    def __init__(self, rows: Tensor | None, columns: Tensor | None) -> None:
+        super().__init__()
+        self.register_buffer("rows", rows)
+        self.register_buffer("columns", columns)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C, rows, columns]."""
+        if self.rows is not None:
+            x = torch.einsum("yh,nchw->ncyw", self.rows, x)
+        return x if self.columns is None else torch.einsum("xw,nchw->nchx", self.columns, x)
+
+    def extra_repr(self) -> str:
+        """What ``print(model)`` shows."""
+        sizes = {name: list(m.shape) for name, m in self.named_buffers()}
+        return ", ".join(f"{name}={size}" for name, size in sizes.items())
+
+
 class ChannelMean(nn.Module):
     """The mean over all channels, pixel by pixel."""
 

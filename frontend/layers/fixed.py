@@ -58,6 +58,35 @@ class SelectConv2d(nn.Conv2d):
             self.weight[rows, found[found >= 0], 0, 0] = 1
 
 
+class SelectLinear(nn.Linear):
+    """Features in another order: a fully connected layer with one weight in each output.
+
+    Parameters
+    ----------
+    order
+        Of each output the feature that it is, or -1 for 0.
+    features
+        Of the input.
+    """
+
+    def __init__(self, order: Sequence[int], features: int) -> None:
+        super().__init__(features, len(order), bias=False)
+        found = torch.tensor(order)
+        rows = torch.arange(len(order))[found >= 0]
+        with torch.no_grad():
+            self.weight.zero_()
+            self.weight[rows, found[found >= 0]] = 1
+
+
+class MeanConv2d(nn.Conv2d):
+    """The mean over all channels, pixel by pixel: a 1 x 1 convolution of equal weights."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, 1, 1, bias=False)
+        with torch.no_grad():
+            self.weight.fill_(1 / channels)
+
+
 class BlockConv2d(nn.Conv2d):
     """Blocks of 2 x 2 pixels become channels: a convolution with one weight in each output channel.
 
@@ -77,5 +106,5 @@ class BlockConv2d(nn.Conv2d):
             self.weight[torch.arange(len(order)), place // 4, place // 2 % 2, place % 2] = 1
 
 
-FIXED = (ScaleConv2d, SelectConv2d, BlockConv2d)
+FIXED = (ScaleConv2d, SelectConv2d, SelectLinear, MeanConv2d, BlockConv2d)
 """All of them."""

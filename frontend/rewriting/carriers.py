@@ -12,11 +12,10 @@ from functools import partial
 
 from torch import nn
 
-from shiftbook.frontend.graph.functions import FUNCTIONS, rises
+from shiftbook.frontend.graph.functions import CLAMPS, FUNCTIONS, rises
 from shiftbook.frontend.graph.model import INPUT, GraphModel, Node, beside
 from shiftbook.frontend.graph.operations import (
     Add,
-    Clamp,
     Concatenate,
     Crop,
     Interleave,
@@ -25,8 +24,6 @@ from shiftbook.frontend.graph.operations import (
 )
 from shiftbook.frontend.layers.fixed import ScaleConv2d
 from shiftbook.frontend.rewriting.affine import Norm
-
-CLAMPS = (nn.ReLU, nn.ReLU6, Clamp)
 
 MOVES = (Concatenate, Interleave, nn.Upsample, nn.Flatten, Reshape)
 """What becomes of them is a clamp before them."""

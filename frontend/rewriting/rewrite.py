@@ -12,6 +12,9 @@ from shiftbook.frontend.rewriting.activations import recognize_activations
 from shiftbook.frontend.rewriting.affine import fold_affine, fold_input
 from shiftbook.frontend.rewriting.blocks import make_blocks
 from shiftbook.frontend.rewriting.carriers import give_carriers
+from shiftbook.frontend.rewriting.channels import make_dense
+from shiftbook.frontend.rewriting.products import make_gates
+from shiftbook.frontend.rewriting.resampling import resample
 from shiftbook.frontend.rewriting.scales import make_scale_layers
 from shiftbook.frontend.rewriting.scales_of_file import take_scales
 from shiftbook.frontend.rewriting.scores import drop_final_activation
@@ -48,9 +51,12 @@ def rewrite(graph: GraphModel) -> Rewritten:
         left_out = drop_final_activation(graph)
         recognize_activations(graph)
         folded = fold_input(graph)
+        resample(graph)
         interleave(graph)
         make_blocks(graph)
+        make_dense(graph)
         fold_affine(graph)
+        make_gates(graph)
         make_scale_layers(graph)
         place_selections(graph)
         split_slopes(graph)

@@ -6,14 +6,14 @@ from torch import nn
 
 from shiftbook.frontend.graph.model import GraphModel, Node
 from shiftbook.frontend.graph.operations import SelectChannels
-from shiftbook.frontend.layers.fixed import SelectConv2d
+from shiftbook.frontend.layers.fixed import SelectConv2d, SelectLinear
 
 
 def place_selections(graph: GraphModel) -> None:
     """A shuffle becomes another order of the next layer's weights, which costs nothing.
 
-    Where something else reads it, and for slices, it becomes a 1 x 1 convolution of its own; of
-    features it stays then.
+    Where something else reads it, and for slices, it becomes a 1 x 1 convolution of its own, or for
+    features a fully connected layer.
     """
     for node in graph.walk():
         if isinstance(graph.of(node), SelectChannels):
@@ -31,8 +31,9 @@ def _place(graph: GraphModel, node: Node) -> None:
         weight = layer.weight.clone()
         layer.weight[:, list(operation.order)] = weight
         graph.bypass(node)
-    elif len(node.shape) == 3:
-        graph.place(node.module, SelectConv2d(operation.order, channels))
+    else:
+        kind = SelectConv2d if len(node.shape) == 3 else SelectLinear
+        graph.place(node.module, kind(operation.order, channels))
 
 
 def _dense(graph: GraphModel, node: Node) -> bool:

@@ -34,20 +34,27 @@ def interleave(graph: GraphModel) -> None:
     for node, operation in found:
         if isinstance(operation, nn.ConvTranspose2d):
             _transposed(graph, node, operation)
-        elif isinstance(operation, DepthToSpace) and _is_power(operation.block):
+        elif isinstance(operation, DepthToSpace) and is_power(operation.block):
             _shuffled(graph, node, operation)
 
 
-def _is_power(stride: int) -> bool:
+def is_power(stride: int) -> bool:
+    """Whether pixels can be interleaved this many times, two by two."""
     return stride > 1 and not stride & (stride - 1)
+
+
+def runs_in_phases(node: Node, operation: nn.ConvTranspose2d) -> bool:
+    """Whether a transposed convolution is interleaved; with stride 1 there is one phase."""
+    stride = int(operation.stride[0])
+    fits = stride == 1 or (is_power(stride) and min(node.shape[1:]) >= stride)
+    return len(set(operation.stride)) == 1 and fits
 
 
 def _transposed(graph: GraphModel, node: Node, operation: nn.ConvTranspose2d) -> None:
     """Its phases, each with what belongs to channels behind it; with stride 1 there is one phase."""
-    stride = int(operation.stride[0])
-    fits = stride == 1 or (_is_power(stride) and min(node.shape[1:]) >= stride)
-    if len(set(operation.stride)) > 1 or not fits:
+    if not runs_in_phases(node, operation):
         return
+    stride = int(operation.stride[0])
     followers = _followers(graph, node)
     phases = {}
     for number in range(stride**2):

@@ -119,7 +119,10 @@ def register_fields(spec: Spec) -> dict[Register, Field]:
         Register.CLAMP_LOW: Field("clamp_low", ACTIVATION_WIDTH, "smallest output"),
         Register.CLAMP_HIGH: Field("clamp_high", ACTIVATION_WIDTH, "largest output"),
         Register.RESIDUAL: Field(
-            "residual", 2, "0: none; 1: a residual is added; 3: its first pixel is the channel's multiplier"
+            "residual",
+            3,
+            "0: none; 1: a residual is added; 3: its first pixel is the channel's multiplier; 5: each is its "
+            "pixel's",
         ),
         Register.RESIDUAL_MULTIPLIER: Field(
             "residual_multiplier", RESIDUAL_WIDTH, f"what it is multiplied with, in 2^-{FRACTION}"

@@ -65,7 +65,7 @@ def _after(before: Pass, step: Pass, spec: Spec) -> tuple[int, int, int]:
     apart = read.first >= written.first + written.channels or written.first >= read.first + read.channels
     if read.tensor != written.tensor or apart:
         return 0, 0, 0
-    if written.phases:
+    if written.phases or written.region is not None:
         return EVERYTHING, 0, 0
     needed = np.concatenate([[0], np.cumsum(bursts(before, spec))])[_tiles(before, step)]
     return _steps(needed)

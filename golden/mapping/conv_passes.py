@@ -13,7 +13,7 @@ from shiftbook.golden.coding.layer_coding import LayerCoding
 from shiftbook.golden.coding.placement import Placement, TableEntry
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping import tiles
-from shiftbook.golden.mapping.job import Pass, View
+from shiftbook.golden.mapping.job import Gating, Pass, View
 from shiftbook.golden.mapping.split import as_it_is, split_inputs
 from shiftbook.golden.mapping.tiles import Geometry
 from shiftbook.golden.mapping.windows import Window, windows
@@ -73,7 +73,7 @@ def engine_passes(
     residual_zero_point: int,
     spec: Spec,
     maximum: bool = False,
-    gated: bool = False,
+    gating: Gating | None = None,
 ) -> list[Pass]:
     """The layer in as many pieces as the activation banks need, its copies one after another.
 
@@ -89,8 +89,8 @@ def engine_passes(
         Zero point of the residual.
     maximum
         Whether lanes keep the larger instead of adding up.
-    gated
-        Whether the layer's residual holds the multipliers of its channels.
+    gating
+        Whether the layer's residual holds the multipliers of its channels, or of its pixels.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def engine_passes(
             residual_zero_point=residual_zero_point,
         )
         result += [_pass(_of_copy(piece, number, conv), ends, maximum) for piece in pieces]
-    return [replace(step, gated=True) for step in result] if gated else result
+    return [replace(step, gating=gating) for step in result]
 
 
 def _of_copy(piece: _Piece, number: int, layer: Conv) -> _Piece:

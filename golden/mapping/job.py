@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from shiftbook.golden.coding.layer_coding import LayerCoding
 from shiftbook.golden.coding.placement import Placement
@@ -12,6 +13,32 @@ from shiftbook.golden.model.nodes import Activations, Conv, Shape
 from shiftbook.golden.model.nodes.interleave import PHASES
 from shiftbook.golden.model.weights import Weights
 from shiftbook.golden.spec import Spec
+
+
+@dataclass(frozen=True)
+class Region:
+    """Some rows and columns of a tensor, from the first pixel of a block on.
+
+    Attributes
+    ----------
+    top, left
+        Its first row and column.
+    height, width
+        Its rows and columns.
+    within
+        Columns of the tensor.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    within: int
+
+    def block(self, row: int, column: int, spec: Spec) -> int:
+        """Number, within the tensor, of a block that has this row and column among the region's."""
+        columns = -(-self.within // spec.cols)
+        return (self.top // spec.rows + row) * columns + self.left // spec.cols + column
 
 
 @dataclass(frozen=True)
@@ -29,6 +56,8 @@ class View:
     phases
         0: of all pixels. Else bit ``2 dy + dx`` says whether it is the pixels (2 y + dy, 2 x + dx); of
         several bits all are the same.
+    region
+        Rows and columns; None: all. With ``phases`` 0 only.
     """
 
     tensor: str
@@ -36,10 +65,11 @@ class View:
     channels: int
     whole: int
     phases: int = 0
+    region: Region | None = None
 
     def part(self, first: int, channels: int) -> View:
         """Some of these channels."""
-        return View(self.tensor, self.first + first, channels, self.whole, self.phases)
+        return replace(self, first=self.first + first, channels=channels)
 
     def interleaved(self, phases: int) -> View:
         """Some of these pixels, which are all."""
@@ -53,11 +83,17 @@ class View:
         return 2, next(phase for n, phase in enumerate(PHASES) if self.phases >> n & 1)
 
     def pixels(self, whole: Activations) -> list[Activations]:
-        """What this is of a tensor's pixels [H, W, C]: all, or those of each of its phases."""
+        """What this is of a tensor's pixels [H, W, C]: all, a region, or those of each of its phases."""
         found = whole[..., self.first : self.first + self.channels]
+        if self.region is not None:
+            rows = slice(self.region.top, self.region.top + self.region.height)
+            return [found[rows, self.region.left : self.region.left + self.region.width]]
         if not self.phases:
             return [found]
         return [found[dy::2, dx::2] for n, (dy, dx) in enumerate(PHASES) if self.phases >> n & 1]
+
+
+Gating = Literal["channel", "pixel"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +124,9 @@ class Pass:
         Whether ``residual`` is partial sums, with the residuals beside them.
     partial_out
         Whether partial sums leave.
-    gated
-        Whether ``residual`` is no residual: its first pixel is the channel's multiplier.
+    gating
+        Whether ``residual`` is no residual: of a "channel" its first pixel is the multiplier, of a "pixel"
+        its own.
     source_block
         Row and column of the block of ``source`` where what it reads begins.
     """
@@ -107,7 +144,7 @@ class Pass:
     whole: Conv
     partial_in: bool
     partial_out: bool
-    gated: bool = False
+    gating: Gating | None = None
     source_block: tuple[int, int] = (0, 0)
 
     @property

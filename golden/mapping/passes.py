@@ -16,6 +16,7 @@ from shiftbook.golden.mapping.conv_passes import SUMS, engine_passes
 from shiftbook.golden.mapping.identity import identity
 from shiftbook.golden.mapping.job import Memory, Pass, View
 from shiftbook.golden.mapping.nodes import check_node, node_passes
+from shiftbook.golden.mapping.nodes.resample import LINES
 from shiftbook.golden.model.network import Network, zero_points
 from shiftbook.golden.model.nodes import Conv, Shape
 from shiftbook.golden.model.validate import shapes
@@ -23,6 +24,9 @@ from shiftbook.golden.spec import Spec
 
 PIXELS = ".pixels"
 """What the name of the input's raw pixels ends with."""
+
+TAKEN = (SUMS, LINES, PIXELS)
+"""Ends of names of tensors that no node makes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +38,8 @@ class Plan:
     passes
         In the order in which they run.
     tensors
-        Shapes of the tensors in memory, by name: the raw pixels, what nodes make, and partial sums.
+        Shapes of the tensors in memory, by name: the raw pixels, what nodes make, and what lies between the
+        passes of a node.
     views
         Where the tensor of every node lies, and that of the raw pixels.
     """
@@ -54,8 +59,10 @@ def plan(network: Network, spec: Spec) -> Plan:
     """
     found = shapes(network)
     for name in found:
-        if any(name.endswith(end) and name.removesuffix(end) in found for end in (SUMS, PIXELS)):
-            raise ShiftbookError(f"layer {name}: names that end with {SUMS} or {PIXELS} are taken: rename it")
+        if any(name.endswith(end) and name.removesuffix(end) in found for end in TAKEN):
+            raise ShiftbookError(
+                f"layer {name}: names that end with {' or '.join(TAKEN)} are taken: rename it"
+            )
     pixels = network.input.name + PIXELS
     places = {
         **views.place(network, found),
@@ -86,11 +93,11 @@ def _normalization(network: Network, pixels: str, memory: Memory) -> list[Pass]:
 
 
 def _tensors(passes: list[Pass], made: dict[str, Shape], places: dict[str, View]) -> dict[str, Shape]:
-    """Shapes of the tensors in memory: those that are no part of another, and partial sums."""
+    """Shapes of the tensors in memory: those that are no part of another, and those between passes."""
     roots = {view.tensor for view in places.values()}
     tensors = {name: shape for name, shape in made.items() if name in roots}
     for step in passes:
-        if step.partial_out:
+        if step.target.tensor not in roots:
             most = max(step.target.channels, tensors.get(step.target.tensor, (0, 0, 0))[2])
             tensors[step.target.tensor] = (*step.layout.output, most)
     return tensors

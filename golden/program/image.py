@@ -146,6 +146,7 @@ def _program(
         write_pass(commands, job, places, codebook, spec)
         counts.append(commands.counts())
     commands.command(Command.END)
+    counts[-1] += commands.counts()
     return commands.words(), counts
 
 

@@ -23,7 +23,7 @@ from shiftbook.golden.isa.program_format import Command
 from shiftbook.golden.isa.registers import DATA_WIDTH, Leaving, Region, Register
 from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
 from shiftbook.golden.mapping.ahead import Ahead
-from shiftbook.golden.mapping.job import Pass
+from shiftbook.golden.mapping.job import Gating, Pass
 from shiftbook.golden.mapping.memory import TensorLayout
 from shiftbook.golden.mapping.tiles import Tap, tap_table
 from shiftbook.golden.model.function_table import ENTRIES
@@ -33,6 +33,9 @@ from shiftbook.golden.program.row_words import row_words
 from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, Spec
 
 Bytes = NDArray[np.uint8]
+
+GATING: dict[Gating | None, int] = {None: 0, "channel": 2, "pixel": 4}
+"""Bits of the register ``residual``."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +223,7 @@ def _engine(step: Pass, ahead: Ahead, spec: Spec) -> dict[Register, int]:
         - step.residual_zero_point * multiplier,
         Register.CLAMP_LOW: requantize.low,
         Register.CLAMP_HIGH: requantize.high,
-        Register.RESIDUAL: int(step.residual is not None) | step.gated << 1,
+        Register.RESIDUAL: int(step.residual is not None) | GATING[step.gating],
         Register.RESIDUAL_MULTIPLIER: multiplier,
         Register.LEAVING: _leaving(step),
         Register.GAPLESS: int(spec.feed == "dense" or step.coding.streams.gap_code is None),
@@ -333,7 +336,7 @@ def _layer(step: Pass, ahead: Ahead, places: Mapping[str, Place], spec: Spec) ->
         LayerRegister.STRIDED: int(layout.stride == 2),
         LayerRegister.SCATTERED: int(step.placement.mode == "scatter"),
         LayerRegister.PAD: step.pad,
-        LayerRegister.DESTINATION: target.address + step.target.first,
+        LayerRegister.DESTINATION: target.address + step.target.first + _region_start(step, written, spec),
         LayerRegister.DESTINATION_BLOCK_STEP: written.block_step,
         LayerRegister.DESTINATION_BEAT_STEP: written.channels,
         **(_tile_steps(step, written) if spec.interleaves else {}),
@@ -348,16 +351,22 @@ def _layer(step: Pass, ahead: Ahead, places: Mapping[str, Place], spec: Spec) ->
         added = places[step.residual.tensor]
         values |= {
             LayerRegister.RESIDUAL_SOURCE: added.address + step.residual.first,
-            LayerRegister.RESIDUAL_BLOCK_STEP: 0 if step.gated else added.layout.block_step,
+            LayerRegister.RESIDUAL_BLOCK_STEP: 0 if step.gating == "channel" else added.layout.block_step,
             LayerRegister.RESIDUAL_BEAT_STEP: added.layout.channels,
         }
     return values
 
 
+def _region_start(step: Pass, written: TensorLayout, spec: Spec) -> int:
+    """Beats from a tensor's first block to that of the region that is written."""
+    region = step.target.region
+    return 0 if region is None else region.block(0, 0, spec) * written.block_step
+
+
 def _tile_steps(step: Pass, written: TensorLayout) -> dict[LayerRegister, int]:
-    """How the tiles of the output follow each other: one block after another, or four by four."""
+    """How the tiles of the output follow each other: block by block, or four by four, in each row of them."""
     tile_cols, phases = step.layout.tiles[1], step.target.phases
-    row_step = 2 * (written.row_step - (tile_cols - 1) * written.block_step) if phases else written.block_step
+    row_step = (written.row_step - (tile_cols - 1) * written.block_step) << bool(phases)
     return {
         LayerRegister.DESTINATION_ROW_STEP: row_step,
         LayerRegister.DESTINATION_SKIP: written.row_step - written.block_step + written.channels,

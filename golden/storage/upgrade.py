@@ -17,7 +17,7 @@ from shiftbook.golden.spec import FRACTION
 from shiftbook.golden.storage.fields import JSON, Fields
 from shiftbook.golden.storage.requantizers import requantize_name
 
-NEW = ("concat", "interleave")
+NEW = ("concat", "interleave", "resample")
 """Types of nodes that version 2 had not."""
 
 

@@ -60,6 +60,8 @@ class Drain(wiring.Component):
         What is added, one for each requantizer; 0 where nothing is.
     gated : In(1)
         The first residual of a channel is its multiplier; constant of the layer.
+    multiplied : In(1)
+        Each residual is the multiplier of its own accumulator; constant of the layer.
     partial : In(ArrayLayout)
         What is added to the accumulators, one for each requantizer; 0 where nothing is.
     valid : Out(1)
@@ -94,6 +96,7 @@ class Drain(wiring.Component):
             "last_round": Out(1),
             "residual": In(data.ArrayLayout(ACTIVATION_WIDTH, spec.requantizers)),
             "gated": In(1),
+            "multiplied": In(1),
             "partial": In(data.ArrayLayout(PARTIAL_WIDTH, spec.requantizers)),
             "valid": Out(1),
             "beat": Out(ACTIVATION_WIDTH * spec.requantizers),
@@ -117,7 +120,7 @@ class Drain(wiring.Component):
                 requantizer.partial.eq(self.partial[number]),
                 requantizer.partial_out.eq(self._leaves(Leaving.PARTIAL_SUMS)),
                 requantizer.byte.eq(byte),
-                requantizer.multiplier.eq(multiplier),
+                requantizer.multiplier.eq(Mux(self.multiplied, self.residual[number], multiplier)),
                 requantizer.shift.eq(shift),
                 requantizer.residual.eq(self.residual[number]),
                 requantizer.residual_multiplier.eq(self.residual_multiplier),

@@ -238,6 +238,7 @@ class Engine(wiring.Component):
                 self.residual.as_value() & file.residual[0].replicate(len(self.residual.as_value()))
             ),
             drain.gated.eq(file.residual[1]),
+            drain.multiplied.eq(file.residual[2]),
             drain.partial.eq(self.partial),
             drain.leaving.eq(file.leaving),
             self.partial_out.eq(file.leaving[0]),

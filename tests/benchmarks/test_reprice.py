@@ -40,6 +40,19 @@ def test_cycles_stay_and_ratios_follow() -> None:
     assert first["ge_per_mac"] == 80 * 10 / 1000
 
 
+def test_totals_come_from_a_report_that_has_them() -> None:
+    new = report(100.0)
+    for engine in new["engines"].values():
+        engine |= {
+            "whole_ge": engine["total_ge"] + 300,
+            "accelerator_whole_ge": engine["accelerator_ge"] + 400,
+        }
+    first, second = repriced(rows(), report(100.0), new)
+    assert second["whole_relative"] == 350 * 8 / (400 * 10)
+    assert second["accelerator_whole_relative"] == 460 * 8 / (510 * 10)
+    assert "timed_relative" not in first
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -1,4 +1,4 @@
-"""The multiplier of a gated channel is the first pixel of its residuals, from its first beat to its last."""
+"""Multipliers that are residuals: the first of a gated channel from its first beat to its last, or each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def multiplied(drain: Drain, invariants: bool = True) -> Module:
     """The drain, and what its requantizers multiply with.
 
     Nothing is assumed. Proven by induction: while ``gated``, in the cycle after ``begin`` it is the first
-    residual of that cycle, and later the same, until the next ``begin``; else it is the channel's multiplier.
+    residual of that cycle, and later the same, until the next ``begin``; while ``multiplied`` it is the
+    requantizer's own residual; else it is the channel's multiplier.
     """
     m = Module()
     inside = Inside(drain)
@@ -36,9 +37,11 @@ def multiplied(drain: Drain, invariants: bool = True) -> Module:
     for number in range(drain.spec.requantizers):
         taken = inside.part(f"requantizer_{number}").component.multiplier
         gate = Mux(begins, drain.residual[0], pixel)
-        with m.If(drain.gated & (begins | seen)):
+        with m.If(drain.multiplied):
+            m.d.comb += Assert(taken == drain.residual[number], "the multiplier is not the pixel's")
+        with m.If(~drain.multiplied & drain.gated & (begins | seen)):
             m.d.comb += Assert(taken == gate, "the multiplier is not the channel's gate")
-        with m.If(~drain.gated):
+        with m.If(~drain.multiplied & ~drain.gated):
             m.d.comb += Assert(taken == parameters.multiplier, "a channel without a gate has one")
     if invariants:
         m.d.comb += Assert(~seen | (inside.signal("held") == pixel))
@@ -66,6 +69,11 @@ MUTANTS = {
         "held.eq(self.residual[0])",
         "held.eq(self.residual[1])",
         "not the channel's gate",
+    ),
+    "another pixel multiplies": (
+        "Mux(self.multiplied, self.residual[number], ",
+        "Mux(self.multiplied, self.residual[0], ",
+        "not the pixel's",
     ),
     "all channels are gated": ("Mux(self.gated, ", "Mux(1, ", "without a gate has one"),
 }

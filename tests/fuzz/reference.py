@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Pool, Subsample
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Pool, Resample, Subsample
 from shiftbook.golden.model.weights import Requantize
 
 
@@ -31,6 +31,8 @@ def run(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:
             tensors[node.name] = np.pad(
                 kept, ((0, 0), (0, 0), (node.before, node.after)), constant_values=pad
             )
+        elif isinstance(node, Resample):
+            tensors[node.name] = _resampled(node, source, pad)
         elif isinstance(node, Gate):
             own = node.requantize
             each = replace(
@@ -48,6 +50,19 @@ def run(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:
             tensors[node.name] = _requantized(_sums(source, node, pad), node.requantize, residual)
             zero[node.name] = _zero_point(node.requantize)
     return tensors
+
+
+def _resampled(node: Resample, source: np.ndarray, zero: int) -> np.ndarray:
+    """Line by line, of Python's integers."""
+    lines = (
+        source.astype(object) - zero if node.axis == "rows" else source.astype(object).swapaxes(0, 1) - zero
+    )
+    found = []
+    for first, weights in zip(node.first.tolist(), node.weights.tolist(), strict=True):
+        total = sum(weight * lines[first + tap] for tap, weight in enumerate(weights))
+        found.append(np.clip(zero + (2 * total + (1 << node.shift) >> node.shift + 1), 0, 255))
+    result = np.stack(found).astype(np.uint8)
+    return result if node.axis == "rows" else result.swapaxes(0, 1)
 
 
 def _interleaved(sources: list[np.ndarray]) -> np.ndarray:

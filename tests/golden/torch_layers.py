@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from shiftbook.golden.model.network import Network, zero_points
-from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Node, Pool
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Node, Pool, Resample
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import FRACTION
 
@@ -34,6 +34,8 @@ def run_node(node: Node, tensors: Mapping[str, Activations], zero: Mapping[str, 
     if isinstance(node, Conv):
         return _pixels(_activated(conv_steps(node, tensors, zero), node.requantize))
     x = _maps(tensors[node.source])
+    if isinstance(node, Resample):
+        return _resampled(node, x, zero[node.source])
     if isinstance(node, Gate):
         own = node.requantize
         product = (x - zero[node.source]) * _maps(tensors[node.gate]) << 1
@@ -49,6 +51,16 @@ def run_node(node: Node, tensors: Mapping[str, Activations], zero: Mapping[str, 
         return _pixels(requantize(sums, node.requantize))
     x = x[:, :, :: node.stride, :: node.stride]
     return _pixels(functional.pad(x, (0, 0, 0, 0, node.before, node.after), value=zero[node.source]))
+
+
+def _resampled(node: Resample, x: torch.Tensor, zero: int) -> Activations:
+    """By a product with the whole matrix, of pixels less their zero point; halves round up."""
+    place = 2 if node.axis == "rows" else 3
+    matrix = torch.zeros(len(node.first), x.shape[place], dtype=torch.long)
+    for line, first in enumerate(node.first.tolist()):
+        matrix[line, first : first + node.weights.shape[1]] = torch.from_numpy(node.weights[line].astype(int))
+    sums = torch.tensordot(x.long() - zero, matrix, dims=([place], [1])).movedim(3, place)
+    return _pixels(((2 * sums + (1 << node.shift) >> node.shift + 1) + zero).clamp(0, 255))
 
 
 def _interleaved(parts: list[torch.Tensor]) -> Activations:

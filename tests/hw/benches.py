@@ -312,6 +312,7 @@ class DrainBench(wiring.Component):
             "high": In(8),
             "leaving": In(self.drain.leaving.shape()),
             "gated": In(1),
+            "multiplied": In(1),
             "output": Out(stream.Signature(output)),
         }
         if spec.function_tables:
@@ -343,6 +344,7 @@ class DrainBench(wiring.Component):
             drain.residual_multiplier.eq(self.residual_multiplier),
             drain.leaving.eq(self.leaving),
             drain.gated.eq(self.gated),
+            drain.multiplied.eq(self.multiplied),
         ]
         m.d.sync += timer.eq(Mux(accept, beats - 1, Mux(timer == 0, 0, timer - 1)))
         m.d.sync += pending.eq(pending + Mux(accept, beats, 0) - drain.valid)

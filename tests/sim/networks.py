@@ -9,7 +9,7 @@ import numpy as np
 from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Pool
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Pool, Resample
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import PRESETS, Spec
 from tests.golden.model.test_executor import small_network
@@ -176,7 +176,7 @@ def functions(spec: Spec) -> Network:
 
 
 def gates(spec: Spec) -> Network:
-    """Squeeze and excite: gates of maps of several tiles and of one, one behind a function, one clamped."""
+    """Products: gates of maps of several tiles and of one, one behind a function, one clamped; of pixels."""
     rng = np.random.default_rng(7)
     table = FunctionTable(bytes(rng.integers(0, 256, 256, np.uint8)), 0)
 
@@ -188,6 +188,10 @@ def gates(spec: Spec) -> Network:
         average = Requantize(np.array([0]), np.array([900]), np.array([16 if size == (9, 11) else 14]), 0)
         return Pool(name, source, "average", size, (1, 1), requantize=average)
 
+    def positive(name: str, source: str) -> Conv:
+        conv = drawn(name, source, (7, 1, 1, 7), 13, spec, rng)
+        return replace(conv, requantize=replace(conv.requantize, zero_point=0))
+
     excited = drawn("excited", "squeezed", (20, 1, 1, 20), 13, spec, rng)
     nodes = (
         drawn("stem", "image", (20, 3, 3, 3), 13, spec, rng, padding=(1, 1, 1, 1)),
@@ -197,7 +201,9 @@ def gates(spec: Spec) -> Network:
         drawn("halved", "first", (7, 3, 3, 20), 15, spec, rng, **HALVED),
         squeeze("small", "halved", (5, 6)),
         gate("second", "halved", "small", 100, 6, low=120, high=200, function=table),
-        drawn("last", "second", (5, 1, 1, 7), 13, spec, rng),
+        positive("pixels", "second"),
+        gate("third", "halved", "pixels", 100, 6),
+        drawn("last", "third", (5, 1, 1, 7), 13, spec, rng),
     )
     return replace(small_network(1), nodes=nodes, slots=spec.slots)
 
@@ -235,6 +241,30 @@ def doubled(spec: Spec) -> Network:
         drawn("last", "largest", (3, 3, 3, 7), 14, spec, rng),
     )
     return replace(small_network(1), nodes=nodes, slots=spec.slots)
+
+
+def resized(spec: Spec) -> Network:
+    """Rows and columns resampled: to more and to fewer, to one and from one, whole strips of zeros."""
+    rng = np.random.default_rng(8)
+
+    def lines(name: str, source: str, axis: str, length: int, count: int, taps: int) -> Resample:
+        weights = rng.integers(-20, 45, (count, taps)).astype(np.int16)
+        weights[: count // 2 : 2] = 0
+        return Resample(name, source, axis, rng.integers(0, length - taps + 1, count), weights, 6)
+
+    empty = Resample("empty", "narrow", "rows", np.zeros(9, np.int64), np.zeros((9, 1), np.int16), 6)
+    nodes = (
+        drawn("stem", "image", (5, 3, 3, 3), 13, spec, rng, padding=(1, 1, 1, 1)),
+        lines("tall", "stem", "rows", 9, 21, 2),
+        lines("small", "tall", "columns", 11, 6, 3),
+        lines("line", "small", "rows", 21, 1, 21),
+        lines("narrow", "line", "columns", 6, 13, 1),
+        empty,
+        Concat("joined", ("tall", "tall")),
+        drawn("first", "joined", (4, 1, 1, 10), 13, spec, rng),
+        drawn("last", "empty", (3, 3, 3, 5), 14, spec, rng),
+    )
+    return replace(small_network(1), nodes=nodes, slots=spec.slots, outputs=("small", "first", "last"))
 
 
 def whole_maps(spec: Spec) -> Network:

@@ -42,6 +42,7 @@ from tests.sim.networks import (
     holes,
     joined,
     of_four_bits,
+    resized,
     shared,
     whole_maps,
     wide,
@@ -196,6 +197,18 @@ def test_results_that_only_join_are_compared(kind: type[Node], monkeypatch: pyte
     monkeypatch.setattr(kind, "run", swapped)
     with pytest.raises(Mismatch, match=f"layer {whole}: image 0"):
         run_rtl(replace(network, nodes=network.nodes[: last + 1]), IMAGES, SMALL, limit=1)
+
+
+@pytest.mark.parametrize(("name", "pauses"), [("shift", 0.3), ("odd", 0.0)])
+def test_lines_are_gathered_and_spread(name: str, pauses: float) -> None:
+    spec = SPECS[name]
+    network = resized(spec)
+    result = run_rtl(network, IMAGES, spec, latency=7, pauses=pauses)
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+    layers = {layer.name: layer for layer in result.layers}
+    assert layers["tall"].integers == 2 * 21 * 11 * 5, "what is gathered is no output"
+    for layer in result.layers:
+        assert abs(layer.model / layer.counters.cycles - 1) < 0.35 or pauses, layer
 
 
 @pytest.mark.parametrize(("name", "pauses"), [("shift", 0.3), ("int8", 0.0)])

@@ -14,7 +14,17 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.network import Input, Network, zero_points
-from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Node, Pool, Shape, Subsample
+from shiftbook.golden.model.nodes import (
+    Concat,
+    Conv,
+    Gate,
+    Interleave,
+    Node,
+    Pool,
+    Resample,
+    Shape,
+    Subsample,
+)
 from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import Spec
@@ -27,6 +37,9 @@ LAYERS = 10
 NETWORKS = 20
 """For each of five accelerators: a thousand layers."""
 
+LARGEST = 40
+"""Rows or columns of a map that is still doubled, and the most that resampling makes."""
+
 Make = Callable[[np.random.Generator, str, str, Shape, Spec], Node]
 
 
@@ -38,7 +51,7 @@ def requantizer(rng: np.random.Generator, outputs: int, size: int) -> Requantize
         rng.integers(-900, 900, outputs),
         rng.integers(100, 1024, outputs),
         np.full(outputs, shift),
-        100 if rng.random() < 0.6 else int(rng.integers(low, 140)),  # what is joined shares its zero point
+        int(rng.choice([100, 100, 100, 0, rng.integers(low, 140)])),  # 100: shared by what is joined
         low,
         int(rng.integers(180, 256)),
         function=function(rng),
@@ -95,6 +108,15 @@ def subsample(rng: np.random.Generator, name: str, source: str, shape: Shape, sp
     return Subsample(name, source, int(rng.integers(1, 3)), *rng.integers(0, 3, 2).tolist())
 
 
+def resample(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: Spec) -> Node:
+    """Any lines of any weights; of maps of up to LARGEST pixels."""
+    axis, length = ("rows", shape[0]) if rng.random() < 0.5 else ("columns", shape[1])
+    lines, taps = int(rng.integers(1, min(LARGEST, 3 * length) + 1)), int(rng.integers(1, min(length, 4) + 1))
+    weights = rng.integers(-30, 60, (lines, taps)).astype(np.int16)
+    weights[rng.random(lines) < 0.1] = 0
+    return Resample(name, source, axis, rng.integers(0, length - taps + 1, lines), weights, 6)
+
+
 def gate(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: Spec) -> Node:
     """Every channel times a pixel of ``excited``, of the tensors that have one; see `gated`."""
     one = np.array([1])
@@ -103,10 +125,15 @@ def gate(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: S
 
 
 def gated(rng: np.random.Generator, node: Node, result: Network) -> Network:
-    """The network with a node, and before a gate with what it gates: an average of its source."""
+    """The network with a node; a gate is of a tensor of its source's shape, or of an average made before."""
     if not isinstance(node, Gate):
         return replace(result, nodes=(*result.nodes, node))
-    height, width, _ = {result.input.name: result.input.shape, **known(result)}[node.source]
+    found = {result.input.name: result.input.shape, **known(result)}
+    zero = zero_points(result)
+    alike = [name for name, shape in found.items() if shape == found[node.source] and not zero[name]]
+    if alike and rng.random() < 0.7:
+        return replace(result, nodes=(*result.nodes, replace(node, gate=str(rng.choice(alike)))))
+    height, width, _ = found[node.source]
     multiplier = max(1, min(1023, (1 << 14) // (height * width)))
     average = Requantize(np.array([0]), np.array([multiplier]), np.array([14]), 0)
     pixel = Pool(f"{node.name}of", node.source, "average", (height, width), (1, 1), requantize=average)
@@ -116,10 +143,6 @@ def gated(rng: np.random.Generator, node: Node, result: Network) -> Network:
 def known(result: Network) -> dict[str, Shape]:
     """Shapes of all tensors; a network without layers has none yet."""
     return shapes(result) if result.nodes else {}
-
-
-LARGEST = 40
-"""Rows or columns of a map that is still doubled."""
 
 
 def joined(rng: np.random.Generator, name: str, network: Network, found: dict[str, Shape]) -> Node:
@@ -136,7 +159,7 @@ def joined(rng: np.random.Generator, name: str, network: Network, found: dict[st
     return Concat(name, tuple(rng.choice(alike, int(rng.integers(1, 4))).tolist()))
 
 
-MAKERS: tuple[Make, ...] = (conv, conv, conv, conv, pool, subsample, gate)
+MAKERS: tuple[Make, ...] = (conv, conv, conv, conv, pool, subsample, resample, gate)
 
 
 def with_residual(rng: np.random.Generator, node: Node, found: dict[str, Shape]) -> Node:

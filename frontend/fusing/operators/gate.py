@@ -1,4 +1,4 @@
-"""Products: of a tensor and a gate, which has one pixel."""
+"""Products: of a tensor and a gate, which has one pixel or the tensor's shape."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ def multiply(builder: LayerBuilder, node: Node, operation: Multiply, values: Seq
     for value in values:
         builder.no_padding(node, value)
     shapes = [builder.shapes[value.layer] for value in values]
-    gates = [number for number in (1, 0) if shapes[number] == (shapes[1 - number][0], 1, 1)]
+    gates = [
+        number for number in (1, 0) if shapes[number] in (shapes[1 - number], (shapes[1 - number][0], 1, 1))
+    ]
     if not gates:
         raise builder.unsupported(
             node,
-            f"one of its tensors must have one pixel for each channel of the other, not {list(shapes[0])} "
-            f"and {list(shapes[1])}",
+            f"one of its tensors must have the other's shape, or one pixel for each channel of it, not "
+            f"{list(shapes[0])} and {list(shapes[1])}",
         )
     positive = [number for number in gates if _never_negative(builder, values[number])]
     if not positive:
@@ -44,4 +46,4 @@ def _never_negative(builder: LayerBuilder, value: Value) -> bool:
 
 HANDLERS: dict[type[nn.Module], Handler] = {Multiply: multiply}
 
-SUPPORTED = ("mul by a gate",)
+SUPPORTED = ("mul",)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Value, pair
+from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Value
 from shiftbook.frontend.fusing.layer import PlainLayer
 from shiftbook.frontend.graph.model import Node
-from shiftbook.frontend.graph.operations import DepthToSpace, Interleave
+from shiftbook.frontend.graph.operations import Interleave
 from shiftbook.frontend.quantization.affine import Affine
 from shiftbook.golden.model import nodes
 from shiftbook.golden.spec import Spec
@@ -45,16 +45,13 @@ def interleave(builder: LayerBuilder, node: Node, operation: Interleave, values:
 
 
 def upsample(builder: LayerBuilder, node: Node, operation: nn.Upsample, values: Sequence[Value]) -> Value:
-    """Nearest pixels: one tensor four times, twice for a factor of 4."""
+    """Nearest pixels, 2, 4 or 8 times on both axes: one tensor four times, twice for a factor of 4."""
     (value,) = values
     builder.no_padding(node, value)
     channels, height, width = builder.shapes[value.layer]
     factor = node.shape[1] // height
-    if node.shape[1:] != (factor * height, factor * width) or factor & (factor - 1):
-        size = f"{height}x{width} to {node.shape[1]}x{node.shape[2]}"
-        raise builder.unsupported(node, f"its factor must be 2, 4 or 8 on both axes, not from {size}")
     if not operation.mode.startswith("nearest"):
-        raise builder.unsupported(node, f"its mode must be nearest, not {operation.mode}")
+        raise builder.unsupported(node, f"its mode must be nearest or bilinear, not {operation.mode}")
     source, scale = value.layer, 2
     while scale <= factor:
         name = node.name if scale == factor else f"{node.name}.x{scale}"
@@ -65,29 +62,6 @@ def upsample(builder: LayerBuilder, node: Node, operation: nn.Upsample, values: 
     return Value(source, carriers=value.carriers)
 
 
-def transposed(
-    builder: LayerBuilder, node: Node, operation: nn.ConvTranspose2d, values: Sequence[Value]
-) -> Value:
-    """Those that run have become convolutions by now."""
-    raise builder.unsupported(
-        node, f"its stride must be 1, 2, 4 or 8 on both axes, not {pair(operation.stride)}"
-    )
-
-
-def depth_to_space(
-    builder: LayerBuilder, node: Node, operation: DepthToSpace, values: Sequence[Value]
-) -> Value:
-    """Those that run have become layers that are interleaved by now."""
-    raise builder.unsupported(
-        node, f"its blocks must be of 2, 4 or 8 rows and columns, not {operation.block}"
-    )
-
-
-HANDLERS: dict[type[nn.Module], Handler] = {
-    Interleave: interleave,
-    nn.Upsample: upsample,
-    nn.ConvTranspose2d: transposed,
-    DepthToSpace: depth_to_space,
-}
+HANDLERS: dict[type[nn.Module], Handler] = {Interleave: interleave, nn.Upsample: upsample}
 
 SUPPORTED = ("ConvTranspose2d", "PixelShuffle", "Upsample")

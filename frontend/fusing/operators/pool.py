@@ -87,19 +87,13 @@ def _never_negative(builder: LayerBuilder, value: Value) -> bool:
 def average_pool(
     builder: LayerBuilder, node: Node, operation: nn.AvgPool2d, values: Sequence[Value]
 ) -> Value:
-    """All windows must be of one size, zeros around the image included."""
+    """Windows are of one size by now, zeros around the image included."""
     (value,) = values
-    own = pair(operation.padding)
     if value.lowest:
         raise builder.unsupported(node, "its padding must be with zeros")
     if operation.divisor_override is not None:
         raise builder.unsupported(node, "divisor_override does not run")
-    if any(own) and not operation.count_include_pad:
-        raise builder.unsupported(node, "count_include_pad must be True")
     layer = _append(builder, node, value, "average", operation)
-    top, bottom, left, right = value.padding
-    if layer.padding != (own[0] + top, own[0] + bottom, own[1] + left, own[1] + right):
-        raise builder.unsupported(node, "ceil_mode runs for max pooling only")
     return Value(layer.name, carriers=(layer,))
 
 
@@ -129,19 +123,6 @@ def _append(
     return layer
 
 
-def adaptive(
-    builder: LayerBuilder, node: Node, operation: nn.AdaptiveAvgPool2d, values: Sequence[Value]
-) -> Value:
-    """Parts of one size have become plain pooling by now."""
-    _, height, width = builder.shapes[values[0].layer]
-    rows, cols = node.shape[1:]
-    raise builder.unsupported(node, f"{height}x{width} pixels do not divide into {rows}x{cols}")
-
-
-HANDLERS: dict[type[nn.Module], Handler] = {
-    nn.MaxPool2d: max_pool,
-    nn.AvgPool2d: average_pool,
-    nn.AdaptiveAvgPool2d: adaptive,
-}
+HANDLERS: dict[type[nn.Module], Handler] = {nn.MaxPool2d: max_pool, nn.AvgPool2d: average_pool}
 
 SUPPORTED = ("MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "mean")

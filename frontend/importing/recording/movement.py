@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from shiftbook.frontend.graph.operations import Crop, DepthToSpace, Reshape, SelectChannels, SpaceToDepth
+from shiftbook.frontend.graph.operations import (
+    Crop,
+    DepthToSpace,
+    Resample,
+    Reshape,
+    SelectChannels,
+    SpaceToDepth,
+)
 from shiftbook.frontend.importing.recording.values import ZERO
 from shiftbook.frontend.layers.subsample import Subsample
 
@@ -83,11 +90,7 @@ def _maps(shape: tuple[int, ...], index: Tensor) -> list[Step] | None:
         steps.append((Subsample(1, *zeros), now))
     elif channels != list(range(shape[0])):
         steps.append((SelectChannels(channels), now))
-    for step in _pixels(now, rows, cols):
-        if step is None:
-            return None
-        steps.append(step)
-    return steps
+    return steps + list(_pixels(now, rows, cols))
 
 
 def _separated(shape: tuple[int, ...], index: Tensor) -> tuple[list[int], list[int], list[int]] | None:
@@ -127,42 +130,51 @@ def _zeros_around(channels: list[int], count: int) -> tuple[int, int] | None:
     return (before, behind) if behind >= 0 and channels == same else None
 
 
-def _pixels(now: tuple[int, ...], rows: list[int], cols: list[int]) -> Iterator[Step | None]:
-    """Crops, strides, repeated pixels and zeros around; None where it is something else."""
+def _pixels(now: tuple[int, ...], rows: list[int], cols: list[int]) -> Iterator[Step]:
+    """Crops, strides, repeated pixels, pixels in another order, and zeros around."""
     channels, height, width = now
     (top, inner_rows, bottom), (left, inner_cols, right) = _zeros_at_ends(rows), _zeros_at_ends(cols)
+    inside = (channels, len(inner_rows), len(inner_cols))
     if inner_rows != list(range(height)) or inner_cols != list(range(width)):
         rows_of, cols_of = _progression(inner_rows), _progression(inner_cols)
         repeated = _repeats(inner_rows, height), _repeats(inner_cols, width)
-        if rows_of is not None and cols_of is not None:
+        if rows_of is not None and cols_of is not None and len(_steps(rows_of, cols_of)) == 1:
             yield from _cropped(now, rows_of, cols_of)
         elif repeated[0] is not None and repeated[1] is not None:
             scale = (float(repeated[0]), float(repeated[1]))
-            yield (
-                nn.Upsample(scale_factor=scale, mode="nearest"),
-                (channels, len(inner_rows), len(inner_cols)),
-            )
+            yield nn.Upsample(scale_factor=scale, mode="nearest"), inside
         else:
-            yield None
+            yield Resample(_picked(inner_rows, height), _picked(inner_cols, width)), inside
     if any((top, bottom, left, right)):
         yield nn.ZeroPad2d((left, right, top, bottom)), (channels, len(rows), len(cols))
 
 
-def _cropped(
-    now: tuple[int, ...], rows: tuple[int, int, int], cols: tuple[int, int, int]
-) -> Iterator[Step | None]:
-    """Lines from a first one on, with one step for both axes; of a single line any step is right."""
+Progression = tuple[int, int, int]
+"""First line, step and number of lines."""
+
+
+def _steps(rows: Progression, cols: Progression) -> set[int]:
+    """The steps of both axes; of a single line any step is right."""
+    return {axis[1] for axis in (rows, cols) if axis[2] > 1} or {1}
+
+
+def _cropped(now: tuple[int, ...], rows: Progression, cols: Progression) -> Iterator[Step]:
+    """Lines from a first one on, with one step for both axes."""
     channels, height, width = now
-    strides = {axis[1] for axis in (rows, cols) if axis[2] > 1} or {1}
-    if len(strides) > 1:
-        yield None
-        return
-    stride = min(strides)
+    (stride,) = _steps(rows, cols)
     size = ((rows[2] - 1) * stride + 1, (cols[2] - 1) * stride + 1)
     if (rows[0], cols[0], *size) != (0, 0, height, width):
         yield Crop(rows[0], cols[0], size), (channels, *size)
     if stride > 1:
         yield Subsample(stride, 0, 0), (channels, rows[2], cols[2])
+
+
+def _picked(lines: list[int], length: int) -> Tensor | None:
+    """The matrix of lines that are picked, each a line or zeros; None where they are all in order."""
+    if lines == list(range(length)):
+        return None
+    index = torch.tensor(lines)
+    return torch.eye(length)[index.clamp(min=0)] * (index != ZERO)[:, None]
 
 
 def _zeros_at_ends(lines: list[int]) -> tuple[int, list[int], int]:
@@ -171,7 +183,7 @@ def _zeros_at_ends(lines: list[int]) -> tuple[int, list[int], int]:
     return real[0], lines[real[0] : real[-1] + 1], len(lines) - 1 - real[-1]
 
 
-def _progression(lines: list[int]) -> tuple[int, int, int] | None:
+def _progression(lines: list[int]) -> Progression | None:
     """(first, step, count) of lines that are evenly spaced and go forward."""
     step = lines[1] - lines[0] if len(lines) > 1 else 1
     if step < 1 or lines != list(range(lines[0], lines[0] + step * len(lines), step)):

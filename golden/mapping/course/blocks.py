@@ -30,7 +30,9 @@ def stored_beats(view: View, layout: Geometry, tile: int, first: int, spec: Spec
     other, and the right two, unless the tensor ends before them.
     """
     if not view.phases:
-        yield from block_beats(view, tile, first, spec)
+        own = divmod(tile, layout.tiles[1])
+        block = tile if view.region is None else view.region.block(*own, spec)
+        yield from block_beats(view, block, first, spec)
         return
     columns = -(-2 * layout.output[1] // spec.cols)  # of the tensor's blocks
     row, column = divmod(tile, layout.tiles[1])

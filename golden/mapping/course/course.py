@@ -9,7 +9,7 @@ from typing import NamedTuple
 from shiftbook.golden.mapping.ahead import Ahead
 from shiftbook.golden.mapping.course.engine import TILE_STEPS, Engine
 from shiftbook.golden.mapping.course.loader import Loader
-from shiftbook.golden.mapping.course.program import Program, Told
+from shiftbook.golden.mapping.course.program import PASS_COMMANDS, Program, Told
 from shiftbook.golden.mapping.course.read_bus import ReadBus
 from shiftbook.golden.mapping.course.reader import Reader
 from shiftbook.golden.mapping.course.residuals import Residuals
@@ -19,9 +19,6 @@ from shiftbook.golden.mapping.course.tile_work import TileWork
 from shiftbook.golden.mapping.course.timing import NEVER
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.spec import Spec
-
-END_WORDS = 2
-"""Of the program, behind the last pass."""
 
 
 class Task(NamedTuple):
@@ -204,7 +201,7 @@ class _Machine:
         yield from program.begin(self.tasks[0].told.header)
         for task in self.tasks:
             yield from self._carry_out(program, task)
-        yield from program.words(END_WORDS if self.tasks[0].told.header else 0)
+        yield from program.words(sum(self.tasks[-1].told.words[PASS_COMMANDS:]))
         last = self.running
         assert last is not None
         yield from program.until(lambda: _over(last))

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from shiftbook.golden.isa.addresses import LENGTH_WIDTH
-from shiftbook.golden.isa.program_format import WORD_WIDTH, header_words
+from shiftbook.golden.isa.program_format import WORD_WIDTH, Command, header_words
 from shiftbook.golden.mapping.course.reader import Reader
 from shiftbook.golden.mapping.course.timing import BUFFER_STEPS, NEVER
 from shiftbook.golden.spec import Spec
+
+PASS_COMMANDS = len(Command) - 1
+"""All but the one that ends the program."""
 
 
 class Told(NamedTuple):
@@ -19,8 +22,8 @@ class Told(NamedTuple):
     Attributes
     ----------
     words
-        Of the program, up to each of the pass's commands from the one before; see
-        `golden.isa.program_format.Command`.
+        Of the program, up to each of the pass's commands from the one before, see
+        `golden.isa.program_format.Command`; of the last pass also up to the end.
     header
         Whether a program begins with this pass, of which the header is read first.
     program

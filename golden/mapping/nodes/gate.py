@@ -1,4 +1,4 @@
-"""Gates: a depthwise 1 x 1 layer whose multipliers are fetched as residuals are."""
+"""Products: a depthwise 1 x 1 layer whose multipliers are fetched as residuals are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.conv_passes import engine_passes
 from shiftbook.golden.mapping.identity import check_channels, of_units, unit
-from shiftbook.golden.mapping.job import Memory, Pass
+from shiftbook.golden.mapping.job import Gating, Memory, Pass
 from shiftbook.golden.mapping.nodes.base import Planner
 from shiftbook.golden.model.nodes import Conv, Gate
 from shiftbook.golden.model.nodes.gate import gated
@@ -41,4 +41,6 @@ class GatePlanner(Planner[Gate]):
             groups=channels,
             residual=node.gate,
         )
-        return engine_passes(conv, shape, memory.views, 0, 0, spec, gated=True)
+        # Of a single pixel the two are the same.
+        gating: Gating = "channel" if memory.shapes[node.gate][:2] == (1, 1) else "pixel"
+        return engine_passes(conv, shape, memory.views, 0, 0, spec, gating=gating)

@@ -6,6 +6,18 @@ from shiftbook.golden.model.nodes.conv import Conv
 from shiftbook.golden.model.nodes.gate import Gate
 from shiftbook.golden.model.nodes.interleave import Interleave
 from shiftbook.golden.model.nodes.pool import Pool
+from shiftbook.golden.model.nodes.resample import Resample
 from shiftbook.golden.model.nodes.subsample import Subsample
 
-__all__ = ["Activations", "Concat", "Conv", "Gate", "Interleave", "Node", "Pool", "Shape", "Subsample"]
+__all__ = [
+    "Activations",
+    "Concat",
+    "Conv",
+    "Gate",
+    "Interleave",
+    "Node",
+    "Pool",
+    "Resample",
+    "Shape",
+    "Subsample",
+]

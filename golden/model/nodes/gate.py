@@ -1,4 +1,4 @@
-"""Every channel times a number that is computed from the image: squeeze-and-excite."""
+"""Every channel, or every pixel, times a number that is computed from the image: squeeze-and-excite."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shiftbook.golden.model.weights import Requantize
 
 @dataclass(frozen=True)
 class Gate(Node):
-    """``requantize(source)`` in which a channel's multiplier is its pixel of ``gate``, a tensor [1, 1, C].
+    """``requantize(source)`` whose multipliers are a tensor ``gate``: [1, 1, C], or of the source's shape.
 
     Zero points of gates are 0: a multiplier is unsigned.
     """
@@ -55,10 +55,10 @@ class Gate(Node):
 
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         source, gate = inputs
-        if gate != (1, 1, source[2]):
+        if gate not in ((1, 1, source[2]), source):
             raise ShiftbookError(
                 f"layer {self.name}: its gate {self.gate} must be 1x1x{source[2]}, for the channels of its "
-                f"source, not {shape_text(gate)}"
+                f"source, or {shape_text(source)}, for its pixels, not {shape_text(gate)}"
             )
         return source
 
@@ -67,11 +67,12 @@ class Gate(Node):
         budget.operations(self.name, prod(output))
 
     def run(self, inputs: Sequence[Activations], zero_points: Sequence[int]) -> Activations:
-        """Image by image, because each has gates of its own."""
+        """Image by image, because each has gates of its own; pixels with gates are as many channels."""
         source, gates = inputs
         result = np.empty_like(source)
         for number, (image, gate) in enumerate(zip(source, gates, strict=True)):
-            result[number] = requantize(image, gated(self.requantize, gate[0, 0]))
+            own = gated(self.requantize, gate.reshape(-1))
+            result[number] = requantize(image.reshape(-1, gate.size), own).reshape(image.shape)
         return result
 
 

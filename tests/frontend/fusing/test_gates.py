@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional
 
 from shiftbook.frontend.fusing.gate_layer import GateLayer
 from shiftbook.frontend.fusing.layer_graph import LayerGraph
@@ -18,7 +17,7 @@ from shiftbook.frontend.quantization.affine import Affine
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import LEAST_SHIFT
 from tests.frontend.fusing.test_fuse import Wrapped, agree, conv
-from tests.frontend.models import Excited, layers_of
+from tests.frontend.models import Excited
 
 SHAPE = (3, 8, 8)
 
@@ -64,21 +63,43 @@ def test_a_product_takes_an_activation():
 
 
 @pytest.mark.parametrize(
-    ("function", "message"),
+    ("function", "gates"),
     [
-        (lambda m, x: m.c(x) * mean(m.d(x)), "its gate must never be negative: it must come from a sigmoid"),
-        (lambda m, x: m.c(x) * mean(m.d(x)).tanh(), "its gate must never be negative"),
+        (lambda m, x: m.c(x) * m.d(x).sigmoid(), ["d"]),
+        (lambda m, x: m.d(x).relu() * m.c(x), ["d"]),
+        (lambda m, x: m.c(x) * (1 + m.d(x).sigmoid()), ["add"]),
+        (lambda m, x: m.c(x) * m.e(x).sigmoid(), ["mul.repeated"]),
+        (lambda m, x: m.c(x) * m.e(x).sigmoid().mean(3, keepdim=True), ["mul.gate.relu.carrier"]),
         (
-            lambda m, x: m.c(x) * m.d(x).sigmoid(),
-            "must have one pixel for each channel of the other, not [4, 6, 6] and [4, 6, 6]",
+            lambda m, x: m.c(x) * functional.interpolate(mean(m.d(x).relu()), (6, 6)),
+            ["mul.gate.relu.carrier"],
         ),
-        (lambda m, x: m.c(x) * m.e(x).sigmoid(), "not [4, 6, 6] and [1, 6, 6]"),
+        (lambda m, x: m.c(x) * m.d(x), ["mul.above.relu.carrier", "mul.turned"]),
+        (lambda m, x: m.c(x) * mean(m.d(x)), ["mul.above.relu.carrier", "mul.turned"]),
+        (lambda m, x: mean(m.c(x)) * m.e(x).tanh(), ["mul.above.relu.carrier", "mul.turned"]),
+        (lambda m, x: (lambda y: y * y)(m.c(x)), ["mul.above.relu.carrier", "mul.turned"]),
     ],
 )
-def test_other_products_are_refused(function, message):
-    model = Wrapped(lambda m, x: function(m, x).mean((2, 3)), c=conv(), d=conv(), e=conv(3, 1))
-    with pytest.raises(ShiftbookError, match=f"Multiply at 'part.mul.*{re.escape(message)}"):
-        layers_of(model, SHAPE)
+def test_factors_of_any_sign_and_shape(function, gates):
+    graph = fused(function, c=conv(), d=conv(), e=conv(3, 1))
+    assert [layer.gate.removeprefix("part.") for layer in gate_layers(graph)] == gates
+
+
+def test_convolutions_and_means_over_channels():
+    """Efficient channel attention, and attention by the mean of all channels."""
+
+    def attended(m, x):
+        y = m.c(x)
+        y = y * m.k(y.mean((2, 3))[:, None]).sigmoid().reshape(-1, 4, 1, 1)
+        return y * y.mean(1, keepdim=True).sigmoid()
+
+    assert len(gate_layers(fused(attended, c=conv(), k=nn.Conv1d(1, 1, 3, padding=1)))) == 2
+
+
+def test_products_of_some_features():
+    gated = lambda y: y[:, 1:3].sigmoid() * y[:, 2:].tanh()  # noqa: E731
+    model = Wrapped(lambda m, x: gated(m.c(x).mean((2, 3))), c=conv())
+    assert len(gate_layers(agree(model, SHAPE))) == 1
 
 
 scales = st.floats(1e-5, 10)

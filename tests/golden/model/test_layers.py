@@ -15,7 +15,7 @@ from shiftbook.golden.model import executor
 from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.integer import span_of
 from shiftbook.golden.model.network import Input, Network
-from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Pool, Subsample
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Pool, Resample, Subsample
 from shiftbook.golden.model.weights import Requantize, Weights
 from tests.golden import torch_layers
 
@@ -237,13 +237,33 @@ def test_interleaving(rng, height, width, channels, nearest):
     check(Interleave("whole", sources), tensors, dict.fromkeys(tensors, 7))
 
 
-@given(seeds, *[st.integers(1, 6)] * 3, st.integers(2, 16), byte, st.data())
+@given(
+    seeds,
+    *[st.integers(1, 6)] * 3,
+    st.sampled_from(["rows", "columns"]),
+    st.integers(1, 9),
+    st.integers(0, 9),
+    byte,
+)
 @exactly
-def test_gates(rng, height, width, channels, shift, zero, data):
-    """Every image with gates of its own; 0 among them."""
+def test_resampling(rng, height, width, channels, axis, lines, shift, zero):
+    """Weights of both signs, in any order, and lines of none."""
+    length = height if axis == "rows" else width
+    taps = int(rng.integers(1, length + 1))
+    weights = rng.integers(-128, 128, (lines, taps)).astype(np.int16) * rng.integers(0, 2, (lines, 1))
+    first = rng.integers(0, length - taps + 1, lines)
+    node = Resample("resized", "x", axis, first, weights.astype(np.int16), shift)
+    check(node, {"x": draw_images(rng, 2, height, width, channels)}, {"x": zero})
+
+
+@given(seeds, *[st.integers(1, 6)] * 3, st.integers(2, 16), byte, st.booleans(), st.data())
+@exactly
+def test_gates(rng, height, width, channels, shift, zero, pixels, data):
+    """Every image with gates of its own, of channels or of pixels; 0 among them."""
     own = data.draw(requantizers(rng, 1, 255))
     own = replace(own, bias=np.array([-zero]), multiplier=np.array([1]), shift=np.array([shift]))
-    gates = draw_images(rng, 2, 1, 1, channels) * rng.integers(0, 2, (2, 1, 1, channels), np.uint8)
+    shape = (2, height, width, channels) if pixels else (2, 1, 1, channels)
+    gates = draw_images(rng, *shape) * rng.integers(0, 2, shape, np.uint8)
     tensors = {"x": draw_images(rng, 2, height, width, channels), "g": gates}
     check(Gate("gate", "x", "g", own), tensors, {"x": zero, "g": 0})
 

@@ -88,8 +88,8 @@ FAULTS = [
         r"layer mean: zero point of the function table must be in 0\.\.255, not 256",
     ),
     (
-        lambda: with_gate("max"),
-        "layer gated: its gate max must be 1x1x8, for the channels of its source, not 9x11x8",
+        lambda: with_gate("image"),
+        "its gate image must be 1x1x8, for the channels of its source, or 9x11x8, for its pixels, not 9x11x3",
     ),
     (lambda: with_gate("nothing"), "layer gated: its gate 'nothing' is no earlier layer"),
     (lambda: with_gate(multiplier=2), "layer gated: the multiplier of a gate's requantizer must be 1, not 2"),

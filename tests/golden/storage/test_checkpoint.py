@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from shiftbook.golden.coding.items import placement_of
 from shiftbook.golden.coding.placement import default_slots
 from shiftbook.golden.errors import ShiftbookError
-from shiftbook.golden.model.nodes import Concat, Conv, Interleave
+from shiftbook.golden.model.nodes import Concat, Conv, Interleave, Resample
 from shiftbook.golden.spec import DEFAULT
 from shiftbook.golden.statistics.sizes import layer_sizes
 from shiftbook.golden.storage.checkpoint import load, read, save, serialize
@@ -58,7 +58,14 @@ def test_slots_that_are_stored_though_they_are_the_default_ones(path, monkeypatc
     assert same(load(path), plain)
 
 
-@pytest.mark.parametrize("node", [Concat("joined", ("stem", "stem")), Interleave("whole", ("stem",) * 4)])
+LINES = Resample(
+    "lines", "stem", "columns", np.array([0, 3, 1]), np.array([[64, 0], [-1, 65], [9, 9]], np.int16), 6
+)
+
+
+@pytest.mark.parametrize(
+    "node", [Concat("joined", ("stem", "stem")), Interleave("whole", ("stem",) * 4), LINES]
+)
 def test_round_trip_of_what_only_moves(path, node):
     saved = network()
     saved = replace(saved, nodes=(*saved.nodes[:2], node))
@@ -68,7 +75,7 @@ def test_round_trip_of_what_only_moves(path, node):
 
 
 def _with_zero_point(node, zero_point):
-    if isinstance(node, Concat | Interleave):
+    if isinstance(node, Concat | Interleave | Resample):
         return node
     return replace(node, requantize=replace(node.requantize, zero_point=zero_point))
 

@@ -104,7 +104,7 @@ def test_refuses_other_dtypes_and_shapes(path, good, bad):
         (lambda g: g["input"]["requantize"].update(low=99, high=98), "high clamp"),
         (
             lambda g: node(g, "stem").update(type="linear"),
-            "type must be concat, conv, gate, interleave, pool or subsample, not 'linear'",
+            "type must be concat, conv, gate, interleave, pool, resample or subsample, not 'linear'",
         ),
         (lambda g: node(g, "stem").update(name=""), "field 'name' must not be empty"),
         (lambda g: node(g, "stem").update(shape=[8, 3, 3, 4]), "layer stem: "),

@@ -149,3 +149,21 @@ def test_the_first_residual_is_the_multiplier(spec: Spec, pauses: bench.Pauses) 
     results = np.moveaxis(requantize(sums, gated), -1, 0)
     offset = 9 * 2**FRACTION + 2 ** (FRACTION - 1)
     drained(spec, found, results.reshape(-1, spec.requantizers), pauses, offset=offset, gated=1)
+
+
+@pytest.mark.parametrize("pauses", PACES)
+@pytest.mark.parametrize("spec", GRIDS)
+def test_each_residual_is_a_multiplier(spec: Spec, pauses: bench.Pauses) -> None:
+    rng = np.random.default_rng(4)
+    parameters = Requantize(
+        rng.integers(-1000, 1000, 20), rng.integers(1, 1024, 20), rng.integers(LEAST_SHIFT, 14, 20), 9, 3, 250
+    )
+    found = channels(spec, 20, parameters)
+    bias, shift = (
+        np.broadcast_to(v[:, None, None], found.sums.shape).ravel()
+        for v in (parameters.bias, parameters.shift)
+    )
+    pixels = replace(parameters, bias=bias, shift=shift, multiplier=found.residuals.ravel().astype(np.int64))
+    results = requantize(found.sums.reshape(1, -1), pixels)
+    offset = 9 * 2**FRACTION + 2 ** (FRACTION - 1)
+    drained(spec, found, results.reshape(-1, spec.requantizers), pauses, offset=offset, multiplied=1)

@@ -88,6 +88,8 @@ def reduced(over_channels: type[nn.Module], over_maps: type[nn.AvgPool2d | nn.Ma
         axes = _axes(call, len(value.dims))
         if value.dims[0] == BATCH and axes == {1} and len(value.dims) == 4:
             return _over_channels(call, over_channels())
+        if value.dims[0] == BATCH and axes in ({2}, {3}) and len(value.dims) == 4:
+            return _over_lines(call, over_maps, min(axes))
         maps = _whole_maps(call, value, axes)
         operation = over_maps((maps.shape[1], maps.shape[2]))
         result = call.draft.add(operation, [maps.node], (maps.shape[0], 1, 1), operation_name(call))
@@ -133,6 +135,15 @@ def _over_channels(call: Call, operation: nn.Module) -> Value:
     source = call.materialized("self", 4)
     shape = (1, *source.shape[1:])
     result = call.draft.add(operation, [source.node], shape, operation_name(call))
+    return result.moved(result.indices().reshape(call.dims))
+
+
+def _over_lines(call: Call, operation: type[nn.AvgPool2d | nn.MaxPool2d], axis: int) -> Value:
+    """All rows of maps to one, or all columns."""
+    source = call.materialized("self", 4)
+    channels, height, width = source.shape
+    window, shape = ((height, 1), (channels, 1, width)) if axis == 2 else ((1, width), (channels, height, 1))
+    result = call.draft.add(operation(window), [source.node], shape, operation_name(call))
     return result.moved(result.indices().reshape(call.dims))
 
 
