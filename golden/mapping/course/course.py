@@ -127,7 +127,7 @@ class _Running:
         beside = self.task.step.layout.left + self.task.step.layout.right
         if self.streams is None or not self.streams.sparing or len(self.loader.there) <= beside:
             return NEVER
-        return self.loader.there[beside]
+        return max(self.loader.there[beside], self.streams.begin + 1)
 
     def spare_no_more(self) -> None:
         """The first tile's columns are there."""

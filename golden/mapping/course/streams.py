@@ -30,6 +30,8 @@ class Streams:
         The cycle of its next request; ``NEVER`` while no stream has room.
     there
         For each stream the cycles in which its beats came, pass after pass.
+    begin
+        The cycle in which they are fetched from.
     sparing
         Whether something else is more urgent.
     beats
@@ -40,6 +42,7 @@ class Streams:
         self, beats: Sequence[int], addresses: Sequence[int], tiles: int, spec: Spec, begin: int
     ) -> None:
         self.at = NEVER
+        self.begin = begin
         self.there: list[list[int]] = [[] for _ in beats]
         self.sparing = True
         self.beats = 0
