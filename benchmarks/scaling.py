@@ -67,9 +67,12 @@ class Design:
 
 def _designs(kind: str, *engines: tuple[int, int, int, int, int]) -> tuple[Design, ...]:
     """Of rows, columns, slots, requantizers and bytes of a beat."""
-    names = ("rows", "cols", "slots", "requantizers", "bus_bytes")
     return tuple(
-        Design(kind, replace(KINDS[kind], **dict(zip(names, engine, strict=True)))) for engine in engines
+        Design(
+            kind,
+            replace(KINDS[kind], rows=rows, cols=cols, slots=slots, requantizers=each, bus_bytes=bus),
+        )
+        for rows, cols, slots, each, bus in engines
     )
 
 
