@@ -261,8 +261,8 @@ MUTANTS = {
     ),
     "the end does not look at faults": (
         shiftbook.hw.system.sequencer,
-        "(state == State.LAST) & self.quiet & ~self.failing",
-        "(state == State.LAST) & self.quiet",
+        "(state == State.LAST) & self.quiet & ~now.running & ~self.failing",
+        "(state == State.LAST) & self.quiet & ~now.running",
         "once",
         "done and given up at once",
     ),
