@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.markdown import Column, Json, count, markdown, number, ratio
+from benchmarks.markdown import Column, Json, count, markdown, name_of, number, ratio
 from shiftbook.golden.spec import PRESETS
 
 SHOWN_ARRAYS = 3
@@ -13,6 +13,9 @@ SHOWN_ARRAYS = 3
 
 NARROW = "shift4"
 """The preset that is set against the arrays."""
+
+COMPARED = "resnet20"
+"""The network of the comparisons."""
 
 
 def arrays(results: Sequence[Json]) -> str:
@@ -65,6 +68,41 @@ def arrays_over(results: Sequence[Json]) -> str:
         Column("best design of its lanes, over the best array", ratio("narrow_over")),
     ]
     return markdown(columns, shown)
+
+
+def arrays_whole(results: Sequence[Json]) -> str:
+    """Of `benchmarks.dense_arrays`, `gates --liberty` and `compare`: with memories, over the best array."""
+    found, report, *comparisons = results
+    rival = min((row for row in found["rows"] if row["network"] == COMPARED), key=_whole)
+    shown = [
+        {
+            "name": f"dense array, {_shape(rival)}",
+            **{key: rival[key] for key in ("cycles", "ge", "whole_ge")},
+        }
+    ]
+    for row in (row for comparison in comparisons for row in comparison["rows"]):
+        engine = report["engines"][row["engine"]]
+        shown.append(
+            {
+                "name": f"{name_of(row)} on `{row['engine']}`",
+                "cycles": row["cycles"],
+                "ge": engine["total_ge"],
+                "whole_ge": engine["whole_ge"],
+            }
+        )
+    shown = [{**row, "over": _whole(row) / _whole(rival)} for row in shown]
+    columns = [
+        Column("network and engine", lambda row: str(row["name"])),
+        Column("cycles", count("cycles")),
+        Column("logic, GE", count("ge")),
+        Column("with memories, GE", count("whole_ge")),
+        Column("with memories x cycles, over the array", ratio("over")),
+    ]
+    return markdown(columns, shown)
+
+
+def _whole(row: Json) -> float:
+    return float(row["whole_ge"] * row["cycles"])
 
 
 def _is_preset(row: Json) -> bool:

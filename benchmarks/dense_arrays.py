@@ -34,13 +34,15 @@ from shiftbook.golden.coding.recode import for_slots
 from shiftbook.golden.files import check_writable, write_json
 from shiftbook.golden.mapping.passes import plan
 from shiftbook.golden.model.network import Network
-from shiftbook.golden.spec import PRESETS
+from shiftbook.golden.spec import ACTIVATION_WIDTH, PRESETS
 from shiftbook.golden.storage import checkpoint
+from shiftbook.synth.dense.drain import parameters
 from shiftbook.synth.dense.engine import DenseEngine
 from shiftbook.synth.dense.shape import Dense
 from shiftbook.synth.flow.gates import LANE, short_name, versions
 from shiftbook.synth.flow.measure import Measured, Ruler, measure
 from shiftbook.synth.flow.weights import load_weights
+from shiftbook.synth.technologies.memory import Memory
 
 TERMS = 256
 """Products in a cycle."""
@@ -95,6 +97,17 @@ def figures(dense: Dense, measured: Measured, ruler: Ruler) -> Json:
         "ge": round(gates.cost(ruler.weights), 2),
         "lane_ge": round(gates.cost(ruler.weights, lane), 2),
         "memory_bits": gates.memory_bits(),
+        "whole_ge": round(gates.cost(ruler.weights) + ruler.memories.total(memories(dense)), 2),
+    }
+
+
+def memories(dense: Dense) -> dict[Memory, int]:
+    """Banks, weights and parameters of an array."""
+    word = ACTIVATION_WIDTH * dense.inputs
+    return {
+        Memory(dense.activation_words, word): dense.pixels,
+        Memory(dense.weight_words, word * dense.outputs): 1,
+        Memory(dense.parameter_words, parameters(dense).size): 1,
     }
 
 

@@ -1,7 +1,8 @@
 """What a pass costs on an engine of groups of lanes, in closed form: see `benchmarks.lane_groups`.
 
-Loads, computing and stores are taken to overlap within each tile but for the first and the last. The cycle
-model of the engine that there is (`golden.mapping.cycles`) follows every burst instead.
+Loads, computing and stores are taken to overlap within each tile but for the first and the last. Passes do
+not overlap, as in the accelerator when the study was made. The cycle model of the engine that there is
+(`golden.mapping.cycles`) follows every burst, and passes that overlap.
 """
 
 from __future__ import annotations

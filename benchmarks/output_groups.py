@@ -141,7 +141,7 @@ def designs(kind: str, terms: Sequence[int]) -> list[Design]:
 def cost_of(image: Image, design: Design, bus: int) -> list[PassCycles]:
     """What each pass costs with a bus of so many bytes; the program names the streams of every group."""
     spec, groups = image.spec, Groups(design.count, bus // image.spec.bus_bytes)
-    words = [told.words for told in image.told]
+    words = [(told.words[0], sum(told.words[1:])) for told in image.told]
     more = STREAM_WORDS * (1 + 2 * spec.slots) * (design.count - 1)
     return [
         group_cycles(step, spec, words=(before, after + more), groups=groups)

@@ -95,11 +95,9 @@ DESIGNS = (
         (8, 8, 4, 8, 32),
         (8, 4, 8, 4, 32),
         (8, 4, 8, 8, 32),
-        (16, 16, 4, 16, 32),
         (8, 16, 8, 16, 32),
         (8, 8, 16, 8, 32),
         (8, 8, 16, 16, 32),
-        (8, 8, 16, 16, 64),
     ),
 )
 """The first of each number of terms is the preset, or the preset on a larger grid."""

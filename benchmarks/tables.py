@@ -359,6 +359,7 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "against": engine_tables.against,
     "arrays": array_tables.arrays,
     "arrays_over": array_tables.arrays_over,
+    "arrays_whole": array_tables.arrays_whole,
     "grouped": engine_tables.grouped,
     "grouped_rivals": engine_tables.grouped_rivals,
     "grouped_spent": engine_tables.grouped_spent,

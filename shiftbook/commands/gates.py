@@ -65,9 +65,11 @@ def gates(
 
     if extent.bus_parity and not extent.system:
         raise ShiftbookError("the engine has no bus: --bus-parity needs --system")
+    inputs = [ruler.weights, layers.unrolled, extent.network, *(ruler.liberty or [])]
+    check_writable(json_file, inputs=inputs)
     _check(engines, ruler, layers, extent)
     library = ruler.library()
-    check_writable(json_file, inputs=[ruler.weights, layers.unrolled, extent.network, *library])
+    check_writable(json_file, inputs=library)
     with progress_bar() as show:
 
         def progress(done: int, total: int, what: str) -> None:

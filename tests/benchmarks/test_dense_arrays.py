@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,7 +6,8 @@ import pytest
 
 from benchmarks.array_cycles import Layer, layer_cycles, layers_of, words_of
 from benchmarks.array_tables import SHOWN_ARRAYS
-from benchmarks.dense_arrays import TERMS, arrays
+from benchmarks.dense_arrays import TERMS, arrays, memories
+from benchmarks.results import DOCS
 from benchmarks.tables import TABLES
 from shiftbook.golden.coding.recode import for_slots
 from shiftbook.golden.errors import ShiftbookError
@@ -137,3 +139,25 @@ def test_the_checkpoints_of_the_document_are_compared_with_the_best_array() -> N
     text = TABLES["against"]([{"terms": 256, "rows": rows}, {"rows": [row]}])
     assert text.splitlines()[0].endswith("| to the best dense int8 array |")
     assert text.splitlines()[-1] == "| net | `shift` | 50.00 % | 0.00 | 0.500 |"
+
+
+def test_with_memories_the_best_array_is_another() -> None:
+    def array(ge: float, whole: float, shape: int) -> dict[str, object]:
+        size = {"pixels": shape, "outputs": 4, "inputs": 16}
+        return {"network": "resnet20", **size, "ge": ge, "whole_ge": whole, "cycles": 100}
+
+    study = {"rows": [array(1e5, 4e6, 8), array(2e5, 2e6, 4)]}
+    report = {"engines": {"shift4": {"total_ge": 3e5, "whole_ge": 5e6}}}
+    row = {"checkpoint": "narrow.ckpt", "engine": "shift4", "cycles": 20}
+    first, second = TABLES["arrays_whole"]([study, report, {"rows": [row]}]).splitlines()[2:]
+    assert first == "| dense array, 4x4x16 | 100 | 200,000 | 2,000,000 | 1.000 |"
+    assert second == "| narrow on `shift4` | 20 | 300,000 | 5,000,000 | 0.500 |"
+
+
+def test_declared_memories_have_the_bits_that_yosys_found() -> None:
+    stored = json.loads((DOCS / "results" / "dense_arrays.json").read_text())
+    every = arrays()
+    for row in stored["rows"]:
+        name = f"{row['pixels']}x{row['outputs']}x{row['inputs']}, Q = {row['requantizers']}"
+        found = memories(every[name])
+        assert sum(memory.size * count for memory, count in found.items()) == row["memory_bits"]

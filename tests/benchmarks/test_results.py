@@ -58,7 +58,7 @@ def test_rows_of_several_files_are_related_to_the_first(tmp_path: Path) -> None:
     [
         (
             "nothing a.json",
-            "doc.md: there is no table 'nothing': choose of compare, stored, gates, flat, cells, chip, run",
+            "doc.md: there is no table 'nothing': choose of compare, stored, gates, flat, cells, totals, ",
         ),
         ("compare missing.json", "doc.md: .*missing.json: No such file"),
         ("compare a.json", "no table 'compare' can be made of a.json: it lacks 'rows'"),
@@ -73,15 +73,17 @@ def test_what_cannot_be_rendered_is_told(tmp_path: Path, table: str, message: st
 
 
 def test_areas_and_their_ratios_stay_apart(tmp_path: Path) -> None:
-    engine = {"lane_area": 72.26, "total_area": 9745.6, "lane_delay": 710.8, "delay": 1290.1}
+    logic = {"lane_area": 72.26, "total_area": 9745.6, "lane_delay": 710.8, "delay": 1290.1}
+    engine = {**logic, "memory_area": 200000.4, "whole_area": 209746.0}
     report = {
         "engines": {"shift": engine},
-        "ratios": {"shift": {"lane_area": 0.468, "area": 0.686, "delay": 1.0}},
+        "ratios": {"shift": {"lane_area": 0.468, "area": 0.686, "whole_area": 0.97, "delay": 1.0}},
     }
     (tmp_path / "a.json").write_text(json.dumps(report))
     document = tmp_path / "doc.md"
     document.write_text(TABLE.format("cells a.json"))
-    assert "| `shift` | 72.3 | 0.468 | 9,745.6 | 0.686 | 711 | 1,290 |" in render(document)
+    row = "| `shift` | 209,746 | 0.970 | 9,745.6 | 0.686 | 200,000 | 72.3 | 0.468 | 711 | 1,290 |"
+    assert row in render(document)
 
 
 def test_a_chip_has_a_row_without_multipliers_and_one_with(tmp_path: Path) -> None:

@@ -27,10 +27,13 @@ DOCS = Path(__file__).parents[2] / "docs"
 BENCHMARKS = {
     "cycle_model_16x16",
     "cycle_model_8x8",
+    "dense_arrays",
     "groups",
     "organisations",
     "pairs",
+    "peers",
     "rivals",
+    "scaling",
     "tensor_train_long",
 }
 """Results of studies, which no command writes."""
@@ -104,7 +107,7 @@ def test_every_command_writes_what_a_record_says() -> None:
     [
         (Row, Compared, set()),
         (Counters, LayerSimulation, {"note", "spent"}),
-        (Module, ModuleGates, {"name", "cells", "area", "total_area", "delay"}),
+        (Module, ModuleGates, {"name", "cells", "memories", "area", "total_area", "delay"}),
     ],
 )
 def test_python_has_the_fields_of_the_files(record: type[Record], kind: type, apart: set[str]) -> None:

@@ -36,7 +36,7 @@ def test_literal_words_of_the_default_engine():
     assert registers.address(Region.REGISTERS, Register.OFFSET_SHIFT) == 19
     widths = {register: field.width for register, field in registers.register_fields(spec).items()}
     assert (widths[Register.STEP], widths[Register.BOOKS], widths[Register.OFFSET_SHIFT]) == (5, 2, 4)
-    assert (widths[Register.RING], widths[Register.OFFSET], widths[Register.GROUP_STEP]) == (3, 20, 10)
+    assert (widths[Register.RING], widths[Register.OFFSET], widths[Register.GROUP_STEP]) == (4, 20, 10)
     offset = registers.register_fields(spec)[Register.OFFSET]
     assert bit_fields.pack((offset,), offset=-255 * 1023) == (1 << 20) - 255 * 1023
     assert registers.depths(spec)[Region.CODE_SYMBOLS] == 4 * 256
