@@ -123,9 +123,14 @@ class _Running:
 
     @property
     def found(self) -> int:
-        """The cycle in which the first tile's columns are there and its streams need not spare the bus."""
+        """The cycle in which the first tile's columns are there and its streams need not spare the bus.
+
+        It may be before the pass is run, though the program is known farther than the loader.
+        """
         beside = self.task.step.layout.left + self.task.step.layout.right
         if self.streams is None or not self.streams.sparing or len(self.loader.there) <= beside:
+            return NEVER
+        if self.begun and self.engine.starts:
             return NEVER
         return max(self.loader.there[beside], self.streams.begin + 1)
 
@@ -166,11 +171,13 @@ class _Machine:
         while len(self.courses) < len(self.tasks):
             readers = self._readers()
             soonest = max(self.bus.free, min(reader.at for reader in readers))
-            engine, coming = None if self.running is None else self.running.engine, self.coming
-            if engine is not None and engine.at < NEVER and engine.at <= soonest:
+            engine = None if self.running is None else self.running.engine
+            loaded = [each for each in (self.running, self.coming) if each is not None]
+            found = next((each for each in loaded if each.found <= soonest and each.found < NEVER), None)
+            if found is not None and (engine is None or found.found <= engine.at):
+                found.spare_no_more()
+            elif engine is not None and engine.at < NEVER and engine.at <= soonest:
                 engine.resume()
-            elif coming is not None and coming.found <= soonest and coming.found < NEVER:
-                coming.spare_no_more()
             elif soonest < NEVER:
                 next(reader for reader in readers if reader.at <= soonest).grant(self.bus, soonest)
             self._notice()
