@@ -144,7 +144,7 @@ def cycles(workload: Workload, spec: Spec, balanced: bool) -> int:
     Raises
     ------
     ShiftbookError
-        The lane cannot say one of the weights.
+        The lane cannot represent one of the weights.
     """
     return sum(
         pass_cycles(step, spec).busy
@@ -188,7 +188,7 @@ def study(workloads: Sequence[Workload], slots: Sequence[int], console: Console)
 
 
 def row(workload: Workload, lane: str, slots: int, spec: Spec, engine: Json) -> Json:
-    """One line of the study; cycles are None where the lane cannot say the weights."""
+    """One line of the study; cycles are None where the lane cannot represent the weights."""
     result: Json = {
         "scheme": workload.scheme,
         "density": workload.density,

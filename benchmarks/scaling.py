@@ -17,7 +17,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.command import start
-from benchmarks.output_groups import DENSITY, KINDS, PLAIN_WIDTH, WIDE
+from benchmarks.output_groups import DENSITY, KINDS, PLAIN_WIDTH, WIDE, Design
 from benchmarks.redraw import redrawn
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
@@ -34,7 +34,6 @@ from shiftbook.golden.mapping.spent import spent_together
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.program.image import Image, build
-from shiftbook.golden.spec import Spec
 from shiftbook.golden.storage import checkpoint
 from shiftbook.hw.engine.engine import Engine
 from shiftbook.synth.flow.gates import versions
@@ -44,33 +43,13 @@ from shiftbook.synth.flow.weights import load_weights
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Design:
-    """An engine that the generator makes.
-
-    Attributes
-    ----------
-    kind
-        Of `KINDS`.
-    spec
-        All of it.
-    """
-
-    kind: str
-    spec: Spec
-
-    @property
-    def terms(self) -> int:
-        """Terms in a cycle."""
-        return self.spec.lanes * self.spec.slots
-
-
 def _designs(kind: str, *engines: tuple[int, int, int, int, int]) -> tuple[Design, ...]:
     """Of rows, columns, slots, requantizers and bytes of a beat."""
     return tuple(
         Design(
             kind,
             replace(KINDS[kind], rows=rows, cols=cols, slots=slots, requantizers=each, bus_bytes=bus),
+            1,
         )
         for rows, cols, slots, each, bus in engines
     )

@@ -25,7 +25,7 @@ LEAST_LEVELS = 3
 
 
 def check_weights(options: CompressionOptions) -> None:
-    """Refuse a scheme, or bits of the end layers, whose weights the engine's lanes cannot say.
+    """Refuse a scheme, or bits of the end layers, whose weights the engine's lanes cannot represent.
 
     Raises
     ------
@@ -39,15 +39,15 @@ def check_weights(options: CompressionOptions) -> None:
     wrong = _unsayable(scheme.values(), engine)
     if wrong is not None:
         raise ShiftbookError(
-            f"engine {options.engine!r} cannot say the weight {wrong} of scheme {scheme.name!r} with "
+            f"engine {options.engine!r} cannot represent the weight {wrong} of scheme {scheme.name!r} with "
             f"{scheme.bits} bits: {_advice(options, scheme, engine)}",
             arguments=["bits", "engine"],
         )
     most = replace(options, uniform_bits=None).bits_at_ends
     if options.bits_at_ends > most:
         raise ShiftbookError(
-            f"engine {options.engine!r} cannot say all weights of {options.bits_at_ends} bits in the first "
-            f"and the last layer: take at most {most} bits there",
+            f"engine {options.engine!r} cannot represent all weights of {options.bits_at_ends} bits in "
+            f"the first and the last layer: take at most {most} bits there",
             arguments=["end_bits"],
         )
 
@@ -62,7 +62,7 @@ def _check_vectors(name: str, engine: Spec, scheme: Scheme) -> None:
 
 
 def _unsayable(values: Collection[int], engine: Spec) -> int | None:
-    """The smallest weight that the lanes cannot say; None where there is none."""
+    """The smallest weight that the lanes cannot represent; None where there is none."""
     wrong = (
         value
         for value in sorted(values, key=lambda value: (abs(value), -value))

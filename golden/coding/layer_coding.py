@@ -59,7 +59,7 @@ class LayerCoding:
         Raises
         ------
         ShiftbookError
-            The lanes cannot say a weight.
+            The lanes cannot represent a weight.
         """
         return codeword_work(self.weights.codewords, self.spec)
 

@@ -31,7 +31,7 @@ def code_weights(integers: NDArray[np.signedinteger], scheme: str, spec: Spec, s
     Raises
     ------
     ShiftbookError
-        The layer does not fit the spec, or its lanes cannot say a weight.
+        The layer does not fit the spec, or its lanes cannot represent a weight.
     """
     weights = Weights(np.ascontiguousarray(integers, np.int16), np.zeros(1, np.int16), scheme, gapless=False)
     weights = streams.choose_gapless(weights, spec.slots, spec)

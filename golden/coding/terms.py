@@ -51,7 +51,7 @@ def rows_of(value: int, spec: Spec) -> tuple[Row, ...]:
     Raises
     ------
     ShiftbookError
-        The spec cannot say this value in four rows (shift lanes), or it is no int8 (multiplier lanes).
+        The spec cannot represent this value in four rows (shift lanes), or it is no int8 (multiplier lanes).
     """
     value = int(value)
     if spec.lane == "multiply":

@@ -36,9 +36,9 @@ def compare(
 ) -> None:
     """Compare checkpoints: size, cycles, gates, accuracy.
 
-    Each runs on that engine on which gates and memories times cycles are least; a cheaper engine refuses
-    what it cannot say. total x cycles is that over the first checkpoint's, which is also the silicon that as
-    many images a second take at the same clock.
+    Each checkpoint runs on the engine with the least gates and memories times cycles. A cheaper engine
+    refuses weights that it cannot represent. total x cycles is relative to the first checkpoint: the silicon
+    for equally many images per second at the same clock.
 
     \b
     Columns:

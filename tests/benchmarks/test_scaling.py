@@ -35,14 +35,14 @@ DENSE = {**ROW, "kind": "int8", "cycles": 400, "product": 500_000}
 
 def test_designs_have_names_of_their_own_and_one_is_the_preset() -> None:
     assert len(set(map(name_of, DESIGNS))) == len(DESIGNS)
-    assert Design("shift4", PRESETS["shift4"]) in DESIGNS
+    assert Design("shift4", PRESETS["shift4"], 1) in DESIGNS
 
 
 def test_a_row_has_the_cycles_of_the_model() -> None:
     network, _ = pruned()
     spec = replace(PRESETS["shift4"], accumulator_width=WIDE)
     image = build(redrawn(network, spec, DENSITY), spec)
-    found = row("net", network, Design("shift4", PRESETS["shift4"]), 7.0)
+    found = row("net", network, Design("shift4", PRESETS["shift4"], 1), 7.0)
     assert found is not None
     assert found["cycles"] == sum(cost.cycles for cost in image.costs())
     assert found["product"] == 7 * found["cycles"]

@@ -81,22 +81,22 @@ def test_what_comes_out_runs(source, pixels, tmp_path):
         (
             ["--scheme", "shift", "--engine", "shift4"],
             (
-                "engine 'shift4' cannot say the weight 64 of scheme 'shift' with 5 bits: take at most 4 "
-                "bits, or take engine shift, int8, int8_sparse, focused, two_term (--bits, --engine)"
+                "engine 'shift4' cannot represent the weight 64 of scheme 'shift' with 5 bits: take at most "
+                "4 bits, or take engine shift, int8, int8_sparse, focused, two_term (--bits, --engine)"
             ),
         ),
         (
             ["--scheme", "int8", "--engine", "focused"],
             (
-                "engine 'focused' cannot say the weight 91 of scheme 'int8' with 8 bits: take at most 7 "
-                "bits, or take engine shift, int8, int8_sparse, two_term (--bits, --engine)"
+                "engine 'focused' cannot represent the weight 91 of scheme 'int8' with 8 bits: take at most "
+                "7 bits, or take engine shift, int8, int8_sparse, two_term (--bits, --engine)"
             ),
         ),
         (
             ["--scheme", "shift", "--bits", "4", "--engine", "shift4", "--end-bits", "6"],
             (
-                "engine 'shift4' cannot say all weights of 6 bits in the first and the last layer: take at "
-                "most 5 bits there (--end-bits)"
+                "engine 'shift4' cannot represent all weights of 6 bits in the first and the last layer: take "
+                "at most 5 bits there (--end-bits)"
             ),
         ),
         *(

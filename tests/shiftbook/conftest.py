@@ -23,7 +23,7 @@ def no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def conv(name: str, source: str, shape: tuple[int, int, int, int], seed: int, **options: object) -> Conv:
-    """Small powers of two and a weight that the focused lane cannot say, half of them pruned."""
+    """Small powers of two and a weight that the focused lane cannot represent, half of them pruned."""
     rng = np.random.default_rng(seed)
     integers = rng.choice(np.array([-100, -4, -2, -1, 1, 2, 4, 64], np.int16), shape)
     integers[rng.random(shape) < 0.5] = 0

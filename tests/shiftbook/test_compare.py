@@ -82,7 +82,7 @@ def test_rows_tell_what_was_measured(
 
 def test_the_engine_is_the_cheapest_that_runs_it(network: Network) -> None:
     found = loads(network, PRESETS)
-    assert {load.engine for load in found} == set(GE) - {"focused", "shift4"}  # these cannot say -100
+    assert {load.engine for load in found} == set(GE) - {"focused", "shift4"}  # these cannot represent -100
     costs = {load.engine: load.cycles * GE[load.engine] for load in found}
     assert cheapest(found, GE).engine == min(costs, key=costs.__getitem__)
     assert cheapest([Load("int8", 10, 0), Load("shift", 16, 0)], GE).engine == "int8"
