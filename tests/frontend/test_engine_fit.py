@@ -95,8 +95,8 @@ def test_what_comes_out_runs(source, pixels, tmp_path):
         (
             ["--scheme", "shift", "--bits", "4", "--engine", "shift4", "--end-bits", "6"],
             (
-                "engine 'shift4' cannot represent all weights of 6 bits in the first and the last layer: take "
-                "at most 5 bits there (--end-bits)"
+                "engine 'shift4' cannot represent all weights of 6 bits in the first and the last layer: "
+                "take at most 5 bits there (--end-bits)"
             ),
         ),
         *(
