@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 from shiftbook.golden.mapping.ahead import Ahead
@@ -103,18 +104,20 @@ class _Running:
         self.engine: Engine
         self.residuals: Residuals
         self.store: Store
-        self.begun = False
+        self.begun = NEVER  # the cycle in which it is run
 
-    def may_load(self, row: int, column: int) -> int:
-        """The cycle from which on there is room for a column of the input, and it is in memory."""
+    def may_load(self, now: int, row: int, column: int) -> int:
+        """The cycle from ``now`` on in which a column of the input is in memory, and the banks are free.
+
+        Once the pass is run, the outputs of the one before are not counted: all of them must be in memory.
+        """
         if self.before is None:
-            return 0
-        if self.begun:
-            return self.settled
+            return now
         ahead, before = self.task.ahead, self.before
         free = 0 if ahead.apart else before.engine.free
         needed = ahead.after + row * ahead.row_step + column * ahead.column_step
-        return max(free, before.store.in_memory(needed), before.settled)
+        there = max(now, free, before.store.in_memory(needed), before.settled)
+        return there if there <= self.begun else max(now, self.settled)
 
     @property
     def settled(self) -> int:
@@ -130,7 +133,7 @@ class _Running:
         beside = self.task.step.layout.left + self.task.step.layout.right
         if self.streams is None or not self.streams.sparing or len(self.loader.there) <= beside:
             return NEVER
-        if self.begun and self.engine.starts:
+        if self.begun < NEVER and self.engine.starts:
             return NEVER
         return max(self.loader.there[beside], self.streams.begin + 1)
 
@@ -169,37 +172,42 @@ class _Machine:
     def run(self) -> list[Course]:
         """Event after event, until the program is over."""
         while len(self.courses) < len(self.tasks):
-            readers = self._readers()
-            soonest = max(self.bus.free, min(reader.at for reader in readers))
-            engine = None if self.running is None else self.running.engine
-            loaded = [each for each in (self.running, self.coming) if each is not None]
-            found = next((each for each in loaded if each.found <= soonest and each.found < NEVER), None)
-            if found is not None and (engine is None or found.found <= engine.at):
-                found.spare_no_more()
-            elif engine is not None and engine.at < NEVER and engine.at <= soonest:
-                engine.resume()
-            elif soonest < NEVER:
-                next(reader for reader in readers if reader.at <= soonest).grant(self.bus, soonest)
+            _, happen = min(self._events(), key=itemgetter(0))
+            happen()
             self._notice()
         return self.courses
+
+    def _events(self) -> Iterator[tuple[int, Callable[[], None]]]:
+        """What happens next in each part, and when; of one cycle the first that is named."""
+        for each in self._loaded():
+            yield each.found, each.spare_no_more
+            yield each.loader.claims, each.loader.resume
+        if self.running is not None:
+            yield self.running.engine.at, self.running.engine.resume
+        readers = self._readers()
+        soonest = max(self.bus.free, min(reader.at for reader in readers))
+        yield soonest, lambda: self._grant(readers, soonest)
+
+    def _grant(self, readers: list[Reader | Streams], cycle: int) -> None:
+        """Give the bus to the most urgent of those that ask for it in a cycle."""
+        next(reader for reader in readers if reader.at <= cycle).grant(self.bus, cycle)
+
+    def _loaded(self) -> list[_Running]:
+        """Passes that have begun and are not over."""
+        return [each for each in (self.running, self.coming) if each is not None]
 
     def _readers(self) -> list[Reader | Streams]:
         """Those that share the bus, the most urgent first."""
         found: list[Reader | Streams] = [self.program]
-        for each in (self.running, self.coming):
-            if each is not None and each.streams is not None:
-                found.append(each.streams)
+        found += [each.streams for each in self._loaded() if each.streams is not None]
         if self.running is not None:
             found.append(self.running.residuals)
-        return found + [each.loader for each in (self.running, self.coming) if each is not None]
+        return found + [each.loader for each in self._loaded()]
 
     def _notice(self) -> None:
         """Let go on whoever waits for what may have happened."""
         if self.running is not None and self.running.engine.at == NEVER:
             self.running.engine.resume()
-        for each in (self.running, self.coming):
-            if each is not None and each.loader.at == NEVER:
-                each.loader.resume()
         if self.program.at == NEVER:
             self.program.resume()
 
@@ -255,7 +263,7 @@ class _Machine:
     def _begin(self, coming: _Running, now: int) -> None:
         """Run a pass."""
         step, spec = coming.task.step, self.spec
-        coming.begun = True
+        coming.begun = now
         assert coming.streams is not None
         coming.residuals = Residuals(step, spec, now, coming.settled)
         coming.store = Store(step, spec, self.latency)

@@ -38,7 +38,10 @@ class Segment(NamedTuple):
 def columns(step: Pass, spec: Spec) -> Iterator[list[list[Segment]]]:
     """Every column that is loaded, in order: for each of its columns of blocks the segments."""
     layout, source = step.layout, step.source
-    memory = TensorLayout(*layout.source, source.whole, spec)
+    memory = TensorLayout(*layout.source, source.whole, spec)  # from the first block that is read
+    above, before = step.source_block
+    row_step = memory.row_step + before * memory.block_step
+    start = source.first + above * row_step + before * memory.block_step
     padding = layout.local_channels
     whole_column = padding << (layout.halo_rows + layout.phased)
     for row in range(layout.tiles[0]):
@@ -50,10 +53,10 @@ def columns(step: Pass, spec: Spec) -> Iterator[list[list[Segment]]]:
                 if not 0 <= column < memory.blocks[1]:
                     result.append([Segment(None, whole_column)])
                     continue
-                at = source.first + column * memory.block_step
+                at = start + column * memory.block_step
                 result.append(
                     [
-                        Segment(at + line * memory.row_step + beat * source.whole, source.channels)
+                        Segment(at + line * row_step + beat * source.whole, source.channels)
                         if 0 <= line < memory.blocks[0]
                         else Segment(None, padding)
                         for line, beat in lines
@@ -71,9 +74,9 @@ class Loader(Reader):
         Whose input it is.
     begin
         The cycle of the command.
-    may_begin
-        The first cycle in which a column may be loaded, by its row of tiles and its number in that; ``NEVER``
-        while it is not known.
+    may_load
+        The first cycle in which a column may be loaded, by the cycle from which on there is room for it, its
+        row of tiles, and its number in that; ``NEVER`` while it is not known.
 
     Attributes
     ----------
@@ -83,10 +86,11 @@ class Loader(Reader):
         The cycle in which all of them are there; ``NEVER`` while it is not known.
     """
 
-    def __init__(self, step: Pass, spec: Spec, begin: int, may_begin: Callable[[int, int], int]) -> None:
+    def __init__(self, step: Pass, spec: Spec, begin: int, may_load: Callable[[int, int, int], int]) -> None:
         self.there: list[int] = []
         self.over = NEVER
-        self._may_begin = may_begin
+        self._may_load = may_load
+        self._next: tuple[int, int, int] | None = None  # the column for which there is room, see ``may_load``
         self._room = deque([0] * (1 << step.layout.ring))  # cycles in which places became free
         self._taken = deque([0] * LOAD_SEGMENTS)  # cycles in which the writer took the last segments
         self._written = 0  # the cycle of the last word so far
@@ -94,23 +98,28 @@ class Loader(Reader):
 
     def release(self, cycle: int, count: int) -> None:
         """Places of columns are free from this cycle on."""
+        full = not self._room
         self._room.extend([cycle] * count)
-        if self.at == NEVER:
+        if full and self.at == NEVER and self._next is None:
             self.resume()
+
+    @property
+    def claims(self) -> int:
+        """The cycle in which it claims the place of another column, as far as it is known; see `resume`."""
+        return NEVER if self._next is None else self._may_load(*self._next)
 
     def _walk(self, step: Pass, spec: Spec, now: int) -> Iterator[None]:
         """From state to state of the planner; ``now`` is the cycle of the next one."""
         for number, column in enumerate(columns(step, spec)):
             if number and number % step.layout.columns == 0:
                 now += ROW_STEPS
+            self.at = NEVER
             while not self._room:
-                self.at = NEVER
                 yield
-            place = divmod(number, step.layout.columns)
-            while (there := self._may_begin(*place)) == NEVER:
-                self.at = NEVER
-                yield
-            now = max(now, self._room.popleft(), there) + 1
+            self._next = max(now, self._room.popleft()), *divmod(number, step.layout.columns)
+            yield
+            now = self.claims + 1
+            self._next = None
             for blocks in column:
                 now += 1
                 for segment in blocks:
