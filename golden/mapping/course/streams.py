@@ -51,7 +51,9 @@ class Streams:
         self.kept = [size <= spec.buffer_beats for size in beats]
         self._left = [size * (1 if keep else tiles) for size, keep in zip(beats, self.kept, strict=True)]
         self._taken = [0] * len(beats)
+        self._new = set(range(len(beats)))  # streams not looked at
         self._number, self._since = 0, begin + 1  # the stream that is looked at, and in which cycle
+        self._free = begin + 1  # the cycle from which on it looks at those that have beats
         self._look(begin + 1)
 
     def take(self, number: int, cycle: int) -> None:
@@ -87,8 +89,17 @@ class Streams:
         self.there[number].extend(range(burst.first, burst.last + 1))
         self.beats += burst.beats
         self._left[number] -= burst.beats
-        self._number, self._since = (number + 1) % len(self._each), cycle + 1
-        self._look(cycle + 1)
+        self._go_on(number, cycle + 1)
+
+    def _go_on(self, number: int, cycle: int) -> None:
+        """Look at those behind a stream; that one without beats has none is found once, in a cycle more."""
+        self._new.discard(number)
+        following = number + 1
+        while following in self._new and not self._each[following]:
+            self._new.remove(following)
+            following, cycle = following + 1, cycle + 2
+        self._number, self._since, self._free = following % len(self._each), cycle, cycle
+        self._look(cycle)
 
     def _room(self, number: int) -> bool:
         owed = len(self.there[number]) - self._taken[number]
@@ -98,7 +109,7 @@ class Streams:
 
     def _look(self, cycle: int) -> None:
         """Find the first stream with room from this cycle on, and when it is its turn."""
-        count = len(self._each)
+        count, cycle = len(self._each), max(cycle, self._free)
         self._number, self._since = (self._number + cycle - self._since) % count, cycle
         turns = [
             (number - self._number) % count
