@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from shiftbook.golden.mapping.ahead import Ahead
-from shiftbook.golden.mapping.course.engine import TILE_STEPS, Engine
+from shiftbook.golden.mapping.course.engine import Engine
 from shiftbook.golden.mapping.course.loader import Loader
 from shiftbook.golden.mapping.course.program import PASS_COMMANDS, Program, Told
 from shiftbook.golden.mapping.course.read_bus import ReadBus
@@ -51,6 +51,8 @@ class Course:
     ----------
     starts, ends
         Of each tile: its start, and the commit of its last output channel.
+    between
+        Cycles from the end of a tile to the start of the next, where nothing waits.
     first
         The first output channel of all is committed.
     over
@@ -61,6 +63,7 @@ class Course:
 
     starts: tuple[int, ...]
     ends: tuple[int, ...]
+    between: int
     first: int
     over: int
     read_beats: int
@@ -77,8 +80,8 @@ class Course:
             Those up to the commit of its first output channel.
         """
         tiles = zip(self.starts, self.ends, strict=True)
-        between = zip(self.starts[1:], self.ends[:-1], strict=True)
-        late = sum(start - end - TILE_STEPS for start, end in between)
+        breaks = zip(self.starts[1:], self.ends[:-1], strict=True)
+        late = sum(start - end - self.between for start, end in breaks)
         return late + sum(end - start - busy for start, end in tiles) - (self.first - self.starts[0] - first)
 
 
@@ -149,6 +152,7 @@ class _Running:
         return Course(
             starts=tuple(self.engine.starts),
             ends=tuple(self.engine.ends),
+            between=self.engine.between,
             first=self.engine.first,
             over=over,
             read_beats=sum(reader.beats for reader in readers),

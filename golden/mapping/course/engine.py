@@ -13,8 +13,11 @@ from shiftbook.golden.mapping.course.timing import BUFFER_STEPS, NEVER
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.spec import PARTIAL_BYTES, Spec
 
-TILE_STEPS = 3
-"""Cycles from a tile's last commit to the start of the next: what is left of the streams is dropped."""
+TILE_STEPS = 2
+"""Cycles from a tile's last commit to the start of the next."""
+
+REST_STEPS = 1
+"""Of them more, where something is left in the streams' last beats: it is dropped."""
 
 RELEASE_STEPS = 2
 """From a tile's last commit to the cycle in which its columns have room, besides those of a lookup."""
@@ -46,6 +49,8 @@ class Engine:
         The cycle in which all tiles were run and drained; ``NEVER`` before.
     free
         That from which on it does not read the banks any more.
+    between
+        Cycles from the end of a tile to the start of the next, where nothing waits.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class Engine:
         self.ends: list[int] = []
         self.first = NEVER
         self.over = self.free = NEVER
+        self.between = TILE_STEPS + REST_STEPS * work.rest
         self._spec, self._layout, self._work = spec, step.layout, work
         self._loader, self._streams, self._residuals, self._store = parts
         self._adds = step.residual is not None
@@ -91,7 +97,7 @@ class Engine:
             self._loader.release(
                 end + RELEASE_STEPS + self._spec.lookup_cycles, 1 + beside * (col == cols - 1)
             )
-            earliest = end + TILE_STEPS
+            earliest = end + self.between
             yield from self._drop(tile, earliest)
             earliest = max(earliest, self.at)
         self.at = NEVER

@@ -60,10 +60,13 @@ class TileWork:
         Of each stream: channel parameters, gaps of each slot (coded feed), codes of each slot.
     events
         Of one output channel after another.
+    rest
+        Whether something is left in the last beat of a stream, which is dropped before the next tile.
     """
 
     beats: tuple[int, ...]
     events: tuple[Event, ...]
+    rest: bool
 
 
 def tile_work(step: Pass, each: Ints, spec: Spec) -> TileWork:
@@ -75,19 +78,21 @@ def tile_work(step: Pass, each: Ints, spec: Spec) -> TileWork:
         [O, W] cycles of each slot in each output channel.
     """
     beat, outputs = 8 * spec.bus_bytes, len(each)
+    each_beat = beat // parameter_word_width(spec)
     channels, nothing = np.arange(outputs), np.zeros(outputs, np.int64)
     commits = _Events(channels, each.max(axis=1), COMMIT, channels, nothing, nothing)
-    some = channels[:: beat // parameter_word_width(spec)]
+    some = channels[::each_beat]
     ahead = commits.cycle[some] - 1  # parameters leave the cycle after the commit of their last channel
     parameters = _Events(some, nothing[some] + 1, 0, np.arange(len(some)), ahead, ahead)
-    found, sizes = [parameters], [len(some)]
+    found, sizes, rest = [parameters], [len(some)], outputs % each_beat > 0
     for number, (bits, of_channels) in enumerate(_streams(step, spec), 1):
         sizes.append(-(-bits // beat))
+        rest |= -(-bits // spec.word_width) * spec.word_width % beat > 0
         if of_channels.any():
             found.append(
                 _slot_events(number, sizes[-1], of_channels, each[:, (number - 1) % spec.slots], spec)
             )
-    return TileWork(tuple(sizes), _in_order([*found, commits]))
+    return TileWork(tuple(sizes), _in_order([*found, commits]), rest)
 
 
 class _Events(NamedTuple):
