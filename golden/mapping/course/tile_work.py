@@ -28,6 +28,10 @@ WORDS_MORE = 2
 """Words that a stream is sent with beside its whole ones, see `golden.coding.streams.words`."""
 
 
+WORDS_AHEAD = 1
+"""Words that are taken of codes behind the last one, if its beat has so many."""
+
+
 class Event(NamedTuple):
     """Something in the course of an output channel, where nothing waits.
 
@@ -78,6 +82,7 @@ def tile_work(step: Pass, each: Ints, spec: Spec) -> TileWork:
         [O, W] cycles of each slot in each output channel.
     """
     beat, outputs = 8 * spec.bus_bytes, len(each)
+    words = beat // spec.word_width
     each_beat = beat // parameter_word_width(spec)
     channels, nothing = np.arange(outputs), np.zeros(outputs, np.int64)
     commits = _Events(channels, each.max(axis=1), COMMIT, channels, nothing, nothing)
@@ -87,7 +92,8 @@ def tile_work(step: Pass, each: Ints, spec: Spec) -> TileWork:
     found, sizes, rest = [parameters], [len(some)], outputs % each_beat > 0
     for number, (bits, of_channels) in enumerate(_streams(step, spec), 1):
         sizes.append(-(-bits // beat))
-        rest |= -(-bits // spec.word_width) * spec.word_width % beat > 0
+        ahead = WORDS_AHEAD if spec.feed == "dense" or number > spec.slots else 0
+        rest |= (-(-bits // spec.word_width) + ahead) % words > ahead
         if of_channels.any():
             found.append(
                 _slot_events(number, sizes[-1], of_channels, each[:, (number - 1) % spec.slots], spec)
