@@ -123,7 +123,7 @@ class Engine:
         begin = max(self.at + 1 + self._spec.start_cycles, self._committed + self._drain)
         self._committed = begin  # no channel is shorter than a drain, nor is the first, which has none
         late, end = [0] * slots, 0  # cycles that each slot has waited, and when the last of those is over
-        for cycle, stream, beat, ahead, rest in self._work.events if not tile else self._later:
+        for cycle, stream, beat, leaves, rest in self._work.events if not tile else self._later:
             if stream == COMMIT:
                 yield from self._commit(max(begin + cycle, end))
                 begin = self._committed
@@ -132,12 +132,13 @@ class Engine:
                 continue
             slot = (stream - 1) % slots
             now = begin + cycle + (late[slot] if stream else 0)
-            if beat:
+            if leaves:
                 self.at = now
                 yield
                 self._streams.take(stream, now)
+                continue
             yield from self._beat(stream, tile, beat)
-            needed = self._came + self._steps(stream, beat) - ahead
+            needed = self._came + self._steps(stream, beat)
             if needed > now:
                 late[slot] += (needed - now) * (stream > 0)
                 end = max(end, needed + rest)
