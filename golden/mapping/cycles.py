@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from shiftbook.golden.mapping.ahead import ahead
 from shiftbook.golden.mapping.course.course import Course, Task, follow
 from shiftbook.golden.mapping.course.program import Told
+from shiftbook.golden.mapping.course.symbols import item_rows
 from shiftbook.golden.mapping.course.tile_work import tile_work
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.spent import Spent, waits_of
@@ -98,13 +99,10 @@ def slot_cycles(step: Pass, spec: Spec) -> tuple[Ints, Ints]:
     shape = outputs, spec.slots
     if spec.feed == "dense":
         return np.full(shape, coding.placement.positions, np.int64), np.zeros(shape, np.int64)
-    rows_of_code = np.full((1, 1), 2) if step.maximum else coding.code_rows
-    books = np.arange(len(rows_of_code))
     issued, skipped = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for slot, item in enumerate(coding.items):
         channel, codes = item.target // coding.way.span, ~item.is_escape
-        rows = rows_of_code[books, item.code[codes]].sum(axis=1)
-        issued[:, slot] = np.bincount(channel[codes], rows, outputs)
+        issued[:, slot] = np.bincount(channel[codes], item_rows(step, item).sum(axis=1), outputs)
         skipped[:, slot] = np.bincount(channel[item.is_escape & (channel < outputs)], minlength=outputs)
     return issued, skipped
 

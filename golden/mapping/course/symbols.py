@@ -1,4 +1,4 @@
-"""The symbols of a slot's streams: where their bits lie, and in which cycle of which output channel they are used."""
+"""The symbols of a slot's streams: where their bits lie, and when they are used."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Symbols(NamedTuple):
     bit: Ints
 
 
-def rows(step: Pass, item: Items) -> Ints:
+def item_rows(step: Pass, item: Items) -> Ints:
     """[n, M] cycles of each code of items that are not escapes: the rows of its codeword."""
     codes = item.code[~item.is_escape]
     if step.maximum:
@@ -82,15 +82,20 @@ def _weights(step: Pass, spec: Spec) -> Symbols:
 
 
 def _begun(step: Pass, item: Items, outputs: int) -> tuple[Ints, Ints]:
-    """[n, M] the output channel of each item's codes, and the cycle in which each is begun; an escape is in one."""
+    """[n, M] the output channel of each item's codes, and the cycle in which each is begun.
+
+    An escape takes one.
+    """
     cycles = np.zeros(item.code.shape, np.int64)
     cycles[item.is_escape, 0] = 1
-    cycles[~item.is_escape] = rows(step, item)
+    cycles[~item.is_escape] = item_rows(step, item)
     channel = np.minimum(item.target // step.coding.way.span, outputs - 1)
     since = (np.cumsum(cycles) - cycles.ravel()).reshape(cycles.shape)
     if not len(channel):
         return np.broadcast_to(channel[:, None], cycles.shape), since
-    return np.broadcast_to(channel[:, None], cycles.shape), since - since[np.searchsorted(channel, channel), :1]
+    return np.broadcast_to(channel[:, None], cycles.shape), since - since[
+        np.searchsorted(channel, channel), :1
+    ]
 
 
 def _before(values: Ints) -> Ints:

@@ -102,7 +102,7 @@ class _Events(NamedTuple):
 
 
 def _parameter_events(each: Ints, spec: Spec) -> Iterator[_Events]:
-    """Commits, and the channel parameters' beats, which leave the cycle after the commit of their last channel."""
+    """Commits, and the channel parameters: a beat leaves the cycle after the commit of its last channel."""
     channels, ends = np.arange(len(each)), each.max(axis=1)
     nothing = np.zeros_like(channels)
     yield _Events(channels, ends, COMMIT, channels, False, nothing)
@@ -130,7 +130,8 @@ def _slot_events(number: int, beats: int, stream: Symbols, cycles: Ints, spec: S
 def _in_order(found: list[_Events]) -> tuple[Event, ...]:
     """Events by channel and cycle; a commit comes after what its channel needs."""
     channel, cycle, beat, rest = (
-        np.concatenate([getattr(each, name) for each in found]) for name in ("channel", "cycle", "beat", "rest")
+        np.concatenate([getattr(each, name) for each in found])
+        for name in ("channel", "cycle", "beat", "rest")
     )
     stream, leaves = (
         np.concatenate([np.full(len(each.beat), getattr(each, name)) for each in found])
