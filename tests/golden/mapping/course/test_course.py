@@ -6,18 +6,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from shiftbook.golden.mapping.course.blocks import block_beats
 from shiftbook.golden.mapping.course.loader import Segment, columns
 from shiftbook.golden.mapping.course.program import Program, Told
 from shiftbook.golden.mapping.course.read_bus import Burst, ReadBus
 from shiftbook.golden.mapping.course.streams import Streams
+from shiftbook.golden.mapping.course.symbols import symbols
 from shiftbook.golden.mapping.course.tile_work import COMMIT, tile_work
 from shiftbook.golden.mapping.course.timing import NEVER
 from shiftbook.golden.mapping.cycles import slot_cycles
 from shiftbook.golden.mapping.job import View
 from shiftbook.golden.mapping.passes import plan_layer
-from shiftbook.golden.spec import DEFAULT
+from shiftbook.golden.spec import DEFAULT, PRESETS
 from tests.golden.layers import make_conv
 
 
@@ -55,7 +57,7 @@ def test_streams_take_turns_and_spare_the_bus():
     while streams.at != NEVER:
         taken.append((streams.at, streams._number))
         streams.grant(bus, streams.at)
-    assert taken == [(2, 0), (5, 2)]  # four beats of each, and no more until they are taken
+    assert taken == [(2, 0), (6, 2)]  # four beats of each, and no more until they are taken
     assert [len(there) for there in streams.there] == [4, 0, 4]
     streams.spare(False, 200)
     while streams.at != NEVER:
@@ -131,5 +133,48 @@ def test_beats_are_needed_before_their_rows():
     commits = [event.cycle for event in work.events if event.stream == COMMIT]
     assert commits == (issued + skipped).max(axis=1).tolist()
     for stream, beats in enumerate(work.beats):
-        assert [event.beat for event in work.events if event.stream == stream] == list(range(beats))
-    assert all(event.ahead >= 0 and event.rest >= 0 for event in work.events)
+        leave = [event.beat for event in work.events if event.stream == stream and event.leaves]
+        needed = [event.beat for event in work.events if event.stream == stream and not event.leaves]
+        assert leave == list(range(beats - 1))
+        assert needed == list(range(len(needed)))
+        assert len(needed) >= beats - 1  # the words behind the last symbol may fill another beat
+    assert all(event.rest >= 0 for event in work.events)
+    assert all(event.rest + event.cycle <= max(commits) for event in work.events)
+
+
+@pytest.mark.parametrize("gaps", [True, False])
+def test_symbols_take_their_bits_and_cycles(gaps):
+    """From symbol to symbol a slot moves by the bits of its code; a channel begins with cycle 0."""
+    conv = make_conv(np.random.default_rng(1), (6, 3, 3, 32), density=0.3, gapless=not gaps)
+    (step,) = plan_layer(conv, (8, 8, 32), DEFAULT)
+    coded, items = step.coding.streams, step.coding.items
+    found = list(symbols(step, DEFAULT))
+    assert bool(found[0].words) is gaps
+    codes = found[DEFAULT.slots :]
+    for stream, item, sent in zip(codes, items, coded.codes, strict=True):
+        used = item.code[~item.is_escape].ravel()
+        lengths = coded.code_code.lengths[used]
+        assert np.diff(stream.bit, append=sent.bits).tolist() == lengths.tolist()
+        begins = np.flatnonzero(np.diff(stream.channel, prepend=-1))
+        assert (stream.cycle[begins] == 0).all() or item.is_escape.any()
+        assert (np.diff(stream.cycle)[np.diff(stream.channel) == 0] > 0).all()
+
+
+def test_dense_weights_come_one_a_cycle():
+    spec = replace(PRESETS["int8"], slots=2)
+    conv = make_conv(np.random.default_rng(1), (3, 1, 1, 8), density=1.0)
+    (step,) = plan_layer(conv, (8, 8, 8), spec)
+    first = next(symbols(step, spec))
+    assert first.cycle.tolist() == [0, 1, 2, 3] * 3
+    assert first.bit.tolist() == list(range(0, 3 * 4 * spec.weight_width, spec.weight_width))
+
+
+def test_a_stream_without_beats_is_looked_at_once():
+    """Two cycles for each stream that is empty, in the first round and never again."""
+    spec = replace(DEFAULT, buffer_beats=32)
+    full, empty = (Streams(beats, (0, 0, 0), 40, spec, begin=0) for beats in ((64, 64, 64), (64, 0, 64)))
+    for each, second in ((full, 4), (empty, 6)):
+        bus = ReadBus(spec, 10)
+        assert each.at == 2
+        each.grant(bus, each.at)
+        assert each.at == second
