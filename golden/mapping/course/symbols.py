@@ -27,8 +27,8 @@ class Symbols(NamedTuple):
 
     Attributes
     ----------
-    words
-        With which it is sent.
+    words, taken
+        With which it is sent; and which have left its buffer when the last symbol was used.
     channel, cycle
         [n] output channel of each symbol, and the cycle of the slot's in which it is used.
     bit
@@ -36,6 +36,7 @@ class Symbols(NamedTuple):
     """
 
     words: int
+    taken: int
     channel: Ints
     cycle: Ints
     bit: Ints
@@ -58,27 +59,27 @@ def symbols(step: Pass, spec: Spec) -> Iterator[Symbols]:
     begun = [_begun(step, item, outputs) for item in step.coding.items]
     if coded.gap_code is None:
         nothing = np.zeros(0, np.int64)
-        yield from [Symbols(0, nothing, nothing, nothing)] * spec.slots
+        yield from [Symbols(0, 0, nothing, nothing, nothing)] * spec.slots
     else:
         for stream, item, (channel, cycle) in zip(coded.gaps, step.coding.items, begun, strict=True):
-            lengths = coded.gap_code.lengths[gap_symbols_of(item, spec)]
+            code, used = coded.gap_code.lengths, gap_symbols_of(item, spec)
             # A slot is done with a channel when it knows that its next item lies beyond: a gap is used beside
             # the item before.
-            yield _symbols(stream, _before(channel[:, 0]), _before(cycle[:, 0]), lengths, spec)
+            yield _symbols(stream, _before(channel[:, 0]), _before(cycle[:, 0]), code, used, spec)
     for stream, item, (channel, cycle) in zip(coded.codes, step.coding.items, begun, strict=True):
         codes = ~item.is_escape
-        lengths = coded.code_code.lengths[item.code[codes]]
-        yield _symbols(stream, channel[codes], cycle[codes], lengths, spec)
+        code, used = coded.code_code.lengths, item.code[codes]
+        yield _symbols(stream, channel[codes], cycle[codes], code, used, spec)
 
 
 def _weights(step: Pass, spec: Spec) -> Symbols:
     """A weight a cycle."""
     outputs, positions = len(step.weights.integers), step.placement.positions
     channel, cycle = np.divmod(np.arange(outputs * positions), positions)
-    width = spec.weight_width
-    return Symbols(
-        -(-outputs * positions * width // spec.word_width), channel, cycle, width * np.arange(len(cycle))
-    )
+    width, bits = spec.weight_width, outputs * positions * spec.weight_width
+    # A word is taken with the last weight of the one before.
+    words, taken = -(-bits // spec.word_width), bits // spec.word_width + 1
+    return Symbols(words, taken, channel, cycle, width * np.arange(len(cycle)))
 
 
 def _begun(step: Pass, item: Items, outputs: int) -> tuple[Ints, Ints]:
@@ -103,6 +104,12 @@ def _before(values: Ints) -> Ints:
     return np.concatenate([np.zeros(1, np.int64), values])[:-1]
 
 
-def _symbols(stream: Stream, channel: Ints, cycle: Ints, lengths: Ints, spec: Spec) -> Symbols:
-    words = stream.bits // spec.word_width + WORDS_MORE
-    return Symbols(words, channel.ravel(), cycle.ravel(), np.cumsum(lengths) - lengths.ravel())
+def _symbols(stream: Stream, channel: Ints, cycle: Ints, code: Ints, used: Ints, spec: Spec) -> Symbols:
+    """Symbols ``used`` of a ``code``, by the length of each.
+
+    A decoder is a symbol ahead, so that in the end it has read zeros, which are the shortest.
+    """
+    lengths, width = code[used], spec.word_width
+    behind = int(code[code > 0].min(initial=spec.code_length))
+    words, taken = ((bits // width) + WORDS_MORE for bits in (stream.bits, stream.bits + behind))
+    return Symbols(words, taken, channel.ravel(), cycle.ravel(), np.cumsum(lengths) - lengths.ravel())

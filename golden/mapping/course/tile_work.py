@@ -23,9 +23,6 @@ WORDS_HELD = {"coded": 2, "dense": 1}
 """Words of a stream, by feed, that were taken from its buffer and not used up; the last of them is taken when
 the one before the next is used up."""
 
-WORDS_AHEAD = 1
-"""Words that are taken of codes behind the last one, if its beat has so many."""
-
 
 class Event(NamedTuple):
     """Something in the course of an output channel, where nothing waits.
@@ -83,8 +80,7 @@ def tile_work(step: Pass, each: Ints, spec: Spec) -> TileWork:
     rest = outputs * parameter_word_width(spec) % (8 * spec.bus_bytes) > 0
     for number, stream in enumerate(symbols(step, spec), 1):
         sizes.append(-(-stream.words // words))
-        ahead = WORDS_AHEAD if spec.feed == "dense" or number > spec.slots else 0
-        rest |= (stream.words + ahead) % words > ahead
+        rest |= stream.taken < sizes[-1] * words
         if stream.words:
             found += _slot_events(number, sizes[-1], stream, each[:, (number - 1) % spec.slots], spec)
     return TileWork(tuple(sizes), _in_order(found), rest)

@@ -7,9 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_a_program_passes_mypy_strict(tmp_path):
-    """No argument or result is Any: `assert_type` and the ignores of errors that must be there say so."""
+    """No argument or result is Any: `assert_type` and the ignores of errors that must be there say so.
+
+    `make lint` checks the same program, less strictly and in seconds.
+    """
     shutil.copy(Path(__file__).with_name("consumer.py"), tmp_path)
     command = [
         sys.executable,
