@@ -53,6 +53,7 @@ def gates(
     Examples:
       shiftbook gates
       shiftbook gates --lanes 4x4 --json gates.json
+      shiftbook gates --slots 16 --requantizers 16 --engine shift
       shiftbook gates --tile-words auto --network net.ckpt
       shiftbook gates --system --json gates.json
       shiftbook gates --tech asap7
@@ -98,6 +99,8 @@ def _check(engines: EnginesGroup, ruler: RulerGroup, layers: LayerGroup, extent:
     }
     options = {
         "--lanes": engines.lanes,
+        "--slots": engines.slots,
+        "--requantizers": engines.requantizers,
         "--engine": engines.engines,
         "--liberty": ruler.liberty,
         "--tech": ruler.tech,
@@ -143,10 +146,12 @@ def _engines(
     spec = make_spec("shift", "8x8" if engines.lanes is None else engines.lanes, bus=extent.bus)
     report = gate_report(
         (spec.rows, spec.cols),
+        slots=engines.slots,
+        requantizers=engines.requantizers,
         engines=names,
         bus=extent.bus,
         bus_parity=extent.bus_parity,
-        tile_words=_tile_words(engines.lanes, names, extent),
+        tile_words=_tile_words(engines, names, extent),
         weights=weights,
         liberty=library,
         flat=extent.flat,
@@ -156,7 +161,7 @@ def _engines(
     return GateReport, report, gate_table(report)
 
 
-def _tile_words(lanes: str | None, names: Sequence[str], extent: ExtentGroup) -> int | None:
+def _tile_words(engines: EnginesGroup, names: Sequence[str], extent: ExtentGroup) -> int | None:
     """Words of all engines' activation banks, where options say them."""
     if extent.tile_words is None:
         return None
@@ -166,7 +171,13 @@ def _tile_words(lanes: str | None, names: Sequence[str], extent: ExtentGroup) ->
 
         networks = [load(extent.network)]
     specs = {
-        name: make_spec(name, "8x8" if lanes is None else lanes, bus=extent.bus)
+        name: make_spec(
+            name,
+            "8x8" if engines.lanes is None else engines.lanes,
+            engines.slots,
+            extent.bus,
+            requantizers=engines.requantizers,
+        )
         for name in names
         if name in PRESETS
     }

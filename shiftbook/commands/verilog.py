@@ -11,7 +11,7 @@ from shiftbook.console import say
 from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import check_writable, write_text
 from shiftbook.options import Json, named
-from shiftbook.options.engine import EngineGroup
+from shiftbook.options.engine import EngineGroup, Slots
 from shiftbook.options.groups import grouped
 
 Part = Literal["accelerator", "engine"]
@@ -24,6 +24,7 @@ def verilog(
         typer.Option("-o", "--output", metavar="FILE.v", parser=named, help="Where to write the Verilog."),
     ],
     engine: EngineGroup,
+    slots: Slots = None,
     part: Annotated[
         Part,
         typer.Option(help="accelerator: with its buses. engine: what `shiftbook gates` measures."),
@@ -43,7 +44,7 @@ def verilog(
     if engine.bus_parity and part == "engine":
         raise ShiftbookError("the engine has no bus: --bus-parity needs --part accelerator")
     check_writable(output, json_file)
-    spec = engine.spec()
+    spec = engine.spec().given(slots=slots)
     from shiftbook.hw.engine.engine import Engine
     from shiftbook.hw.system.accelerator import Accelerator
     from shiftbook.hw.verilog import emit

@@ -46,6 +46,15 @@ BusParity = Annotated[
         help="A bit of odd parity for each byte on the memory bus, as in AXI5: what is read is checked.",
     ),
 ]
+Slots = Annotated[
+    int | None,
+    typer.Option(
+        "--slots",
+        metavar="N",
+        help="Weights that each lane adds in a cycle; a checkpoint is compressed for a number of them. "
+        "Default: 4.",
+    ),
+]
 Requantizers = Annotated[
     int | None,
     typer.Option(

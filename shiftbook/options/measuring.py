@@ -10,7 +10,7 @@ import typer
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import PRESETS
-from shiftbook.options.engine import Bus, BusParity
+from shiftbook.options.engine import Bus, BusParity, Requantizers, Slots
 from shiftbook.options.paths import named
 from shiftbook.options.tile_words import TileWords
 from shiftbook.synth.technologies.technology import names, technology
@@ -30,6 +30,8 @@ class EnginesGroup:
             help="Lane grid: rows x columns. Default: 8x8, or what suits the --fpga.",
         ),
     ] = None
+    slots: Slots = None
+    requantizers: Requantizers = None
     engines: Annotated[
         list[str] | None,
         typer.Option(

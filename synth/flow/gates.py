@@ -59,6 +59,7 @@ def gate_report(
     lanes: tuple[int, int] | None = None,
     *,
     slots: int | None = None,
+    requantizers: int | None = None,
     bus: int | None = None,
     bus_parity: bool = False,
     tile_words: int | None = None,
@@ -77,6 +78,8 @@ def gate_report(
         (rows, cols) of the grid; the presets' own by default.
     slots
         Weight slots; the presets' own by default.
+    requantizers
+        Outputs that leave the lanes in a cycle; what suits the grid by default.
     bus
         Bytes of a beat of the memory bus; what suits the grid by default.
     bus_parity
@@ -113,7 +116,9 @@ def gate_report(
         raise ShiftbookError(
             f"engines must be some of {', '.join(PRESETS)}, not {', '.join(unknown) or 'none'}"
         )
-    specs = {name: engine_spec(name, lanes, slots, bus, bus_parity, tile_words) for name in engines}
+    specs = {
+        name: engine_spec(name, lanes, slots, bus, bus_parity, tile_words, requantizers) for name in engines
+    }
     compared = {f"{name} lane": replace(PRESETS[name], slots=1) for name in COMPARED}
     return report_on(
         specs,

@@ -13,6 +13,7 @@ from tests.shiftbook.test_inspect import refused
 def test_gates(tmp_path, capsys):
     report = tmp_path / "gates.json"
     arguments = ["gates", "--lanes", "3x2", "--engine", "int8", "--json", str(report)]
+    arguments += ["--slots", "3", "--requantizers", "2"]
     assert cli.main(arguments) == 0, "tests of the report itself are in tests/synth"
     found, out = json.loads(report.read_text()), capsys.readouterr().out
     assert set(found["engines"]) == {"int8"}
@@ -21,6 +22,7 @@ def test_gates(tmp_path, capsys):
         assert engine["memory_bits"] > 0
         assert engine["modules"]
         assert (engine["spec"]["rows"], engine["spec"]["cols"]) == (3, 2)
+        assert (engine["spec"]["slots"], engine["spec"]["requantizers"]) == (3, 2)
         assert name in out
     assert {"yosys", "amaranth", "shiftbook"} <= set(found["versions"])
 
@@ -29,6 +31,8 @@ def test_gates(tmp_path, capsys):
     ("options", "message"),
     [
         (["--lanes", "33x3"], "rows must be an integer in 2..32, not 33"),
+        (["--slots", "0"], "slots must be an integer in 1..16, not 0"),
+        (["--fpga", "ecp5", "--slots", "2"], "--slots does not go with --fpga: leave it out"),
         (["--weights", "missing.toml"], "missing.toml"),
         (["--liberty", "missing.lib"], "missing.lib"),
         (
@@ -60,12 +64,13 @@ def test_gates_of_nothing(options, message, capsys, monkeypatch):
 def test_verilog(part, tmp_path, capsys):
     path, report = tmp_path / "out.v", tmp_path / "out.json"
     arguments = ["verilog", "--lanes", "2x2", "--preset", "focused", "--part", part]
-    arguments += ["-o", str(path), "--json", str(report)]
+    arguments += ["-o", str(path), "--json", str(report), "--slots", "2"]
     assert cli.main(arguments) == 0
     text, found = path.read_text(), json.loads(report.read_text())
     modules = re.findall(r"^module (\w+)", text, re.MULTILINE)
     assert modules.count(part) == 1
     assert len(modules) == len(set(modules)) == found["modules"]
+    assert found["spec"]["slots"] == 2
     assert found["spec"]["terms"] == [list(span) for span in PRESETS["focused"].terms]
     assert f"top module {part}" in capsys.readouterr().out
     if part == "engine":
