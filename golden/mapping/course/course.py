@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import NamedTuple
 
 from shiftbook.golden.mapping.ahead import Ahead
@@ -171,42 +170,40 @@ class _Machine:
         self.courses: list[Course] = []
         self.running: _Running | None = None  # the last pass that was begun
         self.coming: _Running | None = None  # the pass that is loaded and not begun
+        self.loaded: list[_Running] = []
+        self.readers: list[Reader | Streams] = []
         self.program = Program(spec, tasks[0].told, self._walk)
 
     def run(self) -> list[Course]:
         """Event after event, until the program is over."""
         while len(self.courses) < len(self.tasks):
-            _, happen = min(self._events(), key=itemgetter(0))
-            happen()
+            self._let_happen()
             self._notice()
         return self.courses
 
-    def _events(self) -> Iterator[tuple[int, Callable[[], None]]]:
-        """What happens next in each part, and when; of one cycle the first that is named."""
-        for each in self._loaded():
-            yield each.found, each.spare_no_more
-            yield each.loader.claims, each.loader.resume
-        if self.running is not None:
-            yield self.running.engine.at, self.running.engine.resume
-        readers = self._readers()
-        soonest = max(self.bus.free, min(reader.at for reader in readers))
-        yield soonest, lambda: self._grant(readers, soonest)
+    def _let_happen(self) -> None:
+        """The next event; of those of one cycle, the bus is given away last."""
+        readers = [self.program, *self.readers]  # the most urgent first
+        soonest = max(self.bus.free, min([reader.at for reader in readers]))
+        cycle, happen = soonest, None
+        if self.running is not None and self.running.engine.at <= cycle:
+            cycle, happen = self.running.engine.at, self.running.engine.resume
+        for each in self.loaded:
+            if each.loader.claims <= cycle:
+                cycle, happen = each.loader.claims, each.loader.resume
+            if each.found <= cycle:
+                cycle, happen = each.found, each.spare_no_more
+        if happen is not None:
+            happen()
+        else:
+            next(reader for reader in readers if reader.at <= soonest).grant(self.bus, soonest)
 
-    def _grant(self, readers: list[Reader | Streams], cycle: int) -> None:
-        """Give the bus to the most urgent of those that ask for it in a cycle."""
-        next(reader for reader in readers if reader.at <= cycle).grant(self.bus, cycle)
-
-    def _loaded(self) -> list[_Running]:
-        """Passes that have begun and are not over."""
-        return [each for each in (self.running, self.coming) if each is not None]
-
-    def _readers(self) -> list[Reader | Streams]:
-        """Those that share the bus, the most urgent first."""
-        found: list[Reader | Streams] = [self.program]
-        found += [each.streams for each in self._loaded() if each.streams is not None]
-        if self.running is not None:
-            found.append(self.running.residuals)
-        return found + [each.loader for each in self._loaded()]
+    def _join(self) -> None:
+        """Find the passes that have begun and are not over, and who shares the bus with the program."""
+        self.loaded = [each for each in (self.coming, self.running) if each is not None]
+        running = [] if self.running is None else [self.running.residuals]
+        streams = [each.streams for each in reversed(self.loaded) if each.streams is not None]
+        self.readers = [*streams, *running, *(each.loader for each in reversed(self.loaded))]
 
     def _notice(self) -> None:
         """Let go on whoever waits for what may have happened."""
@@ -238,6 +235,7 @@ class _Machine:
             yield from program.until(lambda: streams.fetched)
         coming.loader = Loader(task.step, self.spec, program.now, coming.may_load)
         self.coming = coming
+        self._join()
         program.now += 1
         yield from program.words(words[1])
         if before is not None:
@@ -263,6 +261,7 @@ class _Machine:
         rows, cols = task.step.layout.tiles
         addresses = task.told.streams or (0,) * len(task.work.beats)
         coming.streams = Streams(task.work.beats, addresses, rows * cols, self.spec, now)
+        self._join()
 
     def _begin(self, coming: _Running, now: int) -> None:
         """Run a pass."""
@@ -274,6 +273,7 @@ class _Machine:
         parts = coming.loader, coming.streams, coming.residuals, coming.store
         coming.engine = Engine(step, spec, coming.task.work, parts, now)
         self.running, self.coming = coming, None
+        self._join()
 
 
 def _over(each: _Running) -> int:
