@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.markdown import Column, Json, count, markdown, name_of, number, percent, ratio
-from shiftbook.golden.mapping.spent import PARTS
+from benchmarks.markdown import Column, Json, count, markdown, name_of, number, percent
 from shiftbook.golden.spec import DEFAULT
 
 SHOWN_RIVALS = 4
@@ -141,63 +140,8 @@ def grouped(results: Sequence[Json]) -> str:
     return markdown(columns, shown)
 
 
-def grouped_rivals(results: Sequence[Json]) -> str:
-    """Of `benchmarks.output_groups`: each network's best design against the best dense int8 design."""
-    (result,) = results
-    rows, shown = result["rows"], []
-    for network, terms in dict.fromkeys((row["network"], row["terms"]) for row in rows):
-        own = [row for row in rows if (row["network"], row["terms"]) == (network, terms)]
-        bus = [row for row in own if _usual(row)]
-        best = {kind: min((r for r in bus if r["kind"] == kind), key=_product) for kind in ("int8", "shift4")}
-        today = next(row for row in bus if row["kind"] == "shift4" and _is_today(row))
-        dense = best["int8"]
-        shown.append(
-            {
-                **best["shift4"],
-                "rival": f"{dense['rows']}x{dense['cols']}, {dense['groups']}, {dense['slots']}, "
-                f"{dense['requantizers']}",
-                "over": _product(best["shift4"]) / _product(dense),
-                "today": _product(today) / _product(dense),
-            }
-        )
-    columns = [
-        Column("network", lambda row: str(row["network"])),
-        *_design_columns(),
-        Column("cycles", count("cycles")),
-        Column("best dense int8: lanes, groups, slots, requantizers", lambda row: str(row["rival"])),
-        Column("over it", ratio("over")),
-        Column("the engine that there is, over it", ratio("today")),
-    ]
-    return markdown(columns, shown)
-
-
-def grouped_spent(results: Sequence[Json]) -> str:
-    """Of `benchmarks.output_groups`: where the lane-slot-cycles of the best designs go."""
-    (result,) = results
-    rows = result["rows"]
-    keys = [key for key in _chosen_designs(rows, "shift4") if key[2] == DEFAULT.bus_bytes]
-    firsts = [key for place, key in enumerate(keys) if place == 0 or key[1] != keys[place - 1][1]]
-    kept = [key for first in firsts for key in keys[keys.index(first) : keys.index(first) + 2]]
-
-    def share(part: str) -> Callable[[Json], str]:
-        return lambda row: f"{100 * row['spent'][part] / sum(row['spent'].values()):.1f} %"
-
-    columns = [
-        Column("network", lambda row: str(row["network"])),
-        *_design_columns(),
-        *(Column(part.replace("_", " "), share(part)) for part in PARTS),
-    ]
-    order = {key: place for place, key in enumerate(kept)}
-    shown = [row for row in rows if design_of(row) in order]
-    return markdown(columns, sorted(shown, key=lambda row: order[design_of(row)]))
-
-
 def _usual(row: Json) -> bool:
     return bool(row["bus"] == DEFAULT.bus_bytes)
-
-
-def _product(row: Json) -> float:
-    return float(row["ge"] * row["cycles"])
 
 
 def _first(rows: Sequence[Json], key: Key) -> Json:

@@ -361,8 +361,6 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "arrays_over": array_tables.arrays_over,
     "arrays_whole": array_tables.arrays_whole,
     "grouped": engine_tables.grouped,
-    "grouped_rivals": engine_tables.grouped_rivals,
-    "grouped_spent": engine_tables.grouped_spent,
     "scaled": scaling_tables.scaled,
     "scaled_rivals": scaling_tables.scaled_rivals,
     "scaled_spent": scaling_tables.scaled_spent,

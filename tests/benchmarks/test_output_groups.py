@@ -164,8 +164,3 @@ def test_tables_are_over_the_engine_that_there_is() -> None:
     today, best = TABLES["grouped"](study).splitlines()[2:]
     assert today == "| 256 | 32 | 8x8 | 1 | 4 | 8 | 1,000 | 100 (1.00) | 1.000 | 1.000 |"
     assert best == "| 256 | 32 | 4x4 | 4 | 4 | 8 | 1,200 | 50 (0.60) | 0.600 | 1.000 |"
-    (row,) = TABLES["grouped_rivals"](study).splitlines()[2:]
-    assert row == "| net | 256 | 32 | 4x4 | 4 | 4 | 8 | 50 | 8x8, 1, 4, 8 | 0.100 | 0.167 |"
-    first, second = TABLES["grouped_spent"](study).splitlines()[2:]
-    assert first.startswith("| net | 256 | 32 | 8x8 | 1 | 4 | 8 | 75.0 % | 25.0 % |")
-    assert second.startswith("| net | 256 | 32 | 4x4 | 4 |")
