@@ -13,7 +13,7 @@ from shiftbook.commands.gates import _tile_words
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.program.tile_memory import smallest_tile_words
 from shiftbook.golden.spec import DEFAULT, PRESETS
-from shiftbook.options.measuring import ExtentGroup
+from shiftbook.options.measuring import EnginesGroup, ExtentGroup
 from shiftbook.options.tile_words import fitted
 from shiftbook.synth.flow.gates import engine_spec
 
@@ -69,9 +69,9 @@ def test_compare_refuses_gates_of_other_banks(checkpoint: Path, tmp_path: Path, 
 
 
 def test_gates_are_those_of_the_banks(checkpoint: Path, needed: int) -> None:
-    assert _tile_words(None, ["shift"], ExtentGroup()) is None
-    assert _tile_words(None, ["shift"], ExtentGroup(tile_words="256")) == 256
-    assert _tile_words(None, ["shift"], ExtentGroup(tile_words="auto", network=checkpoint)) == needed
+    assert _tile_words(EnginesGroup(), ["shift"], ExtentGroup()) is None
+    assert _tile_words(EnginesGroup(), ["shift"], ExtentGroup(tile_words="256")) == 256
+    assert _tile_words(EnginesGroup(), ["shift"], ExtentGroup(tile_words="auto", network=checkpoint)) == needed
     assert engine_spec("shift", tile_words=256) == replace(DEFAULT, tile_words=256)
 
 
