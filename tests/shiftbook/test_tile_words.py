@@ -69,9 +69,10 @@ def test_compare_refuses_gates_of_other_banks(checkpoint: Path, tmp_path: Path, 
 
 
 def test_gates_are_those_of_the_banks(checkpoint: Path, needed: int) -> None:
-    assert _tile_words(EnginesGroup(), ["shift"], ExtentGroup()) is None
-    assert _tile_words(EnginesGroup(), ["shift"], ExtentGroup(tile_words="256")) == 256
-    assert _tile_words(EnginesGroup(), ["shift"], ExtentGroup(tile_words="auto", network=checkpoint)) == needed
+    engines, fitted_to = EnginesGroup(), ExtentGroup(tile_words="auto", network=checkpoint)
+    assert _tile_words(engines, ["shift"], ExtentGroup()) is None
+    assert _tile_words(engines, ["shift"], ExtentGroup(tile_words="256")) == 256
+    assert _tile_words(engines, ["shift"], fitted_to) == needed
     assert engine_spec("shift", tile_words=256) == replace(DEFAULT, tile_words=256)
 
 
