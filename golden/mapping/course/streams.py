@@ -92,7 +92,7 @@ class Streams:
         self._go_on(number, cycle + 1)
 
     def _go_on(self, number: int, cycle: int) -> None:
-        """Look at those behind a stream; that one without beats has none is found once, in a cycle more."""
+        """Go on to the next stream. One without beats takes two cycles, the first time only."""
         self._new.discard(number)
         following = number + 1
         while following in self._new and not self._each[following]:

@@ -92,11 +92,8 @@ def _begun(step: Pass, item: Items, outputs: int) -> tuple[Ints, Ints]:
     cycles[~item.is_escape] = item_rows(step, item)
     channel = np.minimum(item.target // step.coding.way.span, outputs - 1)
     since = (np.cumsum(cycles) - cycles.ravel()).reshape(cycles.shape)
-    if not len(channel):
-        return np.broadcast_to(channel[:, None], cycles.shape), since
-    return np.broadcast_to(channel[:, None], cycles.shape), since - since[
-        np.searchsorted(channel, channel), :1
-    ]
+    first = np.searchsorted(channel, channel)  # item of the channel
+    return np.broadcast_to(channel[:, None], cycles.shape), since - since[first, :1]
 
 
 def _before(values: Ints) -> Ints:
