@@ -11,7 +11,7 @@ class Fault(IntEnum):
     NONE = 0
     NOT_A_PROGRAM = 1  # there is no program at the address
     OTHER_SPEC = 2  # it was built for another accelerator
-    UNKNOWN_ADDRESS = 3  # it writes where nothing is
+    UNKNOWN_ADDRESS = 3  # it writes where nothing is, or out of turn
     PROGRAM_DAMAGED = 4  # its checksum is wrong
     STREAM_DAMAGED = 5  # the checksum of a weight stream is wrong
     BAD_CODE = 6  # a slot met a word that no code has

@@ -87,6 +87,9 @@ LOADED_BY = {
 }
 """Registers that say how the input is loaded: written before `golden.isa.program_format.Command.LOAD`."""
 
+FETCHED_BY = {LayerRegister.TILES}
+"""Those that say how the streams are fetched: written before `golden.isa.program_format.Command.FETCH`."""
+
 INTERLEAVING = {
     LayerRegister.DESTINATION_ROW_STEP,
     LayerRegister.DESTINATION_SKIP,

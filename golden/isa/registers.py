@@ -77,6 +77,10 @@ class Register(IntEnum):
     OFFSET_SHIFT = 19
 
 
+ADDRESSING = {Register.RING, Register.HALO_ROWS, Register.PHASED, Register.HALF}
+"""Registers that say how the input lies in the banks: written with those of what loads it."""
+
+
 class Leaving(IntEnum):
     """Values of ``Register.LEAVING``."""
 

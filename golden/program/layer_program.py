@@ -18,9 +18,15 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.bit_fields import Field
 from shiftbook.golden.isa.checksum import checksum
-from shiftbook.golden.isa.layer_registers import LOADED_BY, LayerRegister, layer_fields, owner_width
+from shiftbook.golden.isa.layer_registers import (
+    FETCHED_BY,
+    LOADED_BY,
+    LayerRegister,
+    layer_fields,
+    owner_width,
+)
 from shiftbook.golden.isa.program_format import Command
-from shiftbook.golden.isa.registers import DATA_WIDTH, Leaving, Region, Register
+from shiftbook.golden.isa.registers import ADDRESSING, DATA_WIDTH, Leaving, Region, Register
 from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
 from shiftbook.golden.mapping.ahead import Ahead
 from shiftbook.golden.mapping.job import Gating, Pass
@@ -135,7 +141,7 @@ def write_pass(
     _write_registers(commands, Region.REGISTERS, engine, ADDRESSING, registers.register_fields(spec))
     _write_registers(commands, Region.LAYER, layer, LOADED_BY, layer_fields(spec))
     commands.command(Command.LOAD)
-    _write_registers(commands, Region.LAYER, layer, {LayerRegister.TILES}, layer_fields(spec))
+    _write_registers(commands, Region.LAYER, layer, FETCHED_BY, layer_fields(spec))
     for number, (stream, address) in enumerate(zip(job.streams, job.addresses, strict=True)):
         _stream(commands, number, address, stream, spec)
     commands.command(Command.FETCH)
@@ -194,10 +200,6 @@ def _bytes(words: NDArray[np.unsignedinteger], size: int) -> Bytes:
 
 def _stream_bytes(stream: Stream, spec: Spec) -> Bytes:
     return _bytes(streams.words(stream, spec.word_width), spec.word_width // 8)
-
-
-ADDRESSING = {Register.RING, Register.HALO_ROWS, Register.PHASED, Register.HALF}
-"""Registers of the engine that say how the input lies in the banks."""
 
 
 def _engine(step: Pass, ahead: Ahead, spec: Spec) -> dict[Register, int]:

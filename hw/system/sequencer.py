@@ -9,7 +9,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.enum import Enum
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.isa import registers
 from shiftbook.golden.isa.addresses import beat_address_width
 from shiftbook.golden.isa.faults import Fault
 from shiftbook.golden.isa.program_format import (
@@ -21,10 +20,13 @@ from shiftbook.golden.isa.program_format import (
     header_words,
 )
 from shiftbook.golden.isa.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
+from shiftbook.golden.isa.turns import Indices, turns
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.layouts import config_word
 from shiftbook.hw.system.crc import WIDTH, Crc
 from shiftbook.hw.system.interfaces import read_request
+
+REGION_WIDTH = ADDRESS_WIDTH - INDEX_WIDTH
 
 
 class State(Enum):
@@ -154,6 +156,7 @@ class Sequencer(wiring.Component):
         moved = Signal()
         over = Signal()  # a command is carried out
         told = Signal()  # the header is complete and right
+        due = self._due(m, now)
         asked = self._ask(m, moved & (state == State.HEADER), now.number, told)
         m.d.comb += [
             moved.eq(self.words.valid & self.words.ready),
@@ -167,13 +170,13 @@ class Sequencer(wiring.Component):
             self.finished.eq((state == State.LAST) & self.quiet & ~now.running & ~self.failing),
             self.config.address.eq(now.address),
             self.config.data.eq(word),
-            self.configure.eq((state == State.DATA) & moved & ~now.command),
+            self.configure.eq((state == State.DATA) & moved & due),
             self.words.ready.eq((state == State.HEADER) | (state == State.ADDRESS) | (state == State.DATA)),
         ]
         m.d.comb += [crc.register.eq(now.total), crc.data.eq(word), now.whole.eq(word == ~now.total)]
         with m.If(moved):
             m.d.sync += now.total.eq(crc.following)
-        self._follow(m, now, moved, told)
+        self._follow(m, now, due, moved, told)
         wants = (state == State.ADDRESS) | (state == State.DATA)
         with m.If(wants & asked & self.empty):
             m.d.comb += self.fault.eq(Fault.PROGRAM_LENGTH)
@@ -200,7 +203,7 @@ class Sequencer(wiring.Component):
             (State.PAUSE, self.go_on),
         )
 
-    def _follow(self, m: Module, now: _Now, moved: Signal, told: Signal) -> None:
+    def _follow(self, m: Module, now: _Now, due: Signal, moved: Signal, told: Signal) -> None:
         """From state to state, with the words that are taken."""
         state = now.state
         with m.Switch(state):
@@ -212,11 +215,11 @@ class Sequencer(wiring.Component):
                 m.d.sync += [now.address.eq(now.address + 1), now.left.eq(now.left - 1)]
                 with m.If(now.left == 0):
                     m.d.sync += state.eq(State.ADDRESS)
-                with m.If(now.region > max(Region.COMMANDS, *registers.layouts(self.spec))):
-                    m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
                 with m.If(now.command):
                     m.d.sync += now.total.eq(~0)
                     self._command(m, now, self.words.payload == ~now.total)
+                with m.Elif(~due):
+                    m.d.comb += self.fault.eq(Fault.UNKNOWN_ADDRESS)
             with m.Case(State.BEGIN):
                 m.d.sync += state.eq(State.RUN)
             with m.Case(State.LAST), m.If(self.finished):
@@ -265,6 +268,16 @@ class Sequencer(wiring.Component):
                 with m.Case(command):
                     m.d.sync += [now.state.eq(state), now.turn.eq(following)]
 
+    def _due(self, m: Module, now: _Now) -> Signal:
+        """Whether what is at the address may be written now: nobody reads it."""
+        due = Signal()
+        with m.Switch(now.address):
+            for command, regions in turns(self.spec).items():
+                places = [each for region, indices in regions.items() for each in _cases(region, indices)]
+                with m.Case(*places):
+                    m.d.comb += due.eq(now.turn == command)
+        return due
+
     def _ask(self, m: Module, heads: Value, number: Value, told: Value) -> Value:
         """Ask for the header, then for the program that it tells of; whether all of either was asked for."""
         header = header_words(self.spec) * WORD_WIDTH // (8 * self.spec.bus_bytes)
@@ -290,6 +303,13 @@ class Sequencer(wiring.Component):
         with m.If(self.stop):
             m.d.sync += missing.eq(0)
         return missing == 0
+
+
+def _cases(region: Region, indices: Indices) -> list[str]:
+    """Patterns of the addresses of a region that have these indices."""
+    if indices is None:
+        return [f"{region:0{REGION_WIDTH}b}" + "-" * INDEX_WIDTH]
+    return [f"{region:0{REGION_WIDTH}b}{index:0{INDEX_WIDTH}b}" for index in indices]
 
 
 class _Now:

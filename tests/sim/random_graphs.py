@@ -12,7 +12,17 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.model.function_table import FunctionTable
 from shiftbook.golden.model.network import Input, Network
-from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Node, Pool, Shape
+from shiftbook.golden.model.nodes import (
+    Concat,
+    Conv,
+    Gate,
+    Interleave,
+    Node,
+    Pool,
+    Resample,
+    Shape,
+    Subsample,
+)
 from shiftbook.golden.model.validate import shapes
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import Spec
@@ -159,6 +169,37 @@ def pooled(draft: Draft, source: str) -> str:
     return draft.add(lambda name: Pool(name, source, kind, kernel, strides, requantize=requantize))
 
 
+def multiplied(draft: Draft, source: str) -> str:
+    """The product of two maps, pixel by pixel."""
+    channels = int(draft.rng.integers(1, 6))
+    one = np.array([1])
+    left, right = draft.some(source, channels), draft.some(source, channels, zero=0)
+    scaled = Requantize(
+        -ZERO * one, one, int(draft.rng.integers(6, 9)) * one, ZERO, function=draft.function()
+    )
+    return draft.add(lambda name: Gate(name, left, right, scaled))
+
+
+def resampled(draft: Draft, source: str) -> str:
+    """Other lines along one side: each third, as with a stride of 3, or sums of neighbours anywhere."""
+    height, width, _ = draft.shapes()[source]
+    axis, length = ("rows", height) if draft.rng.random() < 0.5 else ("columns", width)
+    if draft.rng.random() < 0.4:
+        first, weights, shift = np.arange(0, length, 3), np.ones((-(-length // 3), 1), np.int16), 0
+    else:
+        taps = int(draft.rng.integers(1, min(length, 3) + 1))
+        first = draft.rng.integers(0, length - taps + 1, draft.rng.integers(1, LARGEST))
+        weights = draft.rng.integers(-30, 90, (len(first), taps)).astype(np.int16)
+        shift = int(draft.rng.integers(5, 8))
+    return draft.add(lambda name: Resample(name, source, axis, first, weights, shift))
+
+
+def subsampled(draft: Draft, source: str) -> str:
+    """Every second or third pixel, with channels of zero beside those that are there."""
+    stride, before, after = (int(number) for number in draft.rng.integers((2, 0, 0), (4, 3, 3)))
+    return draft.add(lambda name: Subsample(name, source, stride, before, after))
+
+
 def plain(draft: Draft, source: str) -> str:
     """A layer: dense, grouped or depthwise, with a stride or without."""
     channels = draft.shapes()[source][2]
@@ -168,7 +209,7 @@ def plain(draft: Draft, source: str) -> str:
     return draft.some(source, outputs, groups=groups, stride=(stride, stride))
 
 
-MAKERS = (added, added, gated, sliced, doubled, pooled, plain)
+MAKERS = (added, added, gated, multiplied, sliced, doubled, pooled, resampled, subsampled, plain)
 
 
 def graph(seed: int, most: int, image: Shape, spec: Spec) -> Network:

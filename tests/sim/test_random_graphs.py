@@ -16,7 +16,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave
+from shiftbook.golden.model.nodes import Concat, Conv, Gate, Interleave, Pool, Resample, Subsample
+from shiftbook.golden.model.validate import shapes
 from shiftbook.sim.driver import run_rtl
 from tests.sim.networks import SMALL
 from tests.sim.random_graphs import IMAGES, forest
@@ -50,14 +51,16 @@ def test_random_graphs(first: int) -> None:
 
 
 def test_graphs_have_everything() -> None:
-    """Nodes of all kinds, tensors that several read, sums, functions, several results."""
+    """Nodes of all kinds, products of maps, tensors that several read, sums, functions, several results."""
     networks = [
         forest(begin, TOGETHER, 2, image, SMALL) for begin, image in zip((0, 20), IMAGES, strict=False)
     ]
     nodes = [node for network in networks for node in network.nodes]
     read = Counter(name for node in nodes for name in set(node.inputs))
     convs = [node for node in nodes if isinstance(node, Conv)]
-    assert {Concat, Conv, Gate, Interleave} <= {type(node) for node in nodes}
+    assert {Concat, Conv, Gate, Interleave, Pool, Resample, Subsample} == {type(node) for node in nodes}
+    sizes = {name: shape for network in networks for name, shape in shapes(network).items()}
+    assert any(isinstance(node, Gate) and sizes[node.gate][:2] != (1, 1) for node in nodes)
     assert sum(count > 1 for count in read.values()) > 5
     assert sum(conv.residual is not None for conv in convs) > 5
     assert any(conv.residual is not None and conv.requantize.function for conv in convs)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from shiftbook.golden.isa.faults import Fault
+from shiftbook.golden.isa.layer_registers import LOADED_BY, LayerRegister
 from shiftbook.golden.isa.program_format import MAGIC, Command, fingerprint, header_words
-from shiftbook.golden.isa.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
+from shiftbook.golden.isa.registers import ADDRESS_WIDTH, ADDRESSING, INDEX_WIDTH, Region, Register
 from shiftbook.golden.program.commands import Commands
 from shiftbook.golden.spec import Spec
 from shiftbook.sim import bench
@@ -17,8 +18,17 @@ from tests.hw.system.benches.sequencer import SequencerBench
 
 KINDS = SequencerBench.KINDS
 ORDER = (Command.LOAD, Command.FETCH, Command.SETTLE, Command.RUN)
-REGIONS = (Region.LAYER, Region.STREAMS, Region.ROWS, Region.REGISTERS)
+IN_TURN = (
+    (Region.LAYER, np.array(sorted(LOADED_BY))),
+    (Region.STREAMS, np.arange(200)),
+    (Region.ROWS, np.arange(200)),
+    (Region.REGISTERS, np.array(sorted(set(Register) - ADDRESSING))),
+)
+"""Before each command, what may be written."""
+
 WHERE = 5000
+STROBES = {Command.LOAD: "load", Command.FETCH: "fetch"}
+"""What is seen of commands that run nothing."""
 
 
 @dataclass
@@ -48,8 +58,8 @@ def build(sizes: list[int], spec: Spec, rng: np.random.Generator) -> list[int]:
         beats = -(-4 * len(program) // spec.bus_bytes)
         commands = Commands()
         for size in sizes:
-            for number, (command, region) in enumerate(zip(ORDER, REGIONS, strict=True)):
-                index = rng.choice(200, (size + 3 - number) // 4, replace=False)
+            for number, (command, (region, free)) in enumerate(zip(ORDER, IN_TURN, strict=True)):
+                index = rng.choice(free, min(len(free), (size + 3 - number) // 4), replace=False)
                 commands.write(region, index, rng.integers(0, 1 << 32, len(index)))
                 commands.command(command)
         commands.command(Command.END)
@@ -122,14 +132,35 @@ def plays(spec: Spec) -> list[Play]:
         damaged[place] ^= 1 << bit
         found.append(faulty(small, Fault.PROGRAM_DAMAGED, damaged, spec))
         found[-1].events[:-1] = [("configure", small.events[0][1], damaged[first + 1], -1)]
-    for address in (Region.COMMANDS << 13 | 5, 12 << 13, 15 << 13 | 5):
+    for address in (Region.COMMANDS << INDEX_WIDTH | 5, 12 << INDEX_WIDTH, 15 << INDEX_WIDTH | 5):
         unknown = [*small.words[:first], address, 0]
-        if address >> 13 == Region.COMMANDS:
+        if address >> INDEX_WIDTH == Region.COMMANDS:
             unknown[-1] = total([address])
         found.append(faulty(small, Fault.UNKNOWN_ADDRESS, unknown, spec))
         found[-1].events[:-1] = []
+    found += out_of_turn(small, spec)
     found += [endless(small, spec), *empty(small, spec), *disordered(small, spec)]
     return [*found, short, good([12], 1, 5, spec, rng)]
+
+
+def out_of_turn(play: Play, spec: Spec) -> list[Play]:
+    """Before each command, a write of what belongs to another, and of what no register has."""
+    found = []
+    for number in range(len(ORDER)):
+        others = [(region, int(free[0])) for region, free in IN_TURN if region != IN_TURN[number][0]]
+        others += [(Region.LAYER, LayerRegister.TILES)] * (ORDER[number] != Command.FETCH)
+        others += [(Region.REGISTERS, Register.RING)] * (ORDER[number] != Command.LOAD)
+        others += [(Region.REGISTERS, max(Register) + 1), (Region.LAYER, max(LayerRegister) + 1)]
+        for region, index in others:
+            words = list(play.words[: header_words(spec)])
+            for command in ORDER[:number]:
+                address = Region.COMMANDS << INDEX_WIDTH | command
+                words += [address, total([address])]
+            words += [region << INDEX_WIDTH | index, 7]
+            strobes = [(STROBES[each], 0, 0, -1) for each in ORDER[:number] if each in STROBES]
+            events = [*strobes, ("fault", 0, int(Fault.UNKNOWN_ADDRESS), 0)]
+            found.append(Play(play.start, words, events, play.asked))
+    return found
 
 
 def endless(play: Play, spec: Spec) -> Play:
@@ -170,8 +201,7 @@ def disordered(play: Play, spec: Spec) -> list[Play]:
         for command in commands:
             address = Region.COMMANDS << INDEX_WIDTH | command
             words += [address, total([address])]
-        strobes = {Command.LOAD: "load", Command.FETCH: "fetch"}
-        events = [(strobes[command], 0, 0, -1) for command in commands[:-1] if command in strobes]
+        events = [(STROBES[command], 0, 0, -1) for command in commands[:-1] if command in STROBES]
         found.append(
             Play(play.start, words, [*events, ("fault", 0, int(Fault.COMMAND_ORDER), 0)], play.asked)
         )
