@@ -17,6 +17,7 @@ from shiftbook.golden.mapping.identity import identity
 from shiftbook.golden.mapping.job import Memory, Pass, View
 from shiftbook.golden.mapping.nodes import check_node, node_passes
 from shiftbook.golden.mapping.nodes.resample import LINES
+from shiftbook.golden.mapping.padded import PADDED
 from shiftbook.golden.model.network import Network, zero_points
 from shiftbook.golden.model.nodes import Conv, Shape
 from shiftbook.golden.model.validate import shapes
@@ -25,7 +26,7 @@ from shiftbook.golden.spec import Spec
 PIXELS = ".pixels"
 """What the name of the input's raw pixels ends with."""
 
-TAKEN = (SUMS, LINES, PIXELS)
+TAKEN = (SUMS, LINES, PADDED, PIXELS)
 """Ends of names of tensors that no node makes."""
 
 
@@ -97,7 +98,7 @@ def _tensors(passes: list[Pass], made: dict[str, Shape], places: dict[str, View]
     roots = {view.tensor for view in places.values()}
     tensors = {name: shape for name, shape in made.items() if name in roots}
     for step in passes:
-        if step.target.tensor not in roots:
+        if step.target.tensor not in roots and step.target.region is None:
             most = max(step.target.channels, tensors.get(step.target.tensor, (0, 0, 0))[2])
             tensors[step.target.tensor] = (*step.layout.output, most)
     return tensors

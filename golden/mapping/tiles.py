@@ -208,19 +208,21 @@ def _laid_out(conv: Conv, source: tuple[int, int], spec: Spec) -> tuple[Geometry
     tiles = -(-output[0] // lanes[0]), -(-output[1] // lanes[1])
     left, right = int(cols.first < 0), int(cols.last >= group)
     wrap = tiles[1] == 1 and bool(left or right) and source[1] <= group
+    phased = stride == 2 and any((*rows.phases, *cols.phases))
+    beyond = min(rows.offsets) < 0 or max(rows.offsets) + used[0] > lanes[0]
     layout = Geometry(
         source=source,
         output=output,
         tiles=tiles,
         stride=stride,
-        phased=stride == 2 and any((*rows.phases, *cols.phases)),
+        phased=phased,
         first_block=first_block,
         first_beat=first_beat,
         row_beats=(last_block - first_block) * spec.block_beats + last_beat - first_beat + 1,
         last_block=last_block,
         first_banks=_banks(first_block, rows, stride, spec),
         last_banks=_banks(last_block, rows, stride, spec),
-        halo_rows=min(rows.offsets) < 0 or max(rows.offsets) + used[0] > lanes[0],
+        halo_rows=beyond or _collide(rows, stride, lanes[0], phased, apart=False),
         left=1 if wrap else left,
         right=0 if wrap else right,
         wrap=wrap,
@@ -247,7 +249,8 @@ def _too_far(layout: Geometry, rows: Reach, cols: Reach, spec: Spec) -> bool:
     group = layout.stride * spec.cols
     beside = all(-spec.cols <= offset < 2 * spec.cols for offset in cols.offsets)
     far = cols.first < -group or cols.last >= 2 * group or not beside
-    return far or rows.first < -layout.stride * spec.rows or _rows_collide(layout, rows, spec)
+    collide = _collide(rows, layout.stride, spec.rows, layout.phased, apart=True)
+    return far or collide or rows.first < -layout.stride * spec.rows
 
 
 def _dilated(conv: Conv) -> str:
@@ -267,10 +270,16 @@ def _banks(block: int, rows: Reach, stride: int, spec: Spec) -> int:
     return sum(1 << bank for bank in {bank_row(distance, stride, spec.rows)[1] for distance in inside})
 
 
-def _rows_collide(layout: Geometry, rows: Reach, spec: Spec) -> bool:
-    """Whether two rows that a tile needs would take the same words."""
-    words = {bank_row(distance, layout.stride, spec.rows) for distance in range(rows.first, rows.last + 1)}
-    return len(words) < rows.last + 1 - rows.first
+def _collide(rows: Reach, stride: int, lanes: int, phased: bool, apart: bool) -> bool:
+    """Whether two rows that are loaded for a tile would take the same words; ``apart``: if those of other
+    blocks have words of their own.
+
+    Rows that no tap reads are loaded, too, between those that some read.
+    """
+    step = 1 if phased else stride
+    loaded = range(rows.first + -rows.first % step, rows.last + 1, step)
+    places = [bank_row(distance, stride, lanes) for distance in loaded]
+    return len({(phase, bank, far and apart) for phase, bank, far in places}) < len(places)
 
 
 def least_ring(layout: Geometry) -> int:

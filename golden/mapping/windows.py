@@ -53,18 +53,30 @@ def windows(conv: Conv, source: Pair, spec: Spec) -> list[Window]:
     ShiftbookError
         The layer's weights are sums of vectors, or a sum does not fit its bytes.
     """
-    _, rows, cols, _ = conv.weights.integers.shape
     one = _rebased(conv, source, spec)
     if _fits(one, spec):
         return [one]
-    size = rows, cols
+    found = _parts(conv, source, spec)
+    if found is None:
+        return [one]  # what is wrong with it is told when it is laid out
+    _check(conv, spec)
+    return [_coded(part, spec) for part in found]
+
+
+def in_reach(conv: Conv, source: Pair, spec: Spec) -> bool:
+    """Whether `windows` finds parts that fit."""
+    return _fits(_rebased(conv, source, spec), spec) or _parts(conv, source, spec) is not None
+
+
+def _parts(conv: Conv, source: Pair, spec: Spec) -> list[Window] | None:
+    """The largest parts of a kernel that fit; None where not even its taps do."""
+    size = conv.weights.integers.shape[1:3]
     while size != (1, 1):
         size = (-(-size[0] // 2), size[1]) if size[0] >= size[1] else (size[0], -(-size[1] // 2))
         found = _of_size(conv, size, source, spec)
         if all(_fits(part, spec) for part in found):
-            _check(conv, spec)
-            return [_coded(part, spec) for part in found]
-    return [one]  # what is wrong with it is told when it is laid out
+            return found
+    return None
 
 
 def _of_size(conv: Conv, size: Pair, source: Pair, spec: Spec) -> list[Window]:
@@ -75,7 +87,9 @@ def _of_size(conv: Conv, size: Pair, source: Pair, spec: Spec) -> list[Window]:
 
 
 def _fits(part: Window, spec: Spec) -> bool:
-    """Whether the tap table has room for its taps, and none looks too far."""
+    """Whether there is input where it begins, the tap table has room for its taps, and none looks too far."""
+    if min(part.source) < 1:
+        return False
     _, rows, cols, _ = part.conv.weights.integers.shape
     few = rows * cols <= spec.table_entries
     if not few and items.placement_of(part.conv.weights, spec.slots, spec).entries > spec.table_entries:

@@ -155,6 +155,22 @@ def shared(spec: Spec) -> Network:
     return replace(small_network(1), nodes=nodes, slots=spec.slots)
 
 
+def far(spec: Spec) -> Network:
+    """Taps further before a lane's own pixel than a block, along both sides, one, and around a small map."""
+    rng = np.random.default_rng(8)
+    halved = {"stride": (2, 2), "padding": (17, 17, 18, 16)}
+    nodes = (
+        drawn("stem", "image", (6, 3, 3, 3), 14, spec, rng, padding=(20,) * 4, dilation=(20, 20)),
+        drawn("along", "stem", (4, 1, 21, 6), 15, spec, rng, padding=(0, 0, 10, 10)),
+        drawn("down", "stem", (4, 2, 1, 6), 13, spec, rng, padding=(9, 9, 0, 0), dilation=(18, 1)),
+        drawn("added", "along", (4, 1, 1, 4), 13, spec, rng, residual="down"),
+        drawn("halved", "added", (5, 3, 3, 4), 14, spec, rng, **halved, dilation=(17, 17)),
+        drawn("last", "halved", (6, 3, 3, 5), 14, spec, rng, padding=(9,) * 4, dilation=(9, 9)),
+        drawn("each", "last", (6, 3, 3, 1), 12, spec, rng, padding=(9,) * 4, dilation=(9, 9), groups=6),
+    )
+    return replace(small_network(1), nodes=nodes, slots=spec.slots)
+
+
 def functions(spec: Spec) -> Network:
     """Function tables: two equal ones, one behind partial sums, none, of a sum, of an average."""
     rng = np.random.default_rng(6)

@@ -17,6 +17,7 @@ from shiftbook.golden.isa.program_format import Command
 from shiftbook.golden.isa.registers import Region, Register
 from shiftbook.golden.isa.stream_registers import FIELD_BITS, StreamField
 from shiftbook.golden.mapping.job import Pass
+from shiftbook.golden.mapping.padded import PADDED
 from shiftbook.golden.mapping.passes import plan
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.nodes import Concat, Interleave, Node
@@ -36,6 +37,7 @@ from tests.sim.networks import (
     SPECS,
     doubled,
     everything,
+    far,
     filling,
     functions,
     gates,
@@ -167,6 +169,15 @@ def test_kernels_with_holes(name: str) -> None:
     network = holes(SPECS[name])
     result = run_rtl(network, IMAGES, SPECS[name], pauses=0.2)
     assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_kernels_that_look_far(name: str) -> None:
+    network = far(SPECS[name])
+    result = run_rtl(network, IMAGES, SPECS[name], latency=7, pauses=0.2)
+    assert np.array_equal(result.outputs, executor.run(network, IMAGES).outputs)
+    copied = {step.node for step in plan(network, SPECS[name]).passes if step.target.tensor.endswith(PADDED)}
+    assert copied == {node.name for node in network.nodes} - {"added"}
 
 
 @pytest.mark.parametrize(("name", "pauses"), [("shift", 0.3), ("int8", 0.0)])

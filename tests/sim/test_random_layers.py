@@ -73,8 +73,10 @@ def conv(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: S
     groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
     outputs = groups * int(rng.integers(1, max(2, 9 // groups + 1)))
     kernel = list(shape[:2]) if whole else rng.integers(1, 6, 2).tolist()
+    dilation = (1, 1) if whole else tuple(rng.choice([1, 1, 1, 2, 3, 9], 2).tolist())
+    spans = [step * (size - 1) + 1 for step, size in zip(dilation, kernel, strict=True)]
     least = -5 if rng.random() < 0.2 else 0
-    padding = tuple(0 if whole else int(rng.integers(least, (kernel[i // 2] + 1) // 2 + 1)) for i in range(4))
+    padding = tuple(0 if whole else int(rng.integers(least, (spans[i // 2] + 1) // 2 + 1)) for i in range(4))
     integers = rng.integers(-20, 21, (outputs, *kernel, channels // groups)).astype(np.int16)
     integers[rng.random(integers.shape) > rng.choice([0.1, 0.5, 1.0])] = 0
     stride = int(rng.integers(1, 3))
@@ -86,7 +88,7 @@ def conv(rng: np.random.Generator, name: str, source: str, shape: Shape, spec: S
         (stride, stride),
         padding,
         groups,
-        dilation=(1, 1) if whole else tuple(rng.choice([1, 1, 1, 2, 3], 2).tolist()),
+        dilation=dilation,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping import tiles
 from shiftbook.golden.mapping.passes import plan_layer
 from shiftbook.golden.spec import DEFAULT
-from tests.golden.layers import layers, make_conv
+from tests.golden.layers import Layer, layers, make_conv
 
 
 def conv_of(shape, **rest):
@@ -71,10 +72,30 @@ def test_every_tap_finds_its_pixel(layer):
         check_taps(replace(layer, conv=step.conv, image=seen), step.layout)
 
 
-def check_taps(layer, layout):
-    """All taps of one pass, in its last tile."""
+@pytest.mark.parametrize("axis", [0, 1])
+def test_taps_at_any_distances_find_their_pixels(axis):
+    """Rows that no tap reads are loaded, too, and must not lie where others do."""
+    rng = np.random.default_rng(0)
+    spec = replace(DEFAULT, rows=4, cols=4, requantizers=4, bus_bytes=8)
+    image = rng.integers(0, 256, (23, 21, 1), np.uint8)
+    checked = 0
+    for taps, step, padding, stride in product((1, 2, 3), (1, 2, 3, 5, 6), range(10), (1, 2)):
+        kernel = (taps, 1) if axis == 0 else (1, taps)
+        sides = (padding, 0, 0, 0) if axis == 0 else (0, 0, padding, 0)
+        rest = {"stride": (stride, stride), "padding": sides, "dilation": (step, step)}
+        conv = make_conv(rng, (1, *kernel, 1), **rest)
+        if tiles.within_reach(conv, image.shape[:2], spec):
+            (one,) = plan_layer(conv, image.shape, spec)
+            for row in range(one.layout.tiles[0]):
+                check_taps(Layer(conv, image, 7, spec), one.layout, row)
+            checked += 1
+    assert checked > 150
+
+
+def check_taps(layer, layout, row=-1):
+    """All taps of one pass, in the last tile of a row of tiles."""
     conv, spec = layer.conv, layer.spec
-    tile = (layout.tiles[0] - 1, layout.tiles[1] - 1)
+    tile = (row % layout.tiles[0], layout.tiles[1] - 1)
     banks = fill(layer, layout, tile)
     height, width = layer.image.shape[:2]
     _, rows, cols, _ = conv.weights.integers.shape
