@@ -227,8 +227,11 @@ def balance(
     rng = np.random.default_rng(seed)
     owner = default_slots(channels, slots)
     sums = np.stack([load[:, owner == w].sum(axis=1) for w in range(slots)], axis=1)
+    least = int(np.maximum(-(-load.sum(axis=1) // slots), load.max(axis=1)).sum())  # no swap gets below
     idle = 0
     for trial in range(trials if slots > 1 else 0):
+        if sums.max(axis=1).sum() == least:
+            break
         if trial % channels == 0:
             order = rng.permutation(channels)
         channel = order[trial % channels]

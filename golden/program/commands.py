@@ -24,6 +24,7 @@ class Commands:
         self._pending: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         self._unchecked: list[Words] = []
         self._words: list[Words] = []
+        self._length = 0
         self._ends: list[int] = []  # words up to each command
         self._counted = 0
 
@@ -42,9 +43,9 @@ class Commands:
             self._pending = []
         self._emit(_announced(int(registers.address(Region.COMMANDS, command)), 1))
         total = checksum(np.concatenate(self._unchecked))
-        self._words.append(np.array([total], np.uint32))
+        self._append(np.array([total], np.uint32))
         self._unchecked = []
-        self._ends.append(sum(map(len, self._words)))
+        self._ends.append(self._length)
 
     def counts(self) -> tuple[int, ...]:
         """Words up to each command since this was asked the last time, from the one before."""
@@ -72,8 +73,12 @@ class Commands:
                 self._emit(data[part].astype(np.uint32))
 
     def _emit(self, words: Words) -> None:
-        self._words.append(words)
+        self._append(words)
         self._unchecked.append(words)
+
+    def _append(self, words: Words) -> None:
+        self._words.append(words)
+        self._length += len(words)
 
 
 def _announced(address: int, count: int) -> Words:

@@ -40,7 +40,11 @@ def test_networks_that_run_have_none(model, shape):
     ],
 )
 def test_the_first_layer_in_the_way_is_named(first, message):
-    model = lively(nn.Sequential(first, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(first.out_channels, 2)))
+    model = lively(
+        nn.Sequential(
+            first, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(first.out_channels, 2)
+        )
+    )
     found = engine_limit(layers_of(model, (3, 24, 24)), DEFAULT)
     assert found.startswith(message)
     assert bool(found) == bool(message)
