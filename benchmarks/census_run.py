@@ -24,8 +24,8 @@ from shiftbook.frontend.options.data import DataOptions
 from shiftbook.frontend.options.training import TrainingOptions
 from shiftbook.frontend.schemes.int8 import Int8
 from shiftbook.golden.errors import ShiftbookError, first_line
+from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.model import executor
-from shiftbook.golden.program import image
 from shiftbook.golden.progress import quiet
 from shiftbook.golden.spec import DEFAULT
 
@@ -61,8 +61,7 @@ class Measured:
         Of the integer network's scores with the float network's, over images and classes; of several results
         the least. None where there is no integer network.
     planned
-        Whether the default engine's planner takes all layers: at this size, with a program, and at the usual
-        one.
+        Whether the default engine's planner takes all layers, at this size and at the usual one.
     weights
         Of the whole network.
     why
@@ -150,7 +149,7 @@ def _measure(found: Measured, model: nn.Module, shape: Shape) -> None:
     network = steps.lower(steps.quantize(Rounded()), {})
     got = executor.run(network, pixels[CALIBRATION:]).results
     found.correlation = min(_correlation(scores, got[name]) for name, scores in wanted.items())
-    found.planned = image.build(network, DEFAULT).size > 0
+    found.planned = bool(check_runnable(network, DEFAULT).passes)
 
 
 @torch.no_grad()

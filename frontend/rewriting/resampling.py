@@ -28,12 +28,15 @@ Pair = tuple[int, int]
 LINEAR = ("nearest", "nearest-exact", "bilinear")
 """Modes of up-sampling without weights below 0, which integers of the same scale hold."""
 
+MIRRORED = (nn.ReflectionPad2d, nn.ReplicationPad2d)
+"""Padding by pixels of the map."""
+
 STEPS = ((1, 1), (2, 2))
 """Strides of the engine."""
 
 
 def resample(graph: GraphModel) -> None:
-    """Rewrite all interpolation, uneven pooling, and strides that the engine has not."""
+    """Rewrite all interpolation, mirrored padding, uneven pooling, and strides that the engine has not."""
     for node in graph.walk():
         operation = graph.of(node)
         if isinstance(operation, DepthToSpace) and not is_power(operation.block):
@@ -42,6 +45,8 @@ def resample(graph: GraphModel) -> None:
             operation = _unshuffled(graph, node, operation)
         if isinstance(operation, nn.Upsample) and not _doubles(graph, node, operation):
             _interpolated(graph, node, operation)
+        elif isinstance(operation, MIRRORED):
+            _mirrored(graph, node, operation)
         elif isinstance(operation, nn.AdaptiveAvgPool2d):
             _averaged(graph, node)
         elif isinstance(operation, nn.ConvTranspose2d) and not runs_in_phases(node, operation):
@@ -83,6 +88,15 @@ def _interpolated(graph: GraphModel, node: Node, operation: nn.Upsample) -> None
         return interpolate
 
     graph.place(node.module, Resample(matrix(along(0), height), matrix(along(1), width)))
+
+
+def _mirrored(graph: GraphModel, node: Node, operation: nn.ReflectionPad2d | nn.ReplicationPad2d) -> None:
+    """Each line around the map is a line of it."""
+    _, height, width = graph.shape(node.inputs[0])
+    left, right, top, bottom = operation.padding
+    make = type(operation)
+    rows, cols = matrix(make((0, 0, top, bottom)), height), matrix(make((0, 0, left, right)), width)
+    graph.place(node.module, Resample(rows, cols))
 
 
 def _averaged(graph: GraphModel, node: Node) -> None:

@@ -74,4 +74,4 @@ def _of_unpadded(matrix: Tensor | None, before: int, after: int, length: int) ->
 
 HANDLERS: dict[type[nn.Module], Handler] = {Resample: resample}
 
-SUPPORTED = ("interpolate",)
+SUPPORTED = ("interpolate", "ReflectionPad2d", "ReplicationPad2d")

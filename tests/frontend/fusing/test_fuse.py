@@ -189,7 +189,11 @@ def test_a_module_called_input_does_not_hide_the_image():
             {"c": conv(), "d": conv()},
             "Maximum at 'part.maximum'",
         ),
-        (lambda m, x: m.c(x), {"c": conv(padding=1, padding_mode="reflect")}, "ReflectionPad2d at 'part.c"),
+        (
+            lambda m, x: functional.interpolate(m.c(x), scale_factor=2, mode="bicubic"),
+            {"c": conv()},
+            "Upsample at 'part.upsample_bicubic2d': its mode must be nearest or bilinear, not bicubic",
+        ),
         (lambda m, x: (m.c(x), x), {"c": conv()}, "must end in a layer that gives class scores"),
     ],
 )

@@ -11,7 +11,9 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
 import shiftbook as sb
 from shiftbook.frontend.importing.recording.read import read_model
+from shiftbook.sim.driver import run_rtl
 from tests.frontend.models import lively
+from tests.sim.networks import SMALL
 
 IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(3))
 
@@ -211,6 +213,36 @@ def test_signals_are_maps_of_height_one():
     with torch.no_grad():
         torch.testing.assert_close(graph(x[:, :, None]), model(x), rtol=1e-4, atol=1e-5)
     assert all(len(node.shape) == 1 or node.shape[1] == 1 for node in graph.nodes)
+
+
+class Longer(nn.Module):
+    """Everything that makes signals longer."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv1d(2, 6, 15, padding=7)
+        self.twice = nn.ConvTranspose1d(6, 4, 4, stride=2, padding=1)
+        self.thrice = nn.ConvTranspose1d(4, 3, 3, stride=3)
+        self.last = nn.Conv1d(3, 2, 3, padding=1, padding_mode="replicate")
+
+    def forward(self, x):
+        x = functional.interpolate(torch.relu(self.first(x)), scale_factor=2)
+        x = functional.interpolate(x, scale_factor=0.75, mode="linear", align_corners=False)
+        x = functional.interpolate(x, 19, mode="nearest-exact")
+        x = torch.relu(self.thrice(torch.relu(self.twice(x))))
+        return self.last(functional.pad(x, (3, 4), mode="reflect"))
+
+
+def test_signals_that_grow():
+    torch.manual_seed(0)
+    signals = torch.randn(3, 2, 1, 16)
+    model = Longer().eval()
+    graph = read_model(model, (2, 1, 16))
+    assert torch.allclose(graph(signals).reshape(3, 2, -1), model(signals[:, :, 0]), atol=1e-5)
+    x = np.random.default_rng(0).integers(0, 256, (20, 1, 16, 2), np.uint8)
+    checkpoint = sb.compress(model, (x, None), scheme="int8", slots=SMALL.slots)
+    result = run_rtl(checkpoint.network, x, SMALL, limit=1, pauses=0.2)
+    assert result.outputs.shape == (1, 121 * 2)
 
 
 def test_a_network_of_signals_runs_on_the_accelerator():

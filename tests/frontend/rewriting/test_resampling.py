@@ -48,6 +48,19 @@ def test_interpolation_to_any_size(size, way):
     of_resampling(lambda m, x: functional.interpolate(x, size, mode=mode, align_corners=corners))
 
 
+@given(st.tuples(*[st.integers(0, 7)] * 4), st.sampled_from(["reflect", "replicate"]))
+@settings(deadline=None, max_examples=8)
+def test_padding_by_pixels_of_the_map(padding, mode):
+    layers = of_resampling(lambda m, x: functional.pad(x, padding, mode=mode))
+    assert len(layers) == any(padding[:2]) + any(padding[2:])
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate"])
+def test_convolutions_with_a_padding_mode(mode):
+    layer = nn.Conv2d(5, 4, (3, 5), padding=(1, 2), padding_mode=mode)
+    assert len(of_resampling(lambda m, x: m.s(x), s=layer)) == 2
+
+
 @given(sizes)
 @settings(deadline=None, max_examples=6)
 def test_windows_of_several_sizes(size):

@@ -92,27 +92,35 @@ def mirrored_pad(make: type[nn.Module]) -> Handler:
         source = call.materialized("self", 4)
         pad = list(call["padding"])
         operation = make(pad if len(pad) == 4 else [*pad, 0, 0])
-        result = call.draft.add(operation, [source.node], call.dims[1:], operation_name(call))
+        shape = (call.dims[1], *_rows_and_columns(call))
+        result = call.draft.add(operation, [source.node], shape, operation_name(call))
         return result.moved(result.indices().reshape(call.dims))
 
     return handle
 
 
 def upsample(mode: str) -> Handler:
-    """To a larger map."""
+    """To a larger map, or to a longer signal, which is a map of one row."""
 
     def handle(call: Call) -> Value:
         source = call.materialized("self" if "self" in call.given else "input", 4)
-        size = call.dims[2:]
+        size = _rows_and_columns(call)
         if size == source.shape[1:]:
-            return source
+            return call.value("self" if "self" in call.given else "input")
         corners = call.given.get("align_corners")
         scale = _scale(call, source.shape[1:], size)
         options: dict[str, Any] = {"scale_factor": scale} if scale else {"size": size}
         operation = nn.Upsample(**options, mode=mode, align_corners=corners)
-        return call.draft.add(operation, [source.node], call.dims[1:], operation_name(call))
+        shape = (call.dims[1], *size)
+        result = call.draft.add(operation, [source.node], shape, operation_name(call))
+        return result.moved(result.indices().reshape(call.dims))
 
     return handle
+
+
+def _rows_and_columns(call: Call) -> tuple[int, ...]:
+    """Of the result; a signal has one row."""
+    return (1, *call.dims[2:])[-2:]
 
 
 def _scale(call: Call, small: tuple[int, ...], large: tuple[int, ...]) -> tuple[float, float] | None:
@@ -149,8 +157,13 @@ HANDLERS: dict[str, Handler] = {
     "cat": concatenate,
     "stack": stack,
     "constant_pad_nd": constant_pad,
+    "reflection_pad1d": mirrored_pad(nn.ReflectionPad2d),
+    "replication_pad1d": mirrored_pad(nn.ReplicationPad2d),
     "reflection_pad2d": mirrored_pad(nn.ReflectionPad2d),
     "replication_pad2d": mirrored_pad(nn.ReplicationPad2d),
+    "upsample_nearest1d": upsample("nearest"),
+    "_upsample_nearest_exact1d": upsample("nearest-exact"),
+    "upsample_linear1d": upsample("bilinear"),
     "upsample_nearest2d": upsample("nearest"),
     "_upsample_nearest_exact2d": upsample("nearest-exact"),
     "upsample_bilinear2d": upsample("bilinear"),
