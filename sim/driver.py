@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from shiftbook.golden.program import image
 from shiftbook.golden.program.host import AcceleratorError, Counters, HostDriver
 from shiftbook.golden.program.image import Image
 from shiftbook.golden.spec import Spec
+from shiftbook.sim.probes import MemoryAccesses
 from shiftbook.sim.session import Session
 
 Progress = Callable[[int, int, str], None]
@@ -81,6 +83,10 @@ class RtlResult:
         Clock cycles of the simulator, everything included, and the time that they took.
     build_seconds
         Time of building the simulator; 0.0 where the cache had it.
+    accesses
+        With ``probes`` what each kind of memory did, by pass of ``passes``.
+    passes
+        Names of the layers that the passes are for.
     """
 
     outputs: Activations
@@ -89,6 +95,8 @@ class RtlResult:
     simulated_cycles: int
     seconds: float
     build_seconds: float
+    accesses: tuple[MemoryAccesses, ...] = ()
+    passes: tuple[str, ...] = ()
 
     @property
     def cycles(self) -> int:
@@ -111,6 +119,7 @@ def run_rtl(
     pauses: float = 0.0,
     seed: int = 1,
     wave: Path | None = None,
+    probes: bool = False,
     progress: Progress | None = None,
 ) -> RtlResult:
     """Run raw images on the simulated accelerator and compare every layer with golden.
@@ -135,6 +144,8 @@ def run_rtl(
         of when.
     wave
         Where to write a waveform (FST). It grows by megabytes in a second: use a small ``limit``.
+    probes
+        Count the accesses of the accelerator's memories; of one image only.
     progress
         See :data:`Progress`.
 
@@ -150,13 +161,15 @@ def run_rtl(
     if limit is not None and limit < 1:
         raise ShiftbookError(f"limit must be at least 1, not {limit}")
     built = image.build(network, spec)
-    images = images[:limit]
+    images = images[: 1 if probes else limit]
     golden = executor.run(network, images, keep=True)
     costs = built.costs(latency)
     parts = [(step.node, cost.cycles) for step, cost in zip(built.plan.passes, costs, strict=True)]
     meter = _Meter(progress, parts, len(images))
     counted: list[Counters] = []
-    with Session(spec, built.size, latency=latency, pauses=pauses, seed=seed, wave=wave) as session:
+    accesses: list[MemoryAccesses] = []
+    rest: Any = {"latency": latency, "pauses": pauses, "seed": seed, "wave": wave, "probes": probes}
+    with Session(spec, built.size, **rest) as session:
         # No limit in seconds: a simulated layer may take minutes, and the watchdog counts its cycles.
         host = HostDriver(session.read, session.write, lambda: _watch(session, host, meter), timeout=None)
         host.identify()
@@ -168,9 +181,18 @@ def run_rtl(
             counters = _run_image(session, host, built, costs, want, number)
             meter.reach(len(parts))
             counted = counted or counters
+        if probes:
+            accesses = session.accesses(len(parts))
     layers = _layer_runs(built, counted, costs, len(images), spec)
     return RtlResult(
-        golden.outputs, golden.results, layers, session.cycles, session.seconds, session.build.seconds
+        golden.outputs,
+        golden.results,
+        layers,
+        session.cycles,
+        session.seconds,
+        session.build.seconds,
+        tuple(accesses),
+        tuple(node for node, _ in parts),
     )
 
 

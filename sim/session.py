@@ -18,6 +18,7 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.program.host import Counters, RegisterError
 from shiftbook.golden.spec import Spec
 from shiftbook.sim import board, simulator
+from shiftbook.sim.probes import MemoryAccesses, read_counts
 from shiftbook.sim.simulator import SimulationError
 
 START_SECONDS = 60
@@ -55,6 +56,8 @@ class Session:
         Of when.
     wave
         Where to write a waveform of the whole session (FST).
+    probes
+        Count the accesses of memories, for `accesses`. The simulation is slower.
 
     Raises
     ------
@@ -73,8 +76,10 @@ class Session:
         pauses: float = 0.0,
         seed: int = 1,
         wave: Path | None = None,
+        probes: bool = False,
     ) -> None:
         self.spec = spec
+        self.probes = probes
         self.size = size
         self.wave = wave
         self.cycles = 0
@@ -92,7 +97,7 @@ class Session:
             with socket.socket(socket.AF_UNIX) as listener:
                 _bind(listener, self._folder)
                 beats = self.size // self.spec.bus_bytes
-                self.build = board.build(self.spec, beats, wave=self.wave is not None)
+                self.build = board.build(self.spec, beats, wave=self.wave is not None, probes=self.probes)
                 listener.listen(1)
                 listener.settimeout(0.2)
                 self._thread.start()
@@ -183,6 +188,10 @@ class Session:
         self._ask("tell", first=first, count=count)
         words = np.fromfile(self._folder / board.COUNTED, "<u4").reshape(count, -1)
         return [Counters(*each) for each in words.tolist()]
+
+    def accesses(self, passes: int) -> list[MemoryAccesses]:
+        """What the memories did for the one image of this session, by pass; with ``probes`` only."""
+        return read_counts(self._folder, board.memory_kinds(self.spec), passes)
 
     def _simulate(self) -> None:
         try:

@@ -32,7 +32,7 @@ class FunctionTable(wiring.Component):
     activation : In(8)
         What the requantizer makes.
     result : Out(8)
-        ``activation``, or the entry of that of the cycle before while ``enable``.
+        ``activation``, or while ``enable`` the entry of that of the last cycle with ``enable``.
 
     Latency
     -------
@@ -63,6 +63,7 @@ class FunctionTable(wiring.Component):
             write.en.eq(self.write.enable),
             write.addr.eq(self.write.index),
             write.data.eq(self.write.data),
+            read.en.eq(self.enable),
             read.addr.eq(self.activation),
             self.result.eq(Mux(self.enable, read.data.value, self.activation)),
         ]

@@ -44,6 +44,8 @@ class Lookup(wiring.Component):
         Codebook memory. Not there with a dense feed.
     write_taps : In(Signature)
         Tap table.
+    read : Out(1)
+        The row adds something: its word is wanted; one cycle before ``row``.
     address : Out(address_width)
         Channel and phase of the word to read, one cycle before ``row``.
     offset : Out(StructLayout)
@@ -76,6 +78,7 @@ class Lookup(wiring.Component):
             "group": In(spec.address_width),
             "column": In(MAX_RING),
             "write_taps": In(memory_write(spec, Region.TAPS)),
+            "read": Out(1),
             "address": Out(spec.address_width),
             "offset": Out(self.offset_layout),
             "far": Out(1),
@@ -97,15 +100,16 @@ class Lookup(wiring.Component):
         issued = Signal()
         found = Signal(row(self.spec), reset_less=True)
         m.d.sync += [issued.eq(issue), found.eq(source)]
-        exists = self._taps(m, position)
-        self._mask_row(m, found, issued & exists)
+        exists = self._taps(m, position, issue)
+        m.d.comb += self.read.eq(issued & exists)
+        self._mask_row(m, found, self.read)
         return m
 
     def _fetch(self, m: Module) -> tuple[Value, Value, Value]:
         """A cycle after a row was issued: that it was, what the lanes get of it, and its own position."""
         layout = struct(registers.codebook_row(self.spec))
         m.submodules.rows = rows = Memory(shape=layout, depth=self.spec.codebook_rows, init=[])
-        fetched = _read(m, rows, self.source, self.write_rows)
+        fetched = _read(m, rows, self.issue, self.source, self.write_rows)
         issued = Signal()
         position = Signal(self.spec.position_width, reset_less=True)
         m.d.sync += [issued.eq(self.issue), position.eq(self.position)]
@@ -113,12 +117,12 @@ class Lookup(wiring.Component):
         width = bit_fields.width(registers.row(self.spec))
         return issued, word[:width], (position + (word[width:] << self.offset_shift))[: len(position)]
 
-    def _taps(self, m: Module, position: Value) -> Value:
+    def _taps(self, m: Module, position: Value, enable: Value) -> Value:
         """Split the position, read the tap, add the local channel to its base; return whether it exists."""
         layout = struct(registers.tap(self.spec))
         m.submodules.taps = taps = Memory(shape=layout, depth=self.spec.table_entries, init=[])
         entry = (position >> self.channel_bits)[: self.write_taps.index.shape().width]
-        tap = _read(m, taps, entry, self.write_taps)
+        tap = _read(m, taps, enable, entry, self.write_taps)
         channel = Signal(self.spec.address_width, reset_less=True)
         m.d.sync += channel.eq(position & self.channel_mask)
         m.d.comb += [
@@ -148,14 +152,15 @@ class Lookup(wiring.Component):
         m.d.comb += self.row.eq(masked)
 
 
-def _read(m: Module, memory: Memory, address: object, source: wiring.PureInterface) -> Signal:
-    """Join a memory to its write port; return what it reads, one cycle after ``address``."""
+def _read(m: Module, memory: Memory, enable: Value, address: object, source: wiring.PureInterface) -> Signal:
+    """Join a memory to its write port; return what it read at ``address`` when ``enable`` was 1 last."""
     write = memory.write_port()
     read = memory.read_port()
     m.d.comb += [
         write.en.eq(source.enable),
         write.addr.eq(source.index),
         write.data.eq(source.data),
+        read.en.eq(enable),
         read.addr.eq(address),
     ]
     return read.data

@@ -166,6 +166,7 @@ class Slot(wiring.Component):
             lookup.issue.eq(issuer.issue),
             lookup.source.eq(issuer.row),
             lookup.position.eq(issuer.position),
+            tile.read.eq(lookup.read),
             tile.address.eq(lookup.address),
             tile.offset.eq(lookup.offset),
             tile.far.eq(lookup.far),

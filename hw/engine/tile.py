@@ -33,6 +33,8 @@ class Tile(wiring.Component):
         Write ``write``, whatever slots it names.
     write : In(StructLayout)
         See `hw.engine.layouts.tile_write`.
+    read : In(1)
+        Read; else ``pixels`` stay as they are.
     address : In(address_width)
         Channel and phase of the word to read.
     offset : In(StructLayout)
@@ -57,6 +59,7 @@ class Tile(wiring.Component):
                 "write_addressing": In(addressing()),
                 "enable": In(1),
                 "write": In(tile_write(spec)),
+                "read": In(1),
                 "address": In(spec.address_width),
                 "offset": In(tap_offset(spec)),
                 "far": In(1),
@@ -94,6 +97,7 @@ class Tile(wiring.Component):
                     bank.write.eq(self.enable & way.enable & write.columns[col].enable),
                     bank.write_address.eq(self._placed(write.channel, write_bits, writes[col])),
                     bank.data.eq(write.plane[lane]),
+                    bank.read.eq(self.read),
                     bank.address.eq(self._placed(self.address, row_bits, columns[col])),
                     self.pixels[lane].eq(bank.pixel),
                 ]
@@ -149,6 +153,8 @@ class Bank(wiring.Component):
         Word to write.
     data : In(8)
         Pixel to write.
+    read : In(1)
+        Read; else ``pixel`` stays as it is.
     address : In(address_width)
         Word to read.
     pixel : Out(8)
@@ -166,6 +172,7 @@ class Bank(wiring.Component):
                 "write": In(1),
                 "write_address": In(spec.address_width),
                 "data": In(ACTIVATION_WIDTH),
+                "read": In(1),
                 "address": In(spec.address_width),
                 "pixel": Out(ACTIVATION_WIDTH),
             }
@@ -180,6 +187,7 @@ class Bank(wiring.Component):
             write.en.eq(self.write),
             write.addr.eq(self.write_address),
             write.data.eq(self.data),
+            read.en.eq(self.read),
             read.addr.eq(self.address),
             self.pixel.eq(read.data),
         ]

@@ -226,6 +226,7 @@ class Store(wiring.Component):
             with m.State("DATA"):
                 self._send_data(m, now, groups, four, moved, gone)
         self._follow(m, now, groups, four, gone)
+        m.d.comb += read.en.eq(machine.ongoing("BURST") | moved)
         waiting = machine.ongoing("WAIT")
         m.d.comb += [self.sent.eq(groups.over & waiting), self.quiet.eq(waiting & (now.pending == 0))]
 

@@ -86,7 +86,8 @@ class StreamBuffer(wiring.Component):
         owed = Signal(range(depth + 1))  # asked for, not yet taken
         written = Signal(range(depth + 1))  # of a pass that is kept
         again = Signal()  # a pass that is kept begins anew
-        present = Signal()  # the beat at `read_index` can be read
+        present = Signal()  # the beat at `read_index` was read
+        following = Signal()  # that at the next `read_index` is read in this cycle, or was
         part = Signal(range(parts))
         open_ = Signal()  # a pass is handed out
         within = Signal()  # the next beat is not the first of a pass
@@ -107,7 +108,10 @@ class StreamBuffer(wiring.Component):
             write.addr.eq(write_index),
             write.data.eq(self.data | (self.last << len(self.data))),
             again.eq(taken & last & self.keep),
+            read.en.eq(following & (taken | ~present)),
             read.addr.eq(Mux(again, 0, read_index + taken)),
+            # what is written in this cycle can only be read in the next one
+            following.eq((stored != taken) | again),
         ]
         m.d.sync += [
             write_index.eq(write_index + self.write),
@@ -115,8 +119,7 @@ class StreamBuffer(wiring.Component):
             stored.eq(Mux(again, written, stored + self.write - taken)),
             owed.eq(owed + self.reserve - (taken & ~self.keep)),
             written.eq(written + (self.write & self.keep)),
-            # what is written in this cycle can only be read in the next one
-            present.eq((stored != taken) | again),
+            present.eq(following),
             part.eq(part + moved),
         ]
         with m.If(taken):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from shiftbook.api.answers import Answers, answers_of
 from shiftbook.api.arguments import maybe, path_of
 from shiftbook.api.cycles import Cycles, cycles_of
+from shiftbook.api.energy import Energy
+from shiftbook.api.energy import energy as energy_of
 from shiftbook.api.engines import Engine, spec_of
 from shiftbook.api.explain import Explanation
 from shiftbook.api.explain import explain as explain_network
@@ -25,6 +27,8 @@ from shiftbook.golden.progress import Progress, quiet
 from shiftbook.golden.spec import DEFAULT, Spec
 from shiftbook.golden.statistics.sizes import LayerSize, Sizes, stored_sizes
 from shiftbook.golden.storage import checkpoint as storage
+from shiftbook.synth.technologies.technology import DEFAULT as TECHNOLOGY
+from shiftbook.synth.technologies.technology import technology
 
 if TYPE_CHECKING:
     from shiftbook.frontend.data.dataset import Dataset
@@ -151,6 +155,32 @@ class Checkpoint(Table):
             See `cycles`.
         """
         return explain_network(self.network, self._spec(engine))
+
+    def energy(
+        self, engine: Engine = DEFAULT, tech: str = TECHNOLOGY, *, progress: Progress = quiet
+    ) -> Energy:
+        """What the memory accesses of an image take on an engine; see docs/energy.md.
+
+        Parameters
+        ----------
+        engine
+            See `cycles`.
+        tech
+            Whose memories: a technology that ``shiftbook gates --tech`` knows.
+        progress
+            See `run`.
+
+        Raises
+        ------
+        ShiftbookError
+            See `cycles`; or there is no such technology, or a tool is missing.
+        Mismatch
+            RTL and golden model differ.
+        SimulationError
+            The simulator does not build or start.
+        """
+        technology(tech)
+        return energy_of(self.network, self._spec(engine), tech, progress)
 
     def simulate(
         self,

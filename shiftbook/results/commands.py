@@ -9,6 +9,7 @@ from shiftbook.results.chip import ChipReport
 from shiftbook.results.compare import Comparison
 from shiftbook.results.compress import Compression
 from shiftbook.results.demo import Demo
+from shiftbook.results.energy import Energy
 from shiftbook.results.gates import GateReport
 from shiftbook.results.image import AddressMap
 from shiftbook.results.inspect import Inspection
@@ -49,6 +50,7 @@ RECORDS: dict[str, type[Record]] = {
     "gates --fpga": ChipReport,
     "gates --paper-layer": PaperLayer,
     "gates --unrolled": UnrolledLayer,
+    "energy": Energy,
     "build": AddressMap,
     "verilog": Verilog,
     "demo": Demo,

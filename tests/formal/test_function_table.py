@@ -24,8 +24,9 @@ SMALL = replace(DEFAULT, rows=2, cols=2, requantizers=1, bus_bytes=8)
 def looked_up(table: FunctionTable, invariants: bool = True) -> Module:
     """The table, and one of its entries, any of them.
 
-    Nothing is assumed. Proven by induction: while ``enable``, the result is the entry of the activation a
-    cycle ago as it was written last before that cycle, 0 if it never was; else it is the activation.
+    Nothing is assumed. Proven by induction: where ``enable`` was there a cycle ago and is there, the result
+    is the entry of the activation a cycle ago as it was written last before that cycle, 0 if it never was;
+    without ``enable`` it is the activation.
     """
     m = Module()
     inside = Inside(table)
@@ -39,7 +40,7 @@ def looked_up(table: FunctionTable, invariants: bool = True) -> Module:
     before = past(m, entry)
     with m.If(~table.enable):
         m.d.comb += Assert(table.result == table.activation, "an activation was changed on its way around")
-    with m.Elif(began & asked):
+    with m.Elif(began & asked & past(m, table.enable)):
         m.d.comb += Assert(table.result == before, "the entry is wrong")
     if invariants:
         m.d.comb += Assert(inside.word("table", index) == entry)

@@ -73,6 +73,7 @@ def random_read(
         word = channel, far ^ (r < oy), place, phase_y, phase_x
         expected.append(int(banks[address(mode, word, spec), r, c]))
     item = {
+        "read": 1,
         "address": address(mode, (channel, 0, 0, phase_y, phase_x), spec),
         "offset": {"oy": oy, "ox": ox},
         "far": far,
@@ -94,6 +95,7 @@ def test_words_of_every_kind_of_layer(spec: Spec, pauses: bench.Pauses) -> None:
         "write_addressing": {"ring": 0, "halo_rows": 0, "phased": 0, "half": 0},
         "enable": 0,
         "write": {**rest, **nothing},
+        "read": 0,
         "address": 0,
         "offset": {"oy": 0, "ox": 0},
         "far": 0,

@@ -134,6 +134,7 @@ class LoaderBench(wiring.Component):
                 tile.write_addressing.eq(writer.addressing),
                 tile.enable.eq(writer.write.slots[slot]),
                 tile.write.eq(writer.write),
+                tile.read.eq(1),
                 tile.address.eq(read.address),
                 tile.offset.eq(read.offset),
                 tile.far.eq(read.far),

@@ -1,0 +1,256 @@
+"""What reading and writing the accelerator's memories takes for one image; the RTL counts the accesses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shiftbook.api.cycles import lanes_of
+from shiftbook.api.simulation import BUILDING
+from shiftbook.api.table import Row, Table
+from shiftbook.golden.model.network import Network
+from shiftbook.golden.progress import Progress, quiet
+from shiftbook.golden.spec import Spec
+from shiftbook.golden.statistics.decomposed import macs_of
+
+if TYPE_CHECKING:
+    from shiftbook.sim.driver import RtlResult
+    from shiftbook.sim.probes import MemoryAccesses
+    from shiftbook.synth.flow.memories import MemoryCost
+
+NAMES = {
+    "bank.memory": "activation banks",
+    "lookup.rows": "codebook rows",
+    "lookup.taps": "tap tables",
+    "huffman_decoder.memory": "symbols of gaps and codes",
+    "function_table.table": "function tables",
+    "stream_buffer.memory": "stream buffers",
+    "load_writer.owners": "slots of channels",
+    "store.memory": "outputs to be stored",
+    "residual_reader.memory": "residuals",
+    "read_master.queue": "bursts that were asked for",
+}
+"""Memories by module and name, for people."""
+
+
+@dataclass(frozen=True)
+class MemoryEnergy:
+    """All memories of a kind, for one image.
+
+    Attributes
+    ----------
+    name
+        What they are.
+    count, words, bits
+        How many, the words of each, and the bits of a word.
+    held_by
+        Macros, or flip-flops.
+    reads, writes
+        Accesses, of all of them together.
+    read_pj, write_pj
+        Picojoules of one access; None for flip-flops, whose energy is that of the logic.
+    """
+
+    name: str
+    count: int
+    words: int
+    bits: int
+    held_by: str
+    reads: int
+    writes: int
+    read_pj: float | None
+    write_pj: float | None
+
+    @property
+    def pj(self) -> float | None:
+        """Of all accesses."""
+        if self.read_pj is None or self.write_pj is None:
+            return None
+        return self.reads * self.read_pj + self.writes * self.write_pj
+
+
+@dataclass(frozen=True)
+class LayerEnergy:
+    """One layer, for one image.
+
+    Attributes
+    ----------
+    name
+        The node's; for the normalization of raw pixels the input's.
+    cycles
+        From the end of the layer before.
+    macs
+        Products of the layer, zeros included; None where it is no convolution.
+    pj
+        Of all memories in macros, in these cycles.
+    """
+
+    name: str
+    cycles: int
+    macs: int | None
+    pj: float
+
+
+@dataclass(frozen=True)
+class Energy(Table):
+    """Energy of a network's memory accesses on an engine, for one image.
+
+    Attributes
+    ----------
+    technology
+        Whose macros these are.
+    lanes
+        The grid, such as 8x8.
+    memories
+        Those that take most first; those of flip-flops, which are not counted, last.
+    layers
+        In the order in which they run.
+    """
+
+    technology: str
+    lanes: str
+    memories: tuple[MemoryEnergy, ...]
+    layers: tuple[LayerEnergy, ...]
+
+    @property
+    def pj(self) -> float:
+        """Of all memories in macros."""
+        return sum(memory.pj or 0.0 for memory in self.memories)
+
+    @property
+    def cycles(self) -> int:
+        """Of all layers."""
+        return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Products of all convolutions, zeros included."""
+        return sum(layer.macs or 0 for layer in self.layers)
+
+    def to_dict(self) -> Row:
+        return {
+            "technology": self.technology,
+            "lanes": self.lanes,
+            "cycles": self.cycles,
+            "macs": self.macs,
+            "pj": self.pj,
+            "memories": [{**asdict(memory), "pj": memory.pj} for memory in self.memories],
+            "layers": self.rows(),
+        }
+
+    def rows(self) -> list[Row]:
+        """One for each layer."""
+        return [asdict(layer) for layer in self.layers]
+
+    def __repr__(self) -> str:
+        return (
+            f"Energy({self.pj / 1e6:.3f} microjoules per image in memories of {self.technology}, "
+            f"{self.pj / max(1, self.macs):.3f} pJ per MAC, on {self.lanes} lanes)"
+        )
+
+
+def energy(network: Network, spec: Spec, technology: str, progress: Progress = quiet) -> Energy:
+    """Count a network's memory accesses on the simulated accelerator, and price them.
+
+    The accesses do not depend on the pixels. So the image is noise, and every integer is compared with the
+    golden model as always.
+
+    Raises
+    ------
+    ShiftbookError
+        The engine cannot run the network, or there is no such technology.
+    sim.driver.Mismatch
+        RTL and golden model differ.
+    sim.simulator.SimulationError
+        The simulator does not build or start.
+    """
+    from shiftbook.sim.driver import run_rtl
+    from shiftbook.synth.flow.memories import MemoryCost
+    from shiftbook.synth.flow.weights import load_weights
+    from shiftbook.synth.technologies import technology as technologies
+
+    prices = MemoryCost(load_weights(), technologies.technology(technology))
+    image = np.random.default_rng(0).integers(0, 256, (1, *network.input.shape), np.uint8)
+    progress(BUILDING, 0, 1)
+    result = run_rtl(
+        network,
+        image,
+        spec,
+        probes=True,
+        progress=lambda done, total, layer: progress("simulated cycles", done, total),
+    )
+    return Energy(
+        technology=technology,
+        lanes=lanes_of(spec),
+        memories=_memories(result.accesses, prices),
+        layers=_layers(network, result, prices),
+    )
+
+
+def _memories(accesses: Sequence[MemoryAccesses], prices: MemoryCost) -> tuple[MemoryEnergy, ...]:
+    """All kinds; those that are alike in name, size and holder are one."""
+    found: dict[tuple[object, ...], MemoryEnergy] = {}
+    for each in accesses:
+        memory = _memory(each, prices)
+        key = (memory.name, memory.words, memory.bits, memory.held_by)
+        same = found.get(key)
+        if same is not None:
+            memory = MemoryEnergy(
+                memory.name,
+                same.count + memory.count,
+                memory.words,
+                memory.bits,
+                memory.held_by,
+                same.reads + memory.reads,
+                same.writes + memory.writes,
+                memory.read_pj,
+                memory.write_pj,
+            )
+        found[key] = memory
+    return tuple(sorted(found.values(), key=lambda memory: (memory.pj is None, -(memory.pj or 0.0))))
+
+
+def _memory(each: MemoryAccesses, prices: MemoryCost) -> MemoryEnergy:
+    from shiftbook.synth.technologies.memory import Memory
+
+    kind = each.kind
+    held = prices.held(Memory(kind.words, kind.bits, kind.reads, kind.writes, kind.clocked))
+    return MemoryEnergy(
+        name=name_of(kind.key),
+        count=each.instances,
+        words=kind.words,
+        bits=kind.bits,
+        held_by=held.held_by,
+        reads=int(each.reads.sum()),
+        writes=int(each.writes.sum()),
+        read_pj=held.read,
+        write_pj=held.write,
+    )
+
+
+def _layers(network: Network, result: RtlResult, prices: MemoryCost) -> tuple[LayerEnergy, ...]:
+    """What the memories take while each layer runs."""
+    spent = np.zeros(len(result.passes))
+    for each in result.accesses:
+        memory = _memory(each, prices)
+        if memory.read_pj is not None and memory.write_pj is not None:
+            spent += each.reads * memory.read_pj + each.writes * memory.write_pj
+    by_layer: dict[str, float] = dict.fromkeys(result.passes, 0.0)
+    for name, pj in zip(result.passes, spent.tolist(), strict=True):
+        by_layer[name] += pj
+    macs = macs_of(network)
+    return tuple(
+        LayerEnergy(layer.name, layer.counters.cycles, macs.get(layer.name), by_layer[layer.name])
+        for layer in result.layers
+    )
+
+
+def name_of(key: str) -> str:
+    """What people call a memory; variants of a module and numbered memories are alike."""
+    module, _, name = key.partition(".")
+    plain = f"{re.sub(r'_v[0-9]+$', '', module)}.{re.sub(r'_[0-9]+$', '', name)}"
+    return NAMES.get(plain, f"{plain.replace('_', ' ').replace('.', ': ')}")
