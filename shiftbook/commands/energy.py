@@ -79,9 +79,9 @@ def energy_table(found: Energy) -> str:
     ]
     heads = ("memory", "count", "words x bits", "reads", "writes", "pJ/read", "pJ/write", "nJ/image")
     total = (
-        f"memories {found.pj / 1e6:.3f} microjoules an image, {found.pj / max(1, found.macs):.3f} pJ per MAC, "
-        f"{found.pj / found.cycles:.2f} pJ a cycle ({found.technology}, {found.lanes} lanes, "
-        f"{found.cycles:,} cycles, {found.macs:,} MACs)"
+        f"memories {found.pj / 1e6:.3f} microjoules an image, "
+        f"{found.pj / max(1, found.macs):.3f} pJ per MAC, {found.pj / found.cycles:.2f} pJ a cycle "
+        f"({found.technology}, {found.lanes} lanes, {found.cycles:,} cycles, {found.macs:,} MACs)"
     )
     note = "-: flip-flops, which are logic and not counted here"
     tables = table(("layer", "cycles/image", "nJ/image", "pJ/MAC"), layers), table(heads, memories)

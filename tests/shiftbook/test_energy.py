@@ -1,0 +1,88 @@
+"""`shiftbook energy`: counts times prices, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shiftbook import cli
+from shiftbook.api.energy import Energy, energy, name_of
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.statistics.decomposed import macs_of
+from tests.shiftbook.test_inspect import refused
+from tests.sim.networks import SMALL, everything
+
+BANK_READ = (0.0166 + 2.759e-5 * 256) * (1 + 0.2887 * 8)
+BANK_WRITE = (0.02477 + 3.513e-5 * 256) * (1 + 0.2518 * 8)
+"""Picojoules of 256 words of 8 bits with two ports, by the rules in asap7.toml."""
+
+
+@pytest.fixture(scope="module")
+def found() -> Energy:
+    return energy(everything(SMALL), SMALL, "asap7")
+
+
+def test_counts_times_prices(found: Energy) -> None:
+    (banks,) = (memory for memory in found.memories if memory.name == "activation banks")
+    assert (banks.count, banks.words, banks.bits) == (SMALL.slots * SMALL.lanes, 256, 8)
+    assert banks.pj == pytest.approx(banks.reads * BANK_READ + banks.writes * BANK_WRITE, rel=1e-9)
+    counted = [memory.pj for memory in found.memories if memory.pj is not None]
+    assert found.pj == pytest.approx(sum(counted), rel=1e-12)
+    assert counted == sorted(counted, reverse=True)
+    assert all(memory.held_by == "flip-flops" for memory in found.memories if memory.pj is None)
+
+
+def test_layers_add_up(found: Energy) -> None:
+    assert sum(layer.pj for layer in found.layers) == pytest.approx(found.pj, rel=1e-9)
+    assert found.macs == sum(macs_of(everything(SMALL)).values())
+    assert all(layer.pj > 0 for layer in found.layers)
+
+
+def test_decoders_of_gaps_and_of_codes_are_apart(found: Energy) -> None:
+    """They have the same name for people, and other sizes."""
+    symbols = [memory for memory in found.memories if memory.name == "symbols of gaps and codes"]
+    assert [memory.count for memory in symbols] == [SMALL.slots] * 2
+
+
+def test_another_technology_has_other_prices(found: Energy) -> None:
+    other = energy(everything(SMALL), SMALL, "ihp-sg13g2")
+    assert [memory.reads for memory in other.memories if memory.name == "activation banks"] == [
+        memory.reads for memory in found.memories if memory.name == "activation banks"
+    ]
+    assert other.pj > 10 * found.pj
+
+
+def test_unknown_memories_are_named_by_their_module() -> None:
+    assert name_of("bank.memory") == "activation banks"
+    assert name_of("huffman_decoder_v2.memory") == "symbols of gaps and codes"
+    assert name_of("residual_reader.memory_3") == "residuals"
+    assert name_of("stream_fetcher.sums") == "stream fetcher: sums"
+
+
+def test_the_command(checkpoint, tmp_path, capsys) -> None:
+    path = tmp_path / "energy.json"
+    assert cli.main(["energy", str(checkpoint), "--lanes", "2x2", "--json", str(path)]) == 0
+    told = capsys.readouterr().out
+    report = json.loads(path.read_text())
+    assert report["technology"] == "asap7"
+    assert f"memories {report['pj'] / 1e6:.3f} microjoules an image" in told
+    assert "activation banks" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tech", "tsmc5"], "a technology must be one of asap7, gf180mcu, ihp-sg13g2"),
+        (["--lanes", "8"], "lanes must be ROWSxCOLUMNS"),
+    ],
+)
+def test_bad_options(options, message, checkpoint, tmp_path, capsys) -> None:
+    path = tmp_path / "energy.json"
+    assert message in refused(capsys, ["energy", str(checkpoint), "--json", str(path), *options])
+    assert not path.exists()
+
+
+def test_no_such_technology_in_python() -> None:
+    with pytest.raises(ShiftbookError, match="a technology must be one of"):
+        energy(everything(SMALL), SMALL, "tsmc5")

@@ -1,0 +1,85 @@
+"""What the simulated accelerator counts of its memories, against what a program must do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from amaranth import Elaboratable, Module
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from shiftbook.golden.program import image
+from shiftbook.hw.verilog import rtlil_text
+from shiftbook.sim.driver import RtlResult, run_rtl
+from shiftbook.sim.probes import MemoryAccesses, MemoryKind, declared_memories, probed
+from tests.sim.networks import IMAGES, SMALL, everything
+
+
+@pytest.fixture(scope="module")
+def result() -> RtlResult:
+    return run_rtl(everything(SMALL), IMAGES, SMALL, latency=7, probes=True)
+
+
+def of(result: RtlResult, *keys: str) -> list[MemoryAccesses]:
+    return [each for each in result.accesses if each.kind.key in keys]
+
+
+def test_every_row_reads_a_codebook_row_and_a_tap(result: RtlResult) -> None:
+    rows, taps = of(result, "lookup.rows", "lookup.taps")
+    by_layer = dict.fromkeys(result.passes, 0)
+    for node, count in zip(result.passes, rows.reads.tolist(), strict=True):
+        by_layer[node] += count
+    assert by_layer == {layer.name: layer.counters.rows for layer in result.layers}
+    assert np.array_equal(rows.reads, taps.reads)
+    assert rows.instances == taps.instances == SMALL.slots
+
+
+def test_a_row_that_adds_something_reads_all_banks_of_its_slot(result: RtlResult) -> None:
+    (banks,) = of(result, "bank.memory")
+    rows, _ = of(result, "lookup.rows", "lookup.taps")
+    assert banks.instances == SMALL.slots * SMALL.lanes
+    assert not (banks.reads % SMALL.lanes).any()
+    assert (banks.reads <= SMALL.lanes * rows.reads).all()
+    assert banks.reads.sum() > 0.9 * SMALL.lanes * rows.reads.sum()
+
+
+def test_the_program_is_written_word_by_word(result: RtlResult) -> None:
+    """Of memories that the program alone writes: as many words as it has for them."""
+    built = image.build(everything(SMALL), SMALL)
+    (function,) = of(result, "function_table.table")
+    assert not function.writes.any()
+    assert not function.reads.any()  # no layer has a function
+    assert len(result.passes) == len(built.plan.passes)
+    rows, taps = of(result, "lookup.rows", "lookup.taps")
+    assert rows.writes.sum() % SMALL.slots == 0
+    assert 0 < taps.writes.sum() < built.program.size // 4
+
+
+def test_one_image_is_counted(result: RtlResult) -> None:
+    assert len(IMAGES) > 1
+    assert len(result.outputs) == 1
+
+
+class TwoReaders(wiring.Component):
+    """A memory with two read ports, one of which is never asked, and one of registers."""
+
+    def __init__(self) -> None:
+        super().__init__({"data": In(8), "first": Out(8), "second": Out(8)})
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        m.submodules.both = both = Memory(shape=8, depth=32, init=[])
+        write, one, other = both.write_port(), both.read_port(), both.read_port(domain="comb")
+        m.d.comb += [write.en.eq(1), write.data.eq(self.data), self.first.eq(one.data)]
+        m.d.comb += self.second.eq(other.data)
+        return m
+
+
+def test_memories_are_found_with_their_ports() -> None:
+    text = rtlil_text(TwoReaders(), "accelerator_two_readers")
+    assert declared_memories(text) == [MemoryKind("two_readers", "both", 32, 8, 2, 1, clocked=False)]
+    watched = probed(text)
+    assert watched.count("cell \\memory_probe") == 3
+    assert watched.count('"two_readers.both.read"') == 2
+    assert watched.count('"two_readers.both.write"') == 1
