@@ -28,7 +28,7 @@ from shiftbook.golden.spec import DEFAULT, Spec
 from shiftbook.golden.statistics.sizes import LayerSize, Sizes, stored_sizes
 from shiftbook.golden.storage import checkpoint as storage
 from shiftbook.synth.technologies.technology import DEFAULT as TECHNOLOGY
-from shiftbook.synth.technologies.technology import technology
+from shiftbook.synth.technologies.technology import energetic
 
 if TYPE_CHECKING:
     from shiftbook.frontend.data.dataset import Dataset
@@ -166,7 +166,7 @@ class Checkpoint(Table):
         engine
             See `cycles`.
         tech
-            Whose memories: a technology that ``shiftbook gates --tech`` knows.
+            Whose memories: ``shiftbook energy --help`` lists the technologies.
         progress
             See `run`.
 
@@ -179,7 +179,7 @@ class Checkpoint(Table):
         SimulationError
             The simulator does not build or start.
         """
-        technology(tech)
+        energetic(tech)
         return energy_of(self.network, self._spec(engine), tech, progress)
 
     def simulate(

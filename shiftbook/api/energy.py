@@ -162,7 +162,7 @@ def energy(network: Network, spec: Spec, technology: str, progress: Progress = q
     Raises
     ------
     ShiftbookError
-        The engine cannot run the network, or there is no such technology.
+        The engine cannot run the network; or there is no such technology, or no energies of its memories.
     sim.driver.Mismatch
         RTL and golden model differ.
     sim.simulator.SimulationError
@@ -171,9 +171,9 @@ def energy(network: Network, spec: Spec, technology: str, progress: Progress = q
     from shiftbook.sim.driver import run_rtl
     from shiftbook.synth.flow.memories import MemoryCost
     from shiftbook.synth.flow.weights import load_weights
-    from shiftbook.synth.technologies import technology as technologies
+    from shiftbook.synth.technologies.technology import energetic
 
-    prices = MemoryCost(load_weights(), technologies.technology(technology))
+    prices = MemoryCost(load_weights(), energetic(technology))
     image = np.random.default_rng(0).integers(0, 256, (1, *network.input.shape), np.uint8)
     progress(BUILDING, 0, 1)
     result = run_rtl(

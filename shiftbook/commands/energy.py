@@ -11,7 +11,7 @@ from shiftbook.golden.files import absolute, check_writable
 from shiftbook.options import Checkpoint, Json
 from shiftbook.options.engine import EngineGroup
 from shiftbook.options.groups import grouped
-from shiftbook.synth.technologies.technology import DEFAULT, names, technology
+from shiftbook.synth.technologies.technology import DEFAULT, energetic, with_energies
 
 if TYPE_CHECKING:
     from shiftbook.api.energy import Energy
@@ -23,7 +23,7 @@ def energy(
     engine: EngineGroup,
     tech: Annotated[
         str,
-        typer.Option("--tech", metavar="NAME", help=f"Whose memories: {', '.join(names())}."),
+        typer.Option("--tech", metavar="NAME", help=f"Whose memories: {', '.join(with_energies())}."),
     ] = DEFAULT,
     json_file: Json = None,
 ) -> None:
@@ -42,7 +42,7 @@ def energy(
     check_writable(json_file, inputs=[checkpoint])
     json_file = json_file and absolute(json_file)
     engine.check()
-    technology(tech)
+    energetic(tech)
     from shiftbook.api.energy import energy as energy_of
     from shiftbook.commands.run import failures_told
     from shiftbook.golden.storage.checkpoint import load

@@ -98,6 +98,27 @@ def technology(name: str) -> Technology:
     return technologies()[name]
 
 
+def with_energies() -> tuple[str, ...]:
+    """Names of the technologies whose memories have known energies."""
+    return tuple(name for name, each in technologies().items() if any(m.read for m in each.macros))
+
+
+def energetic(name: str) -> Technology:
+    """The technology of a name, whose memories have known energies.
+
+    Raises
+    ------
+    ShiftbookError
+        There is none, or its energies are not known.
+    """
+    found = technology(name)
+    if name not in with_energies():
+        raise ShiftbookError(
+            f"no energy of {name}'s memories is published: take one of {', '.join(with_energies())}"
+        )
+    return found
+
+
 def technology_of(cells: Mapping[str, float]) -> Technology | None:
     """The technology whose library has these cells; None for a library that none knows."""
     return next((each for each in technologies().values() if each.driver in cells), None)

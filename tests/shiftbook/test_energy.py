@@ -74,6 +74,7 @@ def test_the_command(checkpoint, tmp_path, capsys) -> None:
     ("options", "message"),
     [
         (["--tech", "tsmc5"], "a technology must be one of asap7, gf180mcu, ihp-sg13g2"),
+        (["--tech", "nangate45"], "no energy of nangate45's memories is published: take one of asap7"),
         (["--lanes", "8"], "lanes must be ROWSxCOLUMNS"),
     ],
 )
