@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks import array_tables, engine_tables, library_tables, scaling_tables
+from benchmarks import array_tables, energy_tables, engine_tables, library_tables, scaling_tables
 from benchmarks.markdown import Column, Json, count, markdown, name_of, number, percent, ratio
 from shiftbook.golden.mapping.spent import PARTS
 from shiftbook.golden.spec import DEFAULT
@@ -365,4 +365,6 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "scaled_rivals": scaling_tables.scaled_rivals,
     "scaled_spent": scaling_tables.scaled_spent,
     "pairs": engine_tables.pairs,
+    "energies": energy_tables.energies,
+    "energy_memories": energy_tables.energy_memories,
 }
