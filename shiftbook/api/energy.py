@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -199,16 +199,11 @@ def _memories(accesses: Sequence[MemoryAccesses], prices: MemoryCost) -> tuple[M
         key = (memory.name, memory.words, memory.bits, memory.held_by)
         same = found.get(key)
         if same is not None:
-            memory = MemoryEnergy(
-                memory.name,
-                same.count + memory.count,
-                memory.words,
-                memory.bits,
-                memory.held_by,
-                same.reads + memory.reads,
-                same.writes + memory.writes,
-                memory.read_pj,
-                memory.write_pj,
+            memory = replace(
+                memory,
+                count=same.count + memory.count,
+                reads=same.reads + memory.reads,
+                writes=same.writes + memory.writes,
             )
         found[key] = memory
     return tuple(sorted(found.values(), key=lambda memory: (memory.pj is None, -(memory.pj or 0.0))))
