@@ -65,13 +65,18 @@ def copy_passes(conv: Conv, inner: Conv, copy: Shape, memory: Memory) -> list[Pa
     return result
 
 
-def _whole_blocks(padding: int, lanes: int) -> int:
-    """Padding, and more up to a whole number of blocks."""
-    return -(-max(0, padding) // lanes) * lanes
+def _whole_blocks(pixels: int, lanes: int) -> int:
+    """As many pixels, and more up to a whole number of blocks."""
+    return -(-max(0, pixels) // lanes) * lanes
 
 
 def _bands(height: int, spec: Spec) -> list[tuple[int, int]]:
-    """Rows that a layer stores in a wider tensor: all, or those of a block where rows must follow."""
+    """Rows that a layer stores in a wider tensor: all, or those of a block where rows must follow.
+
+    Blocks are stored whole, and rows of the last one may lie below the input: these are the copy's padding, so
+    that the layer has to make them, too.
+    """
+    whole = _whole_blocks(height, spec.rows)
     if spec.interleaves:
-        return [(0, height)]
-    return [(top, min(top + spec.rows, height)) for top in range(0, height, spec.rows)]
+        return [(0, whole)]
+    return [(top, top + spec.rows) for top in range(0, whole, spec.rows)]

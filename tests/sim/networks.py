@@ -166,6 +166,8 @@ def far(spec: Spec) -> Network:
         drawn("added", "along", (4, 1, 1, 4), 13, spec, rng, residual="down"),
         drawn("halved", "added", (5, 3, 3, 4), 14, spec, rng, **halved, dilation=(17, 17)),
         drawn("last", "halved", (6, 3, 3, 5), 14, spec, rng, padding=(9,) * 4, dilation=(9, 9)),
+        drawn("cropped", "stem", (5, 1, 1, 6), 13, spec, rng, padding=(-1, 0, 0, -1)),
+        drawn("short", "cropped", (4, 3, 3, 5), 14, spec, rng, padding=(6,) * 4, dilation=(6, 6)),
         drawn("each", "last", (6, 3, 3, 1), 12, spec, rng, padding=(9,) * 4, dilation=(9, 9), groups=6),
     )
     return replace(small_network(1), nodes=nodes, slots=spec.slots)
