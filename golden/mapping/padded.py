@@ -73,8 +73,8 @@ def _whole_blocks(pixels: int, lanes: int) -> int:
 def _bands(height: int, spec: Spec) -> list[tuple[int, int]]:
     """Rows that a layer stores in a wider tensor: all, or those of a block where rows must follow.
 
-    Blocks are stored whole, and rows of the last one may lie below the input: these are the copy's padding, so
-    that the layer has to make them, too.
+    Blocks are stored whole, and rows of the last one may lie below the input: these are the copy's padding,
+    so that the layer has to make them, too.
     """
     whole = _whole_blocks(height, spec.rows)
     if spec.interleaves:

@@ -131,6 +131,16 @@ class Energy(Table):
         """Products of all convolutions, zeros included."""
         return sum(layer.macs or 0 for layer in self.layers)
 
+    @property
+    def per_mac(self) -> float | None:
+        """Picojoules of a product; None where there are none."""
+        return self.pj / self.macs if self.macs else None
+
+    @property
+    def uncounted_bits(self) -> int:
+        """Of memories of flip-flops, which are logic."""
+        return sum(each.count * each.words * each.bits for each in self.memories if each.pj is None)
+
     def to_dict(self) -> Row:
         return {
             "technology": self.technology,
@@ -147,10 +157,7 @@ class Energy(Table):
         return [asdict(layer) for layer in self.layers]
 
     def __repr__(self) -> str:
-        return (
-            f"Energy({self.pj / 1e6:.3f} microjoules per image in memories of {self.technology}, "
-            f"{self.pj / max(1, self.macs):.3f} pJ per MAC, on {self.lanes} lanes)"
-        )
+        return f"Energy({self.pj / 1e6:.3f} microjoules per image in memories of {self.technology})"
 
 
 def energy(network: Network, spec: Spec, technology: str, progress: Progress = quiet) -> Energy:

@@ -30,9 +30,9 @@ def energy(
     """Energy of a checkpoint's memory accesses, for one image.
 
     The accelerator's RTL runs an image of noise and counts every read and write of every memory; accesses do
-    not depend on the pixels. Each is priced by the technology's published SRAM macros. Small memories are
-    flip-flops there and part of the logic, whose energy is not in the figure: see docs/energy.md. As always,
-    every output integer is compared with the golden model.
+    not depend on the pixels. Each is priced by the technology's published SRAM macros. Memories that take
+    less area as flip-flops are part of the logic, whose energy is not in the figure: see docs/energy.md. As
+    always, every output integer is compared with the golden model.
 
     \b
     Examples:
@@ -80,9 +80,10 @@ def energy_table(found: Energy) -> str:
     heads = ("memory", "count", "words x bits", "reads", "writes", "pJ/read", "pJ/write", "nJ/image")
     total = (
         f"memories {found.pj / 1e6:.3f} microjoules an image, "
-        f"{found.pj / max(1, found.macs):.3f} pJ per MAC, {found.pj / found.cycles:.2f} pJ a cycle "
+        f"{'' if found.per_mac is None else f'{found.per_mac:.3f} pJ per MAC, '}"
+        f"{found.pj / found.cycles:.2f} pJ a cycle "
         f"({found.technology}, {found.lanes} lanes, {found.cycles:,} cycles, {found.macs:,} MACs)"
     )
-    note = "-: flip-flops, which are logic and not counted here"
+    note = f"-: flip-flops ({found.uncounted_bits:,} bits), which are logic and not counted here"
     tables = table(("layer", "cycles/image", "nJ/image", "pJ/MAC"), layers), table(heads, memories)
     return "\n".join([tables[0], "", tables[1], note, "", total])

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from shiftbook import cli
-from shiftbook.api.energy import Energy, energy, name_of
+from shiftbook.api.energy import Energy, LayerEnergy, energy, name_of
+from shiftbook.commands.energy import energy_table
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.statistics.decomposed import macs_of
 from tests.shiftbook.test_inspect import refused
@@ -37,6 +38,12 @@ def test_layers_add_up(found: Energy) -> None:
     assert sum(layer.pj for layer in found.layers) == pytest.approx(found.pj, rel=1e-9)
     assert found.macs == sum(macs_of(everything(SMALL)).values())
     assert all(layer.pj > 0 for layer in found.layers)
+
+
+def test_a_network_without_products_has_no_energy_of_one() -> None:
+    pools = Energy("asap7", "2x2", (), (LayerEnergy("pool", 9, None, 3.0),))
+    assert pools.per_mac is None
+    assert "MAC" not in energy_table(pools).splitlines()[-1].partition("(")[0]
 
 
 def test_decoders_of_gaps_and_of_codes_are_apart(found: Energy) -> None:

@@ -42,16 +42,18 @@ def resize(
     elif scales is not None and scales.numel():
         for axis, factor in zip(axes, scales.tolist(), strict=True):
             size[axis], factors[axis] = int(np.float32(x.shape[axis]) * np.float32(factor)), factor
-    if size[:2] != list(x.shape[:2]) or x.dim() != 4:
+    if size[:2] != list(x.shape[:2]) or x.dim() not in (3, 4):
         raise node.refused(f"it must be of the rows and columns of maps, not from {list(x.shape)} to {size}")
     if min(size) < 1:
         raise node.failed(f"a size of {size} is too small")
     if node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise node.refused("keep_aspect_ratio_policy must be stretch")
     node.bounded(size)
-    if node.attribute("mode", "nearest") == "nearest":
-        return _nearest(node, x, size, factors)
-    return _smooth(node, x, size, factors)
+    way = _nearest if node.attribute("mode", "nearest") == "nearest" else _smooth
+    if x.dim() == 4:
+        return way(node, x, size, factors)
+    # a signal is a map of one row
+    return way(node, x.unsqueeze(2), [*size[:2], 1, size[2]], [1.0, 1.0, 1.0, factors[2]]).squeeze(2)
 
 
 def _nearest(node: OnnxNode, x: Tensor, size: Sequence[int], factors: Sequence[float]) -> Tensor:
@@ -90,7 +92,8 @@ def _smooth(node: OnnxNode, x: Tensor, size: Sequence[int], factors: Sequence[fl
     corners = coordinates == "align_corners"
     if mode not in SMOOTH or not (corners or coordinates in ("half_pixel", "pytorch_half_pixel")):
         raise node.refused(f"mode {mode} with {coordinates} is not read")
-    if coordinates == "pytorch_half_pixel" and 1 in size[2:] and list(x.shape) != list(size):
+    shrinks = any(large == 1 != small for small, large in zip(x.shape, size, strict=True))
+    if coordinates == "pytorch_half_pixel" and shrinks:
         raise node.refused("to one row or column it must be with half_pixel")
     if not (whole or corners):
         raise node.refused(f"scales must give whole sizes, not {factors}")

@@ -256,7 +256,16 @@ MOVING = [
 ]
 
 
-def resized(mode, *scales, coordinates="half_pixel", sizes=None, graph=True, first=OLDEST, **attributes):
+def resized(
+    mode,
+    *scales,
+    coordinates="half_pixel",
+    sizes=None,
+    graph=True,
+    first=OLDEST,
+    shape=(3, 4, 5),
+    **attributes,
+):
     given = [
         node(
             "Resize",
@@ -273,7 +282,7 @@ def resized(mode, *scales, coordinates="half_pixel", sizes=None, graph=True, fir
         if sizes is not None:
             given[0].input[2] = "empty"
     constants = {"s": value, "roi": np.array([], np.float32), "empty": np.array([], np.float32)}
-    return Case(given, (3, 4, 5), constants, first, graph=graph)
+    return Case(given, shape, constants, first, graph=graph)
 
 
 RESIZING = [
@@ -300,6 +309,10 @@ RESIZING = [
     resized("linear", sizes=(2, 3, 7, 9)),
     resized("linear", sizes=(2, 3, 7, 9), coordinates="align_corners"),
     resized("cubic", 1, 1, 2, 2),
+    resized("nearest", 1, 1, 2, coordinates="asymmetric", nearest_mode="floor", shape=(3, 9)),
+    resized("nearest", sizes=(2, 3, 13), shape=(3, 9)),
+    resized("linear", 1, 1, 2, coordinates="pytorch_half_pixel", shape=(3, 9)),
+    resized("linear", sizes=(2, 3, 13), coordinates="align_corners", shape=(3, 9)),
     resized("nearest", sizes=(8, 10), axes=[2, 3], first=18),
 ]
 
