@@ -63,7 +63,7 @@ def rows_of(value: int, spec: Spec) -> tuple[Row, ...]:
             return rows
     raise ShiftbookError(
         f"weight {value} needs more than {MAX_ROWS} rows of terms with exponents in {spec.terms}: "
-        f"take a spec with wider ranges, such as {DEFAULT.terms}"
+        f"take an engine with wider ranges, such as {DEFAULT.terms} of the preset shift"
     )
 
 

@@ -100,7 +100,10 @@ def _fits(part: Window, spec: Spec) -> bool:
 def _coded(part: Window, spec: Spec) -> Window:
     """A part whose weights are coded for themselves."""
     weights = part.conv.weights
-    own = code_weights(weights.integers, weights.scheme, spec)
+    try:
+        own = code_weights(weights.integers, weights.scheme, spec)
+    except ShiftbookError as error:
+        raise ShiftbookError(f"layer {part.conv.name}: {error}") from None
     return replace(part, conv=replace(part.conv, weights=own))
 
 

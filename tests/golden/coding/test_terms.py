@@ -137,7 +137,7 @@ def test_work_is_rows():
             "focused",
             (
                 "weight 127 needs more than 4 rows of terms with exponents in ((4, 4), (0, 3)): "
-                "take a spec with wider ranges, such as ((0, 7),)"
+                "take an engine with wider ranges, such as ((0, 7),) of the preset shift"
             ),
         ),
         (128, "int8", "weight 128 does not fit a multiplier lane: it must be in -128..127"),

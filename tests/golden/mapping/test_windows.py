@@ -86,6 +86,10 @@ def test_what_cannot_be_split() -> None:
         ShiftbookError, match="a 20x20 kernel takes several passes, and partial sums have 24 bits"
     ):
         windows(conv, (20, 20), replace(DEFAULT, accumulator_width=32))
+    narrow = replace(DEFAULT, terms=((0, 3),))
+    large = replace(conv, weights=replace(conv.weights, integers=np.full((2, 20, 20, 4), 108, np.int16)))
+    with pytest.raises(ShiftbookError, match="layer conv: weight 108 needs more than 4 rows"):
+        windows(large, (20, 20), narrow)
     vectors = make_vector_conv(rng, (2, 20, 20, 4), make_codebooks(rng, 1, 8, 2), DEFAULT)
     with pytest.raises(ShiftbookError, match="and vectors cannot be split: take a scheme without them"):
         windows(vectors, (20, 20), DEFAULT)
