@@ -19,18 +19,21 @@ import torch
 from torch import nn
 
 
-def make(hidden=64, padding=1):
+def make():
     torch.manual_seed(0)
     return nn.Sequential(
-        nn.Conv2d(1, 8, 3, padding=padding), nn.ReLU(),
-        nn.Conv2d(8, hidden, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(hidden, 16, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(8, 64, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(64, 16, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         nn.Linear(16, 3),
     )
 
 
 def padded():
-    return make(8, 9)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(19, 1, padding=9), nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(), nn.Linear(8, 3),
+    )
 
 
 def wide():
@@ -124,7 +127,7 @@ def test_weights_are_refused_before_images_are_read(options, message, tmp_path, 
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        ("padded", "engine 'shift4' cannot run this network: layer 0: its kernel with padding"),
+        ("padded", "engine 'shift4' cannot run this network: layer 2: its kernel with padding"),
         (
             "wide",
             r"layer 5: it is dense, and the sums of its 2,048 inputs leave [01]\.\d steps to its weights",

@@ -17,8 +17,8 @@ from torch import nn
 
 def make():
     return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=9), nn.ReLU(), nn.MaxPool2d(19, 8, padding=9),
-        nn.Flatten(), nn.Linear(36, 10), nn.Softmax(1),
+        nn.Conv2d(1, 4, 3, padding=9), nn.ReLU(), nn.MaxPool2d(19, 2, padding=9),
+        nn.Flatten(), nn.Linear(576, 10), nn.Softmax(1),
     )
 """
 
