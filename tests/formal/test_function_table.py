@@ -37,10 +37,10 @@ def looked_up(table: FunctionTable, invariants: bool = True) -> Module:
     with m.If(table.write.enable & (table.write.index == index)):
         m.d.sync += entry.eq(table.write.data)
     asked = past(m, table.activation == index)
-    before = past(m, entry)
+    before, enabled = past(m, entry), past(m, table.enable)
     with m.If(~table.enable):
         m.d.comb += Assert(table.result == table.activation, "an activation was changed on its way around")
-    with m.Elif(began & asked & past(m, table.enable)):
+    with m.Elif(began & asked & enabled):
         m.d.comb += Assert(table.result == before, "the entry is wrong")
     if invariants:
         m.d.comb += Assert(inside.word("table", index) == entry)
@@ -83,6 +83,7 @@ def test_what_leaves_a_drain() -> None:
 TABLES = {
     "the way around goes through": ("self.enable, read", "1, read", "on its way around"),
     "the table is never asked": ("self.enable, read", "0, read", "the entry is wrong"),
+    "the table is not read": ("read.en.eq(self.enable)", "read.en.eq(0)", "the entry is wrong"),
     "activations are signed": ("eq(self.activation)", "eq(self.activation ^ 128)", "the entry is wrong"),
     "an entry is not written": ("write.en.eq(self.write.enable)", "write.en.eq(0)", "the entry is wrong"),
     "entries lie elsewhere": ("eq(self.write.index)", "eq(self.write.index + 1)", "the entry is wrong"),
