@@ -17,8 +17,8 @@ def energies(results: Sequence[Json]) -> str:
         Column("uJ an image", lambda row: f"{row['pj'] / 1e6:.3f}"),
         Column("pJ a cycle", lambda row: f"{row['pj'] / row['cycles']:.1f}"),
         Column("pJ per MAC", lambda row: f"{row['pj'] / row['macs']:.3f}"),
-        Column("of it, banks", _banks),
-        Column("over dense int8", lambda row: f"{row['pj'] / first[row['macs']]['pj']:.3f}"),
+        Column("share of the banks", _banks),
+        Column("relative to dense int8", lambda row: f"{row['pj'] / first[row['macs']]['pj']:.3f}"),
     ]
     return markdown(columns, results)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,8 +167,9 @@ def run_rtl(
     meter = _Meter(progress, parts, len(images))
     counted: list[Counters] = []
     accesses: list[MemoryAccesses] = []
-    rest: Any = {"latency": latency, "pauses": pauses, "seed": seed, "wave": wave, "probes": probes}
-    with Session(spec, built.size, **rest) as session:
+    with Session(
+        spec, built.size, latency=latency, pauses=pauses, seed=seed, wave=wave, probes=probes
+    ) as session:
         # No limit in seconds: a simulated layer may take minutes, and the watchdog counts its cycles.
         host = HostDriver(session.read, session.write, lambda: _watch(session, host, meter), timeout=None)
         host.identify()

@@ -52,7 +52,7 @@ class MemoryEnergy:
     reads, writes
         Accesses, of all of them together.
     read_pj, write_pj
-        Picojoules of one access; None for flip-flops, whose energy is that of the logic.
+        Picojoules of one access; None for flip-flops, which count as logic.
     """
 
     name: str

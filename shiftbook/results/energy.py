@@ -23,7 +23,7 @@ class MemoryEnergy(Record):
     writes: Count
     """Writes of words."""
     read_pj: Amount | None
-    """Picojoules of reading a word; null for flip-flops, whose energy is that of the logic."""
+    """Picojoules of reading a word; null for flip-flops, which count as logic."""
     write_pj: Amount | None
     """Picojoules of writing a word."""
     pj: Amount | None

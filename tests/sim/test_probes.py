@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from amaranth import Elaboratable, Module
@@ -9,6 +11,8 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.isa.program_format import Command
+from shiftbook.golden.isa.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
 from shiftbook.golden.program import image
 from shiftbook.hw.verilog import rtlil_text
 from shiftbook.sim.driver import RtlResult, run_rtl
@@ -44,16 +48,27 @@ def test_a_row_that_adds_something_reads_all_banks_of_its_slot(result: RtlResult
     assert banks.reads.sum() > 0.9 * SMALL.lanes * rows.reads.sum()
 
 
-def test_the_program_is_written_word_by_word(result: RtlResult) -> None:
-    """Of memories that the program alone writes: as many words as it has for them."""
+def words_of_regions(words: list[int]) -> Counter[int]:
+    """How many words a program writes into each region."""
+    found: Counter[int] = Counter()
+    at = 0
+    while words[at] != Region.COMMANDS << INDEX_WIDTH | Command.END:
+        region, count = words[at] % (1 << ADDRESS_WIDTH) >> INDEX_WIDTH, (words[at] >> ADDRESS_WIDTH) + 1
+        found[region] += count
+        at += 1 + count
+    return found
+
+
+def test_tables_are_written_as_the_program_says(result: RtlResult) -> None:
+    """A tap goes to its slot, a codebook row to all of them, and no layer has a function."""
     built = image.build(everything(SMALL), SMALL)
-    (function,) = of(result, "function_table.table")
-    assert not function.writes.any()
-    assert not function.reads.any()  # no layer has a function
-    assert len(result.passes) == len(built.plan.passes)
+    told = words_of_regions(built.program.view("<u4").tolist())
     rows, taps = of(result, "lookup.rows", "lookup.taps")
-    assert rows.writes.sum() % SMALL.slots == 0
-    assert 0 < taps.writes.sum() < built.program.size // 4
+    (function,) = of(result, "function_table.table")
+    assert taps.writes.sum() == told[Region.TAPS] > 0
+    assert rows.writes.sum() == SMALL.slots * told[Region.ROWS] > 0
+    assert function.writes.sum() == told[Region.FUNCTION] == 0
+    assert not function.reads.any()
 
 
 def test_one_image_is_counted(result: RtlResult) -> None:
