@@ -29,17 +29,11 @@ from shiftbook.golden.model import executor
 from shiftbook.golden.progress import quiet
 from shiftbook.golden.spec import DEFAULT
 
-CALIBRATION, TEST = 16, 4
+CALIBRATION, TEST = 64, 4
 """Images that scales are calibrated on, and others that scores are compared on."""
 
 ENOUGH = 0.99
 """Correlation of scores that int8 must reach."""
-
-
-class Rounded(Int8):
-    """Every weight rounded for itself: the least that `compress` does, and much faster on large networks."""
-
-    incremental = False
 
 
 Shape = tuple[int, int, int]
@@ -140,13 +134,13 @@ def _measure(found: Measured, model: nn.Module, shape: Shape) -> None:
     steps = begin(
         Source(model, mean=mean, std=std),
         DataOptions(calibration=Dataset(pixels[:CALIBRATION], None)),
-        CompressionOptions(scheme=Rounded()),
+        CompressionOptions(scheme=Int8()),
         TrainingOptions(epochs=0),
         None,
         quiet,
     )
     wanted = _scores(steps, pixels[CALIBRATION:])
-    network = steps.lower(steps.quantize(Rounded()), {})
+    network = steps.lower(steps.quantize(Int8()), {})
     got = executor.run(network, pixels[CALIBRATION:]).results
     found.correlation = min(_correlation(scores, got[name]) for name, scores in wanted.items())
     found.planned = bool(check_runnable(network, DEFAULT).passes)

@@ -1,4 +1,4 @@
-"""Random weights with which signals live, and smooth random images: what a trained network meets, roughly.
+"""Random weights with which signals live, and random images: what a trained network meets, roughly.
 
 A new network is no measure of quantization. Its residual branches often begin at zero, its signals shrink
 from layer to layer, and its batch norm has seen no image.
@@ -13,11 +13,16 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 OCTAVES = (2, 4, 8, 16, 32)
-"""Cells along a side of the grids of noise that an image adds up; coarser ones are stronger."""
+"""Cells along a side of the grids of noise that an image adds up.
+
+All have one strength, so that each octave of frequencies holds as much as any other: the amplitude of natural
+images falls as one over the frequency (Field, "Relations between the statistics of natural images", 1987).
+Without the fine ones, images differ so much that scales measured on some clip others.
+"""
 
 
 def images(count: int, shape: tuple[int, int, int], seed: int) -> NDArray[np.uint8]:
-    """Smooth random images.
+    """Random images with the spectrum of natural ones.
 
     Parameters
     ----------
@@ -33,7 +38,7 @@ def images(count: int, shape: tuple[int, int, int], seed: int) -> NDArray[np.uin
     total = torch.zeros(count, *shape)
     for cells in OCTAVES:
         noise = torch.randn(count, channels, cells, cells, generator=random)
-        total += nn.functional.interpolate(noise, size, mode="bilinear") / cells
+        total += nn.functional.interpolate(noise, size, mode="bilinear")
     low, high = (extreme.reshape(-1, 1, 1, 1) for extreme in total.flatten(1).aminmax(dim=1))
     pixels = (255 * (total - low) / (high - low)).round().to(torch.uint8)
     return pixels.permute(0, 2, 3, 1).contiguous().numpy()

@@ -16,7 +16,7 @@ to 1.5 % of the images (the lower class wins); rounding them costs less than wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -209,14 +209,18 @@ def _least_squares(histogram: Histogram, function: Function) -> tuple[float, flo
     centres = histogram.centres()
     exact = function(centres)
 
-    def best(ends: Iterable[tuple[float, float]]) -> tuple[float, float]:
-        return min(ends, key=lambda end: error(Affine.spanning(*end)))
+    def best(lows: Reals, highs: Reals) -> tuple[float, float]:
+        ends = [(float(low), float(high)) for low, high in zip(*np.broadcast_arrays(lows, highs), strict=True)]
+        affines = [Affine.spanning(*each) for each in ends]
+        levels = function(np.stack([affine.levels() for affine in affines]))
+        errors = [
+            float((histogram.counts * (level[affine.integers(centres)] - exact) ** 2).sum())
+            for affine, level in zip(affines, levels, strict=True)
+        ]
+        return ends[int(np.argmin(errors))]
 
-    def error(affine: Affine) -> float:
-        return float((histogram.counts * (function(affine.quantize(centres)) - exact) ** 2).sum())
-
-    low, high = best((histogram.low * s, histogram.high * s) for s in SHRINKS)
+    low, high = best(histogram.low * SHRINKS, histogram.high * SHRINKS)
     for _ in range(2 if low < 0 < high else 0):
-        low, high = best((low, histogram.high * s) for s in SHRINKS)
-        low, high = best((histogram.low * s, high) for s in SHRINKS)
+        low, high = best(np.array(low), histogram.high * SHRINKS)
+        low, high = best(histogram.low * SHRINKS, np.array(high))
     return low, high

@@ -39,8 +39,15 @@ class Affine:
 
     def quantize(self, real: NDArray[np.floating]) -> NDArray[np.float64]:
         """The nearest representable values."""
-        integers = np.clip(np.rint(real / self.scale) + self.zero_point, 0, LEVELS)
-        return (integers - self.zero_point) * self.scale
+        return (self.integers(real) - self.zero_point) * self.scale
+
+    def integers(self, real: NDArray[np.floating]) -> Ints:
+        """The integers of the nearest representable values."""
+        return np.clip(np.rint(real / self.scale) + self.zero_point, 0, LEVELS).astype(np.int64)
+
+    def levels(self) -> Reals:
+        """[256] the real value of each integer."""
+        return (np.arange(LEVELS + 1, dtype=np.float64) - self.zero_point) * self.scale
 
 
 def fixed_point(gain: Reals, spec: Spec) -> tuple[Ints, Ints]:
