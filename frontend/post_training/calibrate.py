@@ -210,7 +210,9 @@ def _least_squares(histogram: Histogram, function: Function) -> tuple[float, flo
     exact = function(centres)
 
     def best(lows: Reals, highs: Reals) -> tuple[float, float]:
-        ends = [(float(low), float(high)) for low, high in zip(*np.broadcast_arrays(lows, highs), strict=True)]
+        ends = [
+            (float(low), float(high)) for low, high in zip(*np.broadcast_arrays(lows, highs), strict=True)
+        ]
         affines = [Affine.spanning(*each) for each in ends]
         levels = function(np.stack([affine.levels() for affine in affines]))
         errors = [

@@ -312,10 +312,17 @@ class Recorder(TorchDispatchMode):
             source = self.value(call.args[1])
             whole = target._base is None and source is not None and source.dims == tuple(target.shape)
             if source is None or not whole:
-                raise call.unsupported("it writes into a part of a tensor")
+                raise call.unsupported(self._why_in_parts())
             self._know(target, source)
             return
         self._know(target, self._handled(call))
+
+    def _why_in_parts(self) -> str:
+        """What writes into parts of a tensor: torch makes circular padding of such writes."""
+        owner = self.stack[-1][1] if self.stack else None
+        if isinstance(owner, nn.CircularPad2d) or getattr(owner, "padding_mode", None) == "circular":
+            return "padding may be zeros, reflected or replicated, not circular"
+        return "it writes into a part of a tensor; circular padding does, too"
 
 
 def _contiguous(tensor: Tensor) -> bool:

@@ -97,6 +97,16 @@ def test_so_is_one_that_raises_when_it_runs(error, message):
         ),
         (lambda m, x: m.c(x) * torch.rand(6), {"c": conv()}, "must draw no random numbers"),
         (
+            lambda m, x: m.c(x),
+            {"c": nn.Conv2d(3, 4, 3, padding=1, padding_mode="circular")},
+            "Conv2d at 'part.c': padding may be zeros, reflected or replicated, not circular",
+        ),
+        (
+            lambda m, x: functional.pad(m.c(x), (1, 1, 1, 1), mode="circular"),
+            {"c": conv()},
+            "at 'part': it writes into a part of a tensor; circular padding does, too",
+        ),
+        (
             lambda m, x: m.c(x) * torch.arange(6),
             {"c": conv()},
             "mul at 'part': constants must be the same for",
