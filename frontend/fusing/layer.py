@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shiftbook.frontend.graph.functions import never_negative
+from shiftbook.frontend.graph.operations import Line
 from shiftbook.frontend.quantization.affine import Affine, Reals
 from shiftbook.frontend.quantization.tabulated import tabulated
 from shiftbook.golden.model.function_table import FunctionTable
@@ -106,7 +107,10 @@ class ClampedLayer(Layer):
     @property
     def never_negative(self) -> bool:
         """Whether its output is known to have no values below 0."""
-        return never_negative(self.functions[-1]) if self.functions else self.ends[0] >= 0
+        known = self.ends[0] >= 0
+        for function in self.functions:
+            known = known and function.keeps_sign if isinstance(function, Line) else never_negative(function)
+        return known
 
     @property
     def ends(self) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from shiftbook.frontend.graph.operations import Clamp
+from shiftbook.frontend.graph.operations import Clamp, Line
 
 RISING = (
     nn.Sigmoid,
@@ -21,7 +21,10 @@ RISING = (
 CLAMPS = (nn.ReLU, nn.ReLU6, Clamp)
 """What a requantizer's ends do."""
 
-FUNCTIONS = (*RISING, nn.LeakyReLU, nn.PReLU, nn.SiLU, nn.Mish, nn.GELU, nn.Hardswish)
+NAMED = (*RISING, nn.LeakyReLU, nn.PReLU, nn.SiLU, nn.Mish, nn.GELU, nn.Hardswish)
+"""What a model calls by its name."""
+
+FUNCTIONS = (*NAMED, Line)
 """All that are looked up in a table."""
 
 NOT_BELOW_ZERO = (nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.ReLU, nn.ReLU6)
@@ -42,4 +45,6 @@ def rises(operation: nn.Module) -> bool:
         return bool((operation.weight >= 0).all())
     if isinstance(operation, (nn.ELU, nn.CELU)):
         return operation.alpha >= 0
+    if isinstance(operation, Line):
+        return operation.scale >= 0
     return isinstance(operation, RISING)

@@ -99,6 +99,33 @@ class ChannelAffine(nn.Module):
         return x * self.scale.reshape(shape) + self.offset.reshape(shape)
 
 
+class Line(nn.Module):
+    """``scale * x + offset``, the same for all channels: a function of each element like any other.
+
+    Parameters
+    ----------
+    scale, offset
+        Finite.
+    """
+
+    def __init__(self, scale: float, offset: float) -> None:
+        super().__init__()
+        self.scale, self.offset = scale, offset
+
+    @property
+    def keeps_sign(self) -> bool:
+        """Whether it makes nothing below 0 of what is not."""
+        return self.scale >= 0 and self.offset >= 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of any shape."""
+        return x * self.scale + self.offset
+
+    def extra_repr(self) -> str:
+        """What ``print(model)`` shows."""
+        return f"scale={self.scale:g}, offset={self.offset:g}"
+
+
 class SelectChannels(nn.Module):
     """Channels in another order: slices, splits and shuffles.
 

@@ -37,9 +37,9 @@ class Affine:
         """The real values of the lowest and the highest integer."""
         return -self.scale * self.zero_point, self.scale * (LEVELS - self.zero_point)
 
-    def quantize(self, real: NDArray[np.floating]) -> NDArray[np.float64]:
+    def quantize(self, real: NDArray[np.floating]) -> Reals:
         """The nearest representable values."""
-        return (self.integers(real) - self.zero_point) * self.scale
+        return self.levels()[self.integers(real)]
 
     def integers(self, real: NDArray[np.floating]) -> Ints:
         """The integers of the nearest representable values."""

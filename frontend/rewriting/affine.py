@@ -7,8 +7,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from shiftbook.frontend.graph.functions import CLAMPS, FUNCTIONS
 from shiftbook.frontend.graph.model import INPUT, GraphModel, Node
-from shiftbook.frontend.graph.operations import ChannelAffine
+from shiftbook.frontend.graph.operations import ChannelAffine, Line
 
 Affine = tuple[Tensor, Tensor]
 """[C] scale and offset."""
@@ -40,7 +41,7 @@ def fold_affine(graph: GraphModel) -> None:
 
 
 def _fold(graph: GraphModel, node: Node) -> None:
-    """Into constants, a batch norm, or the weights of a layer that has no batch norm."""
+    """Into constants, a batch norm, the weights of a layer that has no batch norm, or a function's table."""
     affine = graph.of(node)
     before = graph.node(node.inputs[0])
     assert isinstance(affine, ChannelAffine)
@@ -55,9 +56,20 @@ def _fold(graph: GraphModel, node: Node) -> None:
         operation.bias.mul_(affine.scale).add_(affine.offset)
     elif type(operation) in (nn.Conv2d, nn.Linear):
         graph.place(before.module, _scaled(operation, affine))
+    elif isinstance(operation, (*CLAMPS, *FUNCTIONS)) and (line := _line(affine)) is not None:
+        graph.place(node.module, line)
+        return
     else:
         return
     graph.bypass(node)
+
+
+def _line(affine: ChannelAffine) -> Line | None:
+    """The same for all channels, where all have the same constants."""
+    scale, offset = affine.scale, affine.offset
+    if bool((scale != scale[0]).any()) or bool((offset != offset[0]).any()):
+        return None
+    return Line(float(scale[0]), float(offset[0]))
 
 
 def _shared(graph: GraphModel, node: Node) -> bool:

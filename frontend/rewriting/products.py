@@ -19,6 +19,7 @@ from shiftbook.frontend.graph.operations import (
     Concatenate,
     Crop,
     Interleave,
+    Line,
     Multiply,
     Resample,
     Reshape,
@@ -89,7 +90,7 @@ def _unsigned(graph: GraphModel, node: Node) -> None:
         return
     if is_never_negative(graph, gate):
         made = graph.node(gate)
-        if made is None or not never_negative(graph.of(made)):
+        if made is None or not (never_negative(graph.of(made)) or isinstance(graph.of(made), Line)):
             _reading(graph, node, (source, _clamped(graph, node, gate, "gate")))
         return
     channels = graph.shape(gate)[0]
@@ -128,6 +129,8 @@ def is_never_negative(graph: GraphModel, name: str) -> bool:
         return True
     if isinstance(operation, ChannelAffine):
         rises = bool((operation.scale >= 0).all() and (operation.offset >= 0).all())
+    elif isinstance(operation, Line):
+        rises = operation.keeps_sign
     elif isinstance(operation, Resample):
         rises = not any(bool((matrix < 0).any()) for matrix in operation.buffers())
     else:

@@ -8,7 +8,7 @@ from torch import nn
 
 from shiftbook.frontend.fusing.builder import Handler, LayerBuilder, Value
 from shiftbook.frontend.fusing.layer import Activation, ClampedLayer
-from shiftbook.frontend.graph.functions import FUNCTIONS, rises
+from shiftbook.frontend.graph.functions import FUNCTIONS, NAMED, rises
 from shiftbook.frontend.graph.model import Node
 from shiftbook.frontend.graph.operations import Clamp
 
@@ -75,4 +75,4 @@ HANDLERS: dict[type[nn.Module], Handler] = {
     **dict.fromkeys(FUNCTIONS, function),
 }
 
-SUPPORTED = ("ReLU", "ReLU6", "clamp", *(kind.__name__ for kind in FUNCTIONS))
+SUPPORTED = ("ReLU", "ReLU6", "clamp", *(kind.__name__ for kind in NAMED))

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from shiftbook.frontend.fusing.layer_graph import LayerGraph
-from shiftbook.frontend.graph.functions import FUNCTIONS, rises
+from shiftbook.frontend.graph.functions import NAMED, rises
 from tests.frontend.fusing.test_fuse import Wrapped, agree, conv
 
 SHAPE = (3, 8, 8)
-KINDS = [kind() if kind is not nn.PReLU else nn.PReLU(1, 0.3) for kind in FUNCTIONS]
+KINDS = [kind() if kind is not nn.PReLU else nn.PReLU(1, 0.3) for kind in NAMED]
 
 
 def fused(function, **modules) -> LayerGraph:

@@ -67,7 +67,9 @@ def test_a_product_takes_an_activation():
     [
         (lambda m, x: m.c(x) * m.d(x).sigmoid(), ["d"]),
         (lambda m, x: m.d(x).relu() * m.c(x), ["d"]),
-        (lambda m, x: m.c(x) * (1 + m.d(x).sigmoid()), ["add"]),
+        (lambda m, x: m.c(x) * (1 + m.d(x).sigmoid()), ["d"]),
+        (lambda m, x: m.c(x) * (m.d(x).relu() / 2), ["d"]),
+        (lambda m, x: m.c(x) * (1 - m.d(x).sigmoid()), ["mul.above.relu.carrier", "mul.turned"]),
         (lambda m, x: m.c(x) * m.e(x).sigmoid(), ["mul.repeated"]),
         (lambda m, x: m.c(x) * m.e(x).sigmoid().mean(3, keepdim=True), ["mul.gate.relu.carrier"]),
         (

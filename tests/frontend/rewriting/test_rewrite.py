@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from shiftbook.frontend.float_network import FloatNetwork
+from shiftbook.frontend.fusing.conv_layer import ConvLayer
 from shiftbook.frontend.fusing.fuse import fuse
 from shiftbook.frontend.importing.normalization import Normalization
 from shiftbook.frontend.importing.recording.read import read_model
@@ -101,6 +102,22 @@ def test_constants_are_folded_into_what_is_before_them(function):
 @pytest.mark.parametrize(
     "function",
     [
+        lambda m, x: (functional.hardswish(m.c(x)) * 0.5 - 0.1).mean((2, 3)),
+        lambda m, x: (2 - m.c(x).relu() / 3).mean((2, 3)),
+        lambda m, x: functional.max_pool2d(1 - torch.sigmoid(m.c(x)), 2).relu().mean((2, 3)),
+    ],
+)
+def test_constants_of_all_channels_behind_a_function_are_in_its_table(function):
+    graph, _ = rewritten(function, c=conv())
+    assert "Line" in kinds(graph)
+    assert not {"ChannelAffine", "ScaleConv2d"} & set(kinds(graph))
+    assert sum(isinstance(layer, ConvLayer) for layer in fuse(graph).layers) == 1
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda m, x: (m.c(x).relu() * torch.arange(1.0, 5).reshape(4, 1, 1)).mean((2, 3)),
         lambda m, x: m.n(m.c(x).relu()).mean((2, 3)),
         lambda m, x: m.i(x).mean((2, 3)),
         lambda m, x: (lambda y: (m.n(y) + y).mean((2, 3)))(m.c(x)),
