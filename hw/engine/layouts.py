@@ -106,6 +106,21 @@ def plane(spec: Spec) -> data.ArrayLayout:
     return data.ArrayLayout(ACTIVATION_WIDTH, spec.lanes)
 
 
+def bank_words(spec: Spec) -> data.StructLayout:
+    """What the memories of a slot's banks have read: see `hw.engine.tile`.
+
+    ``even`` and ``odd`` have a byte for each bank, of the memories of even and of odd columns of blocks.
+    ``choice`` says of each column of banks which of both is its pixel.
+    """
+    return data.StructLayout({"even": plane(spec), "odd": plane(spec), "choice": spec.cols})
+
+
+def chosen(words: data.View, spec: Spec) -> list[Value]:
+    """The pixel of each bank."""
+    choices = list(words.choice) * spec.rows
+    return [Mux(choice, words.odd[bank], words.even[bank]) for bank, choice in enumerate(choices)]
+
+
 def row(spec: Spec) -> data.StructLayout:
     """What a slot tells all lanes to do with their pixels."""
     return struct(registers.row(spec))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
@@ -12,9 +13,9 @@ from amaranth.lib.wiring import In, Out
 from shiftbook.golden.spec import ACTIVATION_WIDTH, MAX_RING, RING_WIDTH, Spec
 from shiftbook.hw.engine.layouts import (
     addressing,
+    bank_words,
     column_groups,
     place_of_column,
-    plane,
     tap_offset,
     tile_write,
 )
@@ -47,7 +48,7 @@ class Tile(wiring.Component):
     write : In(StructLayout)
         See `hw.engine.layouts.tile_write`.
     read : In(1)
-        Read; else ``pixels`` stay as they are.
+        Read; else ``words`` stay as they are.
     address : In(address_width)
         Channel and phase of the word to read.
     offset : In(StructLayout)
@@ -56,8 +57,8 @@ class Tile(wiring.Component):
         Lane 0 looks into another block than the tile's own in the vertical direction.
     first_column : In(3)
         Number of the column of blocks that lane 0 looks into.
-    pixels : Out(ArrayLayout)
-        One pixel from each bank, one cycle after ``address``.
+    words : Out(StructLayout)
+        One pixel from each bank, one cycle after ``address``: see `hw.engine.layouts.bank_words`.
 
     Latency
     -------
@@ -77,7 +78,7 @@ class Tile(wiring.Component):
                 "offset": In(tap_offset(spec)),
                 "far": In(1),
                 "first_column": In(MAX_RING),
-                "pixels": Out(plane(spec)),
+                "words": Out(bank_words(spec)),
             }
         )
 
@@ -85,32 +86,30 @@ class Tile(wiring.Component):
         m = Module()
         spec = self.spec
         here, beside = self._looks(m)
-        odd = Signal(spec.cols)
+        odd = Cat(Mux(self.offset.ox > col, beside.odd, here.odd) for col in range(spec.cols))
+        choice = Signal(spec.cols)
         with m.If(self.read):
-            m.d.sync += odd.eq(
-                Cat(Mux(self.offset.ox > col, beside.odd, here.odd) for col in range(spec.cols))
-            )
+            m.d.sync += choice.eq(odd)
+        m.d.comb += self.words.choice.eq(choice)
         addresses = [self._read_address(m, row, here, beside) for row in range(spec.rows)]
         for number, groups in enumerate(column_groups(spec)):
             word = self._written(m, number)
             writes = [self._write(m, row, number, word) for row in range(spec.rows)]
             for group in groups:
                 read = self._wanted(m, group, here, beside)
-                for row, (write, write_address) in enumerate(writes):
-                    lanes = range(row * spec.cols + group.start, row * spec.cols + group.stop)
-                    m.submodules[f"banks_{row}_{group.start}"] = banks = BankGroup(spec, len(group))
+                for row, which in product(range(spec.rows), (0, 1)):
+                    write, write_address = writes[row]
+                    memory = BankMemory(spec, len(group))
+                    m.submodules[f"banks_{row}_{group.start}_{'odd' if which else 'even'}"] = memory
+                    lanes = slice(row * spec.cols + group.start, row * spec.cols + group.stop)
                     m.d.comb += [
-                        banks.write.eq(write),
-                        banks.write_address.eq(write_address),
-                        banks.read.eq(read),
-                        banks.address.eq(addresses[row]),
-                        banks.odd.eq(odd[group.start : group.stop]),
+                        memory.write.eq(write[which]),
+                        memory.write_address.eq(write_address),
+                        memory.data.eq(_pixels(self.write.plane, lanes)),
+                        memory.read.eq(read[which]),
+                        memory.address.eq(addresses[row][which]),
+                        _pixels(self.words.odd if which else self.words.even, lanes).eq(memory.word),
                     ]
-                    for place, lane in enumerate(lanes):
-                        m.d.comb += [
-                            banks.data[place].eq(self.write.plane[lane]),
-                            self.pixels[lane].eq(banks.pixels[place]),
-                        ]
         return m
 
     def _looks(self, m: Module) -> tuple[Word, Word]:
@@ -219,8 +218,13 @@ def addresses(spec: Spec) -> data.ArrayLayout:
     return data.ArrayLayout(spec.address_width - 1, 2)
 
 
-class BankGroup(wiring.Component):
-    """Banks of neighbouring columns in one row: a memory for even columns of blocks, and one for odd ones.
+def _pixels(plane: data.View, lanes: slice) -> Value:
+    """Neighbouring pixels of a plane."""
+    return plane.as_value()[ACTIVATION_WIDTH * lanes.start : ACTIVATION_WIDTH * lanes.stop]
+
+
+class BankMemory(wiring.Component):
+    """Half of the words of the banks of some columns in one row: of even columns of blocks, or of odd ones.
 
     Parameters
     ----------
@@ -231,20 +235,18 @@ class BankGroup(wiring.Component):
 
     Members
     -------
-    write : In(2)
-        Write ``data`` into the first memory; into the second.
+    write : In(1)
+        Write ``data`` to ``write_address``.
     write_address : In(address_width - 1)
         Word to write.
-    data : In(ArrayLayout)
+    data : In(8 * size)
         A pixel for each bank.
-    read : In(2)
-        Read the first memory; the second. Else what was read last stays.
-    address : In(ArrayLayout)
-        Word to read in each memory.
-    odd : In(size)
-        Of each bank: its pixel is that of the second memory. For what was read last.
-    pixels : Out(ArrayLayout)
-        The pixel of each bank, one cycle after ``address``.
+    read : In(1)
+        Read; else ``word`` stays as it is.
+    address : In(address_width - 1)
+        Word to read.
+    word : Out(8 * size)
+        The word at ``address``, one cycle later.
 
     Latency
     -------
@@ -253,38 +255,29 @@ class BankGroup(wiring.Component):
 
     def __init__(self, spec: Spec, size: int) -> None:
         self.spec = spec
-        self.size = size
-        pixels = data.ArrayLayout(ACTIVATION_WIDTH, size)
+        self.width = ACTIVATION_WIDTH * size
         super().__init__(
             {
-                "write": In(2),
+                "write": In(1),
                 "write_address": In(spec.address_width - 1),
-                "data": In(pixels),
-                "read": In(2),
-                "address": In(addresses(spec)),
-                "odd": In(size),
-                "pixels": Out(pixels),
+                "data": In(self.width),
+                "read": In(1),
+                "address": In(spec.address_width - 1),
+                "word": Out(self.width),
             }
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        words = [self._memory(m, number) for number in (0, 1)]
-        for place in range(self.size):
-            even, odd = (word.word_select(place, ACTIVATION_WIDTH) for word in words)
-            m.d.comb += self.pixels[place].eq(Mux(self.odd[place], odd, even))
-        return m
-
-    def _memory(self, m: Module, number: int) -> Signal:
-        """What one of the memories read."""
-        width, depth = ACTIVATION_WIDTH * self.size, self.spec.tile_words // 2
-        m.submodules[f"memory_{number}"] = memory = Memory(shape=width, depth=depth, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = Memory(shape=self.width, depth=self.spec.tile_words // 2, init=[])
+        write = memory.write_port()
+        read = memory.read_port()
         m.d.comb += [
-            write.en.eq(self.write[number]),
+            write.en.eq(self.write),
             write.addr.eq(self.write_address),
             write.data.eq(self.data),
-            read.en.eq(self.read[number]),
-            read.addr.eq(self.address[number]),
+            read.en.eq(self.read),
+            read.addr.eq(self.address),
+            self.word.eq(read.data),
         ]
-        return read.data
+        return m

@@ -108,6 +108,14 @@ def kind(mode: Mode, ring: int | None = None) -> Item:
     return {"ring": (1 << bits) - 1, "halo_rows": mode[0], "phased": mode[1], "half": mode[3]}
 
 
+def pixels(words: Item, spec: Spec) -> list[int]:
+    """Of each bank, from what the tile read."""
+    return [
+        words["odd" if words["choice"] >> bank % spec.cols & 1 else "even"][bank]
+        for bank in range(spec.lanes)
+    ]
+
+
 @pytest.mark.parametrize("pauses", ONE_PACE)
 @pytest.mark.parametrize("spec", [SHIFT, ODD, WIDE], ids=["4x4", "3x5", "2x16"])
 def test_words_of_every_kind_of_layer(spec: Spec, pauses: bench.Pauses) -> None:
@@ -143,10 +151,10 @@ def test_words_of_every_kind_of_layer(spec: Spec, pauses: bench.Pauses) -> None:
             stimulus.append({"addressing": kind(mode), **item})
             expected.append(planes)
     observed = bench.observe(
-        Paced(Tile(spec), {"pixels": 1}),
+        Paced(Tile(spec), {"words": 1}),
         inputs={"input": [blank | item for item in stimulus]},
         outputs={"output": len(stimulus)},
         pauses=pauses,
     )["output"]
-    found = [item["pixels"] for item, want in zip(observed, expected, strict=True) if want is not None]
+    found = [pixels(item["words"], spec) for item, want in zip(observed, expected, strict=True) if want]
     assert found == [want for want in expected if want is not None]
