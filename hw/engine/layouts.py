@@ -64,7 +64,10 @@ def bank_halves(spec: Spec) -> data.ArrayLayout:
 
 
 def column_groups(spec: Spec) -> list[list[range]]:
-    """The columns of each half that share memories: at most `GROUP` of them, and as even as they can be."""
+    """The columns of each half that share memories: at most `GROUP` of them, and as even as they can be.
+
+    A column that is alone has one memory with all words of its bank.
+    """
     first = half(spec.cols)
     return [_cut(range(first)), _cut(range(first, spec.cols))]
 
@@ -110,15 +113,20 @@ def bank_words(spec: Spec) -> data.StructLayout:
     """What the memories of a slot's banks have read: see `hw.engine.tile`.
 
     ``even`` and ``odd`` have a byte for each bank, of the memories of even and of odd columns of blocks.
-    ``choice`` says of each column of banks which of both is its pixel.
+    ``choice`` says of each column of banks which of both is its pixel; one that is alone has ``even`` only.
     """
     return data.StructLayout({"even": plane(spec), "odd": plane(spec), "choice": spec.cols})
 
 
 def chosen(words: data.View, spec: Spec) -> list[Value]:
     """The pixel of each bank."""
-    choices = list(words.choice) * spec.rows
-    return [Mux(choice, words.odd[bank], words.even[bank]) for bank, choice in enumerate(choices)]
+    sizes = [len(group) for groups in column_groups(spec) for group in groups for _ in group]
+    pixels = []
+    for bank in range(spec.lanes):
+        column = bank % spec.cols
+        both = Mux(words.choice[column], words.odd[bank], words.even[bank])
+        pixels.append(both if sizes[column] > 1 else words.even[bank])
+    return pixels
 
 
 def row(spec: Spec) -> data.StructLayout:

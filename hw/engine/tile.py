@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import NamedTuple
 
 from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value
@@ -31,6 +30,7 @@ class Tile(wiring.Component):
     The banks of a group of columns in one row (`hw.engine.layouts.column_groups`) share two memories: one has
     the words of the even columns of blocks, the other those of the odd ones. A tap looks into two columns
     that are neighbours, so it reads at most one word of a memory, and none where no lane looks.
+    A column that is alone in its group has one memory.
 
     Parameters
     ----------
@@ -86,31 +86,61 @@ class Tile(wiring.Component):
         m = Module()
         spec = self.spec
         here, beside = self._looks(m)
-        odd = Cat(Mux(self.offset.ox > col, beside.odd, here.odd) for col in range(spec.cols))
-        choice = Signal(spec.cols)
-        with m.If(self.read):
-            m.d.sync += choice.eq(odd)
-        m.d.comb += self.words.choice.eq(choice)
-        addresses = [self._read_address(m, row, here, beside) for row in range(spec.rows)]
-        for number, groups in enumerate(column_groups(spec)):
-            word = self._written(m, number)
-            writes = [self._write(m, row, number, word) for row in range(spec.rows)]
+        odd = Signal(spec.cols)
+        m.d.comb += odd.eq(Cat(Mux(self.offset.ox > col, beside.odd, here.odd) for col in range(spec.cols)))
+        self._choose(m, odd)
+        reads = [self._read_address(m, row, here, beside) for row in range(spec.rows)]
+        for half, groups in enumerate(column_groups(spec)):
+            word = self._written(m, half)
+            writes = [self._write(m, row, half, word) for row in range(spec.rows)]
             for group in groups:
-                read = self._wanted(m, group, here, beside)
-                for row, which in product(range(spec.rows), (0, 1)):
-                    write, write_address = writes[row]
-                    memory = BankMemory(spec, len(group))
-                    m.submodules[f"banks_{row}_{group.start}_{'odd' if which else 'even'}"] = memory
-                    lanes = slice(row * spec.cols + group.start, row * spec.cols + group.stop)
-                    m.d.comb += [
-                        memory.write.eq(write[which]),
-                        memory.write_address.eq(write_address),
-                        memory.data.eq(_pixels(self.write.plane, lanes)),
-                        memory.read.eq(read[which]),
-                        memory.address.eq(addresses[row][which]),
-                        _pixels(self.words.odd if which else self.words.even, lanes).eq(memory.word),
-                    ]
+                wanted = self._wanted(m, group, here, beside)
+                for row, (write, read) in enumerate(zip(writes, reads, strict=True)):
+                    first = row * spec.cols + group.start
+                    lanes = slice(ACTIVATION_WIDTH * first, ACTIVATION_WIDTH * (first + len(group)))
+                    if len(group) == 1:
+                        self._one(m, lanes, write, wanted, read, odd[group.start])
+                    else:
+                        self._two(m, lanes, write, wanted, read)
         return m
+
+    def _one(self, m: Module, lanes: slice, write: Write, wanted: Value, read: data.View, odd: Value) -> None:
+        """The memory of a bank that shares none: which column of blocks is one bit of the address."""
+        memory = self._memory(m, lanes, f"bank_{lanes.start // ACTIVATION_WIDTH}")
+        m.d.comb += [
+            memory.write.eq(write.enables.any()),
+            memory.write_address.eq(Cat(write.address, write.enables[1])),
+            memory.read.eq(wanted.any()),
+            memory.address.eq(Cat(Mux(odd, read[1], read[0]), odd)),
+            self.words.even.as_value()[lanes].eq(memory.word),
+        ]
+
+    def _two(self, m: Module, lanes: slice, write: Write, wanted: Value, read: data.View) -> None:
+        """The memories of banks that share them."""
+        for which, words in enumerate((self.words.even, self.words.odd)):
+            memory = self._memory(m, lanes, f"banks_{lanes.start // ACTIVATION_WIDTH}_{which}")
+            m.d.comb += [
+                memory.write.eq(write.enables[which]),
+                memory.write_address.eq(write.address),
+                memory.read.eq(wanted[which]),
+                memory.address.eq(read[which]),
+                words.as_value()[lanes].eq(memory.word),
+            ]
+
+    def _memory(self, m: Module, lanes: slice, name: str) -> BankMemory:
+        """A memory with a byte of each of these lanes."""
+        m.submodules[name] = memory = BankMemory(self.spec, (lanes.stop - lanes.start) // ACTIVATION_WIDTH)
+        m.d.comb += memory.data.eq(self.write.plane.as_value()[lanes])
+        return memory
+
+    def _choose(self, m: Module, odd: Value) -> None:
+        """Keep which memory each lane looked into when they were read last."""
+        groups = [group for half in column_groups(self.spec) for group in half]
+        shared = Cat(Const(len(group) > 1).replicate(len(group)) for group in groups)
+        choice = Signal(self.spec.cols)
+        with m.If(self.read):
+            m.d.sync += choice.eq(odd & shared)
+        m.d.comb += self.words.choice.eq(choice)
 
     def _looks(self, m: Module) -> tuple[Word, Word]:
         """What lanes read in the column of blocks that lane 0 looks into, and in the one to its right."""
@@ -121,12 +151,11 @@ class Tile(wiring.Component):
             words.append(self._word(m, name, self.addressing, self.address, column, Const(0)))
         return words[0], words[1]
 
-    def _written(self, m: Module, number: int) -> Word:
+    def _written(self, m: Module, half: int) -> Word:
         """What is written into a half of the columns."""
-        way = self.write.halves[number]
-        return self._word(
-            m, f"written_{number}", self.write_addressing, self.write.channel, way.column, way.phase
-        )
+        way = self.write.halves[half]
+        name, mode = f"written_{half}", self.write_addressing
+        return self._word(m, name, mode, self.write.channel, way.column, way.phase)
 
     def _word(
         self, m: Module, name: str, mode: data.View, channel: Value, column: Value, phase: Value
@@ -193,17 +222,17 @@ class Tile(wiring.Component):
         ]
         return wanted
 
-    def _write(self, m: Module, row: int, number: int, word: Word) -> tuple[Signal, Signal]:
-        """Which memories of a row and of a half of the columns are written, and where."""
+    def _write(self, m: Module, row: int, half: int, word: Word) -> Write:
+        """What is written in a row and a half of the columns."""
         kind = self.write.rows[row]
-        enable = self.enable & kind.enable & self.write.halves[number].enable
-        write = Signal(2, name=f"write_{row}_{number}")
-        address = Signal(self.spec.address_width - 1, name=f"write_address_{row}_{number}")
+        enable = self.enable & kind.enable & self.write.halves[half].enable
+        enables = Signal(2, name=f"write_{row}_{half}")
+        address = Signal(self.spec.address_width - 1, name=f"write_address_{row}_{half}")
         m.d.comb += [
-            write.eq(Cat(enable & ~word.odd, enable & word.odd)),
+            enables.eq(Cat(enable & ~word.odd, enable & word.odd)),
             address.eq(self._in_row(word.rest, self.write_addressing, kind.far, kind.phase)),
         ]
-        return write, address
+        return Write(enables, address)
 
 
 class Word(NamedTuple):
@@ -213,38 +242,40 @@ class Word(NamedTuple):
     rest: Signal
 
 
+class Write(NamedTuple):
+    """Which memories are written, that of even columns of blocks and that of odd ones, and where."""
+
+    enables: Signal
+    address: Signal
+
+
 def addresses(spec: Spec) -> data.ArrayLayout:
     """An address for each of the two memories that banks share."""
     return data.ArrayLayout(spec.address_width - 1, 2)
 
 
-def _pixels(plane: data.View, lanes: slice) -> Value:
-    """Neighbouring pixels of a plane."""
-    return plane.as_value()[ACTIVATION_WIDTH * lanes.start : ACTIVATION_WIDTH * lanes.stop]
-
-
 class BankMemory(wiring.Component):
-    """Half of the words of the banks of some columns in one row: of even columns of blocks, or of odd ones.
+    """A memory of banks: of one bank all words; of several half of their words, side by side.
 
     Parameters
     ----------
     spec
         Bank size.
     size
-        Columns.
+        Banks.
 
     Members
     -------
     write : In(1)
         Write ``data`` to ``write_address``.
-    write_address : In(address_width - 1)
-        Word to write.
+    write_address : In(address_width)
+        Word to write. A bit less where several banks share the memory.
     data : In(8 * size)
         A pixel for each bank.
     read : In(1)
         Read; else ``word`` stays as it is.
-    address : In(address_width - 1)
-        Word to read.
+    address : In(address_width)
+        Word to read. Likewise.
     word : Out(8 * size)
         The word at ``address``, one cycle later.
 
@@ -256,20 +287,22 @@ class BankMemory(wiring.Component):
     def __init__(self, spec: Spec, size: int) -> None:
         self.spec = spec
         self.width = ACTIVATION_WIDTH * size
+        self.depth = spec.tile_words if size == 1 else spec.tile_words // 2
+        address = (self.depth - 1).bit_length()
         super().__init__(
             {
                 "write": In(1),
-                "write_address": In(spec.address_width - 1),
+                "write_address": In(address),
                 "data": In(self.width),
                 "read": In(1),
-                "address": In(spec.address_width - 1),
+                "address": In(address),
                 "word": Out(self.width),
             }
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.width, depth=self.spec.tile_words // 2, init=[])
+        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[])
         write = memory.write_port()
         read = memory.read_port()
         m.d.comb += [

@@ -14,6 +14,9 @@ from tests.hw.small import ODD, ONE_PACE, SHIFT
 WIDE = replace(SHIFT, rows=2, cols=16, requantizers=16, bus_bytes=16, tile_words=64)
 """Groups of four columns, two in each half, and the smallest banks."""
 
+NARROW = replace(WIDE, cols=3, requantizers=3)
+"""A group of two columns, and a column that is alone."""
+
 Item = dict[str, object]
 
 Mode = tuple[int, int, int, int]
@@ -117,7 +120,7 @@ def pixels(words: Item, spec: Spec) -> list[int]:
 
 
 @pytest.mark.parametrize("pauses", ONE_PACE)
-@pytest.mark.parametrize("spec", [SHIFT, ODD, WIDE], ids=["4x4", "3x5", "2x16"])
+@pytest.mark.parametrize("spec", [SHIFT, ODD, WIDE, NARROW], ids=["4x4", "3x5", "2x16", "2x3"])
 def test_words_of_every_kind_of_layer(spec: Spec, pauses: bench.Pauses) -> None:
     rng = np.random.default_rng(0)
     every = {"enable": 1, "far": 0, "phase": 0}, {"enable": 1, "column": 0, "phase": 0}
