@@ -6,6 +6,7 @@ import pytest
 
 from shiftbook.golden.mapping.tiles import address_bits, capacity, half
 from shiftbook.golden.spec import Spec
+from shiftbook.hw.engine.layouts import column_groups
 from shiftbook.hw.engine.tile import Tile
 from shiftbook.sim import bench
 from tests.hw.benches import Paced
@@ -117,6 +118,18 @@ def pixels(words: Item, spec: Spec) -> list[int]:
         words["odd" if words["choice"] >> bank % spec.cols & 1 else "even"][bank]
         for bank in range(spec.lanes)
     ]
+
+
+@pytest.mark.parametrize("cols", range(2, 33))
+def test_groups_are_parts_of_halves(cols: int) -> None:
+    bus_bytes = max(8, 1 << (cols - 1).bit_length())
+    groups = column_groups(replace(SHIFT, cols=cols, requantizers=cols, bus_bytes=bus_bytes))
+    assert [col for half in groups for group in half for col in group] == list(range(cols))
+    for columns, parts in zip((half(cols), cols // 2), groups, strict=True):
+        sizes = [len(part) for part in parts]
+        assert sum(sizes) == columns
+        assert len(sizes) == -(-columns // 4)
+        assert max(sizes) - min(sizes) <= 1
 
 
 @pytest.mark.parametrize("pauses", ONE_PACE)
