@@ -165,7 +165,11 @@ def beats_of(loaded: Loaded, spec: Spec) -> int:
 
 @pytest.mark.parametrize("pauses", ONE_PACE)
 @pytest.mark.parametrize(
-    "name", ["4x4", "3x5", *(pytest.param(n, marks=pytest.mark.slow) for n in ("a row a beat", "dense"))]
+    "name",
+    [
+        *("4x4", "3x5", "two groups a half"),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("a row a beat", "dense")),
+    ],
 )
 def test_taps_find_their_pixels(name: str, pauses: bench.Pauses) -> None:
     spec = SPECS[name]
