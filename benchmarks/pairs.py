@@ -27,7 +27,7 @@ from benchmarks.command import start
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable, write_json
 from shiftbook.golden.spec import PRESETS, Spec
-from shiftbook.hw.engine.layouts import plane
+from shiftbook.hw.engine.layouts import bank_words, chosen, plane
 from shiftbook.synth.flow.measure import Ruler, measure
 from shiftbook.synth.flow.weights import load_weights
 
@@ -50,8 +50,8 @@ class CloseRotator(wiring.Component):
 
     Members
     -------
-    banks : In(ArrayLayout)
-        One pixel from each bank.
+    banks : In(StructLayout)
+        One pixel from each bank, see `hw.engine.layouts.bank_words`.
     offset : In(StructLayout)
         ``moved``: whether oy and ox are not 0, and ``back``: whether they are -1 in place of 1.
     lanes : Out(ArrayLayout)
@@ -67,7 +67,7 @@ class CloseRotator(wiring.Component):
         axis = data.StructLayout({"moved": 1, "back": 1})
         super().__init__(
             {
-                "banks": In(plane(spec)),
+                "banks": In(bank_words(spec)),
                 "offset": In(data.StructLayout({"oy": axis, "ox": axis})),
                 "lanes": Out(plane(spec)),
             }
@@ -77,7 +77,8 @@ class CloseRotator(wiring.Component):
         m = Module()
         rows, cols = self.spec.rows, self.spec.cols
         oy, ox = self.offset.oy, self.offset.ox
-        grid = [[self.banks[r * cols + c] for c in range(cols)] for r in range(rows)]
+        pixels = chosen(self.banks, self.spec)
+        grid = [pixels[r * cols : (r + 1) * cols] for r in range(rows)]
         grid = [
             [
                 Mux(oy.moved, Mux(oy.back, grid[r - 1][c], grid[(r + 1) % rows][c]), grid[r][c])

@@ -108,7 +108,8 @@ class Spec:
         Requantizers; each drains ``rows * cols / requantizers`` lanes, one a cycle. They take whole rows
         of lanes, or even parts of a row. `on_grid` chooses it for another grid.
     tile_words
-        Words of each activation bank. A bank holds 8-bit pixels; there are ``rows * cols`` banks a slot.
+        Words of each activation bank. A bank holds 8-bit pixels; there are ``rows * cols`` banks a slot, and
+        those of neighbouring columns share memories.
         A tap table entry (``tap_width``) bounds them too.
     table_entries
         Entries of each slot's tap table.

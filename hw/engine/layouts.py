@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from amaranth import Cat, Mux, Shape, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
 from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.registers import Region
+from shiftbook.golden.mapping.tiles import half
 from shiftbook.golden.spec import ACTIVATION_WIDTH, RING_WIDTH, Spec
 from shiftbook.hw.engine.booth import digit_row
+
+GROUP = 4
+"""The most columns of banks that share memories: wide words cost less by the byte, and more of them is wasted
+where the lanes of a group look into two columns of blocks."""
 
 
 def struct(layout: bit_fields.Layout) -> data.StructLayout:
@@ -47,12 +54,28 @@ def bank_rows(spec: Spec) -> data.ArrayLayout:
     return data.ArrayLayout(data.StructLayout({"enable": 1, "far": 1, "phase": 1}), spec.rows)
 
 
-def bank_columns(spec: Spec) -> data.ArrayLayout:
-    """Of each column of banks, when they are written: whether they are, and the bits of the word's address.
+def bank_halves(spec: Spec) -> data.ArrayLayout:
+    """Of the first ``half(cols)`` columns of banks, and of the others: what `bank_rows` says of a row.
 
-    ``column``: place of the column of blocks in the ring. ``phase``: horizontal phase.
+    ``column``: place of the column of blocks in the ring. ``phase``: horizontal phase. The columns of a half
+    are always written alike: see `golden.mapping.tiles`, where pixels of one phase lie beside each other.
     """
-    return data.ArrayLayout(data.StructLayout({"enable": 1, "column": RING_WIDTH, "phase": 1}), spec.cols)
+    return data.ArrayLayout(data.StructLayout({"enable": 1, "column": RING_WIDTH, "phase": 1}), 2)
+
+
+def column_groups(spec: Spec) -> list[list[range]]:
+    """The columns of each half that share memories: at most `GROUP` of them, and as even as they can be.
+
+    A column that is alone has one memory with all words of its bank.
+    """
+    first = half(spec.cols)
+    return [_cut(range(first)), _cut(range(first, spec.cols))]
+
+
+def _cut(columns: range) -> list[range]:
+    parts = -(-len(columns) // GROUP)
+    ends = [columns.start + len(columns) * part // parts for part in range(parts + 1)]
+    return [range(*pair) for pair in pairwise(ends)]
 
 
 def tile_write(spec: Spec) -> data.StructLayout:
@@ -62,7 +85,7 @@ def tile_write(spec: Spec) -> data.StructLayout:
             "slots": spec.slots,
             "channel": spec.address_width,
             "rows": bank_rows(spec),
-            "columns": bank_columns(spec),
+            "halves": bank_halves(spec),
             "plane": plane(spec),
         }
     )
@@ -84,6 +107,26 @@ def place_of_column(number: Value, half: Value) -> Value:
 def plane(spec: Spec) -> data.ArrayLayout:
     """One pixel for every bank or lane; (r, c) is element ``r * cols + c``."""
     return data.ArrayLayout(ACTIVATION_WIDTH, spec.lanes)
+
+
+def bank_words(spec: Spec) -> data.StructLayout:
+    """What the memories of a slot's banks have read: see `hw.engine.tile`.
+
+    ``even`` and ``odd`` have a byte for each bank, of the memories of even and of odd columns of blocks.
+    ``choice`` says of each column of banks which of both is its pixel; one that is alone has ``even`` only.
+    """
+    return data.StructLayout({"even": plane(spec), "odd": plane(spec), "choice": spec.cols})
+
+
+def chosen(words: data.View, spec: Spec) -> list[Value]:
+    """The pixel of each bank."""
+    sizes = [len(group) for groups in column_groups(spec) for group in groups for _ in group]
+    pixels = []
+    for bank in range(spec.lanes):
+        column = bank % spec.cols
+        both = Mux(words.choice[column], words.odd[bank], words.even[bank])
+        pixels.append(both if sizes[column] > 1 else words.even[bank])
+    return pixels
 
 
 def row(spec: Spec) -> data.StructLayout:

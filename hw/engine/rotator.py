@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.engine.layouts import plane, tap_offset
+from shiftbook.hw.engine.layouts import bank_words, chosen, plane, tap_offset
 
 
 class Rotator(wiring.Component):
@@ -20,8 +20,8 @@ class Rotator(wiring.Component):
 
     Members
     -------
-    banks : In(ArrayLayout)
-        One pixel from each bank.
+    banks : In(StructLayout)
+        One pixel from each bank, see `hw.engine.layouts.bank_words`.
     offset : In(StructLayout)
         Tap offset {oy, ox}.
     lanes : Out(ArrayLayout)
@@ -36,7 +36,7 @@ class Rotator(wiring.Component):
         self.spec = spec
         super().__init__(
             {
-                "banks": In(plane(spec)),
+                "banks": In(bank_words(spec)),
                 "offset": In(tap_offset(spec)),
                 "lanes": Out(plane(spec)),
             }
@@ -45,7 +45,8 @@ class Rotator(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         rows, cols = self.spec.rows, self.spec.cols
-        grid = [[self.banks[r * cols + c] for c in range(cols)] for r in range(rows)]
+        pixels = chosen(self.banks, self.spec)
+        grid = [pixels[r * cols : (r + 1) * cols] for r in range(rows)]
         for level, bit in enumerate(self.offset.oy):
             step = 1 << level
             grid = [

@@ -171,7 +171,7 @@ class Slot(wiring.Component):
             tile.offset.eq(lookup.offset),
             tile.far.eq(lookup.far),
             tile.first_column.eq(lookup.first_column),
-            rotator.banks.eq(tile.pixels),
+            rotator.banks.eq(tile.words),
             rotator.offset.eq(lookup.rotation),
             self.pixels.eq(rotator.lanes),
         ]

@@ -229,12 +229,12 @@ class LoadWriter(wiring.Component):
             ]
 
     def _columns(self, m: Module, write: data.View, now: data.View) -> None:
-        """Which columns of banks are written, and what that says of the address."""
+        """Which halves of the columns of banks are written, and what that says of the address."""
         spec, layer = self.spec, self.layer
         following = now.column + 1
-        for bank, modes in enumerate(ways(spec.cols)):
-            target = write.columns[bank]
-            is_odd = Mux(now.odd, modes[2].parity, modes[1].parity)
+        modes = ways(spec.cols)
+        for target, (_, even, odd) in zip(write.halves, (modes[0], modes[half(spec.cols)]), strict=True):
+            is_odd = Mux(now.odd, odd.parity, even.parity)
             if spec.cols % 2:
                 moves, phase = now.odd & ~is_odd, is_odd ^ now.odd
             else:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shiftbook.synth.flow.memories import MemoryCost
 
 NAMES = {
-    "bank.memory": "activation banks",
+    "bank_memory.memory": "activation banks",
     "lookup.rows": "codebook rows",
     "lookup.taps": "tap tables",
     "huffman_decoder.memory": "symbols of gaps and codes",

@@ -18,7 +18,8 @@ SPEC = replace(DEFAULT, rows=4, cols=8, requantizers=8)
 @pytest.mark.parametrize("oy", [-1, 0, 1])
 @pytest.mark.parametrize("ox", [-1, 0, 1])
 def test_a_close_rotator_is_a_rotator(oy: int, ox: int) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, SPEC.lanes).tolist()
+    even, odd = np.random.default_rng(0).integers(0, 256, (2, SPEC.lanes)).tolist()
+    words = {"even": even, "odd": odd, "choice": 0b10011100}
     found = []
     offsets = [
         {
@@ -30,7 +31,7 @@ def test_a_close_rotator_is_a_rotator(oy: int, ox: int) -> None:
     for rotator, offset in zip((CloseRotator(SPEC), Rotator(SPEC)), offsets, strict=True):
 
         async def play(ctx, rotator=rotator, offset=offset) -> None:
-            ctx.set(rotator.banks, pixels)
+            ctx.set(rotator.banks, words)
             ctx.set(rotator.offset, offset)
             await ctx.delay(1e-6)
             found.append([ctx.get(lane) for lane in rotator.lanes])

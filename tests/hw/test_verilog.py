@@ -6,6 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from shiftbook.hw.engine.engine import Engine
+from shiftbook.hw.engine.layouts import column_groups
 from shiftbook.hw.verilog import ZERO, emit, rtlil_text
 from tests.hw.small import small
 
@@ -74,7 +75,8 @@ def test_engine_is_one_lane_many_times(preset: str) -> None:
     text = rtlil_text(Engine(spec), "engine")
     lane = "engine_shift_lane" if spec.lane == "shift" else "engine_multiply_lane"
     assert instances(text, lane) == spec.lanes
-    assert instances(text, "engine_bank") == spec.lanes
+    groups = [group for half in column_groups(spec) for group in half]
+    assert instances(text, "engine_bank_memory") == spec.rows * len(groups) * 2
     assert instances(text, "engine_slot") == spec.slots
     assert instances(text, "engine_requantizer") == spec.requantizers
     assert len(modules(text)) == len(set(modules(text)))

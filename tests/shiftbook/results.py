@@ -49,7 +49,14 @@ def engine(lane: float, *, kind: str) -> Json:
         f"{kind}_lane": {"instances": 64, "ge": lane, "total_ge": 64 * lane, **plain},
         "rotator": {"instances": 4, "ge": 100.0, "total_ge": 400.0, **plain},
         "rotator_v2": {"instances": 1, "ge": 10.0, "total_ge": 10.0, **plain},
-        "bank": {**plain, "instances": 256, "ge": 0, "total_ge": 0, "memory_bits": 2048, "memory_ge": 1000.0},
+        "bank_memory": {
+            **plain,
+            "instances": 128,
+            "ge": 0,
+            "total_ge": 0,
+            "memory_bits": 2048,
+            "memory_ge": 1000.0,
+        },
     }
     total = 64 * lane + 410
     figures = {"lane_ge": lane, "total_ge": total, "ge_per_lane": total / 64, "ge_per_term": total / 256}

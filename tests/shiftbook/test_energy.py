@@ -14,9 +14,9 @@ from shiftbook.golden.statistics.decomposed import macs_of
 from tests.shiftbook.test_inspect import refused
 from tests.sim.networks import SMALL, everything
 
-BANK_READ = (0.0166 + 2.759e-5 * 256) * (1 + 0.2887 * 8)
-BANK_WRITE = (0.02477 + 3.513e-5 * 256) * (1 + 0.2518 * 8)
-"""Picojoules of 256 words of 8 bits with two ports, by the rules in asap7.toml."""
+BANK_READ = (0.0166 + 2.759e-5 * 128) * (1 + 0.2887 * 16)
+BANK_WRITE = (0.02477 + 3.513e-5 * 128) * (1 + 0.2518 * 16)
+"""Picojoules of 128 words of 16 bits with two ports, by the rules in asap7.toml."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def found() -> Energy:
 
 def test_counts_times_prices(found: Energy) -> None:
     (banks,) = (memory for memory in found.memories if memory.name == "activation banks")
-    assert (banks.count, banks.words, banks.bits) == (SMALL.slots * SMALL.lanes, 256, 8)
+    assert (banks.count, banks.words, banks.bits) == (SMALL.slots * SMALL.lanes, 128, 16)
     assert banks.pj == pytest.approx(banks.reads * BANK_READ + banks.writes * BANK_WRITE, rel=1e-9)
     counted = [memory.pj for memory in found.memories if memory.pj is not None]
     assert found.pj == pytest.approx(sum(counted), rel=1e-12)
@@ -61,7 +61,7 @@ def test_another_technology_has_other_prices(found: Energy) -> None:
 
 
 def test_unknown_memories_are_named_by_their_module() -> None:
-    assert name_of("bank.memory") == "activation banks"
+    assert name_of("bank_memory_v2.memory") == "activation banks"
     assert name_of("huffman_decoder_v2.memory") == "symbols of gaps and codes"
     assert name_of("residual_reader.memory_3") == "residuals"
     assert name_of("stream_fetcher.sums") == "stream fetcher: sums"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,13 +12,16 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from shiftbook.golden.coding.select import code_weights
 from shiftbook.golden.isa.program_format import Command
 from shiftbook.golden.isa.registers import ADDRESS_WIDTH, INDEX_WIDTH, Region
+from shiftbook.golden.model.network import Input, Network
+from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.program import image
 from shiftbook.hw.verilog import rtlil_text
 from shiftbook.sim.driver import RtlResult, run_rtl
 from shiftbook.sim.probes import MemoryAccesses, MemoryKind, declared_memories, probed
-from tests.sim.networks import IMAGES, SMALL, everything
+from tests.sim.networks import IMAGES, SMALL, drawn, everything
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +43,30 @@ def test_every_row_reads_a_codebook_row_and_a_tap(result: RtlResult) -> None:
     assert rows.instances == taps.instances == SMALL.slots
 
 
-def test_a_row_that_adds_something_reads_all_banks_of_its_slot(result: RtlResult) -> None:
-    (banks,) = of(result, "bank.memory")
+def test_a_row_that_adds_something_reads_the_banks_of_its_slot(result: RtlResult) -> None:
+    """Two groups of two columns: one memory of each, and both of a group that looks into two blocks."""
+    (banks,) = of(result, "bank_memory.memory")
     rows, _ = of(result, "lookup.rows", "lookup.taps")
-    assert banks.instances == SMALL.slots * SMALL.lanes
-    assert not (banks.reads % SMALL.lanes).any()
-    assert (banks.reads <= SMALL.lanes * rows.reads).all()
-    assert banks.reads.sum() > 0.9 * SMALL.lanes * rows.reads.sum()
+    assert banks.kind.words == SMALL.tile_words // 2
+    assert banks.instances == SMALL.slots * SMALL.rows * 4
+    assert not (banks.reads % SMALL.rows).any()
+    assert (banks.reads <= 3 * SMALL.rows * rows.reads).all()
+    assert banks.reads.sum() > 0.9 * 2 * SMALL.rows * rows.reads.sum()
+
+
+def test_only_memories_that_lanes_look_into_are_read() -> None:
+    """A kernel of 1 x 3 on four blocks of pixels, behind a layer that has one row for each channel."""
+    rng = np.random.default_rng(1)
+    layer = drawn("layer", "image", (6, 1, 3, 3), 12, SMALL, rng, padding=(0, 0, 1, 1))
+    integers = (1 << rng.integers(0, 4, layer.weights.integers.shape)) * rng.integers(0, 2, (6, 1, 3, 3))
+    layer = replace(layer, weights=code_weights(integers.astype(np.int16), "test", SMALL))
+    same = Requantize(np.zeros(3, np.int64), np.full(3, 256), np.full(3, 8))
+    network = Network(Input("image", (8, 8, 3), same), (layer,), SMALL.slots)
+    found = run_rtl(network, rng.integers(0, 256, (1, 8, 8, 3), np.uint8), SMALL, probes=True)
+    (banks,) = of(found, "bank_memory.memory")
+    left, middle, right = np.count_nonzero(integers, (0, 1, 3)).tolist()
+    assert min(left, middle, right) > 0
+    assert banks.reads.sum() == 4 * SMALL.rows * (2 * (3 + middle) + 3 * (left + right))
 
 
 def words_of_regions(words: list[int]) -> Counter[int]:

@@ -14,11 +14,12 @@ from shiftbook.golden.mapping.ahead import Ahead
 from shiftbook.golden.mapping.job import Pass, View
 from shiftbook.golden.mapping.memory import TensorLayout
 from shiftbook.golden.mapping.passes import plan_layer
-from shiftbook.golden.mapping.tiles import tap_of
+from shiftbook.golden.mapping.tiles import half, tap_of
 from shiftbook.golden.program import layer_program as program
 from shiftbook.golden.program.commands import Commands
 from shiftbook.golden.program.layer_program import Codebook, Job, Place
 from shiftbook.golden.spec import Spec
+from shiftbook.hw.system.load_writer import ways
 from shiftbook.sim import bench
 from tests.golden.layers import make_conv
 from tests.hw.small import ODD, ONE_PACE, SHIFT
@@ -28,6 +29,7 @@ SPECS = {
     "4x4": SHIFT,
     "3x5": replace(ODD, slots=3),
     "a row a beat": replace(SHIFT, rows=5, cols=8, requantizers=8, slots=1),
+    "two groups a half": replace(SHIFT, rows=2, cols=16, requantizers=16, slots=1, bus_bytes=16),
     "dense": replace(SHIFT, lane="multiply", feed="dense", bus_bytes=16),
 }
 
@@ -49,6 +51,16 @@ SHAPES = [
     ((1, 1, 9), 1, 1, (0, 0, 0, 0), 1, (0, 0)),
     ((2, 9, 2), 2, 2, (0, 0, 0, 1), 1, (0, 0)),
 ]
+
+
+@pytest.mark.parametrize("lanes", range(2, 33))
+def test_columns_of_a_half_take_pixels_alike(lanes: int) -> None:
+    """So they have one address: at stride 2, block and phase follow from whether a pixel is odd."""
+    found = [(even.parity, odd.parity) for _, even, odd in ways(lanes)]
+    first = half(lanes)
+    assert set(found[:first]) == {found[0]}
+    assert set(found[first:]) == {found[first]}
+    assert found[0] != found[first]
 
 
 @dataclass(frozen=True)
@@ -153,7 +165,11 @@ def beats_of(loaded: Loaded, spec: Spec) -> int:
 
 @pytest.mark.parametrize("pauses", ONE_PACE)
 @pytest.mark.parametrize(
-    "name", ["4x4", "3x5", *(pytest.param(n, marks=pytest.mark.slow) for n in ("a row a beat", "dense"))]
+    "name",
+    [
+        *("4x4", "3x5", "two groups a half"),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("a row a beat", "dense")),
+    ],
 )
 def test_taps_find_their_pixels(name: str, pauses: bench.Pauses) -> None:
     spec = SPECS[name]

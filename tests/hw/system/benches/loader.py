@@ -12,7 +12,7 @@ from shiftbook.golden.isa.buffers import LOAD_SEGMENTS
 from shiftbook.golden.isa.program_format import Command
 from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.engine.layouts import config_word, plane, tap_offset
+from shiftbook.hw.engine.layouts import chosen, config_word, plane, tap_offset
 from shiftbook.hw.engine.register_file import RegisterFile
 from shiftbook.hw.engine.tile import Tile
 from shiftbook.hw.system.fifo import Fifo
@@ -140,5 +140,5 @@ class LoaderBench(wiring.Component):
                 tile.far.eq(read.far),
                 tile.first_column.eq(tiles.column + read.column.as_signed()),
             ]
-            pixels.append(tile.pixels)
+            pixels.extend(chosen(tile.words, spec))
         m.d.comb += fifo.w_data.eq(Cat(pixels))
