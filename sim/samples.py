@@ -1,4 +1,4 @@
-"""Windows of time in which the simulated accelerator tells the values of its modules' wires, cycle by cycle."""
+"""Windows of time in which the simulated accelerator tells the values of its modules' wires."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Told:
     Attributes
     ----------
     values
-        By module, uint8 [instances, wires, cycles]: in the order of the paths and the wires that were asked for.
+        By module, uint8 [instances, wires, cycles], in the order of the paths and wires that were asked for.
     passes
         int [windows]: how many passes had ended where each window begins.
     length
@@ -111,9 +111,9 @@ def spread(cycles: int, count: int, length: int, seed: int = 0) -> Windows:
         raise ShiftbookError(f"windows must be 1 to {MOST:,}, not {count:,}")
     part = cycles // count
     if part < length:
-        most = cycles // length
         raise ShiftbookError(
-            f"a run of {cycles:,} cycles is too short for {count:,} windows of {length} cycles: take at most {most:,}"
+            f"a run of {cycles:,} cycles is too short for {count:,} windows of {length} cycles: take at most "
+            f"{cycles // length:,}"
         )
     places = np.random.default_rng(seed).integers(0, part - length + 1, count)
     return Windows(tuple((np.arange(count) * part + places).tolist()), length)
@@ -153,10 +153,7 @@ def read_samples(folder: Path, samples: Samples) -> Told:
     if not whole:
         raise ShiftbookError("the run was too short: no window of samples was in it")
     return Told(
-        {
-            module: np.stack([each[:, : whole * length] for each in read])
-            for module, read in values.items()
-        },
+        {module: np.stack([each[:, : whole * length] for each in read]) for module, read in values.items()},
         np.array(told[:whole], np.int64),
         length,
     )

@@ -144,7 +144,9 @@ def _map(
     last = [f"json -o {CIRCUITS}"] if circuits else []
     try:
         with ThreadPoolExecutor(PROCESSES) as pool:
-            outputs = list(pool.map(lambda run: runner.run(flow(run, liberty, known) + last, inputs, files), runs))
+            outputs = list(
+                pool.map(lambda run: runner.run(flow(run, liberty, known) + last, inputs, files), runs)
+            )
     except YosysError as error:
         if liberty is None:
             raise

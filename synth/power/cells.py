@@ -183,7 +183,7 @@ def load_cells(paths: Sequence[Path], names: Iterable[str]) -> Cells:
     Raises
     ------
     ShiftbookError
-        A file cannot be read, has no cell of a name in any, or one that is neither a gate nor a flip-flop of one
+        A file cannot be read; no file has a cell of a name, or it is neither a gate nor a flip-flop of one
         rising clock edge; or the files tell no energies.
     """
     wanted = set(names)
@@ -297,7 +297,9 @@ def _flip_flop(name: str, group: Group, pins: Mapping[str, Group]) -> FlipFlop |
         if clock not in pins or {"clear", "preset"} & each.attributes.keys():
             raise ShiftbookError(f"cell {name} must be a flip-flop of one rising clock edge to be priced")
         inverse = each.argument.partition(",")[2].strip()
-        inverted = {pin for pin, it in pins.items() if it.attributes.get("function", "").strip(" ()") == inverse}
+        inverted = {
+            pin for pin, it in pins.items() if it.attributes.get("function", "").strip(" ()") == inverse
+        }
         return FlipFlop(clock, parse(each.attributes["next_state"]), frozenset(inverted))
     return None
 
@@ -314,10 +316,10 @@ def _arcs(pin: str, group: Group, supplies: set[str], units: Units) -> Iterator[
             if each.kind in ("rise_power", "fall_power", "power")
         }
         both = tables.get("power", NOTHING)
-        for related in power.attributes.get("related_pin", "").split() or [None]:
+        for related in power.attributes.get("related_pin", "").split() or ("",):
             yield Arc(
                 pin,
-                related,
+                related or None,
                 parse(when) if when else None,
                 tables.get("rise_power", both),
                 tables.get("fall_power", both),
@@ -344,7 +346,9 @@ def _table(group: Group, units: Units, unit: float) -> Table:
     slews = _numbers(group.attributes.get("index_1", "0"))
     loads = _numbers(group.attributes.get("index_2", "0"))
     if len(values) != len(slews) * len(loads):
-        raise ShiftbookError(f"a table {group.kind} of the cell library has {len(values)} values: no such table")
+        raise ShiftbookError(
+            f"a table {group.kind} of the cell library has {len(values)} values: no such table"
+        )
     by_load = values.reshape(len(slews), len(loads)).T
     return Table(
         loads * units.capacitance,

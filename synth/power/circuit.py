@@ -1,7 +1,7 @@
 """A mapped module as arrays: its nets, its cells by kind in the order of their levels, and where it ends.
 
-The glue of one level of the hierarchy only: what instances of other modules and memories give is an input, and
-what they take an output. Each net that has a name in the RTL can be compared with it.
+The glue of one level of the hierarchy only: what instances of other modules and memories give is an input,
+and what they take an output. Each net that has a name in the RTL can be compared with it.
 """
 
 from __future__ import annotations
@@ -263,7 +263,9 @@ class _Draft:
         """A name of the RTL for each net that has one; of several the plainest."""
         found: dict[int, Wire] = {}
         names = {
-            plain(name): each["bits"] for name, each in self.raw["netnames"].items() if not each.get("hide_name")
+            plain(name): each["bits"]
+            for name, each in self.raw["netnames"].items()
+            if not each.get("hide_name")
         }
         for name in sorted(names, key=lambda name: ("$" in name, "." in name, len(name), name)):
             if OWN_NAME.fullmatch(name):
