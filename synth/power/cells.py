@@ -194,7 +194,8 @@ def load_cells(paths: Sequence[Path], names: Iterable[str]) -> Cells:
         heads = list(CELL.finditer(text))
         units = _units(text[: heads[0].start()] if heads else text, path)
         voltages.add(units.voltage)
-        for head, end in zip(heads, [each.start() for each in heads[1:]] + [len(text)], strict=True):
+        ends = [*(head.start() for head in heads[1:]), len(text)]
+        for head, end in zip(heads, ends, strict=False):  # a file may have no cell
             if head[1] in wanted:
                 found[head[1]] = _cell(head[1], _group(text, head.end(), end), units)
     if wanted - found.keys():

@@ -1,8 +1,8 @@
 """The same changes with the delays of cells: nets may change several times before they settle.
 
 Time goes in steps of `STEP` picoseconds. Flip-flops change when the library says, and inputs of a module all
-together: glitches that come in from other modules are not seen. A gate's output follows its function after the
-gate's delay, but only where the function still has that value then: pulses shorter than the delay vanish
+together: glitches that come in from other modules are not seen. A gate's output follows its function after
+the gate's delay, but only where the function still has that value then: pulses shorter than the delay vanish
 (inertial delay).
 """
 
@@ -34,13 +34,14 @@ def timed(circuit: Circuit, values: Packed, first: Flags, voltage: float) -> Num
     """Picojoules of gates and of the pins that nets charge, by change; parameters as of `price.price`."""
     columns = len(first)
     kept = np.flatnonzero(~first[1:])
-    found = np.zeros(len(kept))
-    for start in range(0, len(kept), COLUMNS):
-        part = kept[start : start + COLUMNS]
-        bits = unpack(values, columns)
+    filled = np.pad(kept, (0, -len(kept) % 64), mode="edge")  # words are full, of what can be
+    bits = unpack(values, columns)
+    found = []
+    for start in range(0, len(filled), COLUMNS):
+        part = filled[start : start + COLUMNS]
         run = _Run(circuit, pack(bits[:, part]), pack(bits[:, part + 1]), len(part), voltage)
-        found[start : start + COLUMNS] = run.energy()
-    return found
+        found.append(run.energy())
+    return np.concatenate(found)[: len(kept)]
 
 
 class _Gates:
@@ -64,7 +65,7 @@ class _Gates:
         delays = kind.cell.delays[kind.cell.outputs[0]].at(circuit.load[self.output])
         self.delays = np.maximum(1, np.round(delays / STEP)).astype(np.intp)
         self.inputs = values[kind.inputs]
-        self.before = self.inputs.copy()  # the last change of any input
+        self.before = self.inputs.copy()  # when it last wanted the other value
         self.wanted = values[self.output]
         energies = arc_energies(kind, circuit.load)
         of_outputs, of_inputs = _shares(kind.cell)
@@ -170,9 +171,10 @@ class _Run:
             old, new = gates.inputs[rows], self.values[gates.kind.inputs[rows]]
             change = np.bitwise_or.reduce(old ^ new, axis=1)
             wanted = evaluate(gates.kind, new)[0]
-            row, column = np.nonzero(unpack(change & ~(wanted ^ gates.wanted[rows]), self.columns))
+            flipped = wanted ^ gates.wanted[rows]
+            row, column = np.nonzero(unpack(change & ~flipped, self.columns))
             self._add(column, gates.input_energy[rows[row], gates.codes(row, column, old, new)])
-            gates.before[rows] ^= (gates.before[rows] ^ old) & change[:, None]
+            gates.before[rows] ^= (gates.before[rows] ^ old) & flipped[:, None]
             gates.inputs[rows] = new
             gates.wanted[rows] = wanted
             delays = gates.delays[rows]
@@ -205,7 +207,7 @@ def _by_cell(kinds: tuple[Kind, ...]) -> list[Kind]:
 
 
 def _fan_out(gates: list[_Gates], nets: int) -> tuple[Indices, Indices, Indices]:
-    """Where each net's part of the others begins; and kinds, and rows in them, of the gates that it drives."""
+    """Where each net's part of the others begins; and kinds, and rows in them, of gates that it drives."""
     none = np.zeros(0, np.intp)
     driven = [each.kind.inputs.ravel() for each in gates]
     kinds = [np.full(each.kind.inputs.size, number) for number, each in enumerate(gates)]

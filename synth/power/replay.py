@@ -1,8 +1,8 @@
 """A mapped module with the inputs of an RTL run, many cycles at once: columns are bits of machine words.
 
 The RTL tells every input and every flip-flop's state in each sampled cycle. So no cycle waits for the one
-before: gates are evaluated for all cycles together, and what they give must be the RTL's own values: outputs in
-the same cycle, states in the next.
+before: gates are evaluated for all cycles together, and what they give must be the RTL's own values: outputs
+in the same cycle, states in the next.
 """
 
 from __future__ import annotations
