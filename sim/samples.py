@@ -148,6 +148,9 @@ def read_samples(folder: Path, samples: Samples) -> Told:
     for module, paths in samples.paths.items():
         width = len(samples.watched[module])
         read = [_read(_file(folder, path), width) for path in paths]
+        for path, each in zip(paths, read, strict=True):
+            if told and not each.size:
+                raise RuntimeError(f"the simulator knows no instance {path}")
         whole = min([whole, *(each.shape[1] // length for each in read)])
         values[module] = read
     if not whole:
@@ -183,4 +186,4 @@ def _read(file: Path, width: int) -> NDArray[np.uint8]:
     lines = text[: len(text) // (digits + 1) * (digits + 1)].reshape(-1, digits + 1)[:, -2::-1]
     numbers = np.where(lines > ord("9"), lines - ord("a") + 10, lines - ord("0"))
     bits = numbers[:, :, None] >> np.arange(4, dtype=np.uint8) & 1
-    return np.ascontiguousarray(bits.reshape(len(lines), -1)[:, :width].T)
+    return np.ascontiguousarray(bits.reshape(len(lines), 4 * digits)[:, :width].T)
