@@ -13,7 +13,9 @@ TOKEN = re.compile(r"\s*([A-Za-z_][\w\[\]]*|[01]|[!()'*&+|^])")
 
 
 def parse(text: str) -> Expression:
-    """An expression of pins: ``!a`` and ``a'`` invert; then come ``^``, ``*`` or ``&`` or nothing, ``+`` or ``|``.
+    """An expression of pins.
+
+    ``!a`` and ``a'`` invert; then binds ``^``, then ``*`` or ``&`` or nothing, then ``+`` or ``|``.
 
     Raises
     ------
