@@ -153,7 +153,7 @@ class _Run:
             toggled = (wanted ^ now) & ~(wanted ^ gates.wanted[rows])
             nets.append(gates.output[rows])
             news.append(now ^ toggled)
-            row, column = np.nonzero(unpack(toggled, self.columns))
+            row, column = _ones(toggled)
             codes = gates.codes(rows[row], column, gates.before, gates.inputs)
             self._add(column, gates.output_energy[rows[row], codes])
         net, new = np.concatenate(nets), np.concatenate(news)
@@ -172,7 +172,7 @@ class _Run:
             change = np.bitwise_or.reduce(old ^ new, axis=1)
             wanted = evaluate(gates.kind, new)[0]
             flipped = wanted ^ gates.wanted[rows]
-            row, column = np.nonzero(unpack(change & ~flipped, self.columns))
+            row, column = _ones(change & ~flipped)
             self._add(column, gates.input_energy[rows[row], gates.codes(row, column, old, new)])
             gates.before[rows] ^= (gates.before[rows] ^ old) & flipped[:, None]
             gates.inputs[rows] = new
@@ -191,6 +191,14 @@ class _Run:
 
     def _add(self, columns: Indices, energies: Numbers) -> None:
         self.spent += np.bincount(columns, weights=energies, minlength=self.columns)
+
+
+def _ones(packed: Packed) -> tuple[Indices, Indices]:
+    """Rows and columns of the bits that are set."""
+    columns = 64 * packed.shape[1]
+    # Far faster than NumPy's search in two dimensions, of numbers.
+    places = np.flatnonzero(unpack(packed, columns).view(np.bool_))
+    return places // columns, places % columns
 
 
 def _by_cell(kinds: tuple[Kind, ...]) -> list[Kind]:
