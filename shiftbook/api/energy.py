@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shiftbook.api.cycles import lanes_of
-from shiftbook.api.logic_energy import LogicEnergy, Sampling, logic_energy, map_accelerator, plan
+from shiftbook.api.logic_energy import LogicEnergy, Sampling, logic_energy, map_accelerator, plan, windows_of
 from shiftbook.api.simulation import BUILDING
 from shiftbook.api.table import Row, Table
 from shiftbook.golden.model.network import Network
@@ -204,8 +204,6 @@ def energy(
     synth.power.replay.Difference
         RTL and mapped netlist differ.
     """
-    from shiftbook.golden.mapping.cycles import LATENCY
-    from shiftbook.golden.program.image import build
     from shiftbook.sim.driver import run_rtl
     from shiftbook.synth.flow.memories import MemoryCost
     from shiftbook.synth.flow.weights import load_weights
@@ -215,9 +213,9 @@ def energy(
     image = np.random.default_rng(0).integers(0, 256, (1, *network.input.shape), np.uint8)
     mapped = samples = None
     if sampling is not None:
-        modelled = sum(cost.cycles for cost in build(network, spec).costs(LATENCY))
+        windows = windows_of(network, spec, sampling)
         mapped = map_accelerator(spec, technology, progress)
-        samples = plan(mapped, sampling, modelled)
+        samples = plan(mapped, sampling, windows)
     progress(BUILDING, 0, 1)
     result = run_rtl(
         network,

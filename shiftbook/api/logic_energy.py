@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shiftbook.golden.model.network import Network
 from shiftbook.golden.progress import Progress
 from shiftbook.golden.spec import Spec
 
 if TYPE_CHECKING:
-    from shiftbook.sim.samples import Samples, Told
+    from shiftbook.sim.samples import Samples, Told, Windows
     from shiftbook.synth.power.logic import MappedLogic, ModuleEnergy
 
 MAPPING = "mapping the logic to cells"
@@ -118,6 +119,22 @@ class LogicEnergy:
         return {**sums, **asdict(self), "modules": [asdict(module) for module in self.modules]}
 
 
+def windows_of(network: Network, spec: Spec, sampling: Sampling) -> Windows:
+    """When a network's run is sampled.
+
+    Raises
+    ------
+    ShiftbookError
+        The run is too short for the windows; or the engine cannot run the network.
+    """
+    from shiftbook.golden.mapping.cycles import LATENCY
+    from shiftbook.golden.program.image import build
+    from shiftbook.sim.samples import spread
+
+    cycles = sum(cost.cycles for cost in build(network, spec).costs(LATENCY))
+    return spread(cycles, sampling.windows, sampling.length, sampling.seed)
+
+
 def map_accelerator(spec: Spec, technology: str, progress: Progress) -> MappedLogic:
     """The accelerator in cells of a technology.
 
@@ -135,17 +152,10 @@ def map_accelerator(spec: Spec, technology: str, progress: Progress) -> MappedLo
     return map_logic(board.verilog(spec), board.ACCELERATOR, technology_of(technology), ROOT)
 
 
-def plan(mapped: MappedLogic, sampling: Sampling, cycles: int) -> Samples:
-    """What to sample of a run of so many cycles.
+def plan(mapped: MappedLogic, sampling: Sampling, windows: Windows) -> Samples:
+    """What to sample in some windows."""
+    from shiftbook.sim.samples import Samples
 
-    Raises
-    ------
-    ShiftbookError
-        The run is too short for the windows.
-    """
-    from shiftbook.sim.samples import Samples, spread
-
-    windows = spread(cycles, sampling.windows, sampling.length, sampling.seed)
     return Samples(mapped.watched, mapped.chosen(sampling.instances, sampling.seed), windows)
 
 
