@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.progress import Progress
 from shiftbook.golden.spec import Spec
@@ -37,12 +38,22 @@ class Sampling:
         Of each module, at most.
     seed
         Of where windows lie and which instances are taken.
+
+    Raises
+    ------
+    ShiftbookError
+        There are no windows or instances, or no changes in a window.
     """
 
     windows: int = 100
     length: int = 17
     instances: int = 4
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("windows", 1), ("length", 2), ("instances", 1)):
+            if getattr(self, name) < least:
+                raise ShiftbookError(f"{name} must be at least {least}, not {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,11 @@ def load_cells(paths: Sequence[Path], names: Iterable[str]) -> Cells:
     return Cells(voltages.pop(), found)
 
 
+def unpriced(name: str, wanted: str) -> ShiftbookError:
+    """Says that a cell's energy cannot be told, and what to do."""
+    return ShiftbookError(f"cell {name} must be {wanted} to be priced; --memories-only leaves the logic out")
+
+
 @dataclass
 class Group:
     """A group of statements of a Liberty file.
@@ -271,7 +276,7 @@ def _cell(name: str, group: Group, units: Units) -> Cell:
     outputs = tuple(pin for pin, each in pins.items() if each.attributes.get("direction") == "output")
     functions = {pin: pins[pin].attributes.get("function") for pin in outputs}
     if not all(functions.values()) or any(group.all("latch")) or any(group.all("statetable")):
-        raise ShiftbookError(f"cell {name} must be a gate or a flip-flop of one clock edge to be priced")
+        raise unpriced(name, "a gate or a flip-flop of one clock edge")
     supplies = {
         pin.argument for pin in group.all("pg_pin") if pin.attributes.get("pg_type") == "primary_power"
     }
@@ -296,7 +301,7 @@ def _flip_flop(name: str, group: Group, pins: Mapping[str, Group]) -> FlipFlop |
     for each in group.all("ff"):
         clock = each.attributes.get("clocked_on", "").strip(" ()")
         if clock not in pins or {"clear", "preset"} & each.attributes.keys():
-            raise ShiftbookError(f"cell {name} must be a flip-flop of one rising clock edge to be priced")
+            raise unpriced(name, "a flip-flop of one rising clock edge, without a reset of its own,")
         inverse = each.argument.partition(",")[2].strip()
         inverted = {
             pin for pin, it in pins.items() if it.attributes.get("function", "").strip(" ()") == inverse

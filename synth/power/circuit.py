@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shiftbook.synth.flow.netlist import Netlist
 from shiftbook.synth.flow.weights import MEMORY_CELLS
-from shiftbook.synth.power.cells import Cell, Cells
+from shiftbook.synth.power.cells import Cell, Cells, unpriced
 
 Indices = NDArray[np.intp]
 Wire = tuple[str, int]
@@ -251,6 +251,8 @@ class _Draft:
                 self.sources += nets
 
     def _kind(self, cell: Cell, found: list[Mapping[str, Any]]) -> Kind:
+        if any(pin not in each for each in found for pin in (*cell.inputs, *cell.outputs)):
+            raise unpriced(cell.name, "a cell with no open pin")
         inputs, outputs = (
             np.array([[self.nets[each[pin][0]] for pin in pins] for each in found], np.intp).reshape(
                 len(found), len(pins)

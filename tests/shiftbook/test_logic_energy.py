@@ -127,6 +127,12 @@ def test_a_run_that_is_too_short_for_the_windows_is_refused(library: None) -> No
         energy(everything(SMALL), SMALL, "asap7", sampling=many)
 
 
+@pytest.mark.parametrize(("name", "least"), [("windows", 1), ("length", 2), ("instances", 1)])
+def test_a_sampling_of_nothing_is_refused(name: str, least: int) -> None:
+    with pytest.raises(ShiftbookError, match=f"{name} must be at least {least}, not {least - 1}"):
+        Sampling(**{name: least - 1})
+
+
 def test_a_technology_without_cells_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHIFTBOOK_ASAP7", raising=False)
     with pytest.raises(ShiftbookError, match="asap7 needs its cell library, and SHIFTBOOK_ASAP7 is not set"):

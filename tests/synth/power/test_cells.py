@@ -51,7 +51,7 @@ def test_units_are_those_of_the_file(tmp_path) -> None:
         (
             'next_state : "D";',
             'next_state : "D"; clear : "!D";',
-            "cell DFF must be a flip-flop of one rising",
+            "without a reset of its own, to be priced; --memories-only",
         ),
         ("values (", 'values ("1, 2", ', "no such table"),
     ],

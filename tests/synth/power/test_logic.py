@@ -13,6 +13,8 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.synth.flow.liberty import load_liberty
 from shiftbook.synth.flow.mapping import map_designs
 from shiftbook.synth.flow.merge import Design
+from shiftbook.synth.power import logic
+from shiftbook.synth.power.cells import load_cells
 from shiftbook.synth.power.circuit import Kind
 from shiftbook.synth.power.logic import MappedLogic, ModuleEnergy, map_logic, module_energy
 from shiftbook.synth.power.replay import Difference
@@ -185,3 +187,16 @@ def test_a_library_without_energies_is_refused(tmp_path, monkeypatch) -> None:
     )
     with pytest.raises(ShiftbookError, match="tells no internal energy: logic cannot be priced"):
         map_logic(COUNTER, "counter", replace(technology("asap7"), variable="TINY"), "board")
+
+
+def test_an_open_pin_is_refused(asap7: Technology, monkeypatch) -> None:
+    """Flip-flops with both outputs have one of them open."""
+
+    def with_another(paths, names):
+        found = load_cells(paths, names)
+        both = replace(found.cells["DFF"], outputs=("Q", "QN"))
+        return replace(found, cells={**found.cells, "DFF": both})
+
+    monkeypatch.setattr(logic, "load_cells", with_another)
+    with pytest.raises(ShiftbookError, match="cell DFF must be a cell with no open pin to be priced"):
+        map_logic(COUNTER, "counter", asap7, "board")
