@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,9 +91,7 @@ class ModuleEnergy:
     compared: int
 
 
-def map_logic(
-    verilog: str, top: str, technology: Technology, root: str, done: Callable[[str], None] | None = None
-) -> MappedLogic:
+def map_logic(verilog: str, top: str, technology: Technology, root: str) -> MappedLogic:
     """Map a design to the cells of a technology, as the gate report does.
 
     Parameters
