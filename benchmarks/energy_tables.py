@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 
 from benchmarks.markdown import Column, Json, count, markdown, name_of, number
 
@@ -41,3 +42,55 @@ def energy_memories(results: Sequence[Json]) -> str:
         Column("nJ an image", lambda row: f"{row['pj'] / 1e3:,.1f}"),
     ]
     return markdown(columns, [row for row in results[0]["memories"] if row["pj"] is not None])
+
+
+def energy_totals(results: Sequence[Json]) -> str:
+    """Networks on engines, memories and logic; the last column is over the first row of the same products."""
+    first = {row["macs"]: row for row in reversed(results)}
+    columns = [
+        Column("checkpoint", name_of),
+        Column("preset, lanes", lambda row: f"`{row['preset']}`, {row['lanes']}"),
+        Column("memories, uJ", lambda row: f"{row['pj'] / 1e6:.3f}"),
+        Column("logic (no glitches), uJ", lambda row: f"{row['logic']['settled_pj'] / 1e6:.3f}"),
+        Column("logic, uJ", lambda row: f"{row['logic']['pj'] / 1e6:.3f}"),
+        Column("of it the clock", lambda row: f"{100 * row['logic']['clock_pj'] / row['logic']['pj']:.0f} %"),
+        Column("standard error", lambda row: f"{100 * row['logic']['error']:.1f} %"),
+        Column("together, uJ", lambda row: f"{row['total_pj'] / 1e6:.3f}"),
+        Column("pJ per MAC", lambda row: f"{row['total_pj'] / row['macs']:.3f}"),
+        Column("share of memories", lambda row: f"{100 * row['pj'] / row['total_pj']:.0f} %"),
+        Column("relative", lambda row: f"{row['total_pj'] / first[row['macs']]['total_pj']:.3f}"),
+    ]
+    return markdown(columns, results)
+
+
+MODULES = 12
+"""Rows of the table of modules; the others are one row together."""
+
+
+def energy_modules(results: Sequence[Json]) -> str:
+    """What the modules of some engines take; numbered variants of a module are one."""
+    sums = [_by_module(result) for result in results]
+    names = sorted(
+        {name for each in sums for name in each}, key=lambda name: -sum(s.get(name, 0) for s in sums)
+    )
+    rows = [{"name": name, "pj": [each.get(name) for each in sums]} for name in names[:MODULES]]
+    rest = [sum(each.get(name, 0.0) for name in names[MODULES:]) for each in sums]
+    rows.append({"name": f"{len(names) - MODULES} others", "pj": rest})
+    columns = [Column("module", lambda row: str(row["name"]))]
+    for place, result in enumerate(results):
+        columns.append(Column(f"{name_of(result)}, nJ", _nanojoules(place)))
+    return markdown(columns, rows)
+
+
+def _by_module(result: Json) -> dict[str, float]:
+    """Picojoules of each module by its plain name."""
+    found: dict[str, float] = {}
+    for module in result["logic"]["modules"]:
+        name = re.sub(r"_v[0-9]+$", "", module["name"]).replace("_", " ")
+        name = "lanes" if name.endswith(" lane") else name
+        found[name] = found.get(name, 0.0) + module["pj"]
+    return found
+
+
+def _nanojoules(place: int) -> Callable[[Json], str]:
+    return lambda row: "" if row["pj"][place] is None else f"{row['pj'][place] / 1e3:,.1f}"

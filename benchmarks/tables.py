@@ -367,4 +367,6 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "pairs": engine_tables.pairs,
     "energies": energy_tables.energies,
     "energy_memories": energy_tables.energy_memories,
+    "energy_modules": energy_tables.energy_modules,
+    "energy_totals": energy_tables.energy_totals,
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shiftbook.api.explain import Explanation, LayerSpent
     from shiftbook.api.gates import Gates, ModuleGates, gates
     from shiftbook.api.images import images
+    from shiftbook.api.logic_energy import LogicEnergy, ModuleLogic, Sampling
     from shiftbook.api.simulation import LayerSimulation, Simulation
     from shiftbook.api.sweep import Sweep, sweep
     from shiftbook.api.tensor_train import TensorTrain
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from shiftbook.golden.statistics.sizes import LayerSize
     from shiftbook.sim.driver import Mismatch
     from shiftbook.sim.simulator import SimulationError
+    from shiftbook.synth.power.replay import Difference
 
 __version__ = "0.1.0"
 
@@ -40,6 +42,7 @@ __all__ = [
     "Comparison",
     "Cycles",
     "Dataset",
+    "Difference",
     "Energy",
     "Explanation",
     "Gates",
@@ -48,9 +51,12 @@ __all__ = [
     "LayerSimulation",
     "LayerSize",
     "LayerSpent",
+    "LogicEnergy",
     "MemoryEnergy",
     "Mismatch",
     "ModuleGates",
+    "ModuleLogic",
+    "Sampling",
     "ShiftbookError",
     "Simulation",
     "SimulationError",
@@ -77,6 +83,7 @@ _HOMES = {
     "shiftbook.api.explain": ("Explanation", "LayerSpent"),
     "shiftbook.api.gates": ("Gates", "ModuleGates", "gates"),
     "shiftbook.api.images": ("images",),
+    "shiftbook.api.logic_energy": ("LogicEnergy", "ModuleLogic", "Sampling"),
     "shiftbook.api.simulation": ("LayerSimulation", "Simulation"),
     "shiftbook.api.sweep": ("Sweep", "sweep"),
     "shiftbook.api.tensor_train": ("TensorTrain",),
@@ -86,6 +93,7 @@ _HOMES = {
     "shiftbook.golden.statistics.sizes": ("LayerSize",),
     "shiftbook.sim.driver": ("Mismatch",),
     "shiftbook.sim.simulator": ("SimulationError",),
+    "shiftbook.synth.power.replay": ("Difference",),
 }
 """By module the names that are taken from it, as type checkers see them above."""
 

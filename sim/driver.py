@@ -20,6 +20,7 @@ from shiftbook.golden.program.host import AcceleratorError, Counters, HostDriver
 from shiftbook.golden.program.image import Image
 from shiftbook.golden.spec import Spec
 from shiftbook.sim.probes import MemoryAccesses
+from shiftbook.sim.samples import Samples, Told
 from shiftbook.sim.session import Session
 
 Progress = Callable[[int, int, str], None]
@@ -86,6 +87,8 @@ class RtlResult:
         With ``probes`` what each kind of memory did, by pass of ``passes``.
     passes
         Names of the layers that the passes are for.
+    told
+        With ``samples`` what the wires did.
     """
 
     outputs: Activations
@@ -96,6 +99,7 @@ class RtlResult:
     build_seconds: float
     accesses: tuple[MemoryAccesses, ...] = ()
     passes: tuple[str, ...] = ()
+    told: Told | None = None
 
     @property
     def cycles(self) -> int:
@@ -119,6 +123,7 @@ def run_rtl(
     seed: int = 1,
     wave: Path | None = None,
     probes: bool = False,
+    samples: Samples | None = None,
     progress: Progress | None = None,
 ) -> RtlResult:
     """Run raw images on the simulated accelerator and compare every layer with golden.
@@ -145,6 +150,8 @@ def run_rtl(
         Where to write a waveform (FST). It grows by megabytes in a second: use a small ``limit``.
     probes
         Count the accesses of the accelerator's memories; of one image only.
+    samples
+        Sample the values of the accelerator's wires; of one image only.
     progress
         See :data:`Progress`.
 
@@ -160,15 +167,16 @@ def run_rtl(
     if limit is not None and limit < 1:
         raise ShiftbookError(f"limit must be at least 1, not {limit}")
     built = image.build(network, spec)
-    images = images[: 1 if probes else limit]
+    images = images[: 1 if probes or samples else limit]
     golden = executor.run(network, images, keep=True)
     costs = built.costs(latency)
     parts = [(step.node, cost.cycles) for step, cost in zip(built.plan.passes, costs, strict=True)]
     meter = _Meter(progress, parts, len(images))
     counted: list[Counters] = []
     accesses: list[MemoryAccesses] = []
+    told = None
     with Session(
-        spec, built.size, latency=latency, pauses=pauses, seed=seed, wave=wave, probes=probes
+        spec, built.size, latency=latency, pauses=pauses, seed=seed, wave=wave, probes=probes, samples=samples
     ) as session:
         # No limit in seconds: a simulated layer may take minutes, and the watchdog counts its cycles.
         host = HostDriver(session.read, session.write, lambda: _watch(session, host, meter), timeout=None)
@@ -183,6 +191,8 @@ def run_rtl(
             counted = counted or counters
         if probes:
             accesses = session.accesses(len(parts))
+        if samples:
+            told = session.told()
     layers = _layer_runs(built, counted, costs, len(images), spec)
     return RtlResult(
         golden.outputs,
@@ -193,6 +203,7 @@ def run_rtl(
         session.build.seconds,
         tuple(accesses),
         tuple(node for node, _ in parts),
+        told,
     )
 
 

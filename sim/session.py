@@ -19,6 +19,7 @@ from shiftbook.golden.program.host import Counters, RegisterError
 from shiftbook.golden.spec import Spec
 from shiftbook.sim import board, simulator
 from shiftbook.sim.probes import MemoryAccesses, read_counts
+from shiftbook.sim.samples import Samples, Told, prepare, read_samples
 from shiftbook.sim.simulator import SimulationError
 
 START_SECONDS = 60
@@ -58,6 +59,8 @@ class Session:
         Where to write a waveform of the whole session (FST).
     probes
         Count the accesses of memories, for `accesses`. The simulation is slower.
+    samples
+        Sample the values of wires, for `told`. The simulation is much slower.
 
     Raises
     ------
@@ -77,9 +80,11 @@ class Session:
         seed: int = 1,
         wave: Path | None = None,
         probes: bool = False,
+        samples: Samples | None = None,
     ) -> None:
         self.spec = spec
         self.probes = probes
+        self.samples = samples
         self.size = size
         self.wave = wave
         self.cycles = 0
@@ -97,7 +102,12 @@ class Session:
             with socket.socket(socket.AF_UNIX) as listener:
                 _bind(listener, self._folder)
                 beats = self.size // self.spec.bus_bytes
-                self.build = board.build(self.spec, beats, wave=self.wave is not None, probes=self.probes)
+                watched = self.samples.watched if self.samples else None
+                self.build = board.build(
+                    self.spec, beats, wave=self.wave is not None, probes=self.probes, watched=watched
+                )
+                if self.samples:
+                    prepare(self._folder, self.samples)
                 listener.listen(1)
                 listener.settimeout(0.2)
                 self._thread.start()
@@ -192,6 +202,11 @@ class Session:
     def accesses(self, passes: int) -> list[MemoryAccesses]:
         """What the memories did for the one image of this session, by pass; with ``probes`` only."""
         return read_counts(self._folder, board.memory_kinds(self.spec), passes)
+
+    def told(self) -> Told:
+        """What the wires did in the one run of this session; with ``samples`` only."""
+        assert self.samples is not None
+        return read_samples(self._folder, self.samples)
 
     def _simulate(self) -> None:
         try:

@@ -16,6 +16,7 @@ from shiftbook.api.explain import Explanation
 from shiftbook.api.explain import explain as explain_network
 from shiftbook.api.images import Images
 from shiftbook.api.images import images as load_images
+from shiftbook.api.logic_energy import Sampling
 from shiftbook.api.simulation import Simulation, simulate
 from shiftbook.api.table import Row, Table
 from shiftbook.comparison import scheme_of
@@ -157,9 +158,14 @@ class Checkpoint(Table):
         return explain_network(self.network, self._spec(engine))
 
     def energy(
-        self, engine: Engine = DEFAULT, tech: str = TECHNOLOGY, *, progress: Progress = quiet
+        self,
+        engine: Engine = DEFAULT,
+        tech: str = TECHNOLOGY,
+        *,
+        logic: Sampling | None = None,
+        progress: Progress = quiet,
     ) -> Energy:
-        """What the memory accesses of an image take on an engine; see docs/energy.md.
+        """What memory accesses and logic take on an engine, for an image; see docs/energy.md.
 
         Parameters
         ----------
@@ -167,6 +173,9 @@ class Checkpoint(Table):
             See `cycles`.
         tech
             Whose memories: ``shiftbook energy --help`` lists the technologies.
+        logic
+            How its logic is sampled, ``Sampling()`` for the usual way; None leaves it out. It takes minutes,
+            and the technology's cell library.
         progress
             See `run`.
 
@@ -178,9 +187,11 @@ class Checkpoint(Table):
             RTL and golden model differ.
         SimulationError
             The simulator does not build or start.
+        Difference
+            RTL and mapped logic differ.
         """
         energetic(tech)
-        return energy_of(self.network, self._spec(engine), tech, progress)
+        return energy_of(self.network, self._spec(engine), tech, progress, logic)
 
     def simulate(
         self,

@@ -1,15 +1,16 @@
-"""What reading and writing the accelerator's memories takes for one image; the RTL counts the accesses."""
+"""What an accelerator's memories and logic take for one image; the RTL counts the accesses."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shiftbook.api.cycles import lanes_of
+from shiftbook.api.logic_energy import LogicEnergy, Sampling, logic_energy, map_accelerator, plan, windows_of
 from shiftbook.api.simulation import BUILDING
 from shiftbook.api.table import Row, Table
 from shiftbook.golden.model.network import Network
@@ -87,17 +88,20 @@ class LayerEnergy:
         Products of the layer, zeros included; None where it is no convolution.
     pj
         Of all memories in macros, in these cycles.
+    logic_pj
+        Of the logic; None where it is not counted, or too few samples lie in the layer.
     """
 
     name: str
     cycles: int
     macs: int | None
     pj: float
+    logic_pj: float | None = None
 
 
 @dataclass(frozen=True)
 class Energy(Table):
-    """Energy of a network's memory accesses on an engine, for one image.
+    """Energy of a network's memory accesses on an engine, and of its logic, for one image.
 
     Attributes
     ----------
@@ -109,12 +113,15 @@ class Energy(Table):
         Those that take most first; those of flip-flops, which are not counted, last.
     layers
         In the order in which they run.
+    logic
+        None where it is not counted.
     """
 
     technology: str
     lanes: str
     memories: tuple[MemoryEnergy, ...]
     layers: tuple[LayerEnergy, ...]
+    logic: LogicEnergy | None = None
 
     @property
     def pj(self) -> float:
@@ -132,8 +139,13 @@ class Energy(Table):
         return sum(layer.macs or 0 for layer in self.layers)
 
     @property
+    def total_pj(self) -> float | None:
+        """Of memories and logic together; None where logic is not counted."""
+        return None if self.logic is None else self.pj + self.logic.pj
+
+    @property
     def per_mac(self) -> float | None:
-        """Picojoules of a product; None where there are none."""
+        """Picojoules of the memories for a product; None where there are none."""
         return self.pj / self.macs if self.macs else None
 
     @property
@@ -148,6 +160,8 @@ class Energy(Table):
             "cycles": self.cycles,
             "macs": self.macs,
             "pj": self.pj,
+            "total_pj": self.total_pj,
+            "logic": self.logic and self.logic.to_dict(),
             "memories": [{**asdict(memory), "pj": memory.pj} for memory in self.memories],
             "layers": self.rows(),
         }
@@ -157,23 +171,38 @@ class Energy(Table):
         return [asdict(layer) for layer in self.layers]
 
     def __repr__(self) -> str:
-        return f"Energy({self.pj / 1e6:.3f} microjoules per image in memories of {self.technology})"
+        logic = "" if self.logic is None else f" and {self.logic.pj / 1e6:.3f} in logic"
+        return f"Energy({self.pj / 1e6:.3f} microjoules per image in memories{logic} of {self.technology})"
 
 
-def energy(network: Network, spec: Spec, technology: str, progress: Progress = quiet) -> Energy:
-    """Count a network's memory accesses on the simulated accelerator, and price them.
+def energy(
+    network: Network,
+    spec: Spec,
+    technology: str,
+    progress: Progress = quiet,
+    sampling: Sampling | None = None,
+) -> Energy:
+    """Count a network's memory accesses on the simulated accelerator, sample its logic, and price both.
 
     The accesses do not depend on the pixels. So the image is noise, and every integer is compared with the
     golden model as always.
 
+    Parameters
+    ----------
+    sampling
+        Of the logic; None leaves it out.
+
     Raises
     ------
     ShiftbookError
-        The engine cannot run the network; or there is no such technology, or no energies of its memories.
+        The engine cannot run the network; or there is no such technology, or no energies of its memories; or
+        with ``sampling`` its cells are not here, or the run is too short.
     sim.driver.Mismatch
         RTL and golden model differ.
     sim.simulator.SimulationError
         The simulator does not build or start.
+    synth.power.replay.Difference
+        RTL and mapped netlist differ.
     """
     from shiftbook.sim.driver import run_rtl
     from shiftbook.synth.flow.memories import MemoryCost
@@ -182,19 +211,30 @@ def energy(network: Network, spec: Spec, technology: str, progress: Progress = q
 
     prices = MemoryCost(load_weights(), energetic(technology))
     image = np.random.default_rng(0).integers(0, 256, (1, *network.input.shape), np.uint8)
+    mapped = samples = None
+    if sampling is not None:
+        windows = windows_of(network, spec, sampling)
+        mapped = map_accelerator(spec, technology, progress)
+        samples = plan(mapped, sampling, windows)
     progress(BUILDING, 0, 1)
     result = run_rtl(
         network,
         image,
         spec,
         probes=True,
+        samples=samples,
         progress=lambda done, total, layer: progress("simulated cycles", done, total),
     )
+    logic = None
+    by_layer: dict[str, float] = {}
+    if mapped is not None and result.told is not None:
+        logic, by_layer = logic_energy(mapped, result.told, result.cycles, result.passes, progress)
     return Energy(
         technology=technology,
         lanes=lanes_of(spec),
         memories=_memories(result.accesses, prices),
-        layers=_layers(network, result, prices),
+        layers=_layers(network, result, prices, by_layer),
+        logic=logic,
     )
 
 
@@ -234,8 +274,10 @@ def _memory(each: MemoryAccesses, prices: MemoryCost) -> MemoryEnergy:
     )
 
 
-def _layers(network: Network, result: RtlResult, prices: MemoryCost) -> tuple[LayerEnergy, ...]:
-    """What the memories take while each layer runs."""
+def _layers(
+    network: Network, result: RtlResult, prices: MemoryCost, logic: Mapping[str, float]
+) -> tuple[LayerEnergy, ...]:
+    """What memories and logic take while each layer runs; of the logic what a cycle of a layer takes."""
     spent = np.zeros(len(result.passes))
     for each in result.accesses:
         memory = _memory(each, prices)
@@ -246,7 +288,13 @@ def _layers(network: Network, result: RtlResult, prices: MemoryCost) -> tuple[La
         by_layer[name] += pj
     macs = macs_of(network)
     return tuple(
-        LayerEnergy(layer.name, layer.counters.cycles, macs.get(layer.name), by_layer[layer.name])
+        LayerEnergy(
+            layer.name,
+            layer.counters.cycles,
+            macs.get(layer.name),
+            by_layer[layer.name],
+            logic[layer.name] * layer.counters.cycles if layer.name in logic else None,
+        )
         for layer in result.layers
     )
 

@@ -1,4 +1,4 @@
-"""`shiftbook energy`: what a network's memory accesses take on an engine."""
+"""`shiftbook energy`: what a network's memory accesses and logic take on an engine."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shiftbook.console import progress_bar, say, table
+from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute, check_writable
 from shiftbook.options import Checkpoint, Json
 from shiftbook.options.engine import EngineGroup
 from shiftbook.options.groups import grouped
-from shiftbook.synth.technologies.technology import DEFAULT, energetic, with_energies
+from shiftbook.synth.technologies.technology import DEFAULT, Technology, energetic, with_energies
 
 if TYPE_CHECKING:
     from shiftbook.api.energy import Energy
+    from shiftbook.api.logic_energy import LogicEnergy
+
+WINDOWS = 100
+"""How many are sampled unless somebody says otherwise."""
 
 
 @grouped
@@ -23,27 +28,41 @@ def energy(
     engine: EngineGroup,
     tech: Annotated[
         str,
-        typer.Option("--tech", metavar="NAME", help=f"Whose memories: {', '.join(with_energies())}."),
+        typer.Option(
+            "--tech", metavar="NAME", help=f"Whose memories and cells: {', '.join(with_energies())}."
+        ),
     ] = DEFAULT,
+    memories_only: Annotated[
+        bool, typer.Option("--memories-only", help="Leave the logic out, which takes minutes.")
+    ] = False,
+    windows: Annotated[
+        int | None,
+        typer.Option(
+            "--windows", metavar="N", help=f"Samples of the logic, spread over the run. Default: {WINDOWS}."
+        ),
+    ] = None,
     json_file: Json = None,
 ) -> None:
-    """Energy of a checkpoint's memory accesses, for one image.
+    """Energy of a checkpoint's memory accesses and of the logic, for one image.
 
     The accelerator's RTL runs an image of noise and counts every read and write of every memory; accesses do
-    not depend on the pixels. Each is priced by the technology's published SRAM macros. Memories that take
-    less area as flip-flops are part of the logic, whose energy is not in the figure: see docs/energy.md. As
-    always, every output integer is compared with the golden model.
+    not depend on the pixels. Each is priced by the technology's published SRAM macros. In windows of the run,
+    the RTL tells the ports and states of all modules; they are played again on the gates that the modules are
+    mapped to, whose outputs must be the same, and each change is priced by the technology's cell library.
+    Where that is not here, logic is not counted. As always, every output integer is compared with the golden
+    model. See docs/energy.md.
 
     \b
     Examples:
-      shiftbook energy digits.ckpt
-      shiftbook energy narrow.ckpt --preset shift4 --tech ihp-sg13g2 --json energy.json
+      shiftbook energy digits.ckpt --memories-only
+      shiftbook energy narrow.ckpt --preset shift4 --tech asap7 --json energy.json
     """
     check_writable(json_file, inputs=[checkpoint])
     json_file = json_file and absolute(json_file)
     engine.check()
-    energetic(tech)
+    sampled, why_not = _sampled(energetic(tech), memories_only, windows)
     from shiftbook.api.energy import energy as energy_of
+    from shiftbook.api.logic_energy import Sampling
     from shiftbook.commands.run import failures_told
     from shiftbook.golden.storage.checkpoint import load
     from shiftbook.results.energy import Energy as Written
@@ -52,18 +71,56 @@ def energy(
     network = load(checkpoint)
     spec = engine.spec_for(network)
     with progress_bar() as progress, failures_told():
-        found = energy_of(network, spec, tech, progress)
+        found = energy_of(network, spec, tech, progress, Sampling(sampled) if sampled else None)
     arguments = {"checkpoint": str(checkpoint), "preset": engine.preset}
     write_result(json_file, Written, {**arguments, **found.to_dict()})
-    say(energy_table(found))
+    say("\n".join([energy_table(found), *([f"logic is not counted: {why_not}"] if why_not else [])]))
+
+
+def _sampled(technology: Technology, memories_only: bool, windows: int | None) -> tuple[int, str]:
+    """How many windows of the logic are sampled, and why none are."""
+    if memories_only:
+        if windows is not None:
+            raise ShiftbookError(
+                "--windows samples the logic, which --memories-only leaves out: give one of them"
+            )
+        return 0, "--memories-only"
+    if windows is not None and windows < 1:
+        raise ShiftbookError(f"--windows must be at least 1, not {windows}")
+    try:
+        technology.library()
+    except ShiftbookError as error:
+        if windows is not None:
+            raise
+        return 0, str(error)
+    return windows or WINDOWS, ""
 
 
 def energy_table(found: Energy) -> str:
-    """The energy for people: layers, memories, and all of it."""
+    """The energy for people: layers, memories, logic, and all of it."""
+    parts = [_layer_table(found), "", _memory_table(found), ""]
+    if found.logic is not None:
+        parts += [_logic_table(found.logic), ""]
+    return "\n".join([*parts, *_totals(found)])
+
+
+def _layer_table(found: Energy) -> str:
+    heads = ("layer", "cycles/image", "memories, nJ/image", "pJ/MAC", "logic, nJ/image")
     layers = [
-        (each.name, each.cycles, each.pj / 1e3, each.pj / each.macs if each.macs else None)
+        (
+            each.name,
+            each.cycles,
+            each.pj / 1e3,
+            each.pj / each.macs if each.macs else None,
+            None if each.logic_pj is None else each.logic_pj / 1e3,
+        )
         for each in found.layers
     ]
+    return table(heads if found.logic else heads[:-1], [row if found.logic else row[:-1] for row in layers])
+
+
+def _memory_table(found: Energy) -> str:
+    heads = ("memory", "count", "words x bits", "reads", "writes", "pJ/read", "pJ/write", "nJ/image")
     memories = [
         (
             each.name,
@@ -77,13 +134,46 @@ def energy_table(found: Energy) -> str:
         )
         for each in found.memories
     ]
-    heads = ("memory", "count", "words x bits", "reads", "writes", "pJ/read", "pJ/write", "nJ/image")
-    total = (
-        f"memories {found.pj / 1e6:.3f} microjoules an image, "
-        f"{'' if found.per_mac is None else f'{found.per_mac:.3f} pJ per MAC, '}"
-        f"{found.pj / found.cycles:.2f} pJ a cycle "
-        f"({found.technology}, {found.lanes} lanes, {found.cycles:,} cycles, {found.macs:,} MACs)"
+    note = f"-: flip-flops ({found.uncounted_bits:,} bits), which are not counted here"
+    return f"{table(heads, memories)}\n{note}"
+
+
+def _logic_table(logic: LogicEnergy) -> str:
+    heads = ("module", "count", "sampled", "cells", "no glitches, nJ", "nJ/image", "clock, nJ")
+    modules = [
+        (
+            each.name,
+            each.instances,
+            each.sampled,
+            each.cells,
+            each.settled_pj / 1e3,
+            each.pj / 1e3,
+            each.clock_pj / 1e3,
+        )
+        for each in logic.modules
+    ]
+    note = (
+        f"{logic.windows:,} windows of {logic.length} cycles, standard error {100 * logic.error:.1f} %; "
+        f"{logic.compared:,} bits equal in RTL and netlist"
     )
-    note = f"-: flip-flops ({found.uncounted_bits:,} bits), which are logic and not counted here"
-    tables = table(("layer", "cycles/image", "nJ/image", "pJ/MAC"), layers), table(heads, memories)
-    return "\n".join([tables[0], "", tables[1], note, "", total])
+    return f"{table(heads, modules)}\n{note}"
+
+
+def _totals(found: Energy) -> list[str]:
+    """A line for the memories; with logic one for each of its figures, and one for all together."""
+    what = f"({found.technology}, {found.lanes} lanes, {found.cycles:,} cycles, {found.macs:,} MACs)"
+    lines = [f"memories {_figures(found, found.pj)} {what}"]
+    if found.logic is not None and found.total_pj is not None:
+        clock = f"{100 * found.logic.clock_pj / found.logic.pj:.0f} % of it the clock"
+        memories = f"{100 * found.pj / found.total_pj:.0f} % of it memories"
+        lines += [
+            f"logic (no glitches) {_figures(found, found.logic.settled_pj)}",
+            f"logic {_figures(found, found.logic.pj)}, {clock}",
+            f"together {_figures(found, found.total_pj)}, {memories}",
+        ]
+    return lines
+
+
+def _figures(found: Energy, pj: float) -> str:
+    per_mac = f"{pj / found.macs:.3f} pJ per MAC, " if found.macs else ""
+    return f"{pj / 1e6:.3f} microjoules an image, {per_mac}{pj / found.cycles:.2f} pJ a cycle"

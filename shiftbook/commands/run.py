@@ -226,14 +226,15 @@ def run_report(
 
 @contextmanager
 def failures_told() -> Iterator[None]:
-    """Golden and RTL differ, or the simulator fails: say it and end with `FAILED`."""
+    """RTL and golden or its mapped logic differ, or the simulator fails: say it and end with `FAILED`."""
     from shiftbook.sim.driver import Mismatch
     from shiftbook.sim.simulator import SimulationError
+    from shiftbook.synth.power.replay import Difference
 
     try:
         yield
-    except (Mismatch, SimulationError) as error:
-        say(f"{'mismatch' if isinstance(error, Mismatch) else 'simulation failed'}: {error}", err=True)
+    except (Mismatch, SimulationError, Difference) as error:
+        say(f"{'simulation failed' if isinstance(error, SimulationError) else 'mismatch'}: {error}", err=True)
         raise typer.Exit(FAILED) from None
 
 

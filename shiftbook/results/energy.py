@@ -41,10 +41,52 @@ class LayerEnergy(Record):
     """Products, zeros included; null where it is no convolution."""
     pj: Amount
     """Picojoules of all memories in macros, in these cycles."""
+    logic_pj: Amount | None = None
+    """Of the logic, glitches included; null where it is not counted, or few windows lie in the layer."""
+
+
+class ModuleLogic(Record):
+    """All instances of a module without the modules in them, for one image."""
+
+    name: Text
+    """Without that of the accelerator."""
+    instances: Count
+    """How many there are."""
+    sampled: Count
+    """How many of them were sampled."""
+    cells: Count
+    """Of one instance."""
+    settled_pj: Amount
+    """Picojoules if each net changed once in a cycle or not at all."""
+    pj: Amount
+    """Picojoules, glitches included."""
+    clock_pj: Amount
+    """Of both the part of the clock."""
+
+
+class LogicEnergy(Record):
+    """Energy of the accelerator's logic, for one image, from windows of the RTL's run."""
+
+    settled_pj: Amount
+    """Picojoules if each net changed once in a cycle or not at all: the lower bound."""
+    pj: Amount
+    """Picojoules, glitches included."""
+    clock_pj: Amount
+    """Of both the part of the clock."""
+    windows: Count
+    """How many were sampled."""
+    length: Count
+    """Cycles of each."""
+    compared: Count
+    """Bits of outputs and states that were equal in the RTL and in the mapped netlist."""
+    error: Amount
+    """Standard error of ``pj``, relative to it, by the spread of the windows."""
+    modules: list[ModuleLogic]
+    """Those that take most first."""
 
 
 class Energy(Record):
-    """Energy of the accesses of a network's memories on an engine, for one image. Logic is not in it."""
+    """Energy of the accesses of a network's memories on an engine, and of its logic, for one image."""
 
     checkpoint: Text
     """Its file."""
@@ -60,6 +102,10 @@ class Energy(Record):
     """Products of all convolutions, zeros included."""
     pj: Amount
     """Picojoules of all memories in macros."""
+    total_pj: Amount | None = None
+    """Picojoules of these memories and of the logic; null where logic is not counted."""
+    logic: LogicEnergy | None = None
+    """Null where it is not counted."""
     memories: list[MemoryEnergy]
     """Those that take most first."""
     layers: list[LayerEnergy]

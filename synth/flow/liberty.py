@@ -96,7 +96,7 @@ def load_liberty(paths: Sequence[Path]) -> Liberty:
     areas: dict[str, float] = {}
     flip_flops = timed = False
     for number, path in enumerate(paths):
-        text = _without_comments(_read(path))
+        text = liberty_text(path)
         if not re.match(r"\s*library\s*\(", text):
             raise ShiftbookError(f"{path} is not a Liberty file: it must begin with 'library ('")
         if text.count("{") != text.count("}"):
@@ -110,6 +110,17 @@ def load_liberty(paths: Sequence[Path]) -> Liberty:
         lacking = "flip-flop" if areas else "cell with an area"
         raise ShiftbookError(f"{names} has no {lacking}: name all files of the library together")
     return Liberty(names, files, areas, timed, technology_of(areas))
+
+
+def liberty_text(path: Path) -> str:
+    """The text of a Liberty file, gzipped or not, without comments.
+
+    Raises
+    ------
+    ShiftbookError
+        It cannot be read, or is no text.
+    """
+    return _without_comments(_read(path))
 
 
 def _read(path: Path) -> str:

@@ -5,6 +5,7 @@ Gates are counted at relaxed timing; cells of a library are buffered and sized. 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -40,6 +41,7 @@ DESIGN = "design.v"
 STAT = "stat.json"
 MEMORIES = "memories.json"
 DELAYS = "delays.log"
+CIRCUITS = "circuits.json"
 BORDERS = "borders.constr"
 
 Modules = dict[str, Module]
@@ -70,6 +72,7 @@ def map_designs(
     *,
     liberty: Liberty | None = None,
     yosys: Yosys | None = None,
+    circuits: bool = False,
 ) -> dict[str, Netlist]:
     """Map designs, by name, to gates or to the cells of a Liberty library.
 
@@ -80,6 +83,8 @@ def map_designs(
     ----------
     prices
         Decides what is cheaper.
+    circuits
+        Keep each module's `Module.circuit`, too.
 
     Raises
     ------
@@ -92,7 +97,7 @@ def map_designs(
     sizes = {match[1]: len(match[0]) for match in MODULE.finditer(merged.verilog)}
     runs = [Run(" ".join(part), booth=False) for part in _parts(sizes, PROCESSES)]
     runs.append(Run("t:$mul %m", booth=True))
-    results = _map(merged.verilog, runs, sizes, liberty, yosys)
+    results = _map(merged.verilog, runs, sizes, liberty, yosys, circuits)
     plain = {name: module for modules, _ in results[:-1] for name, module in modules.items()}
     booth, version = results[-1]
     best = {name: cheaper(module, booth.get(name), prices) for name, module in plain.items()}
@@ -125,6 +130,7 @@ def _map(
     known: Mapping[str, int] | Sequence[str],
     liberty: Liberty | None,
     yosys: Yosys | None,
+    circuits: bool = False,
 ) -> list[tuple[Modules, str]]:
     """Mapped modules of each run, and the version of Yosys."""
     runner = yosys or find_yosys()
@@ -134,9 +140,13 @@ def _map(
     if liberty is not None and liberty.technology is not None:
         inputs[BORDERS] = borders(liberty.technology)
     files = [STAT, MEMORIES, *([DELAYS] if liberty is not None and liberty.timed else [])]
+    files += [CIRCUITS] if circuits else []
+    last = [f"json -o {CIRCUITS}"] if circuits else []
     try:
         with ThreadPoolExecutor(PROCESSES) as pool:
-            outputs = list(pool.map(lambda run: runner.run(flow(run, liberty, known), inputs, files), runs))
+            outputs = list(
+                pool.map(lambda run: runner.run(flow(run, liberty, known) + last, inputs, files), runs)
+            )
     except YosysError as error:
         if liberty is None:
             raise
@@ -149,6 +159,9 @@ def _parse(output: Mapping[str, str], known: Mapping[str, int] | Sequence[str]) 
     if DELAYS in output:
         delays = parse_delays(output[DELAYS])
         modules = {name: replace(module, delay=delays.get(name, 0.0)) for name, module in modules.items()}
+    if CIRCUITS in output:
+        circuits = json.loads(output[CIRCUITS])["modules"]
+        modules = {name: replace(module, circuit=circuits[name]) for name, module in modules.items()}
     return modules, version
 
 

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from shiftbook.synth.flow.netlist import Module, Netlist
 
@@ -57,7 +58,7 @@ class Merged:
         for merged, name in own.items():
             found = mapped[merged]
             children = {own[child]: count for child, count in found.children.items()}
-            modules[name] = replace(found, children=children)
+            modules[name] = replace(found, children=children, circuit=_renamed(found.circuit, own))
         return Netlist(top, modules, yosys)
 
 
@@ -86,6 +87,16 @@ def _unique(verilog: str, texts: dict[str, str]) -> dict[str, str]:
     for name in sources:
         visit(name)
     return unique
+
+
+def _renamed(circuit: dict[str, Any] | None, own: Mapping[str, str]) -> dict[str, Any] | None:
+    """A module's JSON with the design's own names of the modules in it."""
+    if circuit is None:
+        return None
+    cells = {
+        name: {**cell, "type": own.get(cell["type"], cell["type"])} for name, cell in circuit["cells"].items()
+    }
+    return {**circuit, "cells": cells}
 
 
 def _renumbered(text: str) -> str:

@@ -39,12 +39,15 @@ class Module:
     delay
         Of the longest path between registers, memories and ports, in picoseconds; None where it was not
         asked for.
+    circuit
+        Yosys' JSON of the module; None where it was not asked for.
     """
 
     cells: dict[str, int]
     children: dict[str, int]
     memories: dict[Memory, int] = field(default_factory=dict)
     delay: float | None = None
+    circuit: dict[str, Any] | None = None
 
     @property
     def memory_bits(self) -> int:

@@ -67,7 +67,8 @@ def test_unknown_memories_are_named_by_their_module() -> None:
     assert name_of("stream_fetcher.sums") == "stream fetcher: sums"
 
 
-def test_the_command(checkpoint, tmp_path, capsys) -> None:
+def test_the_command(checkpoint, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.delenv("SHIFTBOOK_ASAP7", raising=False)
     path = tmp_path / "energy.json"
     assert cli.main(["energy", str(checkpoint), "--lanes", "2x2", "--json", str(path)]) == 0
     told = capsys.readouterr().out
@@ -75,6 +76,8 @@ def test_the_command(checkpoint, tmp_path, capsys) -> None:
     assert report["technology"] == "asap7"
     assert f"memories {report['pj'] / 1e6:.3f} microjoules an image" in told
     assert "activation banks" in told
+    assert "logic is not counted: asap7 needs its cell library, and SHIFTBOOK_ASAP7 is not set" in told
+    assert report["logic"] is report["total_pj"] is None
 
 
 @pytest.mark.parametrize(
