@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.isa.addresses import TILE_WIDTH
@@ -65,10 +66,14 @@ class Joined:
         return -(-batch // TOGETHER) if tensor in self.tensors else batch
 
 
+APART = Joined()
+"""Nothing does."""
+
+
 def joined(network: Network, shapes: Mapping[str, Shape], views: Mapping[str, View], spec: Spec) -> Joined:
     """Find the layers that can meet several images in one tile: 1 x 1 on maps of one pixel."""
     if not spec.interleaves:
-        return Joined()
+        return APART
     pixels = {name for name, shape in shapes.items() if shape[:2] == (1, 1) and views[name].tensor == name}
     makers: dict[str, Node] = {node.name: node for node in network.nodes}
     nodes = {node.name for node in network.nodes if isinstance(node, Conv) and _of_pixels(node, pixels)}
@@ -124,12 +129,18 @@ def _one_by_one(step: Pass, join: Joined, batch: int) -> Iterator[Pass]:
     together = step.node in join.nodes
     each = TOGETHER if together else 1
     for number, first in enumerate(range(0, batch, each)):
-        views = [
-            view and (replace(view, image=number) if together else join.place(view, first))
-            for view in (step.source, step.target, step.residual)
-        ]
-        own = dict(zip(("source", "target", "residual"), views, strict=True))
-        yield replace(step, **own, images=range(first, min(batch, first + each)))
+        place = partial(_numbered, image=number) if together else partial(join.place, image=first)
+        yield replace(
+            step,
+            source=place(step.source),
+            target=place(step.target),
+            residual=None if step.residual is None else place(step.residual),
+            images=range(first, min(batch, first + each)),
+        )
+
+
+def _numbered(view: View, image: int) -> View:
+    return replace(view, image=image)
 
 
 def _follow_each_other(step: Pass, tensors: Mapping[str, Shape], apart: frozenset[str]) -> bool:
@@ -143,8 +154,8 @@ def _follow_each_other(step: Pass, tensors: Mapping[str, Shape], apart: frozense
 def _below_each_other(step: Pass, count: int, spec: Spec) -> list[Pass]:
     """A pass over the tiles of several images.
 
-    Where there is room in the banks, the next image is loaded while one runs; layers of groups are cut to make
-    room.
+    Where there is room in the banks, the next image is loaded while one runs; layers of groups are cut to
+    make room.
     """
     rows, cols = step.layout.tiles
     if count * rows * cols >= 1 << TILE_WIDTH:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping import views
-from shiftbook.golden.mapping.batch import Joined, batched, joined
+from shiftbook.golden.mapping.batch import APART, Joined, batched, joined
 from shiftbook.golden.mapping.conv_passes import SUMS, engine_passes
 from shiftbook.golden.mapping.identity import identity
 from shiftbook.golden.mapping.job import Memory, Pass, View
@@ -54,7 +54,7 @@ class Plan:
     tensors: dict[str, Shape]
     views: dict[str, View]
     batch: int = 1
-    join: Joined = Joined()
+    join: Joined = APART
 
     def view(self, name: str, image: int) -> View:
         """Where the tensor of a node lies for an image of the batch."""
@@ -91,9 +91,10 @@ def plan(network: Network, spec: Spec, batch: int = 1) -> Plan:
         **views.place(network, found),
         pixels: View(pixels, 0, network.input.shape[2], network.input.shape[2]),
     }
-    join = joined(network, found, places, spec) if batch > 1 else Joined()
+    join = joined(network, found, places, spec) if batch > 1 else APART
     inside = Memory(spec, join.shapes(found), places, zero_points(network))
-    memory = replace(inside, views=join.stored(places))
+    stored = join.stored(places)
+    memory = replace(inside, views=stored)
     for node in network.nodes:
         check_node(node, memory)
     result = _normalization(network, pixels, memory)
@@ -102,7 +103,7 @@ def plan(network: Network, spec: Spec, batch: int = 1) -> Plan:
     tensors = _tensors(result, {pixels: network.input.shape, **inside.shapes}, places)
     if batch > 1:
         result = batched(result, tensors, join, batch, spec)
-    return Plan(tuple(result), tensors, memory.views, batch, join)
+    return Plan(tuple(result), tensors, stored, batch, join)
 
 
 def plan_layer(conv: Conv, source: Shape, spec: Spec) -> tuple[Pass, ...]:
