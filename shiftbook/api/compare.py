@@ -320,7 +320,7 @@ def _row(checkpoint: Checkpoint, load: Load, price: Price, spec: Spec) -> Json:
 def _measured(
     checkpoint: Checkpoint, dataset: Dataset, load: Load, spec: Spec, rtl: int | None, progress: Progress
 ) -> Json:
-    """Accuracy on the golden model; with ``rtl`` the cycles of the first so many images on the RTL, at once."""
+    """Accuracy on the golden model; with ``rtl`` those of the first so many images at once on the RTL."""
     from shiftbook.frontend.data.network_input import for_network
 
     network = checkpoint.network
