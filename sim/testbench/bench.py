@@ -99,8 +99,9 @@ def difference(name: str, image: int, want: bytes, memory: bytes, described: dic
     if not wrong:
         return None
     (y, x, channel), expected, found = wrong[0]
+    which = f", image {image}" if "images" in place else ""
     return (
-        f"tensor {name}, image {image}, y {y}, x {x}, channel {channel}: expected {expected}, found {found} "
+        f"tensor {name}{which}, y {y}, x {x}, channel {channel}: expected {expected}, found {found} "
         f"({len(wrong)} of {len(where)} values differ)"
     )
 

@@ -32,6 +32,16 @@ def bench(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "board" / "bench"
 
 
+@pytest.fixture(scope="module")
+def batch_bench(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of a batch of two."""
+    folder = tmp_path_factory.mktemp("batch")
+    save(replace(network, slots=1), folder / "one.ckpt")
+    options = ["-o", str(folder / "board"), "--lanes", "2x2", "--batch", "2"]
+    assert cli.main(["build", str(folder / "one.ckpt"), *options]) == 0
+    return folder / "board" / "bench"
+
+
 def spoiled(bench: Path, tmp_path: Path, name: str, place: int) -> Path:
     """A copy of the folder, one byte of a file changed."""
     shutil.copytree(bench.parent, tmp_path / "board")
@@ -78,6 +88,14 @@ class TestIcarus:
         code, output = make(spoiled(bench, tmp_path, name, place))
         assert code != 0
         assert re.search(message, output), output
+
+    def test_a_batch(self, batch_bench: Path, tmp_path: Path) -> None:
+        """All images pass, and a wrong value of the second one is told."""
+        code, output = make(batch_bench)
+        assert (code, "PASS: 6 tensors, 262 values as expected" in output) == (0, True), output
+        code, output = make(spoiled(batch_bench, tmp_path, "expected.bin", 64 + 10))
+        assert code != 0
+        assert re.search(r"tensor input, image 1, y 1, x 2, channel 0: expected \d+, found", output), output
         assert "PASS:" not in output
 
 
