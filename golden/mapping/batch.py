@@ -118,7 +118,7 @@ def batched(
         )
         count = join.count(step.source.tensor, batch) if step.node in join.nodes else batch
         if count > 1 and _follow_each_other(own, tensors, apart):
-            result += _below_each_other(replace(own, images=range(batch)), count, spec)
+            result += below_each_other(replace(own, images=range(batch)), count, spec)
         else:
             result += _one_by_one(own, join, batch)
     return result
@@ -151,7 +151,7 @@ def _follow_each_other(step: Pass, tensors: Mapping[str, Shape], apart: frozense
     return all(view.tensor not in apart and tensors[view.tensor][:2] == step.layout.output for view in views)
 
 
-def _below_each_other(step: Pass, count: int, spec: Spec) -> list[Pass]:
+def below_each_other(step: Pass, count: int, spec: Spec) -> list[Pass]:
     """A pass over the tiles of several images.
 
     Where there is room in the banks, the next image is loaded while one runs; layers of groups are cut to

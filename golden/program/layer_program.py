@@ -55,12 +55,12 @@ class Place:
     layout
         Of the tensor, in a batch that of each image.
     step
-        Beats from an image of a batch to the next.
+        Beats from an image of a batch to the next; of one alone it does not count.
     """
 
     address: int
     layout: TensorLayout
-    step: int
+    step: int = 0
 
 
 class Codebook:
