@@ -14,9 +14,11 @@ from shiftbook.golden.model import executor
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.model.nodes import Pool
 from shiftbook.golden.model.weights import Requantize
-from shiftbook.golden.program import layer_program
+from shiftbook.golden.program import image, layer_program
+from shiftbook.golden.program.host import HostDriver
 from shiftbook.golden.spec import Spec
 from shiftbook.sim.driver import Mismatch, RtlResult, run_rtl
+from shiftbook.sim.session import Session
 from tests.golden.model.test_executor import small_network
 from tests.sim.networks import (
     SMALL,
@@ -102,8 +104,8 @@ def test_other_accelerators(name):
 
 @pytest.mark.parametrize("batch", BATCHES)
 def test_random_graphs(batch):
-    for number, image in enumerate(IMAGES):
-        network = forest(100 * batch + 10 * number, 8, 2, image, SMALL)
+    for number, shape in enumerate(IMAGES):
+        network = forest(100 * batch + 10 * number, 8, 2, shape, SMALL)
         run(network, SMALL, batch, latency=number, pauses=(0.0, 0.1, 0.3)[number % 3], seed=number + 1)
 
 
@@ -123,6 +125,22 @@ def test_several_batches_are_the_images_one_by_one():
     assert np.array_equal(found.outputs, executor.run(network, images).outputs)
     assert found.integers == alone.integers
     assert found.cycles < 3 * alone.cycles
+
+
+def test_a_program_of_one_image_behind_one_of_a_batch():
+    """It says nothing of images, and each START forgets what the program before said."""
+    network, images = everything(SMALL), pixels(everything(SMALL), 3)
+    programs = [image.build(network, SMALL, count) for count in (3, 1)]
+    with Session(SMALL, max(built.size for built in programs)) as session:
+        for built in programs:
+            session.fill(0, built.contents())
+            layout = built.places[built.input].layout
+            for number in range(built.plan.batch):
+                session.fill(built.offset(built.input, number), layout.pack(images[number]))
+            HostDriver(session.read, session.write, session.wait).run(0)
+        place = built.places[built.outputs[0]].layout
+        got = place.unpack(session.fetch(built.offset(built.outputs[0]), place.size))
+    assert np.array_equal(got.ravel(), executor.run(network, images[:1]).outputs[0].ravel())
 
 
 def test_layers_of_one_pixel_meet_four_images():
