@@ -39,7 +39,7 @@ class Load:
     engine: str
     cycles: int
     moved: int
-    batch_cycles: int
+    batch_cycles: int | None = None
 
 
 def loads(network: Network, spec_of: Mapping[str, Spec], batch: int = 1) -> list[Load]:
