@@ -193,6 +193,36 @@ def modelled(results: Sequence[Json]) -> str:
     return markdown(columns, [row for result in results for row in result["rows"]])
 
 
+def batched(results: Sequence[Json]) -> str:
+    """Of `benchmarks.batches`: an image alone, and several at once."""
+    rows = [row for result in results for row in result["rows"]]
+    alone = {row["checkpoint"]: row["cycles"] for row in rows if row["batch"] == 1}
+
+    def less(row: Json) -> str:
+        return (
+            ""
+            if row["batch"] == 1
+            else f"- {100 * (1 - row['cycles_per_image'] / alone[row['checkpoint']]):.1f} %"
+        )
+
+    def part(name: str) -> Callable[[Json], str]:
+        return lambda row: f"{100 * row['spent'][name] / sum(row['spent'].values()):.1f} %"
+
+    columns = [
+        Column("network", name_of),
+        Column("batch", lambda row: str(row["batch"])),
+        Column("cycles of the batch", count("cycles")),
+        Column("RTL, cycles", count("rtl_cycles")),
+        Column("cycles an image", count("cycles_per_image")),
+        Column("", less),
+        Column("images in 10^6 cycles", number("images_per_megacycle", 2)),
+        *(Column(name, part(name)) for name in ("useful", "idle", "drain", "bus", "fill")),
+        Column("program, bytes", count("program_bytes")),
+        Column("memory, bytes", count("image_bytes")),
+    ]
+    return markdown(columns, rows)
+
+
 def layer(results: Sequence[Json]) -> str:
     """Of `shiftbook gates --paper-layer`: methods, in the paper and measured, in millions of gates."""
 
@@ -349,6 +379,7 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "run": run,
     "spent": spent,
     "explained": explained,
+    "batched": batched,
     "modelled": modelled,
     "layer": layer,
     "trains": trains,

@@ -29,23 +29,28 @@ class Load:
     engine
         Its name in `golden.spec.PRESETS`.
     cycles
-        Of an image, by the cycle model with its bus.
+        Of an image, by the cycle model with its bus; of a batch its share, rounded up.
     moved
-        Bytes on the memory bus for an image: program, streams, tensors.
+        Bytes on the memory bus for an image, likewise: program, streams, tensors.
+    batch_cycles
+        Of the whole batch.
     """
 
     engine: str
     cycles: int
     moved: int
+    batch_cycles: int | None = None
 
 
-def loads(network: Network, spec_of: Mapping[str, Spec]) -> list[Load]:
+def loads(network: Network, spec_of: Mapping[str, Spec], batch: int = 1) -> list[Load]:
     """What the network takes on each engine that runs it.
 
     Parameters
     ----------
     spec_of
         By engine.
+    batch
+        Images that an engine takes at once.
 
     Raises
     ------
@@ -56,14 +61,19 @@ def loads(network: Network, spec_of: Mapping[str, Spec]) -> list[Load]:
     for engine, any_slots in spec_of.items():
         spec = replace(any_slots, slots=network.slots)
         try:
-            cycles = cycles_of(network, spec)
+            cycles = cycles_of(network, spec, batch)
         except ShiftbookError as error:
             refusals.append(f"{engine}: {error}")
             continue
-        found.append(Load(engine, cycles.total, cycles.moved_bytes))
+        found.append(Load(engine, share(cycles.total, batch), share(cycles.moved_bytes, batch), cycles.total))
     if not found:
         raise ShiftbookError(f"no engine runs it: {refusals[0]}")
     return found
+
+
+def share(whole: int, batch: int) -> int:
+    """What an image of a batch has of it, rounded up."""
+    return -(-whole // batch)
 
 
 def stored(network: Network, sizes: Sizes) -> Json:

@@ -58,9 +58,10 @@ def spent_table(explanation: Explanation) -> str:
         for name, cycles, spent in (*layers, (ALL, explanation.cycles, explanation.spent))
     ]
     names = [part.replace("_", " ") for part in TOLD]
-    lines = [table(("layer", "cycles/image", *names), rows)]
+    each = "an image" if explanation.batch == 1 else f"a batch of {explanation.batch}"
+    lines = [table(("layer", f"cycles/{'image' if explanation.batch == 1 else 'batch'}", *names), rows)]
     lines.append(
-        f"in percent of {explanation.spent.total:,} lane-slot-cycles an image ({explanation.lanes} lanes, "
+        f"in percent of {explanation.spent.total:,} lane-slot-cycles {each} ({explanation.lanes} lanes, "
         f"{explanation.slots} slots), by the cycle model:"
     )
     width = max(map(len, names))

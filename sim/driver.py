@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +46,7 @@ class Mismatch(RuntimeError):
 
 @dataclass(frozen=True)
 class LayerRun:
-    """What one layer did; counts are the RTL's own, and those of one image.
+    """What one layer did; counts are the RTL's own, and those of one image, or of one batch.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class RtlResult:
 
     @property
     def cycles(self) -> int:
-        """Cycles of one image."""
+        """Cycles of one image, or of one batch."""
         return sum(layer.counters.cycles for layer in self.layers)
 
     @property
@@ -118,6 +118,7 @@ def run_rtl(
     spec: Spec,
     *,
     limit: int | None = None,
+    batch: int = 1,
     latency: int = LATENCY,
     pauses: float = 0.0,
     seed: int = 1,
@@ -141,6 +142,8 @@ def run_rtl(
         The accelerator's.
     limit
         Take only the first images.
+    batch
+        Images that the program takes at once; all of them are a multiple of it.
     latency
         Of the memory, in cycles.
     pauses, seed
@@ -149,9 +152,9 @@ def run_rtl(
     wave
         Where to write a waveform (FST). It grows by megabytes in a second: use a small ``limit``.
     probes
-        Count the accesses of the accelerator's memories; of one image only.
+        Count the accesses of the accelerator's memories; of one image only, or of one batch.
     samples
-        Sample the values of the accelerator's wires; of one image only.
+        Sample the values of the accelerator's wires; of one image only, or of one batch.
     progress
         See :data:`Progress`.
 
@@ -166,12 +169,14 @@ def run_rtl(
     """
     if limit is not None and limit < 1:
         raise ShiftbookError(f"limit must be at least 1, not {limit}")
-    built = image.build(network, spec)
-    images = images[: 1 if probes or samples else limit]
+    built = image.build(network, spec, batch)
+    images = images[: batch if probes or samples else limit]
+    if len(images) % batch:
+        raise ShiftbookError(f"a batch takes {batch} images at once, and {len(images)} are no multiple of it")
     golden = executor.run(network, images, keep=True)
     costs = built.costs(latency)
     parts = [(step.node, cost.cycles) for step, cost in zip(built.plan.passes, costs, strict=True)]
-    meter = _Meter(progress, parts, len(images))
+    meter = _Meter(progress, parts, len(images) // batch)
     counted: list[Counters] = []
     accesses: list[MemoryAccesses] = []
     told = None
@@ -182,11 +187,13 @@ def run_rtl(
         host = HostDriver(session.read, session.write, lambda: _watch(session, host, meter), timeout=None)
         host.identify()
         session.fill(0, built.contents())
-        for number, pixels in enumerate(images):
-            session.fill(built.offset(built.input), built.places[built.input].layout.pack(pixels))
-            want = {name: tensor[number] for name, tensor in golden.tensors.items()}
+        for first in range(0, len(images), batch):
+            for number, pixels in enumerate(images[first : first + batch]):
+                place = built.places[built.input].layout
+                session.fill(built.offset(built.input, number), place.pack(pixels))
+            want = {name: tensor[first : first + batch] for name, tensor in golden.tensors.items()}
             meter.begin()
-            counters = _run_image(session, host, built, costs, want, number)
+            counters = _run_batch(session, host, built, costs, want, first)
             meter.reach(len(parts))
             counted = counted or counters
         if probes:
@@ -215,20 +222,20 @@ class _Meter:
     progress
         Whom.
     parts
-        Layers of one image, and their cycles by the model.
-    images
+        Layers of one run of the program, and their cycles by the model.
+    runs
         How many.
     """
 
-    def __init__(self, progress: Progress | None, parts: list[tuple[str, int]], images: int) -> None:
+    def __init__(self, progress: Progress | None, parts: list[tuple[str, int]], runs: int) -> None:
         self.progress = progress
         self.parts = parts
-        self.total = images * sum(cycles for _, cycles in parts)
+        self.total = runs * sum(cycles for _, cycles in parts)
         self.done = 0
         self.layers = 0
 
     def reach(self, layers: int) -> None:
-        """So many layers of the image were run."""
+        """So many layers of the program were run."""
         for name, cycles in self.parts[self.layers : layers]:
             self.done += cycles
             if self.progress is not None:
@@ -236,7 +243,7 @@ class _Meter:
         self.layers = layers
 
     def begin(self) -> None:
-        """Another image."""
+        """Another run."""
         self.layers = 0
 
 
@@ -246,7 +253,7 @@ def _watch(session: Session, host: HostDriver, meter: _Meter) -> None:
     meter.reach(host.status()["layers"])
 
 
-def _run_image(
+def _run_batch(
     session: Session,
     host: HostDriver,
     built: Image,
@@ -254,15 +261,17 @@ def _run_image(
     want: dict[str, Activations],
     number: int,
 ) -> list[Counters]:
-    """One image; what each pass counted."""
+    """One batch from image ``number`` on; what each pass counted."""
     host.start(0, watchdog=WATCHDOG)
     _wait(host, built, number)
     ends = session.counted(0, len(costs))
     ends[-1] = host.counters()  # its last outputs are in memory
     counted = [end - before for end, before in zip(ends, [Counters(), *ends], strict=False)]
     for step, cost, found in zip(built.plan.passes, costs, counted, strict=True):
-        if _is_final(step, built):
-            _compare(step.node, step.target, _part(step, built), built, session, want[step.node], number)
+        for each in step.images if _is_final(step, built) else ():
+            view = built.plan.join.place(step.target, each)
+            part = _part(step, built)
+            _compare(step.node, view, part, built, session, want[step.node][each], number + each)
         if found.rows != cost.rows:
             raise Mismatch(
                 step.node, f"image {number}: the RTL issued {found.rows} rows, the cycle model {cost.rows}"
@@ -290,6 +299,8 @@ def _part(step: Pass, built: Image) -> View:
     """What a pass makes of its node's tensor."""
     view, own = step.target, built.plan.views[step.node]
     phases = 0 if own.phases else view.phases
+    if view.tensor in built.plan.join.tensors:
+        phases = 0
     return View(step.node, view.first - own.first, view.channels, own.channels, phases, view.region)
 
 
@@ -300,7 +311,8 @@ def _compare_joined(built: Image, session: Session, want: dict[str, Activations]
         view = built.plan.views[name]
         if not view.phases:  # else a part of one that is compared
             whole = View(name, 0, view.channels, view.channels)
-            _compare(name, view, whole, built, session, want[name], number)
+            for each, pixels in enumerate(want[name]):
+                _compare(name, replace(view, image=each), whole, built, session, pixels, number + each)
 
 
 def _compare(
@@ -314,7 +326,7 @@ def _compare(
 ) -> None:
     """Raise at the first output in memory, at ``view``, that differs from ``part`` of a tensor [h, w, O]."""
     place = built.places[view.tensor]
-    whole = place.layout.unpack(session.fetch(built.offset(view.tensor), place.layout.size))
+    whole = place.layout.unpack(session.fetch(built.offset(view.tensor, view.image), place.layout.size))
     for got, wanted in zip(view.pixels(whole), part.pixels(want), strict=True):
         different = np.argwhere(got != wanted)
         if len(different):
@@ -324,6 +336,12 @@ def _compare(
                 f"image {image}, y {y}, x {x}, channel {part.first + channel}: RTL {got[y, x, channel]}, "
                 f"golden {wanted[y, x, channel]} ({len(different)} of {got.size} outputs differ)",
             )
+
+
+def _outputs(step: Pass, built: Image) -> int:
+    """Outputs of a pass for an image; of those that it joins each has a pixel."""
+    joint = step.node in built.plan.join.nodes
+    return int(np.prod((1, 1) if joint else step.layout.output)) * step.target.channels
 
 
 def _layer_runs(
@@ -336,7 +354,8 @@ def _layer_runs(
         numbers = [i for i, step in enumerate(built.plan.passes) if step.node == name]
         total = Counters(*(sum(parts) for parts in zip(*(counted[i].values() for i in numbers), strict=True)))
         outputs = [step for step in (built.plan.passes[i] for i in numbers) if _is_final(step, built)]
-        integers = images * sum(np.prod(s.layout.output) * s.target.channels for s in outputs)
+        each = images // built.plan.batch
+        integers = each * sum(len(s.images) * _outputs(s, built) for s in outputs)
         useful = sum(costs[i].useful for i in numbers)
         runs.append(
             LayerRun(

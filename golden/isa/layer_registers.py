@@ -53,6 +53,8 @@ class LayerRegister(IntEnum):
     AFTER = 38
     AFTER_ROW_STEP = 39
     AFTER_COLUMN_STEP = 40
+    IMAGE_ROWS = 41
+    SOURCE_IMAGE_STEP = 42
 
 
 LOADED_BY = {
@@ -84,8 +86,13 @@ LOADED_BY = {
     LayerRegister.AFTER,
     LayerRegister.AFTER_ROW_STEP,
     LayerRegister.AFTER_COLUMN_STEP,
+    LayerRegister.IMAGE_ROWS,
+    LayerRegister.SOURCE_IMAGE_STEP,
 }
 """Registers that say how the input is loaded: written before `golden.isa.program_format.Command.LOAD`."""
+
+RESET = {LayerRegister.IMAGE_ROWS}
+"""Registers that are 0 when a program begins; the others keep what the program before wrote."""
 
 FETCHED_BY = {LayerRegister.TILES}
 """Those that say how the streams are fetched: written before `golden.isa.program_format.Command.FETCH`."""
@@ -169,6 +176,11 @@ def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
         ),
         LayerRegister.AFTER_ROW_STEP: (BURST_WIDTH, "how many more it is from a row of tiles to the next"),
         LayerRegister.AFTER_COLUMN_STEP: (BURST_WIDTH, "how many more it is from a column to the next"),
+        LayerRegister.IMAGE_ROWS: (TILE_WIDTH, "rows of tiles of an image of a batch; 0: all are of one"),
+        LayerRegister.SOURCE_IMAGE_STEP: (
+            address,
+            "input: from the last row of tiles of an image to the first of the next",
+        ),
     }
     left_out = set() if spec.interleaves else INTERLEAVING
     signed = {LayerRegister.FIRST_BLOCK, LayerRegister.LAST_BLOCK}

@@ -63,7 +63,10 @@ def _after(before: Pass, step: Pass, spec: Spec) -> tuple[int, int, int]:
     """Bursts before the first column, and how many more from row to row and from column to column."""
     read, written = step.source, before.target
     apart = read.first >= written.first + written.channels or written.first >= read.first + read.channels
-    if read.tensor != written.tensor or apart:
+    others = read.image >= written.image + before.layout.images or (
+        written.image >= read.image + step.layout.images
+    )
+    if read.tensor != written.tensor or apart or others:
         return 0, 0, 0
     if written.phases or written.region is not None:
         return EVERYTHING, 0, 0
@@ -79,19 +82,23 @@ def bursts(step: Pass, spec: Spec) -> Ints:
     size = np.minimum(spec.group_channels, channels - first)[:, None]
     rows, cols = step.layout.tiles
     block = np.arange(rows * cols)[:, None, None] * spec.block_beats + np.arange(spec.block_beats)
-    address = block * step.target.whole + step.target.first + first[:, None]  # [tiles, groups, beats]
+    address = block * step.target.whole + step.target.start + first[:, None]  # [tiles, groups, beats]
     return np.asarray(-(-(address % spec.burst_beats + size) // spec.burst_beats)).sum(axis=(1, 2))
 
 
 def _tiles(before: Pass, step: Pass) -> Ints:
     """[rows of tiles, columns] tiles of the pass before, in order, up to the last that a column reads."""
     layout, (above, left) = step.layout, step.source_block
-    rows, cols = before.layout.tiles
-    row = np.arange(layout.tiles[0]) * layout.stride + layout.last_block + above
+    rows, cols = before.layout.image_rows, before.layout.tiles[1]
+    image, row = np.divmod(np.arange(layout.tiles[0]), layout.image_rows)
+    image += step.source.image - before.target.image  # of those that the pass before makes
+    made = (image >= 0) & (image < before.layout.images)
+    row = row * layout.stride + layout.last_block + above
     column = (np.arange(layout.columns) - layout.left) * layout.stride + left
     last = np.minimum(column + layout.stride - 1, cols - 1)
-    reads = (row >= 0)[:, None] & (last >= 0) & (column < cols)
-    return np.where(reads, np.minimum(row, rows - 1)[:, None] * cols + last + 1, 0)
+    reads = (made & (row >= 0))[:, None] & (last >= 0) & (column < cols)
+    row = image * rows + np.minimum(row, rows - 1)
+    return np.where(reads, row[:, None] * cols + last + 1, 0)
 
 
 def _steps(needed: Ints) -> tuple[int, int, int]:

@@ -148,6 +148,32 @@ def _pass(piece: _Piece, ends: _Ends, maximum: bool) -> Pass:
     )
 
 
+def group_passes(step: Pass, at_once: int, spec: Spec) -> list[Pass]:
+    """A pass of a whole layer, or of some of its groups, as several of at most ``at_once`` groups each."""
+    conv = step.conv
+    each, inputs = len(conv.weights.integers) // conv.groups, conv.weights.integers.shape[3]
+    size = -(-conv.groups // -(-conv.groups // at_once))
+    found = []
+    for first in range(0, conv.groups, size):
+        own = _groups(conv, first, min(size, conv.groups - first))
+        coding = LayerCoding(own.weights, _placed(own, spec), spec)
+        piece = _piece(own, coding, step.layout, first * inputs, first * each, spec)
+        outputs = piece.output, len(own.weights.integers)
+        found.append(
+            replace(
+                step,
+                conv=own,
+                whole=own,
+                coding=coding,
+                layout=piece.layout,
+                source=step.source.part(piece.input, own.groups * inputs),
+                target=step.target.part(*outputs),
+                residual=None if step.residual is None else step.residual.part(*outputs),
+            )
+        )
+    return found
+
+
 class _Part(NamedTuple):
     """A part of a layer's kernel, laid out once for all of its groups."""
 

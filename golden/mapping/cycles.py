@@ -158,7 +158,10 @@ def _cost(step: Pass, slots: tuple[Ints, Ints], course: Course, cycles: int, spe
     durations = channel_durations(issued + skipped, spec, rounds=PARTIAL_BYTES if step.partial_out else 1)
     tiles = layout.tiles[0] * layout.tiles[1]
     tile_busy = busy_cycles(durations, spec)
-    owned = sum(owned_lanes(layout, tile, spec) for tile in np.ndindex(layout.tiles))
+    of_image = np.ndindex(layout.image_rows, layout.tiles[1])
+    owned = layout.images * sum(owned_lanes(layout, tile, spec) for tile in of_image)
+    if len(step.images) > layout.images:  # joined: each has a pixel of one map
+        owned = len(step.images)
     stall = course.waits(tile_busy, spec.start_cycles + int(durations[0]) + 1)
     return PassCycles(
         durations=durations,

@@ -58,6 +58,9 @@ class View:
         several bits all are the same.
     region
         Rows and columns; None: all. With ``phases`` 0 only.
+    image, image_step
+        In a batch: which of the tensor's images it is, or the first of those that a pass takes, and beats
+        from an image to the next.
     """
 
     tensor: str
@@ -66,6 +69,13 @@ class View:
     whole: int
     phases: int = 0
     region: Region | None = None
+    image: int = 0
+    image_step: int = 0
+
+    @property
+    def start(self) -> int:
+        """Its first beat, from that of the tensor's first image."""
+        return self.image * self.image_step + self.first
 
     def part(self, first: int, channels: int) -> View:
         """Some of these channels."""
@@ -129,6 +139,8 @@ class Pass:
         its own.
     source_block
         Row and column of the block of ``source`` where what it reads begins.
+    images
+        Those of the batch that it runs.
     """
 
     node: str
@@ -146,6 +158,7 @@ class Pass:
     partial_out: bool
     gating: Gating | None = None
     source_block: tuple[int, int] = (0, 0)
+    images: range = range(1)
 
     @property
     def weights(self) -> Weights:

@@ -21,8 +21,8 @@ MAX_CODE_ROWS = 32
 """Rows of one code: its number of rows, less one, is a field of five bits."""
 
 
-def check_runnable(network: Network, spec: Spec) -> Plan:
-    """Check that the accelerator can run every layer.
+def check_runnable(network: Network, spec: Spec, batch: int = 1) -> Plan:
+    """Check that the accelerator can run every layer, of so many images at once.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def check_runnable(network: Network, spec: Spec) -> Plan:
             f"the network is coded for {network.slots} slots and the spec has {spec.slots}: "
             "compress it for these, or pass it through golden.mapping.legality.recode"
         )
-    steps = plan(network, spec)
+    steps = plan(network, spec, batch)
     for step in steps.passes:
         check_pass(step, spec)
     return steps

@@ -8,10 +8,11 @@ instead of adding up. Channels are concatenated by where a tensor lies.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping import views
+from shiftbook.golden.mapping.batch import APART, Joined, batched, joined
 from shiftbook.golden.mapping.conv_passes import SUMS, engine_passes
 from shiftbook.golden.mapping.identity import identity
 from shiftbook.golden.mapping.job import Memory, Pass, View
@@ -40,24 +41,45 @@ class Plan:
         In the order in which they run.
     tensors
         Shapes of the tensors in memory, by name: the raw pixels, what nodes make, and what lies between the
-        passes of a node.
+        passes of a node. In a batch those of one image, or of four that are joined.
     views
-        Where the tensor of every node lies, and that of the raw pixels.
+        Where the tensor of every node lies, and that of the raw pixels; of a batch those of the first image.
+    batch
+        Images.
+    join
+        What meets several of them in one tile.
     """
 
     passes: tuple[Pass, ...]
     tensors: dict[str, Shape]
     views: dict[str, View]
+    batch: int = 1
+    join: Joined = APART
+
+    def view(self, name: str, image: int) -> View:
+        """Where the tensor of a node lies for an image of the batch."""
+        return self.join.place(self.views[name], image)
+
+    def images(self, tensor: str) -> int:
+        """Images of a tensor in memory; four that are joined are one."""
+        return self.join.count(tensor, self.batch)
 
 
-def plan(network: Network, spec: Spec) -> Plan:
+def plan(network: Network, spec: Spec, batch: int = 1) -> Plan:
     """Plan a network that is coded for this spec's slots.
+
+    Parameters
+    ----------
+    batch
+        Images that the program takes at once.
 
     Raises
     ------
     ShiftbookError
-        Names the first layer that the engine cannot run, and why.
+        Names the first layer that the engine cannot run, and why; or ``batch`` is less than 1.
     """
+    if batch < 1:
+        raise ShiftbookError(f"batch must be at least 1, not {batch}")
     found = shapes(network)
     for name in found:
         if any(name.endswith(end) and name.removesuffix(end) in found for end in TAKEN):
@@ -69,13 +91,19 @@ def plan(network: Network, spec: Spec) -> Plan:
         **views.place(network, found),
         pixels: View(pixels, 0, network.input.shape[2], network.input.shape[2]),
     }
-    memory = Memory(spec, found, places, zero_points(network))
+    join = joined(network, found, places, spec) if batch > 1 else APART
+    inside = Memory(spec, join.shapes(found), places, zero_points(network))
+    stored = join.stored(places)
+    memory = replace(inside, views=stored)
     for node in network.nodes:
         check_node(node, memory)
     result = _normalization(network, pixels, memory)
     for node in network.nodes:
-        result += node_passes(node, memory)
-    return Plan(tuple(result), _tensors(result, {pixels: network.input.shape, **found}, places), places)
+        result += node_passes(node, inside if node.name in join.nodes else memory)
+    tensors = _tensors(result, {pixels: network.input.shape, **inside.shapes}, places)
+    if batch > 1:
+        result = batched(result, tensors, join, batch, spec)
+    return Plan(tuple(result), tensors, stored, batch, join)
 
 
 def plan_layer(conv: Conv, source: Shape, spec: Spec) -> tuple[Pass, ...]:

@@ -43,7 +43,7 @@ class Geometry:
     source, output
         Rows and columns of the input and of the output.
     tiles
-        Rows and columns of tiles.
+        Rows and columns of tiles; the images of a batch are below each other.
     stride
         1 or 2.
     phased
@@ -71,6 +71,8 @@ class Geometry:
         Whether these are every second one of a ring of twice as many, so that two layers share the banks.
     local_channels
         The most channels that a slot holds; 0 before `in_banks` says it.
+    images
+        How many images of a batch there are; all else but ``tiles`` is of one.
     """
 
     source: tuple[int, int]
@@ -91,6 +93,12 @@ class Geometry:
     ring: int
     halved: bool
     local_channels: int
+    images: int = 1
+
+    @property
+    def image_rows(self) -> int:
+        """Rows of tiles of an image."""
+        return self.tiles[0] // self.images
 
     @property
     def ring_bits(self) -> int:

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from shiftbook.golden.isa import registers
 from shiftbook.golden.isa.checksum import checksum
+from shiftbook.golden.isa.layer_registers import RESET
 from shiftbook.golden.isa.program_format import COUNT_WIDTH, Command
 from shiftbook.golden.isa.registers import ADDRESS_WIDTH, Region
 
@@ -21,6 +22,7 @@ class Commands:
 
     def __init__(self) -> None:
         self._written = np.full(1 << ADDRESS_WIDTH, -1, np.int64)  # what the accelerator holds
+        self._written[registers.address(Region.LAYER, list(RESET))] = 0
         self._pending: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         self._unchecked: list[Words] = []
         self._words: list[Words] = []

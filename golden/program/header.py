@@ -36,19 +36,32 @@ def c_header(image: Image) -> str:
     for name, (offset, size) in addresses(image).items():
         lines.append(f"#define SHIFTBOOK_{name}_OFFSET {offset}u")
         lines.append(f"#define SHIFTBOOK_{name}_SIZE {size}u")
+    if image.plan.batch > 1:
+        lines += ["", "/* Images at once, and where the first value of each lies. */"]
+        lines.append(f"#define SHIFTBOOK_BATCH {image.plan.batch}u")
+        for name, node in _ends(image).items():
+            each = ", ".join(f"{image.first(node, number)}u" for number in range(image.plan.batch))
+            lines.append(f"#define SHIFTBOOK_{name}_OFFSETS {{{each}}}")
     return "\n".join([*lines, "", "#endif", ""])
 
 
 def addresses(image: Image) -> dict[str, tuple[int, int]]:
     """Offset and size in bytes of the raw pixels, and of the whole that holds each result.
 
-    Results are called OUTPUT, or OUTPUT_0, OUTPUT_1, ... where there are several.
+    Results are called OUTPUT, or OUTPUT_0, OUTPUT_1, ... where there are several. In a batch these are those
+    of the first image.
     """
-    places = {"INPUT": image.input}
-    for number, name in enumerate(image.outputs):
-        end = "" if len(image.outputs) == 1 else f"_{number}"
-        places[f"OUTPUT{end}"] = image.plan.views[name].tensor
-    return {name: (image.offset(tensor), image.places[tensor].layout.size) for name, tensor in places.items()}
+    tensors = {name: image.plan.views[node].tensor for name, node in _ends(image).items()}
+    return {
+        name: (image.offset(tensor), image.places[tensor].layout.size) for name, tensor in tensors.items()
+    }
+
+
+def _ends(image: Image) -> dict[str, str]:
+    """The raw pixels and the results: what the header calls them, and the nodes."""
+    several = len(image.outputs) > 1
+    outputs = {f"OUTPUT_{number}" if several else "OUTPUT": name for number, name in enumerate(image.outputs)}
+    return {"INPUT": image.input, **outputs}
 
 
 def address_map(image: Image) -> dict[str, object]:
@@ -59,9 +72,25 @@ def address_map(image: Image) -> dict[str, object]:
         "program_offset": image.program_offset,
         "input": image.input,
         "outputs": list(image.outputs),
+        "batch": image.plan.batch,
         "layers": [step.node for step in image.plan.passes],
         "spec": image.spec.as_json(),
-        "tensors": {name: _place(image, view) for name, view in image.plan.views.items()},
+        "tensors": {
+            name: {**_place(image, view), **_batch(image, name)} for name, view in image.plan.views.items()
+        },
+    }
+
+
+def _batch(image: Image, name: str) -> dict[str, object]:
+    """Where a tensor of each image of a batch lies."""
+    if image.plan.batch == 1:
+        return {}
+    views = [image.plan.view(name, number) for number in range(image.plan.batch)]
+    return {
+        "images": [
+            {"offset": image.offset(view.tensor, view.image), "first_pixel": list(view.grid[1])}
+            for view in views
+        ]
     }
 
 

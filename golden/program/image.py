@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftbook.golden.errors import ShiftbookError
+from shiftbook.golden.isa.addresses import MEMORY_ADDRESS_WIDTH
 from shiftbook.golden.isa.checksum import checksum
 from shiftbook.golden.isa.program_format import MAGIC, Command, fingerprint, header_words
 from shiftbook.golden.mapping.ahead import ahead
+from shiftbook.golden.mapping.batch import image_beats, interleaved
 from shiftbook.golden.mapping.course.program import Told
 from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, network_cycles
+from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.mapping.memory import TensorLayout
 from shiftbook.golden.mapping.passes import PIXELS, Plan
@@ -69,9 +74,20 @@ class Image:
         """Name of the tensor that takes the raw pixels."""
         return next(name for name in self.places if name.endswith(PIXELS))
 
-    def offset(self, tensor: str) -> int:
-        """Bytes from the beginning of the image to a tensor."""
-        return self.places[tensor].address * self.spec.bus_bytes
+    def offset(self, tensor: str, image: int = 0) -> int:
+        """Bytes from the beginning of the memory image to a tensor; in a batch to one of its images, see
+        `golden.mapping.job.View`.
+        """
+        place = self.places[tensor]
+        return (place.address + image * place.step) * self.spec.bus_bytes
+
+    def first(self, name: str, image: int) -> int:
+        """Bytes to the first value of a node's tensor for an image of the batch."""
+        view, spec = self.plan.view(name, image), self.spec
+        dy, dx = view.grid[1]
+        beat = dy // spec.beat_rows * view.whole + view.first
+        within = dy % spec.beat_rows * spec.pitch + dx
+        return self.offset(view.tensor, view.image) + beat * spec.bus_bytes + within
 
     def costs(self, latency: int = LATENCY) -> list[PassCycles]:
         """What each pass costs by the cycle model, in its program."""
@@ -92,20 +108,30 @@ class Image:
         return whole
 
 
-def build(network: Network, spec: Spec) -> Image:
+def build(network: Network, spec: Spec, batch: int = 1) -> Image:
     """Build the image of a network, once it is checked; every tensor has a place of its own.
+
+    Parameters
+    ----------
+    batch
+        Images that the program takes at once.
 
     Raises
     ------
     ShiftbookError
-        Names the first layer that the accelerator cannot run, and why.
+        Names the first layer that the accelerator cannot run, and why; or there is no batch of this size,
+        or no address for all of its tensors.
     """
-    steps = check_runnable(network, spec)
+    steps = check_runnable(network, spec, batch)
     beat = spec.bus_bytes
     header_size = 4 * header_words(spec)
     # The streams come first, because their sizes do not depend on where anything is.
-    places = {name: Place(0, TensorLayout(*shape, spec)) for name, shape in steps.tensors.items()}
-    found = [[_padded(stream, beat) for stream in stream_data(step, spec)] for step in steps.passes]
+    apart = interleaved(steps.passes)
+    places = {
+        name: Place(0, TensorLayout(*shape, spec), image_beats(name, shape, apart, spec))
+        for name, shape in steps.tensors.items()
+    }
+    found = _streams(steps.passes, spec)
     contents = [[stream.tobytes() for stream in streams] for streams in found]
     unique = dict.fromkeys(content for each in contents for content in each)  # copies share weights
     sizes = np.cumsum([header_size, *map(len, unique)])
@@ -113,12 +139,13 @@ def build(network: Network, spec: Spec) -> Image:
     addresses = [[starts[content] for content in each] for each in contents]
     at = _aligned(int(sizes[-1]))
     for name, place in places.items():
-        places[name] = Place(at // beat, place.layout)
-        at = _aligned(at + place.layout.size + _spare(steps, name, place.layout), beat * spec.burst_beats)
+        places[name] = replace(place, address=at // beat)
+        at = _aligned(at + steps.images(name) * place.step * beat, beat * spec.burst_beats)
     program_offset = _aligned(at)
     jobs = list(map(Job, steps.passes, ahead(steps.passes, spec), found, addresses))
     words, counts = _program(jobs, places, spec)
     program = _padded(words.view(np.uint8), beat)
+    _check_addresses(program_offset + len(program), batch)
     header = np.zeros(header_words(spec), np.uint32)
     header[:4] = MAGIC, fingerprint(spec), len(program) // beat, program_offset // beat
     header[-1] = checksum(header[:-1])
@@ -130,10 +157,22 @@ def build(network: Network, spec: Spec) -> Image:
     return Image(spec, steps, constants, program, program_offset, places, tuple(told), network.results)
 
 
-def _spare(steps: Plan, tensor: str, layout: TensorLayout) -> int:
-    """Bytes behind a tensor that may be written: the lower blocks of tiles that end above them."""
-    interleaved = any(step.target.tensor == tensor and step.target.phases for step in steps.passes)
-    return layout.row_step * layout.spec.bus_bytes if interleaved and layout.blocks[0] % 2 else 0
+def _streams(passes: Sequence[Pass], spec: Spec) -> list[list[Bytes]]:
+    """The streams of each pass, in whole beats; passes of several images share them."""
+    found: dict[tuple[int, int], list[Bytes]] = {}
+    for step in passes:
+        same = id(step.conv), id(step.coding)
+        if same not in found:
+            found[same] = [_padded(stream, spec.bus_bytes) for stream in stream_data(step, spec)]
+    return [found[id(step.conv), id(step.coding)] for step in passes]
+
+
+def _check_addresses(size: int, batch: int) -> None:
+    if size > 1 << MEMORY_ADDRESS_WIDTH:
+        raise ShiftbookError(
+            f"a batch of {batch} takes {size:,} bytes of memory and an address has {MEMORY_ADDRESS_WIDTH} "
+            "bits: lower the batch"
+        )
 
 
 def _program(

@@ -46,10 +46,21 @@ GATING: dict[Gating | None, int] = {None: 0, "channel": 2, "pixel": 4}
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tensor lies: beats from the beginning of the image to its first one."""
+    """Where a tensor lies.
+
+    Attributes
+    ----------
+    address
+        Beats from the beginning of the image to its first one.
+    layout
+        Of the tensor, in a batch that of each image.
+    step
+        Beats from an image of a batch to the next; of one alone it does not count.
+    """
 
     address: int
     layout: TensorLayout
+    step: int = 0
 
 
 class Codebook:
@@ -305,7 +316,7 @@ def _layer(step: Pass, ahead: Ahead, places: Mapping[str, Place], spec: Spec) ->
     above, before = step.source_block
     start = (
         source.address
-        + step.source.first
+        + step.source.start
         + above * read.row_step
         + before * read.block_step
         + layout.first_block * read.row_step
@@ -338,7 +349,7 @@ def _layer(step: Pass, ahead: Ahead, places: Mapping[str, Place], spec: Spec) ->
         LayerRegister.STRIDED: int(layout.stride == 2),
         LayerRegister.SCATTERED: int(step.placement.mode == "scatter"),
         LayerRegister.PAD: step.pad,
-        LayerRegister.DESTINATION: target.address + step.target.first + _region_start(step, written, spec),
+        LayerRegister.DESTINATION: target.address + step.target.start + _region_start(step, written, spec),
         LayerRegister.DESTINATION_BLOCK_STEP: written.block_step,
         LayerRegister.DESTINATION_BEAT_STEP: written.channels,
         **(_tile_steps(step, written) if spec.interleaves else {}),
@@ -348,11 +359,12 @@ def _layer(step: Pass, ahead: Ahead, places: Mapping[str, Place], spec: Spec) ->
         LayerRegister.AFTER: ahead.after,
         LayerRegister.AFTER_ROW_STEP: ahead.row_step,
         LayerRegister.AFTER_COLUMN_STEP: ahead.column_step,
+        **_image_steps(step, read, fields[LayerRegister.SOURCE_IMAGE_STEP].width),
     }
     if step.residual is not None:
         added = places[step.residual.tensor]
         values |= {
-            LayerRegister.RESIDUAL_SOURCE: added.address + step.residual.first,
+            LayerRegister.RESIDUAL_SOURCE: added.address + step.residual.start,
             LayerRegister.RESIDUAL_BLOCK_STEP: 0 if step.gating == "channel" else added.layout.block_step,
             LayerRegister.RESIDUAL_BEAT_STEP: added.layout.channels,
         }
@@ -374,6 +386,18 @@ def _tile_steps(step: Pass, written: TensorLayout) -> dict[LayerRegister, int]:
         LayerRegister.DESTINATION_SKIP: written.row_step - written.block_step + written.channels,
         LayerRegister.DESTINATION_PHASES: phases,
         LayerRegister.DESTINATION_CUT: int(bool(phases) and 2 * tile_cols > written.blocks[1]),
+    }
+
+
+def _image_steps(step: Pass, read: TensorLayout, width: int) -> dict[LayerRegister, int]:
+    """How the images of a batch follow each other."""
+    layout = step.layout
+    if layout.images == 1:
+        return {LayerRegister.IMAGE_ROWS: 0}
+    rows = (layout.image_rows - 1) * layout.stride * read.row_step
+    return {
+        LayerRegister.IMAGE_ROWS: layout.image_rows,
+        LayerRegister.SOURCE_IMAGE_STEP: _wrapped(step.source.image_step - rows, width),
     }
 
 

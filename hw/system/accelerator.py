@@ -148,6 +148,7 @@ class Accelerator(wiring.Component):
             sequencer.empty.eq(program.empty),
             sequencer.empty_input.eq(~self.layer.channels.any()),
             sequencer.empty_layer.eq(~(self.engine.output_channels.any() & self.layer.tiles.any())),
+            self.registers.start.eq(host.start),
             program.clear.eq(self.supervisor.clear | host.start),
             program.start.eq(sequencer.busy),
             program.reserve.eq(

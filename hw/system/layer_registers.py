@@ -8,7 +8,7 @@ from amaranth import Elaboratable, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.isa.layer_registers import LayerRegister, layer_fields
+from shiftbook.golden.isa.layer_registers import RESET, LayerRegister, layer_fields
 from shiftbook.golden.isa.registers import INDEX_WIDTH, Region
 from shiftbook.golden.spec import Spec
 from shiftbook.hw.engine.layouts import config_word, shape
@@ -40,6 +40,8 @@ class LayerRegisters(wiring.Component):
         See `hw.engine.layouts.config_word`; while ``configure``.
     configure : In(1)
         ``config`` is a write.
+    start : In(1)
+        Strobe: a program begins; those of `golden.isa.layer_registers.RESET` are 0.
     layer : Out(Signature)
         All registers, see `settings`.
 
@@ -50,7 +52,14 @@ class LayerRegisters(wiring.Component):
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        super().__init__({"config": In(config_word()), "configure": In(1), "layer": Out(settings(spec))})
+        super().__init__(
+            {
+                "config": In(config_word()),
+                "configure": In(1),
+                "start": In(1),
+                "layer": Out(settings(spec)),
+            }
+        )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -59,5 +68,8 @@ class LayerRegisters(wiring.Component):
             value = Signal(shape(field), name=f"{field.name}_value", reset_less=True)
             with m.If(self.configure & (region == Region.LAYER) & (index == register)):
                 m.d.sync += value.eq(self.config.data)
+            if register in RESET:
+                with m.If(self.start):
+                    m.d.sync += value.eq(0)
             m.d.comb += getattr(self.layer, field.name).eq(value)
         return m

@@ -1,5 +1,7 @@
 """The first half of the loader: walks through the input of a layer and asks the bus for it.
 
+The images of a batch are rows of tiles one after another. Each has padding of its own above and below.
+
 The layer that writes this input may still run. What a column needs of it was written in the first so many
 bursts: the program says how many.
 """
@@ -52,6 +54,8 @@ NEEDS = (
     LayerRegister.AFTER,
     LayerRegister.AFTER_ROW_STEP,
     LayerRegister.AFTER_COLUMN_STEP,
+    LayerRegister.IMAGE_ROWS,
+    LayerRegister.SOURCE_IMAGE_STEP,
 )
 """Registers of the layer that the planner needs."""
 
@@ -67,6 +71,7 @@ class Walk:
             Signal(wide, name=f"{name}_address") for name in ("row", "column", "beat")
         )
         self.rows_left = Signal(TILE_WIDTH)
+        self.image_rows_left = Signal(TILE_WIDTH)
         self.columns_left = Signal(TILE_WIDTH + 2)
         self.beats_left = Signal(len(planner.layer.row_beats))
         self.channels_left = Signal.like(planner.layer.channels)  # of the beat, not asked for
@@ -180,6 +185,7 @@ class LoadPlanner(wiring.Component):
             m.d.sync += [
                 at.row.eq(self.base + self.layer.source),
                 at.rows_left.eq(self.layer.tile_rows),
+                at.image_rows_left.eq(self.layer.image_rows),
                 at.row_needs.eq(self.layer.after),
                 at.first_row.eq(0),
                 at.number.eq(0),
@@ -216,12 +222,15 @@ class LoadPlanner(wiring.Component):
     def _begin_column(self, m: Module, at: Walk, state: Signal) -> None:
         """Claim room for a column that is in memory, or go on to the next row of tiles."""
         there = self.settled & (~self.ahead | self.complete | (self.written >= at.needs))
+        ends = at.image_rows_left == 1  # the last row of an image; never where 0 says that there is one
+        step = Mux(ends, self.layer.source_image_step, self.layer.source_row_step)
         with m.If(at.columns_left == 0):
             m.d.sync += [
                 at.rows_left.eq(at.rows_left - 1),
-                at.row.eq(at.row + self.layer.source_row_step),
+                at.image_rows_left.eq(Mux(ends, self.layer.image_rows, at.image_rows_left - 1)),
+                at.row.eq(at.row + step),
                 at.row_needs.eq(at.row_needs + self.layer.after_row_step),
-                at.first_row.eq(at.first_row + 1 + self.layer.strided),
+                at.first_row.eq(Mux(ends, 0, at.first_row + 1 + self.layer.strided)),
                 state.eq(Mux(at.rows_left == 1, State.IDLE, State.ROW)),
             ]
         with m.Elif(self.may_load & there):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shiftbook.api.answers import Answers, answers_of
-from shiftbook.api.arguments import maybe, path_of
+from shiftbook.api.arguments import maybe, path_of, whole
 from shiftbook.api.cycles import Cycles, cycles_of
 from shiftbook.api.energy import Energy
 from shiftbook.api.energy import energy as energy_of
@@ -127,27 +127,29 @@ class Checkpoint(Table):
         """
         return answers_of(self.network, self._images(images, limit, resize, crop, progress), progress)
 
-    def cycles(self, engine: Engine = DEFAULT) -> Cycles:
-        """Count what an image takes on an engine, by the cycle model.
+    def cycles(self, engine: Engine = DEFAULT, *, batch: int = 1) -> Cycles:
+        """Count what an image takes on an engine, or a batch of them, by the cycle model.
 
         Parameters
         ----------
         engine
             Name of a preset, or a spec. A preset gets the weight slots that the checkpoint is coded for.
+        batch
+            Images that the accelerator takes at once, 1 or more.
 
         Raises
         ------
         ShiftbookError
-            There is no such engine, or it cannot run the network.
+            There is no such engine, or it cannot run the network, or not so many images at once.
         """
-        return cycles_of(self.network, self._spec(engine))
+        return cycles_of(self.network, self._spec(engine), whole("batch", batch, 1))
 
-    def explain(self, engine: Engine = DEFAULT) -> Explanation:
-        """Tell where the lane-slot-cycles of an image go on an engine, by the cycle model.
+    def explain(self, engine: Engine = DEFAULT, *, batch: int = 1) -> Explanation:
+        """Tell where the lane-slot-cycles of an image or a batch go on an engine, by the cycle model.
 
         Parameters
         ----------
-        engine
+        engine, batch
             See `cycles`.
 
         Raises
@@ -155,7 +157,7 @@ class Checkpoint(Table):
         ShiftbookError
             See `cycles`.
         """
-        return explain_network(self.network, self._spec(engine))
+        return explain_network(self.network, self._spec(engine), whole("batch", batch, 1))
 
     def energy(
         self,
@@ -201,6 +203,7 @@ class Checkpoint(Table):
         limit: int | None = None,
         resize: int | None = Frame.resize,
         crop: int | None = Frame.crop,
+        batch: int = 1,
         wave: str | os.PathLike[str] | None = None,
         progress: Progress = quiet,
     ) -> Simulation:
@@ -210,8 +213,8 @@ class Checkpoint(Table):
         ----------
         images, limit, resize, crop, progress
             See `run`.
-        engine
-            See `cycles`.
+        engine, batch
+            See `cycles`; the images fill batches.
         wave
             A file that records the signals (FST); use it with a small limit.
 
@@ -228,7 +231,7 @@ class Checkpoint(Table):
         file = maybe(path_of, "wave", wave)
         check_writable(file)
         dataset = self._images(images, limit, resize, crop, progress)
-        return simulate(self.network, dataset, spec, wave=file, progress=progress)
+        return simulate(self.network, dataset, spec, batch=batch, wave=file, progress=progress)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the checkpoint; the whole file appears under its name or nothing changes.

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shiftbook.api.answers import answers_of
-from shiftbook.api.arguments import wrong
+from shiftbook.api.arguments import whole, wrong
 from shiftbook.api.checkpoint import Checkpoint, load
 from shiftbook.api.engines import Engine, by_name
 from shiftbook.api.gates import Gates, gates_of
 from shiftbook.api.images import Data, images
-from shiftbook.api.simulation import simulate
+from shiftbook.api.simulation import check_batches, simulate
 from shiftbook.api.table import Row, Table
-from shiftbook.comparison import Json, Load, cheapest, loads, relate, stored
+from shiftbook.comparison import Json, Load, cheapest, loads, relate, share, stored
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.progress import Progress, quiet
 from shiftbook.golden.spec import PRESETS, Spec
@@ -43,7 +43,9 @@ class Compared:
     ratio
         Bits of the float weights over the bits that are stored, see `golden.statistics.sizes`.
     cycles
-        Of an image: by the model, or counted by the RTL.
+        Of an image: by the model, or counted by the RTL; of a batch its share, rounded up.
+    batch, batch_cycles
+        Images that the engine takes at once, and the cycles until all of them are done.
     ge
         Gates of the engine, memories apart.
     gate_cycles, relative
@@ -98,6 +100,8 @@ class Compared:
     accuracy: float | None = None
     modelled_cycles: int | None = None
     compared: int | None = None
+    batch: int = 1
+    batch_cycles: int | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ def compare(
     engines: Sequence[Engine] | None = None,
     gates: Sequence[Gates] | None = None,
     rtl: bool = False,
+    batch: int = 1,
     limit: int | None = None,
     progress: Progress = quiet,
 ) -> Comparison:
@@ -145,7 +150,9 @@ def compare(
     gates
         What `gates` counted, so that nothing is synthesized again.
     rtl
-        Whether to count the cycles on the RTL, with the first image, in place of the model's.
+        Whether to count the cycles on the RTL, with the first image or batch, in place of the model's.
+    batch
+        Images that an engine takes at once.
     progress
         Called as ``progress(what, done, total)``.
 
@@ -178,7 +185,7 @@ def compare(
             raise ShiftbookError(f"gates must have every engine: {missing[0]} is missing, or of another spec")
         return {name: _price(found[name]) for name in names}
 
-    rows = comparison_rows(loaded, specs, count, dataset, rtl=rtl, progress=progress)
+    rows = comparison_rows(loaded, specs, count, dataset, rtl=rtl, batch=batch, progress=progress)
     return Comparison(tuple(Compared(**row) for row in rows))
 
 
@@ -246,6 +253,7 @@ def comparison_rows(
     dataset: Dataset | None,
     *,
     rtl: bool,
+    batch: int = 1,
     progress: Progress,
 ) -> list[Json]:
     """The rows that `shiftbook compare --json` writes, and of which a `Comparison` is made.
@@ -266,29 +274,32 @@ def comparison_rows(
     """
     if rtl and dataset is None:
         raise ShiftbookError("the RTL runs an image: give data")
+    whole("batch", batch, 1)
     if dataset is not None:
         from shiftbook.frontend.data.network_input import check_fits
 
         for checkpoint in checkpoints:
             check_fits(dataset, checkpoint.network)
-    found = [_loads(checkpoint, specs) for checkpoint in checkpoints]
+    found = [_loads(checkpoint, specs, batch) for checkpoint in checkpoints]
     prices = count(sorted({load.engine for each in found for load in each}))
     ge = _costs(prices)
     rows = []
     for checkpoint, each in zip(checkpoints, found, strict=True):
         chosen = cheapest(each, ge)
         row = _row(checkpoint, chosen, prices[chosen.engine], specs[chosen.engine])
+        if batch > 1:
+            row |= {"batch": batch, "batch_cycles": chosen.batch_cycles}
         if dataset is not None:
             spec = replace(specs[chosen.engine], slots=checkpoint.network.slots)
-            row |= _measured(checkpoint, dataset, chosen, spec, rtl, progress)
+            row |= _measured(checkpoint, dataset, chosen, spec, batch if rtl else None, progress)
         rows.append(row)
     return relate(rows)
 
 
-def _loads(checkpoint: Checkpoint, specs: Mapping[str, Spec]) -> list[Load]:
+def _loads(checkpoint: Checkpoint, specs: Mapping[str, Spec], batch: int) -> list[Load]:
     """What the network takes on each engine; a refusal says which checkpoint it is about."""
     try:
-        return loads(checkpoint.network, specs)
+        return loads(checkpoint.network, specs, batch)
     except ShiftbookError as error:
         raise ShiftbookError(f"{checkpoint.name}: {error}") from None
 
@@ -307,16 +318,22 @@ def _row(checkpoint: Checkpoint, load: Load, price: Price, spec: Spec) -> Json:
 
 
 def _measured(
-    checkpoint: Checkpoint, dataset: Dataset, load: Load, spec: Spec, rtl: bool, progress: Progress
+    checkpoint: Checkpoint, dataset: Dataset, load: Load, spec: Spec, rtl: int | None, progress: Progress
 ) -> Json:
-    """Accuracy on the golden model; with ``rtl`` the cycles of the first image on the RTL."""
+    """Accuracy on the golden model; with ``rtl`` those of the first so many images at once on the RTL."""
     from shiftbook.frontend.data.network_input import for_network
 
     network = checkpoint.network
     dataset = for_network(dataset, network)
     accuracy = None if dataset.labels is None else answers_of(network, dataset, progress).accuracy
     row: Json = {"images": len(dataset), "accuracy": accuracy}
-    if rtl:
-        run = simulate(network, dataset.take(np.arange(1)), spec, progress=progress)
-        row |= {"modelled_cycles": load.cycles, "cycles": run.cycles, "compared": run.compared}
+    if rtl is not None:
+        check_batches(min(rtl, len(dataset)), rtl)
+        run = simulate(network, dataset.take(np.arange(rtl)), spec, batch=rtl, progress=progress)
+        row |= {
+            "modelled_cycles": load.cycles,
+            "cycles": share(run.cycles, rtl),
+            "compared": run.compared,
+            **({"batch_cycles": run.cycles} if rtl > 1 else {}),
+        }
     return row

@@ -15,7 +15,7 @@ from shiftbook.golden.spec import Spec
 
 @dataclass(frozen=True)
 class LayerCycles:
-    """One layer, for one image.
+    """One layer, for one image or for one batch.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class LayerCycles:
 
 @dataclass(frozen=True)
 class Cycles(Table):
-    """A network on an engine, for one image.
+    """A network on an engine, for one image or for one batch.
 
     Attributes
     ----------
@@ -47,16 +47,24 @@ class Cycles(Table):
         In the order in which they run.
     moved_bytes
         On the memory bus: program, streams, tensors.
+    batch
+        Images that the accelerator takes at once.
     """
 
     lanes: str
     layers: tuple[LayerCycles, ...]
     moved_bytes: int
+    batch: int = 1
 
     @property
     def total(self) -> int:
-        """Cycles of all layers."""
+        """Cycles of all layers; those of a batch are the time until its images are done."""
         return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def per_image(self) -> float:
+        """Cycles of an image; of a batch its share."""
+        return self.total / self.batch
 
     @property
     def utilization(self) -> float:
@@ -66,7 +74,9 @@ class Cycles(Table):
     def to_dict(self) -> Row:
         return {
             "lanes": self.lanes,
+            "batch": self.batch,
             "cycles": self.total,
+            "cycles_per_image": self.per_image,
             "utilization": self.utilization,
             "moved_bytes": self.moved_bytes,
             "layers": self.rows(),
@@ -77,7 +87,11 @@ class Cycles(Table):
         return [asdict(layer) for layer in self.layers]
 
     def __repr__(self) -> str:
-        return f"Cycles({self.total:,} per image on {self.lanes} lanes, utilization {self.utilization:.1%})"
+        of_batch = f" in batches of {self.batch}" if self.batch > 1 else ""
+        return (
+            f"Cycles({self.per_image:,.0f} per image{of_batch} on {self.lanes} lanes, utilization "
+            f"{self.utilization:.1%})"
+        )
 
 
 class _Running(Protocol):
@@ -98,21 +112,22 @@ def mean_utilization(layers: Iterable[_Running]) -> float:
     return sum(share * cycles for share, cycles in pairs) / sum(cycles for _, cycles in pairs)
 
 
-def cycles_of(network: Network, spec: Spec) -> Cycles:
-    """Count the cycles of one image.
+def cycles_of(network: Network, spec: Spec, batch: int = 1) -> Cycles:
+    """Count the cycles of one image, or of a batch of them.
 
     Raises
     ------
     ShiftbookError
-        The engine cannot run the network.
+        The engine cannot run the network, or no such batch.
     """
-    image = build(network, spec)
+    image = build(network, spec, batch)
     of_layer = image.layer_costs()
     beats = sum(cost.read_beats + cost.write_beats for passes in of_layer.values() for cost in passes)
     return Cycles(
         lanes=lanes_of(spec),
         layers=tuple(_layer(name, passes, spec) for name, passes in of_layer.items()),
         moved_bytes=beats * spec.bus_bytes + len(image.program),
+        batch=batch,
     )
 
 
@@ -125,3 +140,8 @@ def _layer(name: str, passes: list[PassCycles], spec: Spec) -> LayerCycles:
 def lanes_of(spec: Spec) -> str:
     """The grid of a spec as the option --lanes says it."""
     return f"{spec.rows}x{spec.cols}"
+
+
+def of_what(batch: int) -> str:
+    """What counts are of: an image, or a batch of several."""
+    return "image" if batch == 1 else f"batch of {batch}"

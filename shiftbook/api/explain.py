@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from shiftbook.api.cycles import lanes_of
+from shiftbook.api.cycles import lanes_of, of_what
 from shiftbook.api.table import Row, Table
 from shiftbook.golden.mapping.spent import Spent, spent_together
 from shiftbook.golden.model.network import Network
@@ -14,7 +14,7 @@ from shiftbook.golden.spec import Spec
 
 @dataclass(frozen=True)
 class LayerSpent:
-    """One layer, for one image.
+    """One layer, for one image or for one batch.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class LayerSpent:
 
 @dataclass(frozen=True)
 class Explanation(Table):
-    """Where a network's lane-slot-cycles go on an engine, for one image.
+    """Where a network's lane-slot-cycles go on an engine, for one image or for one batch.
 
     Attributes
     ----------
@@ -43,11 +43,14 @@ class Explanation(Table):
         Weight slots.
     layers
         In the order in which they run.
+    batch
+        Images that the accelerator takes at once.
     """
 
     lanes: str
     slots: int
     layers: tuple[LayerSpent, ...]
+    batch: int = 1
 
     @property
     def cycles(self) -> int:
@@ -63,6 +66,7 @@ class Explanation(Table):
         return {
             "lanes": self.lanes,
             "slots": self.slots,
+            "batch": self.batch,
             "cycles": self.cycles,
             "spent": asdict(self.spent),
             "layers": self.rows(),
@@ -74,21 +78,21 @@ class Explanation(Table):
 
     def __repr__(self) -> str:
         return (
-            f"Explanation({self.cycles:,} cycles per image on {self.lanes} lanes of {self.slots} slots, "
-            f"{self.spent.share('useful'):.1%} useful)"
+            f"Explanation({self.cycles:,} cycles per {of_what(self.batch)} on {self.lanes} lanes of "
+            f"{self.slots} slots, {self.spent.share('useful'):.1%} useful)"
         )
 
 
-def explain(network: Network, spec: Spec) -> Explanation:
-    """Tell where the lane-slot-cycles of one image go.
+def explain(network: Network, spec: Spec, batch: int = 1) -> Explanation:
+    """Tell where the lane-slot-cycles of one image go, or of a batch of them.
 
     Raises
     ------
     ShiftbookError
-        The engine cannot run the network.
+        The engine cannot run the network, or no such batch.
     """
     layers = [
         LayerSpent(name, sum(cost.cycles for cost in passes), spent_together(cost.spent for cost in passes))
-        for name, passes in build(network, spec).layer_costs().items()
+        for name, passes in build(network, spec, batch).layer_costs().items()
     ]
-    return Explanation(lanes_of(spec), spec.slots, tuple(layers))
+    return Explanation(lanes_of(spec), spec.slots, tuple(layers), batch)

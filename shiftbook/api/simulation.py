@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shiftbook.api.answers import Answers, answers
-from shiftbook.api.cycles import LayerCycles, lanes_of, mean_utilization
+from shiftbook.api.arguments import whole
+from shiftbook.api.cycles import LayerCycles, lanes_of, mean_utilization, of_what
 from shiftbook.api.images import labels_of
 from shiftbook.api.table import Row, Table
+from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.progress import Progress, quiet
 from shiftbook.golden.spec import Spec
@@ -23,7 +25,7 @@ BUILDING = "building the simulator (once for a spec)"
 
 @dataclass(frozen=True)
 class LayerSimulation(LayerCycles):
-    """One layer, for one image; counts are the accelerator's own.
+    """One layer, for one image or for one batch; counts are the accelerator's own.
 
     Attributes
     ----------
@@ -62,6 +64,8 @@ class Simulation(Table):
         Clock cycles of the simulator, of all images and with the host.
     simulation_seconds, build_seconds
         How long running and building the simulator took; building takes 0 where it was built before.
+    batch
+        Images that the accelerator took at once.
     """
 
     answers: Answers
@@ -70,6 +74,7 @@ class Simulation(Table):
     simulated_cycles: int
     simulation_seconds: float
     build_seconds: float
+    batch: int = 1
 
     @property
     def mismatches(self) -> int:
@@ -83,7 +88,7 @@ class Simulation(Table):
 
     @property
     def cycles(self) -> int:
-        """Of one image."""
+        """Of one image, or of one batch: the time until its images are done."""
         return sum(layer.cycles for layer in self.layers)
 
     @property
@@ -107,6 +112,7 @@ class Simulation(Table):
             "images": len(self.answers),
             "accuracy": self.answers.accuracy,
             **self.facts(),
+            "batch": self.batch,
             "cycles": self.cycles,
             "utilization": self.utilization,
             "layers": self.rows(),
@@ -120,24 +126,33 @@ class Simulation(Table):
     def __repr__(self) -> str:
         return (
             f"Simulation({len(self.answers):,} images, {self.mismatches} mismatches in {self.compared:,} "
-            f"integers, {self.cycles:,} cycles per image)"
+            f"integers, {self.cycles:,} cycles per {of_what(self.batch)})"
         )
 
 
 def simulate(
-    network: Network, dataset: Dataset, spec: Spec, *, wave: Path | None = None, progress: Progress = quiet
+    network: Network,
+    dataset: Dataset,
+    spec: Spec,
+    *,
+    batch: int = 1,
+    wave: Path | None = None,
+    progress: Progress = quiet,
 ) -> Simulation:
     """Run images on the simulated accelerator.
 
     Parameters
     ----------
+    batch
+        Images that the accelerator takes at once.
     wave
         Where to record the signals (FST).
 
     Raises
     ------
     ShiftbookError
-        The engine cannot run the network, or images or labels do not fit it.
+        The engine cannot run the network, or images or labels do not fit it, or there are no batches of
+        ``batch`` images.
     sim.driver.Mismatch
         RTL and golden model differ.
     sim.simulator.SimulationError
@@ -145,6 +160,7 @@ def simulate(
     """
     from shiftbook.sim.driver import run_rtl
 
+    check_batches(len(dataset), batch)
     labels, building = labels_of(dataset, network), True
 
     def show(done: int, total: int, layer: str) -> None:
@@ -155,11 +171,29 @@ def simulate(
         progress("simulated cycles", done, total)
 
     progress(BUILDING, 0, 1)
-    result = run_rtl(network, dataset.images, spec, wave=wave, progress=show)
-    return _simulation(result, answers(network, result, labels), spec)
+    result = run_rtl(network, dataset.images, spec, batch=batch, wave=wave, progress=show)
+    return _simulation(result, answers(network, result, labels), spec, batch)
 
 
-def _simulation(result: RtlResult, answers: Answers, spec: Spec) -> Simulation:
+def check_batches(images: int, batch: int) -> None:
+    """Refuse a batch that is none, or images that do not fill their batches.
+
+    Raises
+    ------
+    ShiftbookError
+        Says how many images there are, and how many there could be.
+    """
+    whole("batch", batch, 1)
+    if images < batch:
+        raise ShiftbookError(f"a batch takes {batch} images and the data has {images}")
+    if images % batch:
+        raise ShiftbookError(
+            f"a batch takes {batch} images and {images} do not fill batches: set the limit to "
+            f"{images - images % batch}"
+        )
+
+
+def _simulation(result: RtlResult, answers: Answers, spec: Spec, batch: int) -> Simulation:
     return Simulation(
         answers=answers,
         lanes=lanes_of(spec),
@@ -167,6 +201,7 @@ def _simulation(result: RtlResult, answers: Answers, spec: Spec) -> Simulation:
         simulated_cycles=result.simulated_cycles,
         simulation_seconds=result.seconds,
         build_seconds=result.build_seconds,
+        batch=batch,
     )
 
 

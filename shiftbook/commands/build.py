@@ -13,6 +13,7 @@ from shiftbook.console import progress_bar, say, table
 from shiftbook.golden.errors import ShiftbookError, one_line
 from shiftbook.golden.files import check_folder_writable, write_files
 from shiftbook.options import Checkpoint, named
+from shiftbook.options.batch import Batch, check_batch
 from shiftbook.options.engine import EngineGroup
 from shiftbook.options.groups import grouped
 
@@ -37,6 +38,7 @@ def build(
         ),
     ],
     engine: EngineGroup,
+    batch: Batch = 1,
     period: Annotated[
         float,
         typer.Option(metavar="NS", help="Period of the clock in the timing constraints, in nanoseconds."),
@@ -53,14 +55,18 @@ def build(
     FuseSoC core description, and in bench/ a cocotb test bench that checks every tensor of the network in
     a simulator of your own.
 
+    With --batch N the program takes N images at once: each has a place for its pixels and its results.
+
     \b
     Example:
       shiftbook build digits.ckpt -o board
+      shiftbook build digits.ckpt -o board --batch 4
       shiftbook build net.ckpt -o board --lanes 7x7 --preset two_term --period 5
       make -C board/bench SIM=verilator
     """
     if not (math.isfinite(period) and period > 0):
         raise ShiftbookError(f"--period must be a number of nanoseconds above 0, such as 10, not {period:g}")
+    check_batch(batch)
     from shiftbook.golden.program import image
     from shiftbook.golden.storage.checkpoint import load
     from shiftbook.sim import board
@@ -72,7 +78,7 @@ def build(
     check_folder_writable(output, (*names, *(f"{BENCH}/{name}" for name in FILES)), inputs=[checkpoint])
     with progress_bar() as progress:
         progress("building the image", 0, 3)
-        built = image.build(network, spec)
+        built = image.build(network, spec, batch)
         progress("building the test bench", 1, 3)
         bench = bench_files(network, built)
         progress("building the Verilog", 2, 3)
@@ -80,7 +86,8 @@ def build(
         progress("building", 3, 3)
     write_files(output, _contents(built, verilog, bench, period))
     say(_file_table(built, verilog, period))
-    say(f"{len(built.plan.passes)} layers; all in {one_line(str(output))}/")
+    images = f" for {batch} images at once" if batch > 1 else ""
+    say(f"{len(built.plan.passes)} layers{images}; all in {one_line(str(output))}/")
 
 
 def _contents(built: Image, verilog: str, bench: Mapping[str, bytes], period: float) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from shiftbook.files_read import data_files
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import check_writable
 from shiftbook.options import Json, make_spec, named
+from shiftbook.options.batch import check_batch
 from shiftbook.options.comparing import MeasureGroup
 from shiftbook.options.groups import grouped
 from shiftbook.options.tile_words import fitted
@@ -46,7 +47,8 @@ def compare(
       ratio    the network in 32-bit floats over all stored bits, as inspect has it
       moved    bytes on the memory bus per image: program, weights, tensors
       cycles   per image, with the bus: by the model, or with --rtl counted by the RTL itself, every
-               output integer compared with the golden model
+               output integer compared with the golden model; with --batch N an image's share of those of N
+               images at once
       GE       NAND2 equivalents of the engine: logic, and the total with memories (see gates)
       memory bits  of the engine; --tile-words auto gives all engines the smallest activation banks that
                cost no checkpoint 1 % of its cycles
@@ -70,6 +72,7 @@ def compare(
     from shiftbook.results.writing import write_result
 
     specs = measure.specs()
+    check_batch(measure.batch)
     if measure.rtl and data is None:
         raise ShiftbookError("--rtl runs an image: add --data")
     loaded = [load(path) for path in checkpoints]
@@ -84,7 +87,9 @@ def compare(
             counted = _gates(measure.gates, measure.lanes, {name: specs[name] for name in names}, progress)
             return {name: _price(counted[name], specs[name]) for name in names}
 
-        rows = comparison_rows(loaded, specs, count, dataset, rtl=measure.rtl, progress=progress)
+        rows = comparison_rows(
+            loaded, specs, count, dataset, rtl=measure.rtl, batch=measure.batch, progress=progress
+        )
     write_result(json_file, Comparison, {"lanes": measure.lanes, "data": data, "rows": rows})
     say(comparison_table(rows))
 
@@ -178,4 +183,15 @@ def comparison_table(rows: list[Row]) -> str:
         )
     compared = [row["compared"] for row in rows if "compared" in row]
     note = f"\ncycles are the RTL's: 0 mismatches in {sum(compared):,} integers" if compared else ""
-    return table((*HEADER, *totals.values()), cells) + note
+    return table((*HEADER, *totals.values()), cells) + _batches(rows) + note
+
+
+def _batches(rows: list[Row]) -> str:
+    """When the images of a batch are done."""
+    found = [
+        f"\n{Path(row['checkpoint']).name}: all {row['batch']} images of a batch are done after "
+        f"{row['batch_cycles']:,} cycles"
+        for row in rows
+        if row.get("batch", 1) > 1
+    ]
+    return "".join(found)

@@ -17,7 +17,9 @@ from shiftbook.files_read import data_files, source_file
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute, check_writable
 from shiftbook.golden.spec import Spec
+from shiftbook.in_batches import batch_line, with_batch
 from shiftbook.options import Checkpoint, Json, named
+from shiftbook.options.batch import Batch, check_batch
 from shiftbook.options.engine import EngineGroup
 from shiftbook.options.groups import grouped
 from shiftbook.options.running import Backend, FloatGroup, ImagesGroup
@@ -43,6 +45,7 @@ def run(
     images: ImagesGroup,
     reference: FloatGroup,
     engine: EngineGroup,
+    batch: Batch = 1,
     explain: Annotated[
         bool,
         typer.Option(
@@ -85,6 +88,10 @@ def run(
     lane adds a row of a slot, or that chance is lost to one cause, such as the drain or the bus. All parts
     add up to 100 %. It needs a checkpoint and an engine, and no images: try it with several --lanes.
 
+    With --batch N the accelerator takes N images at once: weights come once for all of them where the engine
+    can keep them, and no layer waits for the one before. Cycles of layers are then those of a batch, which
+    are also the time until its images are done; the last line says what an image takes.
+
     Where the data has its own train and test folders, the test folder is taken, and of digits the images
     that compress held out; else all of it.
 
@@ -93,6 +100,7 @@ def run(
       shiftbook run digits.ckpt --data digits
       shiftbook run digits.ckpt --data digits --float zoo:digits
       shiftbook run digits.ckpt --explain --lanes 4x4
+      shiftbook run digits.ckpt --data digits --batch 8
       shiftbook run digits.ckpt --data digits --backend rtl --limit 64 --json run.json
       shiftbook run digits.ckpt --data digits --backend rtl --limit 1 --lanes 4x4 --wave out.fst
     """
@@ -106,6 +114,7 @@ def run(
     if weights is not None and source is None:
         raise ShiftbookError("--weights are those of the float network: add --float SOURCE")
     _check_images(images, source, explain, save)
+    check_batch(batch)
     engine.check()  # before images are read
     from shiftbook.api.explain import explain as explain_network
     from shiftbook.golden.storage.checkpoint import load
@@ -114,14 +123,17 @@ def run(
 
     network = load(checkpoint)
     spec = engine.spec_for(network)
-    explanation = explain_network(network, spec) if explain else None
+    explanation = explain_network(network, spec, batch) if explain else None
     report, told = {}, []
     if images.data is not None:
-        report = _on_images(network, spec, images, images.data, reference, wave, save)
-        told.append(run_table(report))
+        report = _on_images(network, spec, images, images.data, reference, batch, wave, save)
+        told.append(run_table(report, "image" if batch == 1 else "batch"))
     if explanation is not None:
         report = with_spent(report or without_images(explanation), explanation)
         told.append(spent_table(explanation))
+    if batch > 1:
+        report = with_batch(report, network, spec, batch)
+        told.append(batch_line(report))
     arguments = {"checkpoint": str(checkpoint), "data": images.data, "preset": engine.preset}
     write_result(json_file, Run, {**arguments, **report})
     say("\n".join(told))
@@ -144,6 +156,7 @@ def _on_images(
     images: ImagesGroup,
     data: str,
     reference: FloatGroup,
+    batch: int,
     wave: Path | None,
     save: Path | None,
 ) -> dict[str, Any]:
@@ -154,7 +167,9 @@ def _on_images(
     with progress_bar() as progress:
         dataset = _dataset(data, images, network, progress)
         answers = None if source is None else _float_answers(network, dataset, source, weights, progress)
-        report = run_report(network, dataset, spec, images.backend, wave=wave, save=save, progress=progress)
+        report = run_report(
+            network, dataset, spec, images.backend, batch=batch, wave=wave, save=save, progress=progress
+        )
     if answers is not None:
         report |= _against(answers, report, labels_of(dataset, network))
     return report
@@ -179,6 +194,7 @@ def run_report(
     spec: Spec,
     backend: Backend,
     *,
+    batch: int = 1,
     wave: Path | None = None,
     save: Path | None = None,
     progress: Progress,
@@ -195,12 +211,12 @@ def run_report(
         answers = answers_of(network, dataset, progress)
         facts: dict[str, object] = {"mismatches": None}
         try:
-            layers = cycles_of(network, spec).layers
+            layers = cycles_of(network, spec, batch).layers
         except ShiftbookError as error:
             notes = [{"name": "", "cycles": None, "micro_ops": None, "utilization": None, "note": str(error)}]
     else:
         with failures_told():
-            simulation = simulate(network, dataset, spec, wave=wave, progress=progress)
+            simulation = simulate(network, dataset, spec, batch=batch, wave=wave, progress=progress)
         answers, facts, layers = simulation.answers, simulation.facts(), simulation.layers
     seconds = time.perf_counter() - started
     if save is not None:
@@ -258,13 +274,13 @@ def _against(answers: Labels, report: dict[str, Any], labels: Labels | None) -> 
     }
 
 
-def run_table(report: dict[str, Any]) -> str:
-    """The report for people."""
+def run_table(report: dict[str, Any], each: str = "image") -> str:
+    """The report for people; ``each`` is what counts are of, an image or a batch."""
     rows = [
         (layer["name"], layer["cycles"], layer["micro_ops"], layer["utilization"])
         for layer in report["layers"]
     ]
-    lines = [table(("layer", "cycles/image", "micro-ops/image", "utilization"), rows)]
+    lines = [table(("layer", f"cycles/{each}", f"micro-ops/{each}", "utilization"), rows)]
     lines.append(UTILIZATION)
     for layer in report["layers"]:
         if "note" in layer:
@@ -281,8 +297,8 @@ def run_table(report: dict[str, Any]) -> str:
         )
     if report["cycles"] is not None:
         lines.append(
-            f"cycles {report['cycles']:,} an image on {report['lanes']} lanes, "
-            f"utilization {100 * report['utilization']:.1f} %{_conv_share(report)}"
+            f"cycles {report['cycles']:,} {'an' if each == 'image' else 'a'} {each} on {report['lanes']} "
+            f"lanes, utilization {100 * report['utilization']:.1f} %{_conv_share(report)}"
         )
     if report["backend"] == "rtl":
         lines.append(_spent(report))

@@ -10,6 +10,7 @@ import typer
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import PRESETS, Spec
+from shiftbook.options.batch import Batch
 from shiftbook.options.engine import Bus, Lanes, make_spec
 from shiftbook.options.paths import data_named, named
 from shiftbook.options.tile_words import TileWords, with_tile_words
@@ -48,8 +49,12 @@ class MeasureGroup:
             help="What `gates --json FILE` wrote, to synthesize nothing again.",
         ),
     ] = None
+    batch: Batch = 1
     rtl: Annotated[
-        bool, typer.Option("--rtl", help="Run one image on the RTL: its cycles in place of the model's.")
+        bool,
+        typer.Option(
+            "--rtl", help="Run one image, or batch, on the RTL: its cycles in place of the model's."
+        ),
     ] = False
     lanes: Lanes = "8x8"
     bus: Bus = None

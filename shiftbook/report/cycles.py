@@ -30,7 +30,7 @@ def cycles_plot(run: Run, slug: str) -> Plot | None:
     spent = [_counted(layer) if counted else _modelled(layer) for layer in layers]
     series = {name: [parts[i] for parts in spent] for i, name in enumerate(hues)}
     source = "counted by the RTL" if counted else "by the cycle model"
-    title = f"Cycles per image by layer, {source}"
+    title = f"Cycles per {'image' if run.batch is None else 'batch'} by layer, {source}"
     rows = [layer.name for layer in layers]
     return stacked_plot(f"{slug}.cycles", title, rows, series, list(hues.values()), "cycles", row_height=17)
 

@@ -98,7 +98,7 @@ GATES = (
     "Engines of one generator, synthesized and mapped, in NAND2 equivalents (GE). The total has the "
     "memories, as SRAM macros of a published technology or as flip-flops."
 )
-CYCLES = "Of one image, layer by layer, and what they were spent on."
+CYCLES = "Of one image or batch, layer by layer, and what they were spent on."
 COMPRESSION = "How checkpoints were made, and what that cost in accuracy, on images that were held out."
 WEIGHTS = (
     "The integers that each layer stores. Areas are shares of the weights; those that were pruned to zero "
@@ -183,7 +183,8 @@ def _runs(results: Results) -> Iterator[Part]:
             f"{run.lanes} lanes, preset {run.preset}, {images}" + _share(", accuracy", run.accuracy) + "."
         ]
         if run.cycles is not None and run.utilization is not None:
-            lines.append(f"{run.cycles:,} cycles per image, utilization {100 * run.utilization:.1f} %.")
+            each = "image" if run.batch is None else f"batch of {run.batch.images}"
+            lines.append(f"{run.cycles:,} cycles per {each}, utilization {100 * run.utilization:.1f} %.")
         if run.compared:
             lines.append(f"{run.mismatches:,} mismatches in {run.compared:,} integers.")
         drawn = cycles_plot(run, result.slug), spent_plot(run, result.slug)

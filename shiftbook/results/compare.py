@@ -35,7 +35,11 @@ class Row(Record):
     moved_bytes: Count
     """On the memory bus per image: program, streams, tensors."""
     cycles: Count
-    """Per image: by the cycle model, or with --rtl counted by the RTL."""
+    """Per image: by the cycle model, or with --rtl counted by the RTL; of a batch its share, rounded up."""
+    batch: Count | None = None
+    """With --batch the images that the engine takes at once."""
+    batch_cycles: Count | None = None
+    """With --batch the cycles until all of them are done."""
     ge: Amount
     """Gates of the engine, in NAND2 equivalents, memories apart."""
     whole_ge: Amount | None = None

@@ -6,6 +6,15 @@ from shiftbook.results.base import Count, Record, Text
 from shiftbook.results.gates import Grid
 
 
+class Place(Record):
+    """Where the tensor of one image of a batch lies."""
+
+    offset: Count
+    """Bytes from the beginning of the memory image."""
+    first_pixel: list[Count]
+    """Its first row and column in the whole that it is a part of."""
+
+
 class Tensor(Record):
     """Where a tensor lies."""
 
@@ -27,6 +36,8 @@ class Tensor(Record):
     """Its first channel in that."""
     channels: Count
     """Its channels."""
+    images: list[Place] | None = None
+    """Where it lies for each image of a batch; all else is of the first."""
 
 
 class AddressMap(Record):
@@ -42,6 +53,8 @@ class AddressMap(Record):
     """The tensor that takes the raw pixels."""
     outputs: list[Text]
     """The tensors with the network's results."""
+    batch: Count = 1
+    """Images that the program takes at once."""
     layers: list[Text]
     """Of each layer that the accelerator runs, the node that it is for."""
     spec: Grid

@@ -6,7 +6,10 @@ from shiftbook.results.base import Amount, Count, Record, Share, Text
 
 
 class Spent(Record):
-    """Lane-slot-cycles of an image by cause, by the cycle model: they add up to cycles x lanes x slots."""
+    """Lane-slot-cycles of an image or a batch by cause, by the cycle model.
+
+    They add up to cycles x lanes x slots.
+    """
 
     useful: Count
     """A row is added in a lane that holds an output pixel."""
@@ -25,7 +28,7 @@ class Spent(Record):
 
 
 class Counters(Record):
-    """A layer, for one image: by the cycle model, or with --backend rtl by the accelerator's counters."""
+    """A layer, for one image or batch: by the cycle model, or with --backend rtl by the counters."""
 
     name: Text
     """Its node; of the raw pixels' normalization the input. Empty where the engine runs no layer."""
@@ -59,6 +62,19 @@ class Counters(Record):
     """With --explain where the layer's lane-slot-cycles go."""
 
 
+class Batch(Record):
+    """What an image takes where the accelerator takes several at once; other counts are of a whole batch."""
+
+    images: Count
+    """How many it takes at once."""
+    cycles_per_image: Amount | None = None
+    """Cycles of a batch over its images."""
+    images_per_megacycle: Amount | None = None
+    """Images that are done in 10^6 cycles: in a second at 1 MHz."""
+    alone_cycles: Count | None = None
+    """Of one image alone, by the cycle model."""
+
+
 class Run(Record):
     """A checkpoint on images, or with --explain on an engine alone."""
 
@@ -87,7 +103,9 @@ class Run(Record):
     build_seconds: Amount | None = None
     """RTL: how long the simulator took to build; 0 where it was built before."""
     cycles: Count | None
-    """Of one image; null where the engine does not run the network."""
+    """Of one image, with --batch of one batch; null where the engine does not run the network."""
+    batch: Batch | None = None
+    """With --batch 2 and more."""
     utilization: Share | None
     """Over all layers, each as long as it runs."""
     convolution_utilization: Share | None = None

@@ -1,4 +1,4 @@
-"""Runs one image on the accelerator and compares every tensor of the network with what it must be.
+"""Runs a batch of images on the accelerator and compares every tensor of each with what it must be.
 
 The test bench that `shiftbook build` writes next to the Verilog. It needs cocotb, cocotbext-axi, and the
 files of this folder and of the one above; see the Makefile.
@@ -61,22 +61,30 @@ def positions(place: dict[str, Any]) -> list[tuple[int, int, int]]:
     return [(y, x, c) for y in range(height) for x in range(width) for c in range(channels)]
 
 
+def places(name: str, described: dict[str, Any]) -> list[dict[str, Any]]:
+    """The entries of a tensor for each image of the batch."""
+    place = described["tensors"][name]
+    return [{**place, **own} for own in place.get("images") or [{}]]
+
+
 def filled(image: bytes, described: dict[str, Any], pixels: bytes) -> bytes:
-    """The memory image with the pixels in their place."""
+    """The memory image with the pixels of all images in their places."""
     whole = bytearray(image)
-    place = described["tensors"][described["input"]]
-    for position, value in zip(positions(place), pixels, strict=True):
-        whole[address(place, described["spec"], *position)] = value
+    values = iter(pixels)
+    for place in places(described["input"], described):
+        for position in positions(place):
+            whole[address(place, described["spec"], *position)] = next(values)
+    assert next(values, None) is None, "FAIL: pixels.bin has more values than the images"
     return bytes(whole)
 
 
-def difference(name: str, want: bytes, memory: bytes, described: dict[str, Any]) -> str | None:
+def difference(name: str, image: int, want: bytes, memory: bytes, described: dict[str, Any]) -> str | None:
     """Where a tensor differs first, and how often; None if it does not.
 
     Parameters
     ----------
-    name
-        The tensor's in map.json.
+    name, image
+        The tensor's in map.json, and of which image of the batch.
     want
         Its values, in the order of `positions`.
     memory
@@ -84,15 +92,16 @@ def difference(name: str, want: bytes, memory: bytes, described: dict[str, Any])
     described
         map.json.
     """
-    place = described["tensors"][name]
+    place = places(name, described)[image]
     where = positions(place)
     got = [memory[address(place, described["spec"], *position)] for position in where]
     wrong = [each for each in zip(where, want, got, strict=True) if each[1] != each[2]]
     if not wrong:
         return None
     (y, x, channel), expected, found = wrong[0]
+    which = f", image {image}" if "images" in place else ""
     return (
-        f"tensor {name}, y {y}, x {x}, channel {channel}: expected {expected}, found {found} "
+        f"tensor {name}{which}, y {y}, x {x}, channel {channel}: expected {expected}, found {found} "
         f"({len(wrong)} of {len(where)} values differ)"
     )
 
@@ -149,7 +158,7 @@ async def carry_out(dut: Any, host: AxiLiteMaster, numbers: dict[str, int], limi
 
 @cocotb.test()
 async def every_tensor(dut: Any) -> None:
-    """Run the image once; PASS, or the first difference of each tensor that differs."""
+    """Run the program once; PASS, or the first difference of each tensor that differs."""
     described = json.loads((HERE.parent / "map.json").read_text())
     expected = json.loads((HERE / "expected.json").read_text())
     numbers = defines((HERE.parent / "shiftbook.h").read_text())
@@ -170,9 +179,10 @@ async def every_tensor(dut: Any) -> None:
     values = (HERE / "expected.bin").read_bytes()
     found, at = [], 0
     for name in expected["tensors"]:
-        size = len(positions(described["tensors"][name]))
-        found.append(difference(name, values[at : at + size], after, described))
-        at += size
+        for number, place in enumerate(places(name, described)):
+            size = len(positions(place))
+            found.append(difference(name, number, values[at : at + size], after, described))
+            at += size
     assert not any(found), "\n".join(["FAIL", *filter(None, found)])
     assert at == len(values), f"FAIL: expected.bin has {len(values)} values, the tensors have {at}"
     cocotb.log.info("PASS: %d tensors, %d values as expected", len(found), at)

@@ -35,7 +35,7 @@ LEAST = 200_000
 def bench_files(network: Network, image: Image) -> dict[str, bytes]:
     """Files of the bench by their names.
 
-    It runs an image of random pixels, which reach every value that an activation can have.
+    It runs a batch of images of random pixels, which reach every value that an activation can have.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def bench_files(network: Network, image: Image) -> dict[str, bytes]:
     image
         Where its tensors are.
     """
-    pixels = np.random.default_rng(SEED).integers(0, 256, (1, *network.input.shape), np.uint8)
+    pixels = np.random.default_rng(SEED).integers(0, 256, (image.plan.batch, *network.input.shape), np.uint8)
     found = executor.run(network, pixels, keep=True).tensors
     cycles = sum(cost.cycles for cost in image.costs())
     described = {"tensors": list(found), "cycles_at_most": max(LEAST, MARGIN * cycles)}

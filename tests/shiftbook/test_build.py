@@ -125,3 +125,35 @@ def test_a_place_that_cannot_be(checkpoint, tmp_path, capsys):
 def test_the_documentation_has_the_map_of_the_hardware(pytestconfig):
     page = pytestconfig.rootpath / "docs" / "register-map.md"
     assert page.read_text() == document(), "python -m shiftbook.golden.program.header > docs/register-map.md"
+
+
+def test_a_batch(checkpoint, network, images, tmp_path):
+    """A host that knows nothing but the files runs three images at once, and the header says the same."""
+    folder = tmp_path / "board"
+    options = ["--lanes", "4x4", "--batch", "3"]
+    assert cli.main(["build", str(checkpoint), "-o", str(folder), *options]) == 0
+    described = json.loads((folder / "map.json").read_text())
+    fields = described["spec"]
+    spec = Spec(**{**fields, "terms": tuple(map(tuple, fields["terms"]))})
+    image = np.fromfile(folder / "image.bin", np.uint8)
+    assert described["batch"] == 3
+
+    def layouts(name):
+        tensor = described["tensors"][name]
+        layout = TensorLayout(tensor["height"], tensor["width"], tensor["channels_in_memory"], spec)
+        return [(each["offset"], layout) for each in tensor["images"]]
+
+    for (offset, pixels), values in zip(layouts(described["input"]), images[:3], strict=True):
+        image[offset : offset + pixels.size] = pixels.pack(values)
+    with Session(spec, image.size) as session:
+        session.fill(0, image)
+        HostDriver(session.read, session.write, session.wait).run(0)
+        for (offset, result), want in zip(
+            layouts(*described["outputs"]), executor.run(network, images[:3]).outputs, strict=True
+        ):
+            assert np.array_equal(result.unpack(session.fetch(offset, result.size)).ravel(), want)
+    header = (folder / "shiftbook.h").read_text()
+    for end, name in (("INPUT", described["input"]), ("OUTPUT", *described["outputs"])):
+        offsets = ", ".join(f"{offset}u" for offset, _ in layouts(name))
+        assert f"#define SHIFTBOOK_{end}_OFFSETS {{{offsets}}}" in header
+    assert "#define SHIFTBOOK_BATCH 3u" in header

@@ -20,6 +20,7 @@ from shiftbook.golden.statistics.sizes import layer_sizes
 from shiftbook.golden.storage.checkpoint import load, save
 from shiftbook.sim.driver import run_rtl
 from tests.golden.codings import wide_fields
+from tests.shiftbook.test_inspect import refused
 
 GE = {
     "int8": 300.0,
@@ -159,3 +160,25 @@ def test_chains_are_told(network: Network) -> None:
     facts = {"scheme": "int8", FACT: {"conv1": {}}}
     assert stored(replace(network, facts=facts), sizes)["scheme"] == "tensor-train, int8"
     assert stored(replace(network, facts={}), sizes)["scheme"] == "shift"
+
+
+def test_batches(checkpoint: Path, pruned: Path, gates: Path, data: Path, tmp_path: Path, capsys) -> None:
+    """An image's share of a batch, by the model and on the RTL."""
+    out = tmp_path / "compare.json"
+    arguments = [str(checkpoint), str(pruned), "--gates", str(gates), "--batch", "4", "--engines", "shift"]
+    assert main(["compare", *arguments, "--json", str(out)]) == 0
+    assert "all 4 images of a batch are done after" in capsys.readouterr().out
+    modelled = json.loads(out.read_text())["rows"]
+    for row, path in zip(modelled, (checkpoint, pruned), strict=True):
+        alone, batch = (loads(load(path), {"shift": PRESETS["shift"]}, count)[0] for count in (1, 4))
+        assert (row["batch"], row["batch_cycles"], row["cycles"]) == (4, batch.batch_cycles, batch.cycles)
+        assert batch.cycles == -(-batch.batch_cycles // 4) < alone.cycles
+    assert main(["compare", *arguments, "--rtl", "--data", str(data), "--json", str(out)]) == 0
+    for row, model in zip(json.loads(out.read_text())["rows"], modelled, strict=True):
+        assert row["modelled_cycles"] == model["cycles"]
+        assert abs(row["batch_cycles"] - model["batch_cycles"]) < 0.01 * model["batch_cycles"]
+
+
+def test_no_batch_without_images(checkpoint: Path, gates: Path, capsys) -> None:
+    arguments = ["compare", str(checkpoint), "--gates", str(gates), "--batch", "-1"]
+    assert refused(capsys, arguments) == "--batch must be at least 1, not -1"

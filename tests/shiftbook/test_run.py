@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from shiftbook import cli
+from shiftbook import cli, in_batches
 from shiftbook.frontend.importing.load import load_model
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.validate import shapes
@@ -241,3 +241,56 @@ def test_an_empty_file_is_a_mistake_and_no_interruption(tmp_path, checkpoint, ca
     path.touch()
     assert cli.main(["run", str(checkpoint), "--data", str(path)]) == 2
     assert capfd.readouterr().err.startswith(f"error: {path} is not a readable .npz file")
+
+
+def test_a_batch_is_told(checkpoint, data, network, images, tmp_path, capsys):
+    """The same answers; cycles are those of the batch, and of an image its share."""
+    alone = run_json([checkpoint, "--data", data], tmp_path)
+    report = run_json([checkpoint, "--data", data, "--batch", 3], tmp_path)
+    assert report["predictions"] == alone["predictions"]
+    found = report["batch"]
+    assert (found["images"], found["alone_cycles"]) == (3, alone["cycles"])
+    assert found["cycles_per_image"] == report["cycles"] / 3 < alone["cycles"] < report["cycles"]
+    assert found["images_per_megacycle"] == 3e6 / report["cycles"]
+    shown = capsys.readouterr().out
+    assert f"a batch of 3: all images are done after {report['cycles']:,} cycles" in shown
+    assert "cycles/batch" in shown
+    assert run_json([checkpoint, "--data", data, "--batch", 1], tmp_path)["cycles"] == alone["cycles"]
+    assert "batch" not in run_json([checkpoint, "--data", data, "--batch", 1], tmp_path)
+
+
+def test_a_batch_on_the_rtl(checkpoint, data, images, tmp_path):
+    options = ["--data", data, "--lanes", "4x4", "--batch", 3]
+    report = run_json([checkpoint, *options, "--backend", "rtl"], tmp_path)
+    modelled = run_json([checkpoint, *options], tmp_path)
+    assert (report["images"], report["mismatches"]) == (len(images), 0)
+    assert report["predictions"] == modelled["predictions"]
+    assert sum(layer["modelled_cycles"] for layer in report["layers"]) == modelled["cycles"]
+
+
+def test_a_batch_without_images_is_explained(checkpoint, tmp_path, capsys):
+    report = run_json([checkpoint, "--explain", "--batch", 4], tmp_path)
+    assert report["batch"]["images"] == 4
+    assert sum(report["spent"].values()) == report["cycles"] * 64 * 4
+    assert "lane-slot-cycles a batch of 4" in capsys.readouterr().out
+
+
+def test_batches_that_cannot_be(checkpoint, data, capsys):
+    run = ["run", str(checkpoint), "--data", str(data)]
+    assert refused(capsys, [*run, "--batch", "0"]) == "--batch must be at least 1, not 0"
+    rtl = [*run, "--backend", "rtl"]
+    assert refused(capsys, [*rtl, "--batch", "7"]) == "a batch takes 7 images and the data has 6"
+    filled = "a batch takes 4 images and 6 do not fill batches: set the limit to 4"
+    assert refused(capsys, [*rtl, "--batch", "4"]) == filled
+
+
+def test_a_batch_that_changes_nothing_says_so():
+    report = {"cycles": 2000, "batch": {"images": 2, "cycles_per_image": 1000.0, "alone_cycles": 1001}}
+    report["batch"]["images_per_megacycle"] = 1000.0
+    assert in_batches.batch_line(report).endswith(
+        "a batch changes nothing here: one image alone takes 1,001 cycles by the model"
+    )
+    report["batch"]["alone_cycles"] = 900
+    assert in_batches.batch_line(report).endswith("in the batch 11.1 % more")
+    report["cycles"] = None
+    assert in_batches.batch_line(report) == "no cycles: the engine does not run the network in batches"

@@ -19,7 +19,7 @@ def block_beats(view: View, tile: int, first: int, spec: Spec) -> range:
     first
         The group's first channel, of the view's.
     """
-    begin = tile * spec.block_beats * view.whole + view.first + first
+    begin = tile * spec.block_beats * view.whole + view.start + first
     return range(begin, begin + spec.block_beats * view.whole, view.whole)
 
 

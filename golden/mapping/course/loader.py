@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from shiftbook.golden.isa.buffers import LOAD_SEGMENTS
 from shiftbook.golden.mapping.course.reader import Reader
 from shiftbook.golden.mapping.course.timing import NEVER
@@ -41,10 +43,11 @@ def columns(step: Pass, spec: Spec) -> Iterator[list[list[Segment]]]:
     memory = TensorLayout(*layout.source, source.whole, spec)  # from the first block that is read
     above, before = step.source_block
     row_step = memory.row_step + before * memory.block_step
-    start = source.first + above * row_step + before * memory.block_step
+    start = source.start + above * row_step + before * memory.block_step
     padding = layout.local_channels
     whole_column = padding << (layout.halo_rows + layout.phased)
-    for row in range(layout.tiles[0]):
+    for image, row in np.ndindex(layout.images, layout.image_rows):
+        at_image = start + image * source.image_step
         beats = [divmod(layout.first_beat + n, spec.block_beats) for n in range(layout.row_beats)]
         lines = [(row * layout.stride + layout.first_block + block, beat) for block, beat in beats]
         for first in range(-layout.left, layout.tiles[1] + layout.right):
@@ -53,7 +56,7 @@ def columns(step: Pass, spec: Spec) -> Iterator[list[list[Segment]]]:
                 if not 0 <= column < memory.blocks[1]:
                     result.append([Segment(None, whole_column)])
                     continue
-                at = start + column * memory.block_step
+                at = at_image + column * memory.block_step
                 result.append(
                     [
                         Segment(at + line * row_step + beat * source.whole, source.channels)

@@ -50,13 +50,14 @@ def needed(before: Pass, step: Pass, spec: Spec) -> list[int]:
     ]
 
 
+@pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize(
     ("make", "name"),
     [*product((everything, joined, filling, wide), ("shift", "odd", "int8")), (doubled, "shift")],
 )
-def test_no_column_is_loaded_before_it_is_written(make, name):
+def test_no_column_is_loaded_before_it_is_written(make, name, batch):
     spec = SPECS[name]
-    steps = plan(make(spec), spec).passes
+    steps = plan(make(spec), spec, batch).passes
     told = ahead(steps, spec)
     waits = 0
     for before, step, says in zip(steps, steps[1:], told[1:], strict=False):

@@ -11,6 +11,7 @@ import pytest
 from shiftbook.golden.coding.placement import TableEntry
 from shiftbook.golden.isa.registers import ADDRESS_WIDTH
 from shiftbook.golden.mapping.ahead import Ahead
+from shiftbook.golden.mapping.batch import below_each_other
 from shiftbook.golden.mapping.job import Pass, View
 from shiftbook.golden.mapping.memory import TensorLayout
 from shiftbook.golden.mapping.passes import plan_layer
@@ -65,15 +66,19 @@ def test_columns_of_a_half_take_pixels_alike(lanes: int) -> None:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A layer and the whole tensor of which it reads some channels."""
+    """A layer and the whole tensor of which it reads some channels, of each image [N, H, W, C]."""
 
     step: Pass
     place: Place
     pixels: np.ndarray
 
 
-def layers(spec: Spec) -> Iterator[Loaded]:
-    """Those that the spec can run, one behind the other in memory."""
+GAP = 5
+"""Beats between the images of a tensor."""
+
+
+def layers(spec: Spec, images: int) -> Iterator[Loaded]:
+    """Those that the spec can run on so many images at once, one behind the other in memory."""
     rng = np.random.default_rng(0)
     address = 3
     for (height, width, channels), kernel, stride, padding, groups, others in SHAPES:
@@ -83,12 +88,19 @@ def layers(spec: Spec) -> Iterator[Loaded]:
         if any(step.partial_in for step in steps):
             continue  # its kernel looks too far for this grid
         whole = others[0] + channels + others[1]
-        pixels = rng.integers(0, 256, (height, width, whole), np.uint8)
-        place = Place(address, TensorLayout(height, width, whole, spec))
-        address += place.layout.beats
+        pixels = rng.integers(0, 256, (images, height, width, whole), np.uint8)
+        layout = TensorLayout(height, width, whole, spec)
+        place = Place(address, layout, layout.beats + GAP)
+        address += images * place.step
         for step in steps:
             source = View("image", others[0] + step.source.first, step.source.channels, whole)
-            yield Loaded(replace(step, source=source, pad=int(rng.integers(0, 256))), place, pixels)
+            own = replace(step, source=source, pad=int(rng.integers(0, 256)))
+            if images == 1:
+                yield Loaded(own, place, pixels)
+                continue
+            own = replace(own, source=replace(source, image_step=place.step))
+            for each in below_each_other(own, images, spec):
+                yield Loaded(each, place, pixels)
 
 
 def configuration(found: list[Loaded], spec: Spec) -> list[dict[str, int]]:
@@ -121,9 +133,9 @@ def held(step: Pass, slot: int, local: int) -> int | None:
 def reads(loaded: Loaded, spec: Spec) -> Iterator[tuple[dict[str, object], list[list[int | None]]]]:
     """Every tap of every tile and channel, and what the banks of each slot must hold for its lanes."""
     step, conv = loaded.step, loaded.step.conv
-    height, width = loaded.pixels.shape[:2]
+    height, width = loaded.pixels.shape[1:3]
     _, kernel_rows, kernel_cols, _ = conv.weights.integers.shape
-    for ty, tx in np.ndindex(step.layout.tiles):
+    for image, ty, tx in np.ndindex(step.layout.images, step.layout.image_rows, step.layout.tiles[1]):
         for ky, kx, local in np.ndindex(kernel_rows, kernel_cols, step.layout.local_channels):
             tap = tap_of(TableEntry(ky, kx, 0), conv, step.layout, spec)
             wanted: list[list[int | None]] = [[None] * spec.lanes for _ in range(spec.slots)]
@@ -138,7 +150,8 @@ def reads(loaded: Loaded, spec: Spec) -> Iterator[tuple[dict[str, object], list[
                     if channel is None:
                         continue
                     inside = 0 <= y < height and 0 <= x < width
-                    pixel = int(loaded.pixels[y, x, step.source.first + channel]) if inside else step.pad
+                    at = image, y, x, step.source.first + channel
+                    pixel = int(loaded.pixels[at]) if inside else step.pad
                     wanted[slot][bank] = pixel
             item = {"address": tap.base + local, "offset": {"oy": tap.oy, "ox": tap.ox}}
             yield {**item, "far": tap.far, "column": tap.column % 4, "last": 0}, wanted
@@ -150,7 +163,7 @@ def beats_of(loaded: Loaded, spec: Spec) -> int:
     begin = layout.first_block * spec.block_beats + layout.first_beat
     lines = [
         ty * layout.stride * spec.block_beats + begin + number
-        for ty in range(layout.tiles[0])
+        for ty in range(layout.image_rows)
         for number in range(layout.row_beats)
     ]
     columns = [
@@ -160,30 +173,35 @@ def beats_of(loaded: Loaded, spec: Spec) -> int:
     ]
     lines = [line for line in lines if 0 <= line // spec.block_beats < place.blocks[0]]
     columns = [column for column in columns if 0 <= column < place.blocks[1]]
-    return len(lines) * len(columns) * loaded.step.source.channels
+    return layout.images * len(lines) * len(columns) * loaded.step.source.channels
 
 
 @pytest.mark.parametrize("pauses", ONE_PACE)
 @pytest.mark.parametrize(
-    "name",
+    ("name", "images"),
     [
-        *("4x4", "3x5", "two groups a half"),
-        *(pytest.param(n, marks=pytest.mark.slow) for n in ("a row a beat", "dense")),
+        *(("4x4", 1), ("3x5", 1), ("two groups a half", 1), ("4x4", 3)),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in (("a row a beat", 1), ("dense", 1), ("3x5", 2))
+        ),
     ],
 )
-def test_taps_find_their_pixels(name: str, pauses: bench.Pauses) -> None:
+def test_taps_find_their_pixels(name: str, images: int, pauses: bench.Pauses) -> None:
     spec = SPECS[name]
-    found = list(layers(spec))
+    found = list(layers(spec, images))
     assert len(found) >= 12
+    assert {loaded.step.layout.images for loaded in found} == {images}
     assert {loaded.step.placement.mode for loaded in found} >= {"channel"}
     assert {loaded.step.layout.phased for loaded in found} == {False, True}
-    assert {loaded.step.layout.wrap for loaded in found} == {False, True}
-    assert len({loaded.step.layout.ring for loaded in found}) >= 3
-    contents = bytearray(spec.bus_bytes * (found[-1].place.address + found[-1].place.layout.beats))
+    assert {loaded.step.layout.wrap for loaded in found} >= {False, images == 1}
+    assert len({loaded.step.layout.ring for loaded in found}) >= 3 - (images > 1)
+    contents = bytearray(spec.bus_bytes * (found[-1].place.address + images * found[-1].place.step))
     stimulus, expected, beats = [], [], 0
     for loaded in found:
-        first = loaded.place.address * spec.bus_bytes
-        contents[first : first + loaded.place.layout.size] = loaded.place.layout.pack(loaded.pixels).tobytes()
+        for number, pixels in enumerate(loaded.pixels):
+            first = (loaded.place.address + number * loaded.place.step) * spec.bus_bytes
+            contents[first : first + loaded.place.layout.size] = loaded.place.layout.pack(pixels).tobytes()
         beats += beats_of(loaded, spec)
         taken = list(reads(loaded, spec))
         tiles = loaded.step.layout.tiles[0] * loaded.step.layout.tiles[1]

@@ -91,6 +91,21 @@ def test_simulate(loaded, images):
     assert list(found.to_frame()["modelled_cycles"]) == [layer.cycles for layer in modelled.layers]
 
 
+def test_batches(loaded, images):
+    alone, batch = loaded.cycles(GRID), loaded.cycles(GRID, batch=3)
+    assert (alone.batch, batch.batch) == (1, 3)
+    assert batch.per_image == batch.total / 3 < alone.per_image == alone.total
+    assert loaded.explain(GRID, batch=3).cycles == batch.total
+    found = loaded.simulate((images, LABELS), GRID, limit=3, batch=3)
+    assert (found.mismatches, found.batch, len(found.answers)) == (0, 3, 3)
+    assert list(found.to_frame()["modelled_cycles"]) == [layer.cycles for layer in batch.layers]
+    for call in (loaded.cycles, loaded.explain):
+        with pytest.raises(sb.ShiftbookError, match=r"^batch must be an integer of at least 1, not 0"):
+            call(GRID, batch=0)
+    with pytest.raises(sb.ShiftbookError, match=r"^a batch takes 9 images and the data has 6$"):
+        loaded.simulate((images, LABELS), GRID, batch=9)
+
+
 def test_results_are_json_and_tables(loaded, images):
     for result in (
         loaded,
