@@ -164,7 +164,10 @@ class Checkpoint(Table):
         engine: Engine = DEFAULT,
         tech: str = TECHNOLOGY,
         *,
+        images: Images | None = None,
         logic: Sampling | None = None,
+        resize: int | None = Frame.resize,
+        crop: int | None = Frame.crop,
         progress: Progress = quiet,
     ) -> Energy:
         """What memory accesses and logic take on an engine, for an image; see docs/energy.md.
@@ -175,6 +178,8 @@ class Checkpoint(Table):
             See `cycles`.
         tech
             Whose memories: ``shiftbook energy --help`` lists the technologies.
+        images, resize, crop
+            See `run`; one of them is drawn. None takes noise, which makes no difference to memories.
         logic
             How its logic is sampled, ``Sampling()`` for the usual way; None leaves it out. It takes minutes,
             and the technology's cell library.
@@ -193,7 +198,10 @@ class Checkpoint(Table):
             RTL and mapped logic differ.
         """
         energetic(tech)
-        return energy_of(self.network, self._spec(engine), tech, progress, logic)
+        spec, image = self._spec(engine), None
+        if images is not None:
+            image = self._images(images, 1, resize, crop, progress).images
+        return energy_of(self.network, spec, tech, progress, logic, image=image)
 
     def simulate(
         self,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shiftbook.api.cycles import lanes_of
 from shiftbook.api.logic_energy import LogicEnergy, Sampling, logic_energy, map_accelerator, plan, windows_of
@@ -181,16 +182,20 @@ def energy(
     technology: str,
     progress: Progress = quiet,
     sampling: Sampling | None = None,
+    *,
+    image: NDArray[np.uint8] | None = None,
 ) -> Energy:
     """Count a network's memory accesses on the simulated accelerator, sample its logic, and price both.
 
-    The accesses do not depend on the pixels. So the image is noise, and every integer is compared with the
-    golden model as always.
+    Every integer is compared with the golden model as always.
 
     Parameters
     ----------
     sampling
         Of the logic; None leaves it out.
+    image
+        uint8 [N, H, W, C], of which the first counts; None takes noise. The accesses do not depend on the
+        pixels, and the logic does.
 
     Raises
     ------
@@ -210,7 +215,8 @@ def energy(
     from shiftbook.synth.technologies.technology import energetic
 
     prices = MemoryCost(load_weights(), energetic(technology))
-    image = np.random.default_rng(0).integers(0, 256, (1, *network.input.shape), np.uint8)
+    if image is None:
+        image = np.random.default_rng(0).integers(0, 256, (1, *network.input.shape), np.uint8)
     mapped = samples = None
     if sampling is not None:
         windows = windows_of(network, spec, sampling)

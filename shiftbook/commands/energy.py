@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shiftbook.console import progress_bar, say, table
+from shiftbook.files_read import data_files
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute, check_writable
 from shiftbook.options import Checkpoint, Json
 from shiftbook.options.engine import EngineGroup
 from shiftbook.options.groups import grouped
+from shiftbook.options.images import Crop, One, Resize
 from shiftbook.synth.technologies.technology import DEFAULT, Technology, energetic, with_energies
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ WINDOWS = 100
 def energy(
     checkpoint: Checkpoint,
     engine: EngineGroup,
+    data: One = None,
+    resize: Resize = None,
+    crop: Crop = None,
     tech: Annotated[
         str,
         typer.Option(
@@ -45,25 +50,30 @@ def energy(
 ) -> None:
     """Energy of a checkpoint's memory accesses and of the logic, for one image.
 
-    The accelerator's RTL runs an image of noise and counts every read and write of every memory; accesses do
-    not depend on the pixels. Each is priced by the technology's published SRAM macros. In windows of the run,
-    the RTL tells the ports and states of all modules; they are played again on the gates that the modules are
-    mapped to, whose outputs must be the same, and each change is priced by the technology's cell library.
-    Where that is not here, logic is not counted. As always, every output integer is compared with the golden
-    model. See docs/energy.md.
+    The accelerator's RTL runs an image and counts every read and write of every memory; accesses do not
+    depend on the pixels, and logic does a little: --data takes an image in place of noise. Each access is
+    priced by the technology's published SRAM macros. In windows of the run, the RTL tells the ports and
+    states of all modules; they are played again on the gates that the modules are mapped to, whose outputs
+    must be the same, and each change is priced by the technology's cell library. Where that is not here,
+    logic is not counted. As always, every output integer is compared with the golden model. See
+    docs/energy.md.
 
     \b
     Examples:
       shiftbook energy digits.ckpt --memories-only
+      shiftbook energy digits.ckpt --data digits --windows 400
       shiftbook energy narrow.ckpt --preset shift4 --tech asap7 --json energy.json
     """
-    check_writable(json_file, inputs=[checkpoint])
+    check_writable(json_file, inputs=[checkpoint, *data_files(data, (json_file,))])
+    asked = [option for option, given in (("--resize", resize), ("--crop", crop)) if given is not None]
+    if data is None and asked:
+        raise ShiftbookError(f"{asked[0]} needs images: add --data D")
     json_file = json_file and absolute(json_file)
     engine.check()
     sampled, why_not = _sampled(energetic(tech), memories_only, windows)
     from shiftbook.api.energy import energy as energy_of
     from shiftbook.api.logic_energy import Sampling
-    from shiftbook.commands.run import failures_told
+    from shiftbook.commands.run import dataset_of, failures_told
     from shiftbook.golden.storage.checkpoint import load
     from shiftbook.results.energy import Energy as Written
     from shiftbook.results.writing import write_result
@@ -71,8 +81,12 @@ def energy(
     network = load(checkpoint)
     spec = engine.spec_for(network)
     with progress_bar() as progress, failures_told():
-        found = energy_of(network, spec, tech, progress, Sampling(sampled) if sampled else None)
-    arguments = {"checkpoint": str(checkpoint), "preset": engine.preset}
+        image = None
+        if data is not None:
+            image = dataset_of(data, network, progress, limit=1, resize=resize, crop=crop).images
+        sampling = Sampling(sampled) if sampled else None
+        found = energy_of(network, spec, tech, progress, sampling, image=image)
+    arguments = {"checkpoint": str(checkpoint), "data": data, "preset": engine.preset}
     write_result(json_file, Written, {**arguments, **found.to_dict()})
     say("\n".join([energy_table(found), *([f"logic is not counted: {why_not}"] if why_not else [])]))
 

@@ -165,7 +165,8 @@ def _on_images(
 
     source, weights = reference.source, reference.weights
     with progress_bar() as progress:
-        dataset = _dataset(data, images, network, progress)
+        chosen = {"limit": images.limit, "resize": images.resize, "crop": images.crop}
+        dataset = dataset_of(data, network, progress, **chosen)
         answers = None if source is None else _float_answers(network, dataset, source, weights, progress)
         report = run_report(
             network, dataset, spec, images.backend, batch=batch, wave=wave, save=save, progress=progress
@@ -175,16 +176,22 @@ def _on_images(
     return report
 
 
-def _dataset(data: str, images: ImagesGroup, network: Network, progress: Progress) -> Dataset:
+def dataset_of(
+    data: str,
+    network: Network,
+    progress: Progress,
+    *,
+    limit: int | None,
+    resize: int | None,
+    crop: int | None,
+) -> Dataset:
     """The images that the options choose, of the network's shape."""
     from shiftbook.frontend.data import dataset as datasets
     from shiftbook.frontend.data.frame import Frame
     from shiftbook.frontend.data.network_input import for_network
 
-    frame, channels = Frame(images.resize, images.crop), network.input.shape[2]
-    dataset = datasets.load(
-        data, "all", limit=images.limit, frame=frame, channels=channels, progress=progress
-    )
+    frame, channels = Frame(resize, crop), network.input.shape[2]
+    dataset = datasets.load(data, "all", limit=limit, frame=frame, channels=channels, progress=progress)
     return for_network(dataset, network)
 
 

@@ -18,6 +18,15 @@ Data = Annotated[
         "digits. Needed but for --explain.",
     ),
 ]
+One = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="D",
+        parser=data_named,
+        help="Images as run takes them, of which one is drawn with a fixed seed. Default: an image of noise.",
+    ),
+]
 Resize = Annotated[
     int | None,
     typer.Option(

@@ -90,6 +90,8 @@ class Energy(Record):
 
     checkpoint: Text
     """Its file."""
+    data: Text | None = None
+    """Where the image comes from; null for noise."""
     preset: Text
     """Name of the engine."""
     technology: Text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from shiftbook import cli
@@ -11,6 +12,7 @@ from shiftbook.api.energy import Energy, LayerEnergy, energy, name_of
 from shiftbook.commands.energy import energy_table
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.statistics.decomposed import macs_of
+from shiftbook.sim import driver
 from tests.shiftbook.test_inspect import refused
 from tests.sim.networks import SMALL, everything
 
@@ -80,12 +82,34 @@ def test_the_command(checkpoint, tmp_path, capsys, monkeypatch) -> None:
     assert report["logic"] is report["total_pj"] is None
 
 
+def test_an_image_of_the_command_line_runs(checkpoint, data, tmp_path, monkeypatch) -> None:
+    run_rtl, taken = driver.run_rtl, []
+
+    def seen(network, images, *args, **options):
+        taken.append(images[:1])
+        return run_rtl(network, images, *args, **options)
+
+    monkeypatch.setattr(driver, "run_rtl", seen)
+    monkeypatch.delenv("SHIFTBOOK_ASAP7", raising=False)
+    path = tmp_path / "energy.json"
+    options = ["--lanes", "2x2", "--json", str(path)]
+    assert cli.main(["energy", str(checkpoint), *options]) == 0
+    noise = json.loads(path.read_text())
+    assert cli.main(["energy", str(checkpoint), "--data", str(data), *options]) == 0
+    found = json.loads(path.read_text())
+    assert found["pj"] == noise["pj"], "accesses do not depend on pixels"
+    assert (noise["data"], found["data"]) == (None, str(data))
+    assert any((image == taken[1][0]).all() for image in np.load(data)["x"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--tech", "tsmc5"], "a technology must be one of asap7, gf180mcu, ihp-sg13g2"),
         (["--tech", "nangate45"], "no energy of nangate45's memories is published: take one of asap7"),
         (["--lanes", "8"], "lanes must be ROWSxCOLUMNS"),
+        (["--crop", "8"], "--crop needs images: add --data D"),
+        (["--data", "nowhere.npz"], "nowhere.npz"),
     ],
 )
 def test_bad_options(options, message, checkpoint, tmp_path, capsys) -> None:
