@@ -209,7 +209,7 @@ def load_cells(paths: Sequence[Path], names: Iterable[str]) -> Cells:
 
 def unpriced(name: str, wanted: str) -> ShiftbookError:
     """Says that a cell's energy cannot be told, and what to do."""
-    return ShiftbookError(f"cell {name} must be {wanted} to be priced; --memories-only leaves the logic out")
+    return ShiftbookError(f"cell {name} must be {wanted} to be priced; else leave the logic out")
 
 
 @dataclass

@@ -51,7 +51,7 @@ def test_units_are_those_of_the_file(tmp_path) -> None:
         (
             'next_state : "D";',
             'next_state : "D"; clear : "!D";',
-            "without a reset of its own, to be priced; --memories-only",
+            "without a reset of its own, to be priced; else leave the logic out",
         ),
         ("values (", 'values ("1, 2", ', "no such table"),
     ],
