@@ -63,6 +63,39 @@ def energy_totals(results: Sequence[Json]) -> str:
     return markdown(columns, results)
 
 
+def silicon(results: Sequence[Json]) -> str:
+    """Area, clock and energy together, of `shiftbook gates --tech` and `shiftbook energy`.
+
+    What is relative is over the first row of the same products. Areas are the engine's, energy is the
+    accelerator's.
+    """
+    report, *energies = results
+    rows = [{**report["engines"][row["preset"]], **row} for row in energies]
+    for row in rows:
+        row["time"] = row["cycles"] * row["delay"]
+        row["total_cycles"] = row["whole_area"] * row["cycles"]
+        row["total_time"] = row["whole_area"] * row["time"]
+    first = {row["macs"]: row for row in reversed(rows)}
+
+    def relative(field: str) -> Callable[[Json], str]:
+        return lambda row: f"{row[field] / first[row['macs']][field]:.3f}"
+
+    columns = [
+        Column("checkpoint", name_of),
+        Column("engine", lambda row: f"`{row['preset']}`"),
+        Column("logic, um2", number("total_area", 0)),
+        Column("memories, um2", number("memory_area", 0)),
+        Column("total, um2", number("whole_area", 0)),
+        Column("period, ps", number("delay", 0)),
+        Column("cycles", count("cycles")),
+        Column("total x cycles", relative("total_cycles")),
+        Column("total x cycles x period", relative("total_time")),
+        Column("uJ an image", lambda row: f"{row['total_pj'] / 1e6:.3f}"),
+        Column("energy", relative("total_pj")),
+    ]
+    return markdown(columns, rows)
+
+
 MODULES = 12
 """Rows of the table of modules; the others are one row together."""
 

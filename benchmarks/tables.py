@@ -400,4 +400,5 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "energy_memories": energy_tables.energy_memories,
     "energy_modules": energy_tables.energy_modules,
     "energy_totals": energy_tables.energy_totals,
+    "silicon": energy_tables.silicon,
 }
