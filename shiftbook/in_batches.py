@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from shiftbook.golden.model.network import Network
 from shiftbook.golden.spec import Spec
+
+if TYPE_CHECKING:
+    from shiftbook.golden.model.network import Network
 
 MEGA = 1_000_000
 """Cycles for which images are counted: a second at 1 MHz."""

@@ -25,6 +25,7 @@ from tests.shiftbook.results import RESULTS, run
 DOCS = Path(__file__).parents[2] / "docs"
 
 BENCHMARKS = {
+    "batches",
     "cycle_model_16x16",
     "cycle_model_8x8",
     "dense_arrays",
