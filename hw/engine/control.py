@@ -54,6 +54,8 @@ class Control(wiring.Component):
         No tile runs, or one begins: streams are to be forgotten.
     span : Out(position_width)
         See `hw.engine.issuer.Issuer`.
+    reach : Out(position_width + 1)
+        See `hw.engine.issuer.Issuer`.
     advance : Out(1)
         Strobe: the next output channel runs from this cycle on.
     drain : Out(1)
@@ -96,6 +98,7 @@ class Control(wiring.Component):
                 "ready": In(1),
                 "halt": Out(1),
                 "span": Out(spec.position_width),
+                "reach": Out(spec.position_width + 1),
                 "advance": Out(1),
                 "drain": Out(1),
                 "group": Out(spec.address_width),
@@ -126,6 +129,7 @@ class Control(wiring.Component):
             self.advance.eq(commit & ~last),
             self.drain.eq(commit & ~first),
             self.span.eq(Mux(first, 0, self.positions)),
+            self.reach.eq(Mux(first, self.positions, self.positions << 1)),
         ]
         m.d.sync += self.busy.eq(~self.clear & (self.start | (self.busy & ~(commit & last))))
         with m.If(self.start):

@@ -54,14 +54,21 @@ class Paced(wiring.Component):
         Cycles from an item to each output.
     late
         Inputs that come some cycles after the others.
+    steady
+        Inputs that have the same value in all items, from the cycle after the first one on.
     """
 
     def __init__(
-        self, block: wiring.Component, latency: dict[str, int], late: dict[str, int] | None = None
+        self,
+        block: wiring.Component,
+        latency: dict[str, int],
+        late: dict[str, int] | None = None,
+        steady: tuple[str, ...] = (),
     ) -> None:
         self.block = block
         self.latency = latency
         self.late = late or {}
+        self.steady = steady
         inputs = {name: shape for name, (shape, _) in ports(block, In).items()}
         outputs = {name: ports(block, Out)[name][0] for name in latency}
         super().__init__(
@@ -86,8 +93,11 @@ class Paced(wiring.Component):
             fifo.r_en.eq(self.output.ready),
         ]
         for name, (_, port) in ports(self.block, In).items():
-            value = Mux(accept, Value.cast(self.input.payload[name]), 0)
-            m.d.comb += port.eq(delayed(m, value, self.late.get(name, 0)))
+            given = Value.cast(self.input.payload[name])
+            kept = Signal.like(given)
+            m.d.sync += kept.eq(Mux(accept, given, kept))
+            late = delayed(m, Mux(accept, given, 0), self.late.get(name, 0))
+            m.d.comb += port.eq(kept if name in self.steady else late)
         collected = [
             delayed(m, ports(self.block, Out)[name][1], longest - latency)
             for name, latency in self.latency.items()
@@ -216,8 +226,8 @@ class IssuerBench(wiring.Component):
         begun = Signal(8)
         m.d.sync += begun.eq(begun + issuer.advance)
         m.d.comb += [
-            issuer.positions.eq(self.positions),
             issuer.span.eq(Mux(begun == 0, 0, self.positions)),
+            issuer.reach.eq(Mux(begun == 0, self.positions, self.positions << 1)),
             issuer.advance.eq(issuer.over & (begun != self.outputs)),
             fifo.w_en.eq(issuer.issue),
             fifo.w_data.eq(Cat((begun + issuer.advance)[:8], issuer.position, issuer.row)),

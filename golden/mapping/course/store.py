@@ -13,7 +13,7 @@ from shiftbook.golden.spec import PARTIAL_BYTES, Spec
 BURST_STEPS = 3
 """Cycles of a burst besides its beats: it is announced, then taken, and the memory becomes ready."""
 
-DRAIN_STEPS = 2
+DRAIN_STEPS = 5
 """From the cycle in which a drain begins to its first beat."""
 
 ACKNOWLEDGE_STEPS = 2
