@@ -118,9 +118,7 @@ class Issuer(wiring.Component):
         return m
 
     def _items(self, m: Module, active: Signal, last_row: Signal, move: Signal) -> Signal:
-        """The item at the target. Whether the next one comes, as in the cycle in which it retires, and how far
-        that one is.
-        """
+        """The item at the target; whether the next one comes, as when it retires. ``move``: how far."""
         gap = self.gaps.payload
         has_item = Signal()
         has_code = Signal(reset_less=True)

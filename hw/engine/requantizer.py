@@ -18,7 +18,6 @@ from shiftbook.golden.spec import (
 )
 from shiftbook.hw.engine.delay import delayed
 
-
 LOW_BITS = 8
 """Of the product: they are added up a stage before the others."""
 
