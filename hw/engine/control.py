@@ -63,9 +63,9 @@ class Control(wiring.Component):
     group : Out(address_width)
         Where the channels of the running group begin, for `hw.engine.lookup.Lookup`.
     accumulate_start : Out(1)
-        Strobe, ``spec.lookup_cycles`` cycles after ``advance`` or ``drain``: the lanes begin anew.
+        Strobe, ``spec.accumulate_cycles`` cycles after ``advance`` or ``drain``: the lanes begin anew.
     drain_begin : Out(1)
-        Strobe, ``spec.lookup_cycles`` cycles after ``drain``.
+        Strobe, ``spec.accumulate_cycles`` cycles after ``drain``.
     busy : Out(1)
         A tile runs.
     counters : Out(StructLayout)
@@ -164,8 +164,8 @@ class Control(wiring.Component):
         m.d.comb += self.group.eq(group)
 
     def _follow(self, m: Module, commit: Signal) -> None:
-        """Strobes for the lanes, which are ``spec.lookup_cycles`` behind."""
-        cycles = self.spec.lookup_cycles
+        """Strobes for the lanes, which are ``spec.accumulate_cycles`` behind."""
+        cycles = self.spec.accumulate_cycles
         for now, later in ((commit, self.accumulate_start), (self.drain, self.drain_begin)):
             passed = Signal(cycles)
             m.d.sync += passed.eq(Cat(now, passed)[:cycles] & ~self.clear.replicate(cycles))

@@ -36,7 +36,7 @@ class Drain(wiring.Component):
     parameters : In(StructLayout)
         {bias, multiplier, shift} of the channel; while ``commit``.
     begin : In(1)
-        Strobe, ``spec.lookup_cycles`` cycles after ``commit``: the beats come from the next cycle on.
+        Strobe, ``spec.accumulate_cycles`` cycles after ``commit``: the beats come from the next cycle on.
     correction : In(accumulator_width)
         To be added to the bias; while ``begin``.
     heads : In(ArrayLayout)
@@ -169,7 +169,7 @@ class Drain(wiring.Component):
         left = Signal(range(self.spec.drain_cycles + 1))
         rounds = Signal(range(PARTIAL_BYTES))
         more = Signal()  # rounds to come after the running one
-        awaited = Signal(self.spec.lookup_cycles)  # a commit whose ``begin`` is still to come
+        awaited = Signal(self.spec.accumulate_cycles)  # a commit whose ``begin`` is still to come
         m.d.sync += awaited.eq(
             Cat(self.commit, awaited)[: len(awaited)] & ~self.clear.replicate(len(awaited))
         )
@@ -210,9 +210,9 @@ class Drain(wiring.Component):
     def _parameters(self, m: Module) -> tuple[Value, Value, Value]:
         """Parameters of the draining channel, each when the requantizers need it.
 
-        ``lookup_cycles`` pass from a commit to its ``begin``; each of these can bring another commit.
+        ``accumulate_cycles`` pass from a commit to its ``begin``; each of these can bring another commit.
         """
-        waiting = delayed(m, self.parameters, self.spec.lookup_cycles, "waiting")
+        waiting = delayed(m, self.parameters, self.spec.accumulate_cycles, "waiting")
         current = Signal.like(self.parameters, reset_less=True)
         with m.If(self.begin):
             m.d.sync += [current.eq(waiting), current.bias.eq(waiting.bias + self.correction)]

@@ -34,7 +34,7 @@ class Drain(wiring.Component):
     clear : In(1)
         Forget everything.
     begin : In(1)
-        Strobe: the heads of a step come from the next cycle on.
+        Strobe: the heads of a step come from the cycle after the next one on.
     set : In(range(SETS))
         Whose parameters it takes; while ``begin``.
     layer : In(StructLayout)
@@ -63,7 +63,7 @@ class Drain(wiring.Component):
     Beat j is there ``LATENCY + j`` cycles after ``begin``.
     """
 
-    LATENCY = 1 + Requantizer.LATENCY
+    LATENCY = 2 + Requantizer.LATENCY
 
     def __init__(self, dense: Dense) -> None:
         self.dense = dense
@@ -117,26 +117,28 @@ class Drain(wiring.Component):
         address = Signal(range(self.dense.parameter_words), reset_less=True)
         last = Signal()
         following = Signal.like(address)
+        begin, chosen = Signal(), Signal.like(self.set, reset_less=True)
+        m.d.sync += [begin.eq(self.begin & ~self.clear), chosen.eq(self.set)]
         stages = Signal(Requantizer.LATENCY)  # of the requantizers that have a beat
         m.d.comb += [
             last.eq(left == 0),
             following.eq(
                 Mux(
-                    self.begin,
-                    self.set * (self.dense.parameter_words // SETS),
+                    begin,
+                    chosen * (self.dense.parameter_words // SETS),
                     address + (running & (place == steps - 1)),
                 )
             ),
-            self.take_residual.eq(self.begin | (running & ~last)),
+            self.take_residual.eq(begin | (running & ~last)),
             self.valid.eq(stages[-1]),
-            self.idle.eq(~(running | self.begin | stages.any())),
+            self.idle.eq(~(running | self.begin | begin | stages.any())),
         ]
         m.d.sync += [
             stages.eq(Cat(running, stages) & ~self.clear.replicate(len(stages))),
-            running.eq(~self.clear & (self.begin | (running & ~last))),
+            running.eq(~self.clear & (begin | (running & ~last))),
             address.eq(following),
-            place.eq(Mux(self.begin | (place == steps - 1), 0, place + 1)),
-            left.eq(Mux(self.begin, self.layer.beats, left - 1)),
+            place.eq(Mux(begin | (place == steps - 1), 0, place + 1)),
+            left.eq(Mux(begin, self.layer.beats, left - 1)),
         ]
         return following
 

@@ -243,7 +243,10 @@ class IssuerBench(wiring.Component):
 
 
 class GridBench(wiring.Component):
-    """A grid whose heads are taken in the ``drain_cycles`` cycles after each start, corrected."""
+    """A grid whose heads are taken in the ``drain_cycles`` cycles after each start, corrected.
+
+    An item's start reaches the grid a cycle after its rows.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -274,18 +277,20 @@ class GridBench(wiring.Component):
         m.d.comb += [
             self.input.ready.eq(~item.start | (left <= 1) & (fifo.level <= 2 * cycles)),
             accept.eq(self.input.valid & self.input.ready),
-            grid.start.eq(accept & item.start),
+            grid.start.eq(delayed(m, accept & item.start, 1)),
             grid.maximum.eq(self.maximum),
             grid.pixels.eq(item.pixels),
             grid.rows.eq(Mux(accept, item.rows.as_value(), 0)),
-            fifo.w_en.eq(left != 0),
+            fifo.w_en.eq(delayed(m, left != 0, 1)),
             fifo.w_data.eq(Cat((head + correction)[: len(head)] for head in grid.heads)),
             self.beats.payload.eq(fifo.r_data),
             self.beats.valid.eq(fifo.r_rdy),
             fifo.r_en.eq(self.beats.ready),
         ]
         with m.If(grid.start):
-            m.d.sync += [left.eq(cycles), correction.eq(grid.correction)]
+            m.d.sync += correction.eq(grid.correction)
+        with m.If(accept & item.start):
+            m.d.sync += left.eq(cycles)
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
         return m
@@ -332,7 +337,7 @@ class DrainBench(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         m.submodules.drain = drain = self.drain
-        cycles, lookup = self.spec.drain_cycles, self.spec.lookup_cycles
+        cycles, lookup = self.spec.drain_cycles, self.spec.accumulate_cycles
         m.submodules.fifo = fifo = SyncFIFOBuffered(
             width=len(self.output.payload.as_value()), depth=16 * cycles
         )

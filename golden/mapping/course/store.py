@@ -50,7 +50,7 @@ class Store:
         self._target, self._layout = step.target, step.layout
         self._each = PARTIAL_BYTES if step.partial_out else 1
         looked_up = step.conv.requantize.function is not None
-        steps = spec.lookup_cycles + looked_up + DRAIN_STEPS
+        steps = spec.accumulate_cycles + looked_up + DRAIN_STEPS
         self._drained = steps + self._each * spec.drain_cycles
         self._channels = self._each * len(step.conv.weights.integers)  # in memory, of a tile
         self._tile, self._first, self._here = 0, 0, 0  # group that is collected; its channels so far
