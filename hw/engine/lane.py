@@ -12,8 +12,7 @@ from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
 from shiftbook.hw.engine.booth import gated, multiples
 from shiftbook.hw.engine.layouts import lane_row
 
-
-ADDENDS = 4
+MOST_ADDENDS = 4
 """The most that a lane adds up to one number in a cycle; with more of them two numbers are as fast."""
 
 
@@ -84,7 +83,7 @@ class Lane(wiring.Component, ABC):
     def _sums(self, m: Module) -> list[Value]:
         """What the rows of the cycle before add: one number, or two where adding up to one takes too long."""
         addends = self.addends()
-        half = len(addends) if len(addends) <= ADDENDS else (len(addends) + 1) // 2
+        half = len(addends) if len(addends) <= MOST_ADDENDS else (len(addends) + 1) // 2
         sums: list[Value] = []
         for number, part in enumerate(filter(len, (addends[:half], addends[half:]))):
             total = add_up(part)

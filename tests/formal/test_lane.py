@@ -28,7 +28,7 @@ import shiftbook.hw.engine.lane
 from shiftbook.golden.spec import DEFAULT, PRESETS, Spec
 from shiftbook.hw.engine.booth import Recoder, low_digits
 from shiftbook.hw.engine.correction import Correction
-from shiftbook.hw.engine.lane import ADDENDS, Lane, MultiplyLane, ShiftLane, make_lane
+from shiftbook.hw.engine.lane import MOST_ADDENDS, Lane, MultiplyLane, ShiftLane, make_lane
 from tests.formal.checks import anything, drive_freely, past
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
@@ -148,7 +148,7 @@ def accumulates(kind: type[Lane], spec: Spec, invariants: bool = True) -> Module
     m.d.comb += Assert(lane.shadow == shadow, "the sum is wrong")
     if invariants:
         m.d.comb += Assert(inside.signal("accumulator") == total)
-        parts = [inside.signal(f"added_{number}") for number in range(1 + (len(added) > ADDENDS))]
+        parts = [inside.signal(f"added_{number}") for number in range(1 + (len(added) > MOST_ADDENDS))]
         m.d.comb += Assert(sum(parts)[: len(total)] == now[: len(total)])
     return m
 
