@@ -173,7 +173,7 @@ def open_product(total: Value, factor: Value) -> tuple[Value, Value]:
     ]
     rows.append(Const(1 << width + places - 1 | 1 << width - 1, width + places))
     while len(rows) > 2:
-        rows = [*rows[3:], *added_up(*rows[:3], width + places)]
+        rows = [*rows[3:], *added_up(rows[0], rows[1], rows[2], width + places)]
     return rows[0], rows[1]
 
 
