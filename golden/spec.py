@@ -287,6 +287,11 @@ class Spec:
         return 2 if self.feed == "dense" else 3
 
     @property
+    def accumulate_cycles(self) -> int:
+        """Cycles from an issued row to the accumulators: the lanes add up its terms one cycle before."""
+        return self.lookup_cycles + 1
+
+    @property
     def address_width(self) -> int:
         """Bits of the address of an activation bank."""
         return (self.tile_words - 1).bit_length()

@@ -54,6 +54,8 @@ class Control(wiring.Component):
         No tile runs, or one begins: streams are to be forgotten.
     span : Out(position_width)
         See `hw.engine.issuer.Issuer`.
+    reach : Out(position_width + 1)
+        See `hw.engine.issuer.Issuer`.
     advance : Out(1)
         Strobe: the next output channel runs from this cycle on.
     drain : Out(1)
@@ -61,9 +63,9 @@ class Control(wiring.Component):
     group : Out(address_width)
         Where the channels of the running group begin, for `hw.engine.lookup.Lookup`.
     accumulate_start : Out(1)
-        Strobe, ``spec.lookup_cycles`` cycles after ``advance`` or ``drain``: the lanes begin anew.
+        Strobe, ``spec.accumulate_cycles`` cycles after ``advance`` or ``drain``: the lanes begin anew.
     drain_begin : Out(1)
-        Strobe, ``spec.lookup_cycles`` cycles after ``drain``.
+        Strobe, ``spec.accumulate_cycles`` cycles after ``drain``.
     busy : Out(1)
         A tile runs.
     counters : Out(StructLayout)
@@ -96,6 +98,7 @@ class Control(wiring.Component):
                 "ready": In(1),
                 "halt": Out(1),
                 "span": Out(spec.position_width),
+                "reach": Out(spec.position_width + 1),
                 "advance": Out(1),
                 "drain": Out(1),
                 "group": Out(spec.address_width),
@@ -126,6 +129,7 @@ class Control(wiring.Component):
             self.advance.eq(commit & ~last),
             self.drain.eq(commit & ~first),
             self.span.eq(Mux(first, 0, self.positions)),
+            self.reach.eq(Mux(first, self.positions, self.positions << 1)),
         ]
         m.d.sync += self.busy.eq(~self.clear & (self.start | (self.busy & ~(commit & last))))
         with m.If(self.start):
@@ -160,8 +164,8 @@ class Control(wiring.Component):
         m.d.comb += self.group.eq(group)
 
     def _follow(self, m: Module, commit: Signal) -> None:
-        """Strobes for the lanes, which are ``spec.lookup_cycles`` behind."""
-        cycles = self.spec.lookup_cycles
+        """Strobes for the lanes, which are ``spec.accumulate_cycles`` behind."""
+        cycles = self.spec.accumulate_cycles
         for now, later in ((commit, self.accumulate_start), (self.drain, self.drain_begin)):
             passed = Signal(cycles)
             m.d.sync += passed.eq(Cat(now, passed)[:cycles] & ~self.clear.replicate(cycles))

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
 from shiftbook.hw.engine.booth import owed
+from shiftbook.hw.engine.lane import add_up
 from shiftbook.hw.engine.layouts import lane_row
 
 
@@ -24,7 +25,7 @@ class Correction(wiring.Component):
     rows : In(ArrayLayout)
         What each slot adds, as the lanes get it.
     start : In(1)
-        This cycle's rows are the first of an output channel.
+        The rows of the cycle before are the first of an output channel.
     correction : Out(accumulator_width)
         To be added to every lane's accumulator; while ``start``, for the channel that ends.
 
@@ -51,7 +52,9 @@ class Correction(wiring.Component):
         m = Module()
         total = Signal(self.spec.accumulator_width, reset_less=True)
         powers = [power for slot in range(self.spec.slots) for power in self._powers(self.rows[slot])]
-        m.d.sync += total.eq(sum(powers, Mux(self.start, 0, total)))
+        added = add_up(powers)
+        now = Signal(len(added), reset_less=True)
+        m.d.sync += [now.eq(added), total.eq(now + Mux(self.start, 0, total))]
         m.d.comb += self.correction.eq(total - (total << ACTIVATION_WIDTH))
         return m
 

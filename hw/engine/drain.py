@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from shiftbook.golden.isa import registers
 from shiftbook.golden.isa.registers import OFFSET_WIDTH, Leaving, Region, Register
 from shiftbook.golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, PARTIAL_WIDTH, RESIDUAL_WIDTH, Spec
+from shiftbook.hw.engine.delay import delayed
 from shiftbook.hw.engine.function_table import FunctionTable
 from shiftbook.hw.engine.layouts import memory_write, struct
 from shiftbook.hw.engine.requantizer import Requantizer
@@ -35,7 +36,7 @@ class Drain(wiring.Component):
     parameters : In(StructLayout)
         {bias, multiplier, shift} of the channel; while ``commit``.
     begin : In(1)
-        Strobe, ``spec.lookup_cycles`` cycles after ``commit``: the beats come from the next cycle on.
+        Strobe, ``spec.accumulate_cycles`` cycles after ``commit``: the beats come from the next cycle on.
     correction : In(accumulator_width)
         To be added to the bias; while ``begin``.
     heads : In(ArrayLayout)
@@ -76,7 +77,7 @@ class Drain(wiring.Component):
     Beat j is there ``LATENCY + j`` cycles after ``begin``, one more where it is looked up in a table.
     """
 
-    LATENCY = 2
+    LATENCY = 1 + Requantizer.LATENCY
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -110,7 +111,11 @@ class Drain(wiring.Component):
         m = Module()
         byte = self._beats(m)
         bias, multiplier, shift = self._parameters(m)
-        multiplier = self._gate(m, multiplier)
+        residuals = [
+            delayed(m, residual, Requantizer.MULTIPLIES, f"residual_{number}")
+            for number, residual in enumerate(self.residual)
+        ]
+        multiplier = self._gate(m, multiplier, residuals[0])
         results = []
         for number in range(self.spec.requantizers):
             m.submodules[f"requantizer_{number}"] = requantizer = Requantizer(self.spec)
@@ -120,9 +125,9 @@ class Drain(wiring.Component):
                 requantizer.partial.eq(self.partial[number]),
                 requantizer.partial_out.eq(self._leaves(Leaving.PARTIAL_SUMS)),
                 requantizer.byte.eq(byte),
-                requantizer.multiplier.eq(Mux(self.multiplied, self.residual[number], multiplier)),
+                requantizer.multiplier.eq(Mux(self.multiplied, residuals[number], multiplier)),
                 requantizer.shift.eq(shift),
-                requantizer.residual.eq(self.residual[number]),
+                requantizer.residual.eq(residuals[number]),
                 requantizer.residual_multiplier.eq(self.residual_multiplier),
                 requantizer.offset.eq(self.offset),
                 requantizer.low.eq(self.low),
@@ -150,21 +155,21 @@ class Drain(wiring.Component):
         ]
         return table.result
 
-    def _gate(self, m: Module, multiplier: Value) -> Value:
+    def _gate(self, m: Module, multiplier: Value, residual: Value) -> Value:
         """The channel's multiplier, or what the first beat of its residuals begins with."""
-        first = Signal()
+        first = Signal(1 + Requantizer.MULTIPLIES)
         held = Signal(ACTIVATION_WIDTH, reset_less=True)
-        m.d.sync += first.eq(self.begin)
-        with m.If(first):
-            m.d.sync += held.eq(self.residual[0])
-        return Mux(self.gated, Mux(first, self.residual[0], held), multiplier)
+        m.d.sync += first.eq(Cat(self.begin, first))
+        with m.If(first[-1]):
+            m.d.sync += held.eq(residual)
+        return Mux(self.gated, Mux(first[-1], residual, held), multiplier)
 
-    def _beats(self, m: Module) -> Signal:
-        """Count the beats of the channel that is drained, round after round; the round of ``beat``."""
+    def _beats(self, m: Module) -> Value:
+        """Count the beats of the channel that is drained, round after round; the round that is shifted."""
         left = Signal(range(self.spec.drain_cycles + 1))
-        rounds, byte = Signal(range(PARTIAL_BYTES)), Signal(range(PARTIAL_BYTES))
+        rounds = Signal(range(PARTIAL_BYTES))
         more = Signal()  # rounds to come after the running one
-        awaited = Signal(self.spec.lookup_cycles)  # a commit whose ``begin`` is still to come
+        awaited = Signal(self.spec.accumulate_cycles)  # a commit whose ``begin`` is still to come
         m.d.sync += awaited.eq(
             Cat(self.commit, awaited)[: len(awaited)] & ~self.clear.replicate(len(awaited))
         )
@@ -176,8 +181,10 @@ class Drain(wiring.Component):
             m.d.sync += [left.eq(self.spec.drain_cycles), rounds.eq(rounds + 1)]
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
-        made = Signal()  # the requantizers have a beat
-        m.d.sync += [made.eq(~self.clear & (left != 0)), byte.eq(rounds)]
+        stages = Signal(Requantizer.LATENCY)  # of the requantizers that have a beat
+        m.d.sync += stages.eq(Cat(left != 0, stages) & ~self.clear.replicate(len(stages)))
+        made = Signal()
+        m.d.comb += made.eq(stages[-1])
         held = self._valid(m, made)
         partial_out = self._leaves(Leaving.PARTIAL_SUMS)
         taken = rounds + (left == 1)  # round of the beat that is taken next
@@ -185,9 +192,9 @@ class Drain(wiring.Component):
             more.eq(partial_out & (rounds != PARTIAL_BYTES - 1)),
             self.take_residual.eq(self.begin | (left > 1) | ((left == 1) & more)),
             self.last_round.eq(~partial_out | (~self.begin & (taken == PARTIAL_BYTES - 1))),
-            self.idle.eq(~(awaited.any() | (left != 0) | made | held)),
+            self.idle.eq(~(awaited.any() | (left != 0) | stages.any() | held)),
         ]
-        return byte
+        return delayed(m, rounds, Requantizer.SHIFTS, "byte")
 
     def _valid(self, m: Module, made: Value) -> Value:
         """Whether a beat leaves: as it is made, or a cycle later; whether one is held in the tables."""
@@ -200,20 +207,14 @@ class Drain(wiring.Component):
         m.d.comb += self.valid.eq(Mux(looks_up, held, made))
         return held
 
-    def _parameters(self, m: Module) -> tuple[Signal, Signal, Signal]:
+    def _parameters(self, m: Module) -> tuple[Value, Value, Value]:
         """Parameters of the draining channel, each when the requantizers need it.
 
-        ``lookup_cycles`` pass from a commit to its ``begin``; each of these can bring another commit.
+        ``accumulate_cycles`` pass from a commit to its ``begin``; each of these can bring another commit.
         """
-        shape = self.parameters.shape()
-        waiting = self.parameters
-        for cycle in range(self.spec.lookup_cycles):
-            later = Signal(shape, name=f"waiting_{cycle}", reset_less=True)
-            m.d.sync += later.eq(waiting)
-            waiting = later
-        current = Signal(shape, reset_less=True)
-        shift = Signal(self.spec.shift_width, reset_less=True)
-        m.d.sync += shift.eq(current.shift)
+        waiting = delayed(m, self.parameters, self.spec.accumulate_cycles, "waiting")
+        current = Signal.like(self.parameters, reset_less=True)
         with m.If(self.begin):
             m.d.sync += [current.eq(waiting), current.bias.eq(waiting.bias + self.correction)]
-        return current.bias, current.multiplier, shift
+        multiplier = delayed(m, current.multiplier, Requantizer.MULTIPLIES, "multiplier")
+        return current.bias, multiplier, delayed(m, current.shift, Requantizer.SHIFTS, "shift")

@@ -165,8 +165,8 @@ class Engine(wiring.Component):
     def _join_slot(self, m: Module, number: int, slot: Slot, file: RegisterFile, control: Control) -> None:
         m.d.comb += [
             slot.clear.eq(control.halt),
-            slot.positions.eq(file.positions),
             slot.span.eq(control.span),
+            slot.reach.eq(control.reach),
             slot.advance.eq(control.advance),
             slot.channel_bits.eq(file.channel_bits),
             slot.channel_mask.eq((1 << file.channel_bits) - 1),

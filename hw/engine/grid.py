@@ -28,7 +28,7 @@ class Grid(wiring.Component):
     rows : In(ArrayLayout)
         One codebook row from each slot.
     start : In(1)
-        This cycle's rows are the first of an output channel.
+        The rows of the cycle before are the first of an output channel.
     maximum : In(1)
         Constant of the layer: slot 0 takes each pixel away and adds it in the next cycle, the other slots add
         nothing, and the lanes keep the largest.
@@ -40,7 +40,7 @@ class Grid(wiring.Component):
 
     Latency
     -------
-    One cycle from rows to accumulators.
+    Two cycles from rows to accumulators.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -59,8 +59,8 @@ class Grid(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         spec = self.spec
-        fold = Signal()
-        m.d.comb += fold.eq(self.maximum & self._adds_pixel())
+        fold = Signal(reset_less=True)
+        m.d.sync += fold.eq(self.maximum & self._adds_pixel())
         rows = self._lane_rows(m)
         lanes = [make_lane(spec) for _ in range(spec.lanes)]
         for number, lane in enumerate(lanes):

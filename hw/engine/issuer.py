@@ -17,7 +17,7 @@ class Issuer(wiring.Component):
 
     An item is one or more codes at a target position, or an escape, which only moves on. After the last row
     of an item's last code the target is ``step`` positions further. The target is counted from
-    the first position of the running output channel; at or beyond ``positions`` the slot is over and
+    the first position of the running output channel; at or beyond ``span`` the slot is over and
     waits. When all slots are over, ``advance`` takes the length of a channel off the target and an item
     that then lies in the channel issues in that same cycle.
 
@@ -30,10 +30,10 @@ class Issuer(wiring.Component):
     -------
     clear : In(1)
         Begin a layer: target 0, no item.
-    positions : In(position_width)
-        Positions of an output channel.
     span : In(position_width)
-        What ``advance`` takes off the target: 0 before the first channel, else ``positions``.
+        What ``advance`` takes off the target: 0 before the first channel, else the positions of a channel.
+    reach : In(position_width + 1)
+        Where the next output channel ends, counted as the target is: ``span`` and the positions of a channel.
     gapless : In(1)
         There are no gaps: items follow one another. Not there with a dense feed.
     step : In(5)
@@ -67,8 +67,8 @@ class Issuer(wiring.Component):
         self.spec = spec
         members = {
             "clear": In(1),
-            "positions": In(spec.position_width),
             "span": In(spec.position_width),
+            "reach": In(spec.position_width + 1),
             "advance": In(1),
             "codes": In(stream.Signature(code_symbol(spec))),
             "over": Out(1),
@@ -96,24 +96,29 @@ class Issuer(wiring.Component):
             ahead.eq(target - self.span),
             self.over.eq(~ahead[-1]),
             self.position.eq(Mux(self.advance, ahead, target)),
-            active.eq(~self.over | (self.advance & (ahead[:-1] < self.positions))),
+            active.eq(~self.over | (self.advance & (target < self.reach))),
         ]
-        move: Signal = Signal(range(self.spec.gap_symbols + self.spec.vector_size))
-        m.d.sync += target.eq(Mux(self.clear, 0, self.position + move))
         if self.spec.feed == "dense":
-            m.d.comb += [last_row.eq(1), self.row.eq(self.codes.payload), move.eq(self.issue)]
+            m.d.sync += target.eq(Mux(self.clear, 0, self.position + self.issue))
             m.d.comb += [
+                last_row.eq(1),
+                self.row.eq(self.codes.payload),
                 self.issue.eq(active & self.codes.valid),
                 self.waiting.eq(active & ~self.codes.valid),
             ]
         else:
-            self._items(m, active, last_row, move)
+            move = Signal(range(self.spec.gap_symbols + self.spec.vector_size))
+            load = self._items(m, active, last_row, move)
+            # Whether the target moves is known last: until then both are ready.
+            left = target - (self.span & self.advance.replicate(len(self.span)))
+            following = (left + move)[: len(target)]
+            m.d.sync += target.eq(Mux(self.clear, 0, Mux(load, following, self.position)))
             self._rows(m, last_row)
         m.d.comb += self.codes.ready.eq(self.issue & last_row)
         return m
 
-    def _items(self, m: Module, active: Signal, last_row: Signal, move: Signal) -> None:
-        """The item at the target; the next one comes in the cycle in which it retires."""
+    def _items(self, m: Module, active: Signal, last_row: Signal, move: Signal) -> Signal:
+        """The item at the target; whether the next one comes, as when it retires. ``move``: how far."""
         gap = self.gaps.payload
         has_item = Signal()
         has_code = Signal(reset_less=True)
@@ -129,8 +134,8 @@ class Issuer(wiring.Component):
             self.gaps.ready.eq(load & ~self.gapless),
             # a bad gap counts 0: it is seen where the next code should be, and not at all at the end
             move.eq(
-                Mux(retire & has_code, self.step, 0)
-                + Mux(load & self.gaps.valid & ~self.gapless & ~gap.bad, gap.gap, 0)
+                Mux(has_item & has_code, self.step, 0)
+                + Mux(self.gaps.valid & ~self.gapless & ~gap.bad, gap.gap, 0)
             ),
             self.waiting.eq(active & ~(has_item & (~has_code | self.codes.valid))),
             self.bad.eq(
@@ -145,6 +150,7 @@ class Issuer(wiring.Component):
             ]
         with m.If(self.clear):
             m.d.sync += has_item.eq(0)
+        return load
 
     def _rows(self, m: Module, last_row: Signal) -> None:
         """Rows of a code lie one after another."""

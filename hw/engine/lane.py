@@ -12,6 +12,9 @@ from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
 from shiftbook.hw.engine.booth import gated, multiples
 from shiftbook.hw.engine.layouts import lane_row
 
+MOST_ADDENDS = 4
+"""The most that a lane adds up to one number in a cycle; with more of them two numbers are as fast."""
+
 
 class Lane(wiring.Component, ABC):
     """Accumulator and shadow register, the same for both kinds of lane.
@@ -33,10 +36,10 @@ class Lane(wiring.Component, ABC):
         What each slot adds, see `hw.engine.layouts.lane_row`; a term that is not enabled is not negative (see
         `hw.engine.lookup`).
     start : In(1)
-        This cycle's rows are the first of an output channel.
+        The rows of the cycle before are the first of an output channel.
     fold : In(1)
-        This cycle's rows add a pixel to what is left of the accumulator, from which it was taken away in the
-        cycle before, if that is positive, and else to nothing: the larger of the two stays. Then the
+        The rows of the cycle before add a pixel to what is left of the accumulator, from which the cycle
+        before took it away, if that is positive, and else to nothing: the larger of the two stays. Then the
         accumulator is not below 0 and not above 255.
     above : In(accumulator_width)
         Shadow register of the next lane in the drain order.
@@ -45,7 +48,8 @@ class Lane(wiring.Component, ABC):
 
     Latency
     -------
-    A row is in the accumulator one cycle later.
+    A row is in the accumulator two cycles later: one cycle adds up what it adds, of all slots, the next one
+    adds that to the accumulator.
 
     Numeric range
     -------------
@@ -70,15 +74,28 @@ class Lane(wiring.Component, ABC):
         accumulator = Signal(self.spec.accumulator_width, reset_less=True)
         shadow = Signal(self.spec.accumulator_width, reset_less=True)
         m.d.sync += [
-            accumulator.eq(add_up(self.addends()) + self.kept(accumulator)),
+            accumulator.eq(sum(self._sums(m), self.kept(accumulator))),
             shadow.eq(Mux(self.start, accumulator, self.above)),
         ]
         m.d.comb += self.shadow.eq(shadow)
         return m
 
+    def _sums(self, m: Module) -> list[Value]:
+        """What the rows of the cycle before add: one number, or two where adding up to one takes too long."""
+        addends = self.addends()
+        half = len(addends) if len(addends) <= MOST_ADDENDS else (len(addends) + 1) // 2
+        sums: list[Value] = []
+        for number, part in enumerate(filter(len, (addends[:half], addends[half:]))):
+            total = add_up(part)
+            width = min(len(total), self.spec.accumulator_width)
+            added = Signal(width, name=f"added_{number}", reset_less=True)
+            m.d.sync += added.eq(total)
+            sums.append(added)
+        return sums
+
     @abstractmethod
     def addends(self) -> list[Value]:
-        """What this cycle adds to the accumulator."""
+        """What this cycle's rows add to the accumulator."""
 
     def kept(self, accumulator: Value) -> Value:
         """What this cycle leaves of the accumulator.

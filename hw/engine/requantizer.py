@@ -16,6 +16,10 @@ from shiftbook.golden.spec import (
     RESIDUAL_WIDTH,
     Spec,
 )
+from shiftbook.hw.engine.delay import delayed
+
+LOW_BITS = 8
+"""Of the product: they are added up a stage before the others."""
 
 
 class Requantizer(wiring.Component):
@@ -26,8 +30,11 @@ class Requantizer(wiring.Component):
     ``1 << F`` in ``offset`` halves round up: what the first floor loses could not change the result of
     the second.
 
-    With ``partial_out`` it yields a byte of ``(accumulator + bias + partial) * multiplier`` instead, or of
-    ``residual * residual_multiplier``: with factors of 1, what another layer of the engine goes on with.
+    With ``partial_out`` it yields a byte of ``(accumulator + bias + partial) * multiplier`` instead, or
+    ``residual``: with a factor of 1, what another layer of the engine goes on with.
+
+    Five stages, each about as long as the addition of 24 bits: the sum; its rows times the multiplier, added
+    but for their carries; the product; the shift; residual, offset and clamp.
 
     Parameters
     ----------
@@ -44,11 +51,11 @@ class Requantizer(wiring.Component):
         What other layers have added up; 0 where there are none. Bits that the accumulator does not have are
         ignored.
     multiplier : In(multiplier_width)
-        Unsigned factor.
+        Unsigned factor; ``MULTIPLIES`` cycles after the accumulator.
     shift : In(shift_width)
-        Right shift, less `golden.spec.LEAST_SHIFT`; one cycle after the others.
+        Right shift, less `golden.spec.LEAST_SHIFT`; ``SHIFTS`` cycles after the accumulator.
     residual : In(8)
-        What is added; 0 where the layer adds nothing.
+        What is added; 0 where the layer adds nothing. With the multiplier.
     residual_multiplier : In(10)
         Its factor; a constant of the layer.
     offset : In(20)
@@ -57,17 +64,17 @@ class Requantizer(wiring.Component):
     partial_out : In(1)
         Yield a byte as it is; a constant of the layer.
     byte : In(range(4))
-        Which: 0 to 2 of the sum, or 3, that of the residual; one cycle after the accumulator.
+        Which: 0 to 2 of the sum, or 3, the residual; with the shift.
     low : In(8)
         Smallest output; a constant of the layer.
     high : In(8)
         Largest output, not below ``low``; a constant of the layer.
     result : Out(8)
-        The activation, one cycle after ``accumulator``.
+        The activation, ``LATENCY`` cycles after ``accumulator``.
 
     Latency
     -------
-    One cycle: the products are registered.
+    ``LATENCY`` cycles.
 
     Numeric range
     -------------
@@ -78,6 +85,10 @@ class Requantizer(wiring.Component):
     ------
     `golden.model.weights.Requantize`.
     """
+
+    MULTIPLIES = 1
+    SHIFTS = 3
+    LATENCY = 4
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -101,25 +112,74 @@ class Requantizer(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        spec = self.spec
-        total = Signal(signed(spec.accumulator_width))
-        product = Signal(signed(spec.accumulator_width + spec.multiplier_width), reset_less=True)
-        added = Signal(ACTIVATION_WIDTH + RESIDUAL_WIDTH, reset_less=True)
-        m.d.comb += total.eq(self.accumulator + self.bias + self.partial)
-        m.d.sync += [product.eq(total * self.multiplier), added.eq(self.residual * self.residual_multiplier)]
+        product = self._multiply(m)
+        m.d.comb += self.result.eq(self._finish(m, *self._shift(m, product)))
+        return m
 
+    def _multiply(self, m: Module) -> Signal:
+        """The first three stages: sum, rows, product."""
+        total = Signal(signed(self.spec.accumulator_width), reset_less=True)
+        m.d.sync += total.eq(self.accumulator + self.bias + self.partial)
+        sums, carries = open_product(total, self.multiplier)
+        low = Signal(LOW_BITS + 1, reset_less=True)
+        rows = [Signal(len(sums) - LOW_BITS, name=name, reset_less=True) for name in ("sums", "carries")]
+        m.d.sync += [
+            low.eq(sums[:LOW_BITS] + carries[:LOW_BITS]),
+            rows[0].eq(sums[LOW_BITS:]),
+            rows[1].eq(carries[LOW_BITS:]),
+        ]
+        product = Signal(signed(len(sums)), reset_less=True)
+        # The carry and a one, a place below: an adder with a carry that comes in.
+        high = Cat(Const(1, 1), rows[0]) + Cat(low[LOW_BITS], rows[1])
+        m.d.sync += product.eq(Cat(low[:LOW_BITS], high[1:]))
+        return product
+
+    def _shift(self, m: Module, product: Signal) -> tuple[Signal, Signal]:
+        """The fourth stage: the product shifted, or one of its bytes; and the residual's product."""
+        residual = delayed(m, self.residual, self.SHIFTS - self.MULTIPLIES, "residual")
         # What saturates is beyond the clamps, whatever residual and offset are added: the offset is one that
         # zero points and a residual multiplier can give, -255 * 1023 .. 255 * 256 + 128.
         scaled = Cat(Const(0, FRACTION - LEAST_SHIFT), product).as_signed()
-        shifted = saturating_shift(scaled, self.shift, OFFSET_WIDTH)
+        moved = saturating_shift(scaled, self.shift, OFFSET_WIDTH)
+        byte = Cat(product[:PARTIAL_WIDTH], residual).word_select(self.byte, ACTIVATION_WIDTH)
+        low = Mux(self.partial_out, byte, moved[:ACTIVATION_WIDTH])
+        shifted = Signal(signed(OFFSET_WIDTH), reset_less=True)
+        added = Signal(ACTIVATION_WIDTH + RESIDUAL_WIDTH, reset_less=True)
+        m.d.sync += [
+            shifted.eq(Cat(low, moved[ACTIVATION_WIDTH:])),
+            added.eq(residual * self.residual_multiplier),
+        ]
+        return shifted, added
+
+    def _finish(self, m: Module, shifted: Signal, added: Signal) -> Value:
+        """The fifth stage: the sum clamped, or the byte."""
         moved = Signal(signed(OFFSET_WIDTH + 2 - FRACTION))
         m.d.comb += moved.eq((shifted + added + self.offset) >> FRACTION)
-        activation = moved[:ACTIVATION_WIDTH]
-        clamped = Mux(moved < self.low, self.low, Mux(moved > self.high, self.high, activation))
-        in_bytes = Cat(product[:PARTIAL_WIDTH], added[:ACTIVATION_WIDTH])
-        byte = in_bytes.word_select(self.byte, ACTIVATION_WIDTH)
-        m.d.comb += self.result.eq(Mux(self.partial_out, byte, clamped))
-        return m
+        clamped = Mux(moved < self.low, self.low, Mux(moved > self.high, self.high, moved[:ACTIVATION_WIDTH]))
+        return Mux(self.partial_out, shifted[:ACTIVATION_WIDTH], clamped)
+
+
+def open_product(total: Value, factor: Value) -> tuple[Value, Value]:
+    """Two numbers of ``len(total) + len(factor)`` bits whose sum, modulo as many, is ``total * factor``.
+
+    ``total`` is signed, ``factor`` is not. The sign bit of each row counts negative: its complement is added,
+    and the constant that this is too much is a row of its own.
+    """
+    width, places = len(total), len(factor)
+    magnitude, sign = total[:-1], total[-1]
+    rows: list[Value] = [
+        Cat(Const(0, place), magnitude & bit.replicate(width - 1), ~(sign & bit))
+        for place, bit in enumerate(factor)
+    ]
+    rows.append(Const(1 << width + places - 1 | 1 << width - 1, width + places))
+    while len(rows) > 2:
+        rows = [*rows[3:], *added_up(rows[0], rows[1], rows[2], width + places)]
+    return rows[0], rows[1]
+
+
+def added_up(a: Value, b: Value, c: Value, width: int) -> tuple[Value, Value]:
+    """Two numbers with the sum of three, modulo ``2**width``: no carry goes further than a bit."""
+    return (a ^ b ^ c)[:width], Cat(Const(0, 1), (a & b | a & c | b & c))[:width]
 
 
 def saturating_shift(value: Value, shift: Value, width: int) -> Value:

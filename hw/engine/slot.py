@@ -30,9 +30,9 @@ class Slot(wiring.Component):
     -------
     clear : In(1)
         Forget everything but the memories.
-    positions : In(position_width)
-        See `Issuer`.
     span : In(position_width)
+        See `Issuer`.
+    reach : In(position_width + 1)
         See `Issuer`.
     advance : In(1)
         See `Issuer`.
@@ -104,8 +104,8 @@ class Slot(wiring.Component):
         fields = registers.register_fields(spec)
         members = {
             "clear": In(1),
-            "positions": In(spec.position_width),
             "span": In(spec.position_width),
+            "reach": In(spec.position_width + 1),
             "advance": In(1),
             "channel_bits": In(fields[Register.CHANNEL_BITS].width),
             "channel_mask": In(spec.address_width),
@@ -144,7 +144,7 @@ class Slot(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         m.submodules.issuer = issuer = Issuer(self.spec)
-        names = ["clear", "positions", "span", "advance", "over", "issue", "waiting", "bad"]
+        names = ["clear", "span", "reach", "advance", "over", "issue", "waiting", "bad"]
         self._feed(m, issuer)
         if self.spec.feed == "coded":
             names += ["gapless", "step"]

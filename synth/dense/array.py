@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Elaboratable, Module
+from amaranth import Cat, Elaboratable, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,17 +30,17 @@ class LaneArray(wiring.Component):
     weights : In(ArrayLayout)
         [O][I] signed weights; 0 adds nothing.
     start : In(1)
-        See `hw.engine.lane.Lane`.
+        This cycle's pixels and weights are the first of a step.
     maximum : In(1)
         Constant of the layer: each pixel is taken away and added in the next cycle, and lanes keep the
         largest. The weight of output 0 and input 0 says which cycle it is.
     heads : Out(ArrayLayout)
-        In cycle 1 + j after ``start`` element q is pixel ``(j * Q + q) % P`` of output channel
+        In cycle 2 + j after ``start`` element q is pixel ``(j * Q + q) % P`` of output channel
         ``(j * Q + q) // P``.
 
     Latency
     -------
-    One cycle.
+    Two cycles.
     """
 
     def __init__(self, dense: Dense) -> None:
@@ -60,7 +60,8 @@ class LaneArray(wiring.Component):
         m = Module()
         dense, spec = self.dense, self.dense.spec
         steering = self.weights[0][0]
-        fold = self.maximum & steering[0] & ~steering[-1]
+        fold, start = Signal(reset_less=True), Signal()  # a cycle behind, as lanes take them
+        m.d.sync += [fold.eq(self.maximum & steering[0] & ~steering[-1]), start.eq(self.start)]
         lanes = [MultiplyLane(spec) for _ in range(dense.lanes)]
         for output in range(dense.outputs):
             recoders = [Recoder(spec.weight_width) for _ in range(dense.inputs)]
@@ -73,7 +74,7 @@ class LaneArray(wiring.Component):
                 m.d.comb += [
                     lane.pixels.eq(self.pixels[pixel]),
                     lane.rows.eq(Cat(recoder.digits for recoder in recoders)),
-                    lane.start.eq(self.start),
+                    lane.start.eq(start),
                     lane.fold.eq(fold),
                     lane.above.eq(lanes[(number + dense.requantizers) % dense.lanes].shadow),
                 ]

@@ -42,7 +42,7 @@ class Control(wiring.Component):
     start : Out(1)
         Strobe, with the data of a step's first position, and after the last: the lanes begin anew.
     drain : Out(1)
-        Strobe, with ``start``: they held a step, which drains from the next cycle on.
+        Strobe, with ``start``: they held a step, which drains from the cycle after the next one on.
     set : Out(range(SETS))
         Whose parameters it takes; while ``drain``.
     busy : Out(1)

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from shiftbook.golden.isa import registers
 from shiftbook.golden.spec import ACTIVATION_WIDTH
+from shiftbook.hw.engine.delay import delayed
 from shiftbook.hw.engine.layouts import struct
 from shiftbook.hw.engine.requantizer import Requantizer
 from shiftbook.synth.dense.layer import layer
@@ -33,7 +34,7 @@ class Drain(wiring.Component):
     clear : In(1)
         Forget everything.
     begin : In(1)
-        Strobe: the heads of a step come from the next cycle on.
+        Strobe: the heads of a step come from the cycle after the next one on.
     set : In(range(SETS))
         Whose parameters it takes; while ``begin``.
     layer : In(StructLayout)
@@ -62,7 +63,7 @@ class Drain(wiring.Component):
     Beat j is there ``LATENCY + j`` cycles after ``begin``.
     """
 
-    LATENCY = 2
+    LATENCY = 2 + Requantizer.LATENCY
 
     def __init__(self, dense: Dense) -> None:
         self.dense = dense
@@ -86,7 +87,7 @@ class Drain(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        address, made = self._beats(m)
+        address = self._beats(m)
         layout = parameters(self.dense)
         m.submodules.parameters = memory = Words(layout.size, self.dense.parameter_words)
         m.d.comb += [
@@ -95,19 +96,20 @@ class Drain(wiring.Component):
             memory.data.eq(self.write_data),
             memory.address.eq(address),
         ]
-        m.d.sync += self.valid.eq(made & ~self.clear)
         of_channel = min(self.dense.pixels, self.dense.requantizers)
         results = []
         for number, word in enumerate(data.View(layout, memory.word)):
-            shift = Signal(self.dense.spec.shift_width, name=f"shift_{number}", reset_less=True)
-            m.d.sync += shift.eq(word.shift)
+            multiplier = delayed(m, word.multiplier, Requantizer.MULTIPLIES, f"multiplier_{number}")
+            shift = delayed(m, word.shift, Requantizer.SHIFTS, f"shift_{number}")
             first = number * of_channel
-            results += [self._requantized(m, first + q, word, shift) for q in range(of_channel)]
+            results += [
+                self._requantized(m, first + q, word.bias, multiplier, shift) for q in range(of_channel)
+            ]
         m.d.comb += self.beat.eq(Cat(results))
         return m
 
-    def _beats(self, m: Module) -> tuple[Value, Value]:
-        """Count beats; whose parameters the next one takes, and whether there is one now."""
+    def _beats(self, m: Module) -> Value:
+        """Count beats; whose parameters the next one takes."""
         steps = self.dense.channel_beats
         running = Signal()
         left = Signal(len(self.layer.beats), reset_less=True)
@@ -115,34 +117,40 @@ class Drain(wiring.Component):
         address = Signal(range(self.dense.parameter_words), reset_less=True)
         last = Signal()
         following = Signal.like(address)
+        begin, chosen = Signal(), Signal.like(self.set, reset_less=True)
+        m.d.sync += [begin.eq(self.begin & ~self.clear), chosen.eq(self.set)]
+        stages = Signal(Requantizer.LATENCY)  # of the requantizers that have a beat
         m.d.comb += [
             last.eq(left == 0),
             following.eq(
                 Mux(
-                    self.begin,
-                    self.set * (self.dense.parameter_words // SETS),
+                    begin,
+                    chosen * (self.dense.parameter_words // SETS),
                     address + (running & (place == steps - 1)),
                 )
             ),
-            self.take_residual.eq(self.begin | (running & ~last)),
-            self.idle.eq(~(running | self.begin | self.valid)),
+            self.take_residual.eq(begin | (running & ~last)),
+            self.valid.eq(stages[-1]),
+            self.idle.eq(~(running | self.begin | begin | stages.any())),
         ]
         m.d.sync += [
-            running.eq(~self.clear & (self.begin | (running & ~last))),
+            stages.eq(Cat(running, stages) & ~self.clear.replicate(len(stages))),
+            running.eq(~self.clear & (begin | (running & ~last))),
             address.eq(following),
-            place.eq(Mux(self.begin | (place == steps - 1), 0, place + 1)),
-            left.eq(Mux(self.begin, self.layer.beats, left - 1)),
+            place.eq(Mux(begin | (place == steps - 1), 0, place + 1)),
+            left.eq(Mux(begin, self.layer.beats, left - 1)),
         ]
-        return following, running
+        return following
 
-    def _requantized(self, m: Module, number: int, word: data.View, shift: Value) -> Value:
+    def _requantized(self, m: Module, number: int, bias: Value, multiplier: Value, shift: Value) -> Value:
         m.submodules[f"requantizer_{number}"] = requantizer = Requantizer(self.dense.spec)
+        residual = self.residual[number] & self.layer.residual.replicate(ACTIVATION_WIDTH)
         m.d.comb += [
             requantizer.accumulator.eq(self.heads[number]),
-            requantizer.bias.eq(word.bias),
-            requantizer.multiplier.eq(word.multiplier),
+            requantizer.bias.eq(bias),
+            requantizer.multiplier.eq(multiplier),
             requantizer.shift.eq(shift),
-            requantizer.residual.eq(self.residual[number] & self.layer.residual.replicate(ACTIVATION_WIDTH)),
+            requantizer.residual.eq(delayed(m, residual, Requantizer.MULTIPLIES, f"residual_{number}")),
             requantizer.residual_multiplier.eq(self.layer.residual_multiplier),
             requantizer.offset.eq(self.layer.offset),
             requantizer.low.eq(self.layer.low),

@@ -101,7 +101,7 @@ DRAINS = {
     "beats leave before they are looked up": ("Mux(looks_up, held, made)", "made", "lost or repeated"),
     "beats without a function are late": ("Mux(looks_up, held, made)", "held", "is late"),
     "clear does not reach the table": ("& looks_up & ~self.clear", "& looks_up", "lost or repeated"),
-    "idle too soon": ("| made | held)", "| made)", "leaves while idle"),
+    "idle too soon": ("| stages.any() | held)", "| stages.any())", "leaves while idle"),
 }
 
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from amaranth import Module, Mux, Signal, Value, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.hdl import Assert, Assume
 
 import shiftbook.hw.engine.requantizer
 from shiftbook.golden.isa.registers import OFFSET_WIDTH
-from shiftbook.golden.spec import ACTIVATION_WIDTH, DEFAULT, FRACTION, LEAST_SHIFT, RESIDUAL_WIDTH, Spec
-from shiftbook.hw.engine.requantizer import Requantizer, saturating_shift
-from tests.formal.checks import anything, drive_freely
+from shiftbook.golden.spec import DEFAULT, FRACTION, LEAST_SHIFT, RESIDUAL_WIDTH, Spec
+from shiftbook.hw.engine.requantizer import LOW_BITS, Requantizer, saturating_shift
+from tests.formal.checks import anything, drive_freely, past, something
 from tests.formal.mutants import mutant
 from tests.formal.prove import Inside, prove, refute
 
@@ -43,8 +43,8 @@ def formula(product: Value, shift: Value, added: Value, low: Value, high: Value)
     return Mux(value < low, low, Mux(value > high, high, value))
 
 
-def multiplies(requantizer: Requantizer) -> Module:
-    """The registered products, next to ones that are added up bit by bit.
+def multiplies(requantizer: Requantizer, invariants: bool = True) -> Module:
+    """The product of the third stage, next to one that is added up bit by bit; and the residual's.
 
     Assumed, for the solver's sake: the multiplier is below ``2**FACTOR_BITS``.
     """
@@ -53,15 +53,25 @@ def multiplies(requantizer: Requantizer) -> Module:
     m.submodules.requantizer = inside.fragment
     drive_freely(m, requantizer)
     total, product = Signal(signed(requantizer.spec.accumulator_width)), inside.signal("product")
-    expected = Signal.like(product)
-    m.d.comb += total.eq(requantizer.accumulator + requantizer.bias + requantizer.partial)
+    opened, expected = Signal.like(product), Signal.like(product)
     m.d.comb += Assume(requantizer.multiplier >> FACTOR_BITS == 0)
-    m.d.sync += expected.eq(times(total, requantizer.multiplier))
+    m.d.sync += [
+        total.eq(requantizer.accumulator + requantizer.bias + requantizer.partial),
+        opened.eq(times(total, requantizer.multiplier)),
+        expected.eq(opened),
+    ]
     m.d.comb += Assert(product == expected, "the product is wrong")
-    added = inside.signal("added")
-    expected_added = Signal.like(added)
-    m.d.sync += expected_added.eq(times(requantizer.residual, requantizer.residual_multiplier))
-    m.d.comb += Assert(added == expected_added, "the residual's product is wrong")
+    added, factor = inside.signal("added"), requantizer.residual_multiplier
+    residual = past(m, past(m, requantizer.residual))
+    m.d.comb += Assert(
+        added == past(m, times(residual, factor))[: len(added)], "the residual's product is wrong"
+    )
+    if invariants:
+        low, sums, carries = (inside.signal(name) for name in ("low", "sums", "carries"))
+        m.d.comb += Assert(inside.signal("total") == total)
+        m.d.comb += Assert((low + (sums + carries << LOW_BITS))[: len(opened)].as_signed() == opened)
+        m.d.comb += Assert(inside.signal("residual_1") == residual)
+        m.d.comb += Assert(inside.signal("residual_0") == past(m, requantizer.residual))
     return m
 
 
@@ -70,30 +80,32 @@ OFFSETS = (-255 * ((1 << RESIDUAL_WIDTH) - 1), (255 << FRACTION) + (1 << FRACTIO
 
 
 def requantized(requantizer: Requantizer) -> Module:
-    """The requantizer, next to the formula, which shifts once and never saturates, and next to the bytes.
+    """All that comes after the product, next to the formula, which shifts once and never saturates.
 
-    Assumed: ``low <= high``, and an offset within `OFFSETS`. Proven by induction, for every other input: the
-    result is the formula's. Both have Amaranth's products of the same operands, so that the solver sees two
-    multiplications and not four: `multiplies` is about them, this is about all that comes after.
+    Assumed: ``low <= high``, an offset within `OFFSETS`, and that ``partial_out`` does not change. Proven by
+    induction, for every other input and every product: the result is the formula's, or the byte. Design and
+    formula have Amaranth's product of the same residual: `multiplies` is about products.
     """
     m = Module()
-    m.submodules.requantizer = dut = requantizer
-    drive_freely(m, dut)
-    total = Signal(signed(dut.spec.accumulator_width))
-    product = Signal(signed(dut.spec.accumulator_width + dut.spec.multiplier_width))
-    residual = Signal(ACTIVATION_WIDTH + RESIDUAL_WIDTH)
+    inside = Inside(requantizer)
+    m.submodules.requantizer = inside.fragment
+    dut = requantizer
+    drive_freely(m, dut, but=("partial_out",))
+    residual = inside.signal("residual_1")
     m.d.comb += [
-        total.eq(dut.accumulator + dut.bias + dut.partial),
+        dut.partial_out.eq(something(m, 1, "leaves")),
         Assume(dut.low <= dut.high),
         Assume((dut.offset >= OFFSETS[0]) & (dut.offset <= OFFSETS[1])),
     ]
-    m.d.sync += [product.eq(total * dut.multiplier), residual.eq(dut.residual * dut.residual_multiplier)]
-    result = formula(product, dut.shift, residual + dut.offset, dut.low, dut.high)
-    in_bytes = [product[:8], product[8:16], product[16:24], residual[:8]]
-    byte = Mux(
-        dut.byte[1], Mux(dut.byte[0], in_bytes[3], in_bytes[2]), Mux(dut.byte[0], in_bytes[1], in_bytes[0])
+    product, shift = past(m, inside.signal("product")), past(m, dut.shift)
+    result = formula(
+        product, shift, past(m, residual * dut.residual_multiplier) + dut.offset, dut.low, dut.high
     )
-    m.d.comb += Assert(dut.result == Mux(dut.partial_out, byte, result), "the result is wrong")
+    in_bytes = Cat(product[:24], past(m, residual))
+    byte = past(m, dut.byte)
+    expected = Mux(dut.partial_out, (in_bytes >> (byte << 3))[:8], result)
+    began = past(m, Const(1, 1))
+    m.d.comb += Assert(~began | (dut.result == expected), "the result is wrong")
     return m
 
 
@@ -131,15 +143,19 @@ def test_saturating_shift(width: int, shift_width: int, bits: int) -> None:
 
 PRODUCTS = {
     "partial sums are left out": (" + self.partial)", ")", "the product"),
-    "the multiplier is cut": ("total * self.multiplier", "total * self.multiplier[:4]", "the product"),
-    "the residual is signed": ("self.residual *", "self.residual.as_signed() *", "the residual's product"),
+    "the multiplier is cut": ("(total, self.multiplier)", "(total, self.multiplier & 15)", "the product"),
+    "a sign counts positive": ("~(sign & bit)", "sign & bit", "the product"),
+    "a carry is forgotten": ("a & b | a & c | b & c", "a & b | a & c", "the product"),
+    "the lower bits carry nothing": ("Cat(low[LOW_BITS], ", "Cat(Const(0, 1), ", "the product"),
+    "the residual is signed": ("residual * self", "residual.as_signed() * self", "the residual's product"),
 }
 
 
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), PRODUCTS.values(), ids=PRODUCTS)
 def test_mutant_products(right: str, wrong: str, message: str) -> None:
-    refute(multiplies(mutant(shiftbook.hw.engine.requantizer, right, wrong).Requantizer(NARROW)), message, 2)
+    requantizer = mutant(shiftbook.hw.engine.requantizer, right, wrong).Requantizer(NARROW)
+    refute(multiplies(requantizer, invariants=False), message, 6)
 
 
 RESULTS = {
@@ -152,8 +168,9 @@ RESULTS = {
     ),
     "what is low is not clamped": ("Mux(moved < self.low, self.low, ", "Mux(0, self.low, "),
     "what is high wraps": ("Mux(moved > self.high, self.high, ", "Mux(moved > 255, self.high, "),
-    "bytes are clamped": ("Mux(self.partial_out, byte, clamped)", "clamped"),
-    "the residual is a sum": ("added[:ACTIVATION_WIDTH]", "product[:ACTIVATION_WIDTH]"),
+    "bytes are clamped": ("Mux(self.partial_out, shifted[:ACTIVATION_WIDTH], clamped)", "clamped"),
+    "bytes are shifted": ("Mux(self.partial_out, byte, moved", "Mux(0, byte, moved"),
+    "the residual is a sum": ("PARTIAL_WIDTH], residual)", "PARTIAL_WIDTH], product[:ACTIVATION_WIDTH])"),
     "the clamp is one too high": (
         "Mux(moved > self.high, self.high, ",
         "Mux(moved > self.high, self.high + 1, ",
@@ -165,7 +182,7 @@ RESULTS = {
 @pytest.mark.parametrize(("right", "wrong"), RESULTS.values(), ids=RESULTS)
 def test_mutant_results(right: str, wrong: str) -> None:
     requantizer = mutant(shiftbook.hw.engine.requantizer, right, wrong).Requantizer(NARROW)
-    refute(requantized(requantizer), "the result is wrong", 2)
+    refute(requantized(requantizer), "the result is wrong", 6)
 
 
 SHIFTS = {

@@ -85,6 +85,7 @@ def test_an_offset_is_below_the_vector_size(size, width):
 def test_a_coded_feed_takes_a_cycle_longer_to_the_lanes():
     dense, coded = PRESETS["int8"], PRESETS["int8_sparse"]
     assert (dense.lookup_cycles, coded.lookup_cycles) == (2, 3)
+    assert (dense.accumulate_cycles, coded.accumulate_cycles) == (3, 4)
     assert dense.channel_count_width == 0
 
 

@@ -54,14 +54,21 @@ class Paced(wiring.Component):
         Cycles from an item to each output.
     late
         Inputs that come some cycles after the others.
+    steady
+        Inputs that have the same value in all items, from the cycle after the first one on.
     """
 
     def __init__(
-        self, block: wiring.Component, latency: dict[str, int], late: dict[str, int] | None = None
+        self,
+        block: wiring.Component,
+        latency: dict[str, int],
+        late: dict[str, int] | None = None,
+        steady: tuple[str, ...] = (),
     ) -> None:
         self.block = block
         self.latency = latency
         self.late = late or {}
+        self.steady = steady
         inputs = {name: shape for name, (shape, _) in ports(block, In).items()}
         outputs = {name: ports(block, Out)[name][0] for name in latency}
         super().__init__(
@@ -86,8 +93,11 @@ class Paced(wiring.Component):
             fifo.r_en.eq(self.output.ready),
         ]
         for name, (_, port) in ports(self.block, In).items():
-            value = Mux(accept, Value.cast(self.input.payload[name]), 0)
-            m.d.comb += port.eq(delayed(m, value, self.late.get(name, 0)))
+            given = Value.cast(self.input.payload[name])
+            kept = Signal.like(given)
+            m.d.sync += kept.eq(Mux(accept, given, kept))
+            late = delayed(m, Mux(accept, given, 0), self.late.get(name, 0))
+            m.d.comb += port.eq(kept if name in self.steady else late)
         collected = [
             delayed(m, ports(self.block, Out)[name][1], longest - latency)
             for name, latency in self.latency.items()
@@ -216,8 +226,8 @@ class IssuerBench(wiring.Component):
         begun = Signal(8)
         m.d.sync += begun.eq(begun + issuer.advance)
         m.d.comb += [
-            issuer.positions.eq(self.positions),
             issuer.span.eq(Mux(begun == 0, 0, self.positions)),
+            issuer.reach.eq(Mux(begun == 0, self.positions, self.positions << 1)),
             issuer.advance.eq(issuer.over & (begun != self.outputs)),
             fifo.w_en.eq(issuer.issue),
             fifo.w_data.eq(Cat((begun + issuer.advance)[:8], issuer.position, issuer.row)),
@@ -233,7 +243,10 @@ class IssuerBench(wiring.Component):
 
 
 class GridBench(wiring.Component):
-    """A grid whose heads are taken in the ``drain_cycles`` cycles after each start, corrected."""
+    """A grid whose heads are taken in the ``drain_cycles`` cycles after each start, corrected.
+
+    An item's start reaches the grid a cycle after its rows.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -264,18 +277,20 @@ class GridBench(wiring.Component):
         m.d.comb += [
             self.input.ready.eq(~item.start | (left <= 1) & (fifo.level <= 2 * cycles)),
             accept.eq(self.input.valid & self.input.ready),
-            grid.start.eq(accept & item.start),
+            grid.start.eq(delayed(m, accept & item.start, 1)),
             grid.maximum.eq(self.maximum),
             grid.pixels.eq(item.pixels),
             grid.rows.eq(Mux(accept, item.rows.as_value(), 0)),
-            fifo.w_en.eq(left != 0),
+            fifo.w_en.eq(delayed(m, left != 0, 1)),
             fifo.w_data.eq(Cat((head + correction)[: len(head)] for head in grid.heads)),
             self.beats.payload.eq(fifo.r_data),
             self.beats.valid.eq(fifo.r_rdy),
             fifo.r_en.eq(self.beats.ready),
         ]
         with m.If(grid.start):
-            m.d.sync += [left.eq(cycles), correction.eq(grid.correction)]
+            m.d.sync += correction.eq(grid.correction)
+        with m.If(accept & item.start):
+            m.d.sync += left.eq(cycles)
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
         return m
@@ -322,7 +337,7 @@ class DrainBench(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         m.submodules.drain = drain = self.drain
-        cycles, lookup = self.spec.drain_cycles, self.spec.lookup_cycles
+        cycles, lookup = self.spec.drain_cycles, self.spec.accumulate_cycles
         m.submodules.fifo = fifo = SyncFIFOBuffered(
             width=len(self.output.payload.as_value()), depth=16 * cycles
         )

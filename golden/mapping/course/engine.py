@@ -174,7 +174,7 @@ class Engine:
         self.first = min(self.first, now)
         self._store.commit(now)
         if self._adds:
-            self._residuals.commit(now + self._spec.lookup_cycles + self._drain)
+            self._residuals.commit(now + self._spec.accumulate_cycles + self._drain)
 
     def _drop(self, tile: int, earliest: int) -> Iterator[None]:
         """Drop what is left of the streams' beats, all of which must have come."""

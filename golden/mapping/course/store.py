@@ -13,7 +13,7 @@ from shiftbook.golden.spec import PARTIAL_BYTES, Spec
 BURST_STEPS = 3
 """Cycles of a burst besides its beats: it is announced, then taken, and the memory becomes ready."""
 
-DRAIN_STEPS = 2
+DRAIN_STEPS = 5
 """From the cycle in which a drain begins to its first beat."""
 
 ACKNOWLEDGE_STEPS = 2
@@ -50,7 +50,7 @@ class Store:
         self._target, self._layout = step.target, step.layout
         self._each = PARTIAL_BYTES if step.partial_out else 1
         looked_up = step.conv.requantize.function is not None
-        steps = spec.lookup_cycles + looked_up + DRAIN_STEPS
+        steps = spec.accumulate_cycles + looked_up + DRAIN_STEPS
         self._drained = steps + self._each * spec.drain_cycles
         self._channels = self._each * len(step.conv.weights.integers)  # in memory, of a tile
         self._tile, self._first, self._here = 0, 0, 0  # group that is collected; its channels so far

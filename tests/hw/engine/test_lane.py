@@ -70,7 +70,7 @@ def compare(
     spec: Spec, stimulus: list[dict[str, object]], expected: list[int | None], pauses: bench.Pauses
 ) -> None:
     observed = bench.observe(
-        Paced(make_lane(spec), {"shadow": 1}),
+        Paced(make_lane(spec), {"shadow": 2}, late=dict.fromkeys(("start", "fold", "above"), 1)),
         inputs={"input": stimulus},
         outputs={"output": len(stimulus)},
         pauses=pauses,

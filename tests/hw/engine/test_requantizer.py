@@ -74,7 +74,12 @@ def item(case: Case, width: int) -> dict[str, int]:
     }
 
 
-LATE = dict.fromkeys(("shift", "offset", "low", "high", "byte"), 1)
+LATE = {
+    **dict.fromkeys(("multiplier", "residual"), Requantizer.MULTIPLIES),
+    **dict.fromkeys(("shift", "byte", "residual_multiplier"), Requantizer.SHIFTS),
+    **dict.fromkeys(("offset", "low", "high"), Requantizer.LATENCY),
+}
+LATENCY = {"result": Requantizer.LATENCY}
 
 
 @pytest.mark.parametrize("pauses", bench.PAUSES[::3])
@@ -87,7 +92,7 @@ def test_every_boundary(width: int, multiplier_width: int, shift_width: int, pau
     expected = [golden(case) for case in stimulus]
     assert len(set(expected)) > 200
     observed = bench.observe(
-        Paced(Requantizer(spec), {"result": 1}, late=LATE),
+        Paced(Requantizer(spec), LATENCY, late=LATE),
         inputs={"input": [item(case, width) for case in stimulus]},
         outputs={"output": len(stimulus)},
         pauses=pauses,
@@ -104,7 +109,7 @@ def test_bytes_of_partial_sums(width: int) -> None:
         for byte in range(PARTIAL_BYTES)
     ]
     observed = bench.observe(
-        Paced(Requantizer(spec), {"result": 1}, late={**LATE, "partial_out": 1}),
+        Paced(Requantizer(spec), LATENCY, late=LATE, steady=("partial_out",)),
         inputs={"input": stimulus},
         outputs={"output": len(stimulus)},
         pauses=bench.PAUSES[0],

@@ -89,7 +89,7 @@ class ResidualBench(wiring.Component):
             self.ticks.ready.eq(bus.left != 0),
         ]
         bus.moved(m, reader.answered)
-        begin = delayed(m, commit, spec.lookup_cycles)
+        begin = delayed(m, commit, spec.accumulate_cycles)
         m.d.sync += [
             timer.eq(Mux(commit, beats - 1, Mux(timer == 0, 0, timer - 1))),
             taking.eq(Mux(begin, beats, Mux(taking == 0, 0, taking - 1))),

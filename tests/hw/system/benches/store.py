@@ -114,7 +114,7 @@ class StoreBench(wiring.Component):
         byte = Signal(range(PARTIAL_BYTES))  # of a committed sum
         begins = Signal()  # a channel's beats will come
         held = Signal(self.outputs.payload.shape())
-        late = delayed(m, self.outputs.payload.as_value(), self.spec.lookup_cycles + Drain.LATENCY - 1)
+        late = delayed(m, self.outputs.payload.as_value(), self.spec.accumulate_cycles + Drain.LATENCY - 1)
         m.d.comb += [
             begins.eq(running & self.outputs.valid & (store.room | (byte != 0)) & (timer == 0) & (left != 0)),
             store.commit.eq(begins & (byte == 0)),
@@ -128,5 +128,5 @@ class StoreBench(wiring.Component):
         ]
         with m.If(begins):
             m.d.sync += [left.eq(left - 1), byte.eq(Mux(self.layers.payload.partial, byte + 1, 0))]
-        with m.If(delayed(m, begins, self.spec.lookup_cycles + Drain.LATENCY - 1)):
+        with m.If(delayed(m, begins, self.spec.accumulate_cycles + Drain.LATENCY - 1)):
             m.d.sync += [held.eq(late), number.eq(cycles)]
