@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shiftbook.frontend.graph.functions import never_negative
-from shiftbook.frontend.graph.operations import Line
+from shiftbook.frontend.graph.functions import keeps_sign, never_negative
 from shiftbook.frontend.quantization.affine import Affine, Reals
 from shiftbook.frontend.quantization.tabulated import tabulated
 from shiftbook.golden.model.function_table import FunctionTable
@@ -109,7 +108,7 @@ class ClampedLayer(Layer):
         """Whether its output is known to have no values below 0."""
         known = self.ends[0] >= 0
         for function in self.functions:
-            known = known and function.keeps_sign if isinstance(function, Line) else never_negative(function)
+            known = never_negative(function) or (known and keeps_sign(function))
         return known
 
     @property

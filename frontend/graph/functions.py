@@ -30,6 +30,28 @@ FUNCTIONS = (*NAMED, Line)
 NOT_BELOW_ZERO = (nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.ReLU, nn.ReLU6)
 
 
+KEEP_SIGN = (
+    nn.Tanh,
+    nn.ELU,
+    nn.CELU,
+    nn.SELU,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.SiLU,
+    nn.Mish,
+    nn.GELU,
+    nn.Hardswish,
+)
+"""These make nothing below 0 of what is not."""
+
+
+def keeps_sign(operation: nn.Module) -> bool:
+    """Whether what is not below 0 stays so."""
+    if isinstance(operation, Line):
+        return operation.scale >= 0 and operation.offset >= 0
+    return isinstance(operation, KEEP_SIGN)
+
+
 def never_negative(operation: nn.Module) -> bool:
     """Whether no output of a function or a clamp is below 0."""
     if isinstance(operation, Clamp):

@@ -112,11 +112,6 @@ class Line(nn.Module):
         super().__init__()
         self.scale, self.offset = scale, offset
 
-    @property
-    def keeps_sign(self) -> bool:
-        """Whether it makes nothing below 0 of what is not."""
-        return self.scale >= 0 and self.offset >= 0
-
     def forward(self, x: Tensor) -> Tensor:
         """Of any shape."""
         return x * self.scale + self.offset

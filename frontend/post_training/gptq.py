@@ -265,7 +265,9 @@ def restore_mean(now: ConvLayer, was: ConvLayer, parts: Sequence[Sequence[Pair]]
     parts
         For each part of the images the source and, where there is one, the residual.
     """
-    linear_now, linear_was = (replace(layer, activation=None, limits=UNLIMITED) for layer in (now, was))
+    linear_now, linear_was = (
+        replace(layer, activation=None, limits=UNLIMITED, functions=()) for layer in (now, was)
+    )
     apart = torch.zeros(now.outputs)
     for part in parts:
         wanted, got = _run(linear_was, linear_now, part)

@@ -9,12 +9,15 @@ from torch import Tensor, nn
 
 from shiftbook.frontend.graph.functions import CLAMPS, FUNCTIONS
 from shiftbook.frontend.graph.model import INPUT, GraphModel, Node
-from shiftbook.frontend.graph.operations import ChannelAffine, Line
+from shiftbook.frontend.graph.operations import Add, ChannelAffine, Line, Multiply
 
 Affine = tuple[Tensor, Tensor]
 """[C] scale and offset."""
 
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
+
+CARRIERS = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.AvgPool2d, Add, Multiply)
+"""Operations with a requantizer, which clamps and looks up."""
 
 
 def fold_input(graph: GraphModel) -> Affine | None:
@@ -56,12 +59,28 @@ def _fold(graph: GraphModel, node: Node) -> None:
         operation.bias.mul_(affine.scale).add_(affine.offset)
     elif type(operation) in (nn.Conv2d, nn.Linear):
         graph.place(before.module, _scaled(operation, affine))
-    elif isinstance(operation, (*CLAMPS, *FUNCTIONS)) and (line := _line(affine)) is not None:
+    elif _is_looked_up(graph, before) and (line := _line(affine)) is not None:
         graph.place(node.module, line)
         return
     else:
         return
     graph.bypass(node)
+
+
+def _is_looked_up(graph: GraphModel, node: Node | None) -> bool:
+    """Whether it is a clamp or a function that rides on a layer, with nothing but others of them in between.
+
+    What lies behind a maximum or a concatenation rides on layers before that, and is no gate's own.
+    """
+    if node is None or graph.sole_reader(node.name) is None:
+        return False
+    operation = graph.of(node)
+    if not isinstance(operation, (*CLAMPS, *FUNCTIONS)):
+        return False
+    before = graph.node(node.inputs[0])
+    if before is None or graph.sole_reader(before.name) is None:
+        return False
+    return isinstance(graph.of(before), CARRIERS) or _is_looked_up(graph, before)
 
 
 def _line(affine: ChannelAffine) -> Line | None:

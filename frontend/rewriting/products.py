@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from shiftbook.frontend.graph.functions import never_negative
+from shiftbook.frontend.graph.functions import keeps_sign, never_negative
 from shiftbook.frontend.graph.model import GraphModel, Node
 from shiftbook.frontend.graph.operations import (
     Add,
@@ -129,10 +129,8 @@ def is_never_negative(graph: GraphModel, name: str) -> bool:
         return True
     if isinstance(operation, ChannelAffine):
         rises = bool((operation.scale >= 0).all() and (operation.offset >= 0).all())
-    elif isinstance(operation, Line):
-        rises = operation.keeps_sign
     elif isinstance(operation, Resample):
         rises = not any(bool((matrix < 0).any()) for matrix in operation.buffers())
     else:
-        rises = isinstance(operation, MOVES)
+        rises = isinstance(operation, MOVES) or keeps_sign(operation)
     return rises and all(is_never_negative(graph, source) for source in node.inputs)

@@ -127,6 +127,7 @@ def _tensors(passes: list[Pass], made: dict[str, Shape], places: dict[str, View]
     tensors = {name: shape for name, shape in made.items() if name in roots}
     for step in passes:
         if step.target.tensor not in roots and step.target.region is None:
-            most = max(step.target.channels, tensors.get(step.target.tensor, (0, 0, 0))[2])
-            tensors[step.target.tensor] = (*step.layout.output, most)
+            part = step.target
+            most = max(part.whole, part.first + part.channels, tensors.get(part.tensor, (0, 0, 0))[2])
+            tensors[part.tensor] = (*step.layout.output, most)
     return tensors

@@ -14,7 +14,7 @@ COST = 0.01
 """Share of a network's cycles that smaller banks may not cost."""
 
 
-def smallest_tile_words(network: Network, spec: Spec) -> int:
+def smallest_tile_words(network: Network, spec: Spec, batch: int = 1) -> int:
     """The fewest words of a bank with which the network takes less than `COST` more cycles.
 
     Cycles are those of the cycle model, compared with those on ``spec``; where its banks are too small for
@@ -24,24 +24,26 @@ def smallest_tile_words(network: Network, spec: Spec) -> int:
     ----------
     network
         Coded for the slots of ``spec``.
+    batch
+        Images that it takes at once.
 
     Raises
     ------
     ShiftbookError
         The engine runs the network with no banks; what is said is that of the spec's own.
     """
-    words = _enough(network, spec)
-    most = (1 + COST) * _cycles(network, spec, words)
+    words = _enough(network, spec, batch)
+    most = (1 + COST) * _cycles(network, spec, words, batch)
     while True:
         try:
-            if _cycles(network, spec, words // 2) >= most:
+            if _cycles(network, spec, words // 2, batch) >= most:
                 return words
         except ShiftbookError:  # too small for a layer, or for any spec
             return words
         words //= 2
 
 
-def shared_tile_words(networks: Iterable[Network], specs: Iterable[Spec]) -> int | None:
+def shared_tile_words(networks: Iterable[Network], specs: Iterable[Spec], batch: int = 1) -> int | None:
     """The words with which every network is content on every engine that runs it; None where none runs any.
 
     Parameters
@@ -54,17 +56,17 @@ def shared_tile_words(networks: Iterable[Network], specs: Iterable[Spec]) -> int
     for network in networks:
         for spec in engines:
             try:
-                found.append(smallest_tile_words(network, replace(spec, slots=network.slots)))
+                found.append(smallest_tile_words(network, replace(spec, slots=network.slots), batch))
             except ShiftbookError:
                 continue
     return max(found, default=None)
 
 
-def _enough(network: Network, spec: Spec) -> int:
+def _enough(network: Network, spec: Spec, batch: int) -> int:
     """The words of the spec, or the next larger ones with which the network runs."""
     words = spec.tile_words
     try:
-        _cycles(network, spec, words)
+        _cycles(network, spec, words, batch)
         return words
     except ShiftbookError as refusal:
         while True:
@@ -74,12 +76,12 @@ def _enough(network: Network, spec: Spec) -> int:
             except ShiftbookError:
                 raise refusal from None
             try:
-                _cycles(network, larger, words)
+                _cycles(network, larger, words, batch)
                 return words
             except ShiftbookError:
                 continue
 
 
-def _cycles(network: Network, spec: Spec, words: int) -> int:
-    built = build(network, replace(spec, tile_words=words))
+def _cycles(network: Network, spec: Spec, words: int, batch: int) -> int:
+    built = build(network, replace(spec, tile_words=words), batch)
     return sum(cost.cycles for cost in built.costs())

@@ -73,7 +73,7 @@ def build(
     from shiftbook.sim.testbench.expected import FILES, bench_files
 
     network = load(checkpoint)
-    spec = engine.spec_for(network)
+    spec = engine.spec_for(network, batch)
     names = (IMAGE, MAP, HEADER, VERILOG, FILE_LIST, CONSTRAINTS, CORE)
     check_folder_writable(output, (*names, *(f"{BENCH}/{name}" for name in FILES)), inputs=[checkpoint])
     with progress_bar() as progress:

@@ -76,7 +76,7 @@ def compare(
     if measure.rtl and data is None:
         raise ShiftbookError("--rtl runs an image: add --data")
     loaded = [load(path) for path in checkpoints]
-    specs = fitted(specs, measure.tile_words, [each.network for each in loaded])
+    specs = fitted(specs, measure.tile_words, [each.network for each in loaded], measure.batch)
     with progress_bar() as progress, failures_told():
         channels = loaded[0].input_shape[2]
         dataset = (

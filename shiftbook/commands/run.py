@@ -122,7 +122,7 @@ def run(
     from shiftbook.results.writing import write_result
 
     network = load(checkpoint)
-    spec = engine.spec_for(network)
+    spec = engine.spec_for(network, batch)
     explanation = explain_network(network, spec, batch) if explain else None
     report, told = {}, []
     if images.data is not None:

@@ -91,8 +91,8 @@ class EngineGroup:
             raise ShiftbookError("--tile-words auto needs a network: say a number of words, such as 1024")
         return self._spec()
 
-    def spec_for(self, network: Network) -> Spec:
-        """The same for a network, with its slots.
+    def spec_for(self, network: Network, batch: int = 1) -> Spec:
+        """The same for a network, with its slots, and for how many images it takes at once.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class EngineGroup:
             return spec
         from shiftbook.golden.program.tile_memory import smallest_tile_words
 
-        return replace(spec, tile_words=smallest_tile_words(network, spec))
+        return replace(spec, tile_words=smallest_tile_words(network, spec, batch))
 
     def check(self) -> None:
         """Refuse options that make no spec, before a network is read; see `make_spec`."""

@@ -42,8 +42,12 @@ def with_tile_words(specs: Mapping[str, Spec], value: str | None) -> dict[str, S
     return {name: replace(spec, tile_words=int(value)) for name, spec in specs.items()}
 
 
-def fitted(specs: Mapping[str, Spec], value: str | None, networks: Sequence[Network]) -> dict[str, Spec]:
+def fitted(
+    specs: Mapping[str, Spec], value: str | None, networks: Sequence[Network], batch: int = 1
+) -> dict[str, Spec]:
     """Specs with the same banks: with `AUTO`, the smallest with which all networks are content.
+
+    ``batch`` is how many images they take at once.
 
     Engines that run none of the networks have no say.
 
@@ -56,5 +60,5 @@ def fitted(specs: Mapping[str, Spec], value: str | None, networks: Sequence[Netw
         return with_tile_words(specs, value)
     from shiftbook.golden.program.tile_memory import shared_tile_words
 
-    words = shared_tile_words(networks, specs.values())
+    words = shared_tile_words(networks, specs.values(), batch)
     return {name: spec if words is None else replace(spec, tile_words=words) for name, spec in specs.items()}

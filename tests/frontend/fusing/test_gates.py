@@ -69,6 +69,11 @@ def test_a_product_takes_an_activation():
         (lambda m, x: m.d(x).relu() * m.c(x), ["d"]),
         (lambda m, x: m.c(x) * (1 + m.d(x).sigmoid()), ["d"]),
         (lambda m, x: m.c(x) * (m.d(x).relu() / 2), ["d"]),
+        (lambda m, x: m.c(x) * (m.d(x).relu().tanh() * 2), ["d"]),
+        (
+            lambda m, x: functional.max_pool2d(m.c(x), 2) * (functional.max_pool2d(m.d(x), 2).sigmoid() * 2),
+            ["mul"],
+        ),
         (lambda m, x: m.c(x) * (1 - m.d(x).sigmoid()), ["mul.above.relu.carrier", "mul.turned"]),
         (lambda m, x: m.c(x) * m.e(x).sigmoid(), ["mul.repeated"]),
         (lambda m, x: m.c(x) * m.e(x).sigmoid().mean(3, keepdim=True), ["mul.gate.relu.carrier"]),

@@ -40,10 +40,10 @@ def test_banks_that_are_too_small_grow(monkeypatch):
     network = wide(SMALL)
     honest = tile_memory.build
 
-    def refused_below_512(network: Network, spec: Spec) -> object:
+    def refused_below_512(network: Network, spec: Spec, batch: int) -> object:
         if spec.tile_words < 512:
             raise ShiftbookError(f"raise tile_words above {spec.tile_words}")
-        return honest(network, spec)
+        return honest(network, spec, batch)
 
     monkeypatch.setattr(tile_memory, "build", refused_below_512)
     assert smallest_tile_words(network, SMALL) == 512
