@@ -1,14 +1,16 @@
 """Weights that are pruned and rounded together, so that a layer's output errs least."""
 
 import copy
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
+from shiftbook.frontend.graph.operations import Line
 from shiftbook.frontend.post_training import gptq as module
-from shiftbook.frontend.post_training.gptq import adapted, compensate, rounded, spared
+from shiftbook.frontend.post_training.gptq import adapted, compensate, restore_mean, rounded, spared
 from shiftbook.frontend.schemes import get
 from shiftbook.frontend.schemes.base import Part, channel_scales
 from shiftbook.frontend.training.layer_state import layer_states, prune_layers
@@ -157,6 +159,20 @@ def test_a_network_keeps_its_scores(build, shape, scheme, density):
             "the model has what is stored"
         )
     assert (together.mean((0, 2, 3)) - wanted.mean((0, 2, 3))).abs().max() < 1e-4 * wanted.abs().max()
+
+
+@pytest.mark.parametrize("function", [nn.Hardswish(), nn.Sigmoid(), Line(-50.0, 3.0)])
+def test_means_come_back_before_functions(function):
+    """An offset is added before the table, so it is measured there: behind it, it would be another."""
+    layers = layers_of(lively(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))), (3, 8, 8)).layers
+    (was,) = (replace(layer, functions=(function,)) for layer in layers)
+    now = copy.deepcopy(was)
+    now.module.weight.data += 0.3
+    x = draw(20, 3, 8, 8)
+    with torch.no_grad():
+        restore_mean(now, was, [[(x, x)]])
+    apart = (now.sums(x) - was.sums(x)).mean((0, 2, 3))
+    assert apart.abs().max() < 1e-4 * was.sums(x).abs().max()
 
 
 def test_depthwise_layers_are_not_pruned():
