@@ -48,7 +48,7 @@ def energy(
     ] = None,
     json_file: Json = None,
 ) -> None:
-    """Energy of a checkpoint's memory accesses and of the logic, for one image.
+    """Energy of memory accesses and logic, for one image.
 
     The accelerator's RTL runs an image and counts every read and write of every memory; accesses do not
     depend on the pixels, and logic does a little: --data takes an image in place of noise. Each access is

@@ -119,11 +119,11 @@ def test_what_is_around_the_rows_fills():
     The loader asks 5 cycles after the words, and one later, because a stream is more urgent. 102 cycles later
     the first of 10 beats comes, two of them of streams, and two cycles after the last the tile starts. Its
     first row waits 4 cycles for the last stream. Each tile begins with 5 cycles, and 3 are between them. The
-    outputs are in memory after 3 cycles of the lookup, 2 + 4 of the drain, 1 + 2 x 3 + 4 of the store's two
-    bursts, and 100 + 1 of the memory; the program is over a cycle later.
+    outputs are in memory after 3 cycles of the lookup, 1 of the lanes' sums, 5 + 4 of the drain,
+    1 + 2 x 3 + 4 of the store's two bursts, and 100 + 1 of the memory; the program is over a cycle later.
     """
     spent = cost_of(np.ones((2, 1, 1, 4)), (12, 8, 4), SIXTEEN, told=Told((50, 0, 0, 0))).spent
-    before, after = 50 + 5 + 1 + 102 + 10 + 1, 3 + 2 + 4 + 1 + 2 * 3 + 4 + 100 + 1 + 1
+    before, after = 50 + 5 + 1 + 102 + 10 + 1, 3 + 1 + 5 + 4 + 1 + 2 * 3 + 4 + 100 + 1 + 1
     assert (spent.fill, spent.bus) == ((before + 4 + 2 * 5 + 3 + after) * 4 * 64, 0)
 
 

@@ -123,16 +123,17 @@ def test_progress_counts_every_step(report: dict[str, Any], steps: list[tuple[in
     assert {step[1] for step in steps} == {total}
 
 
-def test_a_shift_lane_of_one_slot_is_at_most_0_7_of_the_multiplier(report: dict[str, Any]) -> None:
+def test_a_shift_lane_of_one_slot_is_at_most_0_72_of_the_multiplier(report: dict[str, Any]) -> None:
+    """It was 0.68 until both lanes got the register between their sums and the accumulator."""
     lanes = report["one_slot_lanes"]
-    assert lanes["ratio"] == round(lanes["shift_ge"] / lanes["int8_ge"], 4) <= 0.7
+    assert lanes["ratio"] == round(lanes["shift_ge"] / lanes["int8_ge"], 4) <= 0.72
 
 
 def test_the_table_shows_every_engine(report: dict[str, Any]) -> None:
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(gate_table(report))
     text = console.export_text()
-    for word in ("shift", "int8", "shift_lane", "multiply_lane", "tiny.lib", "lane, ps", "ratio 0.6"):
+    for word in ("shift", "int8", "shift_lane", "multiply_lane", "tiny.lib", "lane, ps", "ratio 0.7"):
         assert word in text
 
 
