@@ -53,12 +53,17 @@ def energy_totals(results: Sequence[Json]) -> str:
         Column("memories, uJ", lambda row: f"{row['pj'] / 1e6:.3f}"),
         Column("logic (no glitches), uJ", lambda row: f"{row['logic']['settled_pj'] / 1e6:.3f}"),
         Column("logic, uJ", lambda row: f"{row['logic']['pj'] / 1e6:.3f}"),
-        Column("of it the clock", lambda row: f"{100 * row['logic']['clock_pj'] / row['logic']['pj']:.0f} %"),
+        Column(
+            "share of the clock in logic",
+            lambda row: f"{100 * row['logic']['clock_pj'] / row['logic']['pj']:.0f} %",
+        ),
         Column("standard error", lambda row: f"{100 * row['logic']['error']:.1f} %"),
-        Column("together, uJ", lambda row: f"{row['total_pj'] / 1e6:.3f}"),
+        Column("total, uJ", lambda row: f"{row['total_pj'] / 1e6:.3f}"),
         Column("pJ per MAC", lambda row: f"{row['total_pj'] / row['macs']:.3f}"),
-        Column("share of memories", lambda row: f"{100 * row['pj'] / row['total_pj']:.0f} %"),
-        Column("relative", lambda row: f"{row['total_pj'] / first[row['macs']]['total_pj']:.3f}"),
+        Column("share of memories in total", lambda row: f"{100 * row['pj'] / row['total_pj']:.0f} %"),
+        Column(
+            "relative to dense int8", lambda row: f"{row['total_pj'] / first[row['macs']]['total_pj']:.3f}"
+        ),
     ]
     return markdown(columns, results)
 

@@ -165,11 +165,13 @@ def spent(results: Sequence[Json]) -> str:
     return markdown(columns, results)
 
 
+def share(part: str) -> Callable[[Json], str]:
+    """The share of a network's lane-slot-cycles that went to one use."""
+    return lambda row: f"{100 * row['spent'][part] / sum(row['spent'].values()):.1f} %"
+
+
 def explained(results: Sequence[Json]) -> str:
     """Of `shiftbook run --explain`: where all lane-slot-cycles of networks go, by the cycle model."""
-
-    def share(part: str) -> Callable[[Json], str]:
-        return lambda row: f"{100 * row['spent'][part] / sum(row['spent'].values()):.1f} %"
 
     columns = [
         Column("network", name_of),
@@ -198,15 +200,9 @@ def batched(results: Sequence[Json]) -> str:
     rows = [row for result in results for row in result["rows"]]
     alone = {row["checkpoint"]: row["cycles"] for row in rows if row["batch"] == 1}
 
-    def less(row: Json) -> str:
-        return (
-            ""
-            if row["batch"] == 1
-            else f"- {100 * (1 - row['cycles_per_image'] / alone[row['checkpoint']]):.1f} %"
-        )
-
-    def part(name: str) -> Callable[[Json], str]:
-        return lambda row: f"{100 * row['spent'][name] / sum(row['spent'].values()):.1f} %"
+    def change(row: Json) -> str:
+        ratio = row["cycles_per_image"] / alone[row["checkpoint"]]
+        return "" if row["batch"] == 1 else f"{100 * (ratio - 1):+.1f} %"
 
     columns = [
         Column("network", name_of),
@@ -214,9 +210,9 @@ def batched(results: Sequence[Json]) -> str:
         Column("cycles of the batch", count("cycles")),
         Column("RTL, cycles", count("rtl_cycles")),
         Column("cycles an image", count("cycles_per_image")),
-        Column("", less),
+        Column("to one image alone", change),
         Column("images in 10^6 cycles", number("images_per_megacycle", 2)),
-        *(Column(name, part(name)) for name in ("useful", "idle", "drain", "bus", "fill")),
+        *(Column(name, share(name)) for name in ("useful", "idle", "drain", "bus", "fill")),
         Column("program, bytes", count("program_bytes")),
         Column("memory, bytes", count("image_bytes")),
     ]

@@ -16,7 +16,7 @@ Affine = tuple[Tensor, Tensor]
 
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
-CARRIERS = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.AvgPool2d, Add, Multiply)
+CARRIERS = (nn.Conv2d, nn.Linear, Norm, Add, Multiply, nn.AvgPool2d)
 """Operations with a requantizer, which clamps and looks up."""
 
 

@@ -19,11 +19,10 @@ from shiftbook.frontend.graph.operations import (
     Concatenate,
     Crop,
     Interleave,
-    Multiply,
     Reshape,
 )
 from shiftbook.frontend.layers.fixed import ScaleConv2d
-from shiftbook.frontend.rewriting.affine import Norm
+from shiftbook.frontend.rewriting.affine import CARRIERS, Norm
 
 MOVES = (Concatenate, Interleave, nn.Upsample, nn.Flatten, Reshape)
 """What becomes of them is a clamp before them."""
@@ -115,7 +114,7 @@ def _takes_activation(graph: GraphModel, name: str, rising: bool) -> bool:
     if name == INPUT or node is None or graph.sole_reader(name) is None:
         return False
     operation = graph.of(node)
-    if isinstance(operation, (nn.Conv2d, nn.Linear, Norm, Add, Multiply, nn.AvgPool2d)):
+    if isinstance(operation, CARRIERS):
         return True
     if isinstance(operation, nn.MaxPool2d) and not rising:
         return False

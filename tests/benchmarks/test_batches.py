@@ -31,7 +31,7 @@ def test_rows_and_table(tmp_path, capsys):
     line = batched([result]).splitlines()[3]
     less = 100 * (1 - together["cycles_per_image"] / alone["cycles"])
     assert line.startswith(f"| heads | 5 | {together['cycles']:,} |  | {together['cycles_per_image']:,.0f} |")
-    assert f"| - {less:.1f} % |" in line
+    assert f"| -{less:.1f} % |" in line
 
 
 @pytest.mark.parametrize("text", ["1,x", "4,"])
