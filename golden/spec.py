@@ -62,6 +62,7 @@ RANGES = {
     "bus_bytes": (NARROWEST_BUS, 64),
     "burst_beats": (2, 64),
     "outstanding": (1, 64),
+    "tensor_kib": (0, 4096),
 }
 """Least and largest value of each parameter that has a range of its own."""
 
@@ -70,6 +71,7 @@ POWERS_OF_TWO = (
     "bus_bytes",
     "burst_beats",
     "buffer_beats",
+    "tensor_kib",
     "group_channels",
     "word_width",
     "weight_width",
@@ -131,6 +133,8 @@ class Spec:
         The most beats of a burst, and the most bursts that are asked for and not yet answered.
     buffer_beats
         Beats of each stream's buffer; two bursts or more, so that one is on its way while one is read.
+    tensor_kib
+        Kibibytes of the tensor buffer, which keeps tensors between layers on the chip; 0: there is none.
     group_channels
         Output channels that are stored, and whose residuals are fetched, together.
     bus_parity
@@ -168,6 +172,7 @@ class Spec:
     burst_beats: int = 16
     outstanding: int = 32
     buffer_beats: int = 32
+    tensor_kib: int = 0
     group_channels: int = 8
     bus_parity: bool = False
     function_tables: bool = True
@@ -183,6 +188,11 @@ class Spec:
             raise ShiftbookError(
                 f"bus_bytes must be at least {self.pitch}, for a row of {self.cols} lanes, not "
                 f"{self.bus_bytes}"
+            )
+        if 0 < self.tensor_words < self.burst_beats:
+            raise ShiftbookError(
+                f"tensor_kib must be 0, or enough for a burst of {self.burst_beats} beats of {self.bus_bytes} "
+                f"bytes, not {self.tensor_kib}"
             )
         if self.tap_width > DATA_WIDTH:
             raise ShiftbookError(
@@ -240,6 +250,11 @@ class Spec:
     def beat_rows(self) -> int:
         """Rows of lanes in a beat of the bus."""
         return self.bus_bytes // self.pitch
+
+    @property
+    def tensor_words(self) -> int:
+        """Words of the tensor buffer, each a beat of the bus."""
+        return (self.tensor_kib << 10) // self.bus_bytes
 
     @property
     def block_beats(self) -> int:
@@ -329,6 +344,7 @@ class Spec:
         bus_bytes: int | None = None,
         bus_parity: bool | None = None,
         tile_words: int | None = None,
+        tensor_kib: int | None = None,
         requantizers: int | None = None,
     ) -> Spec:
         """This spec with those replaced that are not None: 0 is a value, and refused as one.
@@ -344,6 +360,7 @@ class Spec:
             bus_bytes=self.bus_bytes if bus_bytes is None else bus_bytes,
             bus_parity=self.bus_parity if bus_parity is None else bus_parity,
             tile_words=self.tile_words if tile_words is None else tile_words,
+            tensor_kib=self.tensor_kib if tensor_kib is None else tensor_kib,
             requantizers=self.requantizers if requantizers is None else requantizers,
         )
 

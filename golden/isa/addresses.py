@@ -22,6 +22,14 @@ def beat_address_width(spec: Spec) -> int:
     return MEMORY_ADDRESS_WIDTH - (spec.bus_bytes - 1).bit_length()
 
 
+def place_width(spec: Spec) -> int:
+    """Bits of a tensor's place: an address in beats and, with a tensor buffer, above it whether it is there.
+
+    In the buffer the address is that of a word; what exceeds its last one is left out.
+    """
+    return beat_address_width(spec) + bool(spec.tensor_kib)
+
+
 def stream_count(spec: Spec) -> int:
     """Streams of a layer: channel parameters, gaps of all slots (coded feed), codes of all slots."""
     return 1 + spec.slots * (2 if spec.feed == "coded" else 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from shiftbook.golden.isa.addresses import BURST_WIDTH, TILE_WIDTH, beat_address_width
+from shiftbook.golden.isa.addresses import BURST_WIDTH, TILE_WIDTH, beat_address_width, place_width
 from shiftbook.golden.isa.bit_fields import Field
 from shiftbook.golden.spec import ACTIVATION_WIDTH, Spec
 
@@ -107,8 +107,12 @@ INTERLEAVING = {
 
 
 def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
-    """Width and meaning of every register. Addresses and steps count beats, from the program's first."""
-    address = beat_address_width(spec)
+    """Width and meaning of every register.
+
+    Addresses and steps count beats. Addresses in memory are from the program's first beat; see
+    `golden.isa.addresses.place_width`.
+    """
+    address, place = beat_address_width(spec), place_width(spec)
     block = max(1, (spec.block_beats - 1).bit_length())
     widths = {
         LayerRegister.TILE_ROWS: (TILE_WIDTH, "rows of tiles"),
@@ -116,7 +120,7 @@ def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
         LayerRegister.TILES: (TILE_WIDTH, "tiles, in all"),
         LayerRegister.LEFT: (1, "1: tiles read the group of columns on their left"),
         LayerRegister.RIGHT: (1, "1: tiles read the group of columns on their right"),
-        LayerRegister.SOURCE: (address, "input: first beat that the first tile needs, in its first column"),
+        LayerRegister.SOURCE: (place, "input: first beat that the first tile needs, in its first column"),
         LayerRegister.SOURCE_ROW_STEP: (address, "input: from a row of tiles to the next"),
         LayerRegister.SOURCE_BLOCK_STEP: (address, "input: from a block to the next in its row"),
         LayerRegister.SOURCE_BEAT_STEP: (TILE_WIDTH, "input: from a beat of a block to the next"),
@@ -142,7 +146,7 @@ def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
         LayerRegister.STRIDED: (1, "1: stride 2"),
         LayerRegister.SCATTERED: (1, "1: every slot holds all channels"),
         LayerRegister.PAD: (ACTIVATION_WIDTH, "pixels that are not there"),
-        LayerRegister.DESTINATION: (address, "output: its first beat"),
+        LayerRegister.DESTINATION: (place, "output: its first beat"),
         LayerRegister.DESTINATION_BLOCK_STEP: (address, "output: from a block to the next in its row"),
         LayerRegister.DESTINATION_BEAT_STEP: (TILE_WIDTH, "output: from a beat of a tile to the next"),
         LayerRegister.DESTINATION_ROW_STEP: (
@@ -162,7 +166,7 @@ def layer_fields(spec: Spec) -> dict[LayerRegister, Field]:
             "1: of four blocks, the right two of a row's last tile are not there",
         ),
         LayerRegister.RESIDUAL: (1, "1: a residual is added"),
-        LayerRegister.RESIDUAL_SOURCE: (address, "residual: its first beat"),
+        LayerRegister.RESIDUAL_SOURCE: (place, "residual: its first beat"),
         LayerRegister.RESIDUAL_BLOCK_STEP: (address, "residual: from a tile to the next"),
         LayerRegister.RESIDUAL_BEAT_STEP: (TILE_WIDTH, "residual: from a beat of a tile to the next"),
         LayerRegister.PARTIAL_IN: (1, "1: what is added are partial sums and the residuals beside them"),

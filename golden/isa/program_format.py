@@ -56,8 +56,9 @@ class Command(IntEnum):
 
 def fingerprint(spec: Spec) -> int:
     """32 bits that differ between accelerators that need other programs, so between versions of the format;
-    parity of the bus changes none.
+    parity of the bus changes none, nor does a tensor buffer that is not there.
     """
-    fields = {name: value for name, value in spec.as_json().items() if name != "bus_parity"}
+    same = {"bus_parity"} if spec.tensor_kib else {"bus_parity", "tensor_kib"}
+    fields = {name: value for name, value in spec.as_json().items() if name not in same}
     fields["version"] = VERSION
     return zlib.crc32(repr(sorted(fields.items())).encode())

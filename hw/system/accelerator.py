@@ -18,6 +18,7 @@ from shiftbook.hw.system.interfaces import Reader, host_bus, memory_bus
 from shiftbook.hw.system.layer_registers import LayerRegisters, tell
 from shiftbook.hw.system.load_planner import LoadPlanner
 from shiftbook.hw.system.load_writer import LoadWriter
+from shiftbook.hw.system.parity import odd_parity
 from shiftbook.hw.system.read_master import ReadMaster
 from shiftbook.hw.system.residual_reader import ResidualReader
 from shiftbook.hw.system.sequencer import Sequencer
@@ -25,6 +26,7 @@ from shiftbook.hw.system.store import Store
 from shiftbook.hw.system.stream_buffer import StreamBuffer
 from shiftbook.hw.system.stream_fetcher import StreamFetcher
 from shiftbook.hw.system.supervisor import Supervisor
+from shiftbook.hw.system.tensor_buffer import TensorBuffer
 from shiftbook.hw.system.tile_control import TileControl
 
 INCREMENTING = 1
@@ -72,7 +74,8 @@ class Accelerator(wiring.Component):
         self.base = Signal.like(self.fetcher.base)
         self.loading = Signal()  # the writer has not taken all that was asked for
         m.d.comb += self.base.eq(self.host.program >> (spec.bus_bytes - 1).bit_length())
-        self._join_buses(m)
+        self._join_host(m)
+        self._join_memory(m)
         self._join_program(m)
         self._join_tiles(m)
         self._join_streams(m)
@@ -81,11 +84,9 @@ class Accelerator(wiring.Component):
         self._supervise(m)
         return m
 
-    def _join_buses(self, m: Module) -> None:
-        """Host port and master to the pins."""
-        host, reads, store = self.host, self.reads, self.store
-        pins, memory = self.s_axi, self.m_axi
-        shift = (self.spec.bus_bytes - 1).bit_length()
+    def _join_host(self, m: Module) -> None:
+        """The host's port to the pins."""
+        host, pins = self.host, self.s_axi
         m.d.comb += [
             self.irq.eq(host.irq),
             host.write_address.payload.eq(pins.aw.addr),
@@ -95,17 +96,36 @@ class Accelerator(wiring.Component):
             host.read_address.payload.eq(pins.ar.addr),
             pins.r.data.eq(host.read_data.payload.data),
             pins.r.resp.eq(host.read_data.payload.resp),
+        ]
+        for channel, port in (
+            (pins.aw, host.write_address),
+            (pins.w, host.write_data),
+            (pins.ar, host.read_address),
+        ):
+            m.d.comb += [port.valid.eq(channel.valid), channel.ready.eq(port.ready)]
+        for channel, port in ((pins.b, host.write_response), (pins.r, host.read_data)):
+            m.d.comb += [channel.valid.eq(port.valid), port.ready.eq(channel.ready)]
+
+    def _join_memory(self, m: Module) -> None:
+        """The masters to the pins, and to the tensor buffer if there is one."""
+        reads, store, memory = self.reads, self.store, self.m_axi
+        shift = (self.spec.bus_bytes - 1).bit_length()
+        m.d.comb += [
             memory.aw.addr.eq(store.write_address.payload.address << shift),
             memory.aw.len.eq(store.write_address.payload.more_beats),
             memory.w.data.eq(store.write_data.payload.data),
             memory.w.strb.eq(store.write_data.payload.strb),
             memory.w.last.eq(store.write_data.payload.last),
+            store.response.valid.eq(memory.b.valid),
+            memory.b.ready.eq(store.response.ready),
             store.response.payload.resp.eq(memory.b.resp),
             memory.ar.addr.eq(reads.address.payload.address << shift),
             memory.ar.len.eq(reads.address.payload.more_beats),
             reads.read.payload.data.eq(memory.r.data),
             reads.read.payload.resp.eq(memory.r.resp),
             reads.read.payload.last.eq(memory.r.last),
+            reads.read.valid.eq(memory.r.valid),
+            memory.r.ready.eq(reads.read.ready),
         ]
         if self.spec.bus_parity:
             m.d.comb += [
@@ -114,24 +134,47 @@ class Accelerator(wiring.Component):
             ]
         for address in (memory.aw, memory.ar):
             m.d.comb += [address.size.eq(shift), address.burst.eq(INCREMENTING)]
-        inward = (
-            (pins.aw, host.write_address),
-            (pins.w, host.write_data),
-            (pins.ar, host.read_address),
-            (memory.b, store.response),
-            (memory.r, reads.read),
-        )
-        outward = (
-            (pins.b, host.write_response),
-            (pins.r, host.read_data),
-            (memory.aw, store.write_address),
-            (memory.w, store.write_data),
-            (memory.ar, reads.address),
-        )
-        for channel, port in inward:
-            m.d.comb += [port.valid.eq(channel.valid), channel.ready.eq(port.ready)]
-        for channel, port in outward:
+        for channel, port in self._outward():
             m.d.comb += [channel.valid.eq(port.valid), port.ready.eq(channel.ready)]
+        if self.spec.tensor_kib:
+            self._join_buffer(m)
+
+    def _outward(self) -> tuple[tuple[wiring.PureInterface, wiring.PureInterface], ...]:
+        """The channels to memory, and what of the masters is on them."""
+        memory, reads, store = self.m_axi, self.reads, self.store
+        return (memory.aw, store.write_address), (memory.w, store.write_data), (memory.ar, reads.address)
+
+    def _join_buffer(self, m: Module) -> None:
+        """The tensor buffer to the masters; memory sees nothing of what it gets and gives."""
+        reads, store = self.reads, self.store
+        m.submodules.tensor_buffer = buffer = TensorBuffer(self.spec)
+        asked, written, beat = reads.address.payload, store.write_address.payload, store.write_data.payload
+        m.d.comb += [
+            buffer.address.valid.eq(reads.address.valid & asked.local),
+            buffer.address.payload.word.eq(asked.address),
+            buffer.address.payload.more_beats.eq(asked.more_beats),
+            buffer.write.eq(store.write_data.valid & written.local),
+            buffer.word.eq(written.address),
+            buffer.data.eq(beat.data),
+            buffer.strb.eq(beat.strb),
+            buffer.last.eq(beat.last),
+            buffer.read.ready.eq(reads.read.ready & reads.local),
+        ]
+        stays = written.local, written.local, asked.local
+        for (channel, port), local in zip(self._outward(), stays, strict=True):
+            with m.If(local):
+                m.d.comb += [channel.valid.eq(0), port.ready.eq(1)]
+        given = reads.read.payload
+        with m.If(reads.local):
+            m.d.comb += [
+                self.m_axi.r.ready.eq(0),
+                reads.read.valid.eq(buffer.read.valid),
+                given.data.eq(buffer.read.payload.data),
+                given.resp.eq(0),
+                given.last.eq(buffer.read.payload.last),
+            ]
+            if self.spec.bus_parity:  # what comes from there is not checked
+                m.d.comb += given.datachk.eq(odd_parity(buffer.read.payload.data))
 
     def _join_program(self, m: Module) -> None:
         """The sequencer, its buffer, and what it configures."""
@@ -260,7 +303,7 @@ class Accelerator(wiring.Component):
             segments.clear.eq(self.supervisor.clear),
             planner.clear.eq(self.supervisor.clear),
             planner.begin.eq(self.sequencer.load),
-            planner.base.eq(self.base),
+            planner.base.eq(self._base_of(layer.source)),
             planner.may_load.eq(self.tiles.may_load),
             planner.settled.eq(self.store.settled),
             planner.ahead.eq(self.tiles.ahead),
@@ -288,7 +331,7 @@ class Accelerator(wiring.Component):
             ]
         m.d.comb += [
             store.begin.eq(begin),
-            store.address.eq(self.base + layer.destination),
+            store.address.eq(self._base_of(layer.destination) + layer.destination),
             store.block_step.eq(layer.destination_block_step),
             store.beat_step.eq(layer.destination_beat_step),
             store.tile_cols.eq(layer.tile_cols),
@@ -299,7 +342,7 @@ class Accelerator(wiring.Component):
             engine.room.eq(store.room),
             residual.begin.eq(begin & layer.residual),
             residual.settled.eq(store.settled),
-            residual.address.eq(self.base + layer.residual_source),
+            residual.address.eq(self._base_of(layer.residual_source) + layer.residual_source),
             residual.block_step.eq(layer.residual_block_step),
             residual.beat_step.eq(layer.residual_beat_step),
             residual.answers.eq(self.reads.answers.payload),
@@ -319,6 +362,13 @@ class Accelerator(wiring.Component):
                 store.phases.eq(layer.destination_phases),
                 store.cut.eq(layer.destination_cut),
             ]
+
+        if self.spec.tensor_kib:
+            m.d.comb += [store.local.eq(layer.destination[-1]), residual.local.eq(layer.residual_source[-1])]
+
+    def _base_of(self, place: Value) -> Value:
+        """What the address of a place is from, in beats; see `golden.isa.addresses.place_width`."""
+        return Mux(place[-1], 0, self.base) if self.spec.tensor_kib else self.base
 
     def _supervise(self, m: Module) -> None:
         """Faults, progress, counters."""
@@ -350,6 +400,9 @@ class Accelerator(wiring.Component):
             m.d.comb += supervisor.bad_parity.eq(self.reads.bad_parity)
         own = {"CYCLES": sequencer.busy & ~sequencer.paused, "LOAD_WAIT": self.tiles.waiting}
         own |= {"READ_BEATS": self.reads.beat, "WRITE_BEATS": stored}
+        if self.spec.tensor_kib:  # of memory alone
+            own["READ_BEATS"] &= ~self.reads.local
+            own["WRITE_BEATS"] &= ~store.write_address.payload.local
         for number, register in enumerate(COUNTERS):
             if register.name not in own:
                 m.d.comb += self.host.counters[number].eq(getattr(engine.counters, register.name.lower()))

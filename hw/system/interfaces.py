@@ -37,6 +37,22 @@ class Response(IntEnum):
     DECERR = 3
 
 
+def local_bit(spec: Spec) -> dict[str, int]:
+    """Width of ``local``, which an address has beside it where there is a tensor buffer: it is there."""
+    return {"local": 1} if spec.tensor_kib else {}
+
+
+def burst(spec: Spec) -> data.StructLayout:
+    """A burst on its way to memory: address in beats, and beats minus 1; see `local_bit`."""
+    return data.StructLayout(
+        {
+            "address": beat_address_width(spec),
+            "more_beats": (spec.burst_beats - 1).bit_length(),
+            **local_bit(spec),
+        }
+    )
+
+
 def read_request(spec: Spec) -> wiring.Signature:
     """Ask for ``beats`` beats from ``address``, seen from who asks.
 
@@ -47,6 +63,7 @@ def read_request(spec: Spec) -> wiring.Signature:
         {
             "valid": Out(1),
             "address": Out(beat_address_width(spec)),
+            **{name: Out(width) for name, width in local_bit(spec).items()},
             "beats": Out(LENGTH_WIDTH),
             "index": Out(range(stream_count(spec))),
             "last": Out(1),

@@ -104,7 +104,7 @@ class LoadPlanner(wiring.Component):
     begin : In(1)
         Strobe: a layer begins.
     base : In(beat_address_width)
-        Address of the program, in beats.
+        What the input's address is from, in beats: the program's, or 0 in the tensor buffer.
     may_load : In(1)
         The banks have room for another column.
     settled : In(1)
@@ -151,6 +151,8 @@ class LoadPlanner(wiring.Component):
         m = Module()
         at = Walk(self)
         self._look(m, at)
+        if self.spec.tensor_kib:
+            m.d.comb += self.request.local.eq(self.layer.source[-1])
         state = Signal(State)
         m.d.comb += self.busy.eq(state != State.IDLE)
         with m.Switch(state):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from shiftbook.golden.isa.addresses import beat_address_width, stream_count
+from shiftbook.golden.isa.addresses import stream_count
 from shiftbook.golden.isa.buffers import BURSTS_IN_FLIGHT
 from shiftbook.golden.spec import Spec
-from shiftbook.hw.system.interfaces import Reader, answer, parity_bits, read_request
+from shiftbook.hw.system.burst_queue import burst_queue
+from shiftbook.hw.system.interfaces import Reader, answer, burst, local_bit, parity_bits, read_request
 from shiftbook.hw.system.parity import odd_parity
 
 
@@ -32,7 +32,7 @@ class ReadMaster(wiring.Component):
     requests : In(Signature).array(4)
         One for each `Reader`.
     address : Out(stream)
-        {address in beats, beats of the burst minus 1}: the AR channel.
+        See `hw.system.interfaces.burst`: the AR channel, or to the tensor buffer.
     read : In(stream)
         {data, resp, last}: the R channel; with parity also {datachk}.
     answers : Out(stream)
@@ -43,6 +43,8 @@ class ReadMaster(wiring.Component):
         Of the beat that is taken in this cycle, 0 where none is.
     beat : Out(1)
         A beat is taken in this cycle.
+    local : Out(1)
+        With a tensor buffer only: the next beat of ``read`` is one of its.
     bad_parity : Out(1)
         With parity only: a byte of the beat that is taken in this cycle is not what was sent.
 
@@ -53,20 +55,18 @@ class ReadMaster(wiring.Component):
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        burst = data.StructLayout(
-            {"address": beat_address_width(spec), "more_beats": (spec.burst_beats - 1).bit_length()}
-        )
         beat = data.StructLayout({"data": 8 * spec.bus_bytes, **parity_bits(spec), "resp": 2, "last": 1})
         super().__init__(
             {
                 "halt": In(1),
                 "requests": In(read_request(spec)).array(len(Reader)),
-                "address": Out(stream.Signature(burst)),
+                "address": Out(stream.Signature(burst(spec))),
                 "read": In(stream.Signature(beat)),
                 "answers": Out(stream.Signature(answer(spec))),
                 "idle": Out(1),
                 "response": Out(2),
                 "beat": Out(1),
+                **{name: Out(width) for name, width in local_bit(spec).items()},
                 **({"bad_parity": Out(1)} if spec.bus_parity else {}),
             }
         )
@@ -78,11 +78,12 @@ class ReadMaster(wiring.Component):
                 "reader": len(Reader),
                 "index": (stream_count(self.spec) - 1).bit_length(),
                 "ends": 1,
+                **local_bit(self.spec),
             }
         )
         entry, head = Signal(tag), Signal(tag)
         put, got = Signal(), Signal()
-        waiting = self._queue(m, entry, head, put, got)
+        waiting = burst_queue(m, entry, head, put, got, self.spec.outstanding)
         choice, some = self._choose(m)
         free = Signal()
         take = Signal()
@@ -125,30 +126,14 @@ class ReadMaster(wiring.Component):
             self.response.eq(Mux(self.beat, read.resp, 0)),
             self.idle.eq(~self.address.valid & (waiting == 0)),
         ]
+        if self.spec.tensor_kib:
+            local = _one_of([(bit, request.local) for bit, request in chosen])
+            m.d.comb += [entry.local.eq(local), self.local.eq(head.local)]
+            with m.If(take):
+                m.d.sync += self.address.payload.local.eq(local)
         if self.spec.bus_parity:
             m.d.comb += self.bad_parity.eq(self.beat & (read.datachk != odd_parity(read.data)))
         return m
-
-    def _queue(self, m: Module, entry: data.View, head: data.View, put: Signal, got: Signal) -> Signal:
-        """What is known of each burst under way, the oldest as ``head``; returns how many there are."""
-        depth = self.spec.outstanding
-        m.submodules.queue = memory = Memory(shape=entry.shape(), depth=depth, init=[])
-        write, read = memory.write_port(), memory.read_port(domain="comb")
-        end, first = Signal(range(depth)), Signal(range(depth))
-        waiting = Signal(range(depth + 1))
-        m.d.comb += [
-            write.en.eq(put),
-            write.addr.eq(end),
-            write.data.eq(entry),
-            read.addr.eq(first),
-            head.eq(read.data),
-        ]
-        m.d.sync += [
-            end.eq(Mux(put, Mux(end == depth - 1, 0, end + 1), end)),
-            first.eq(Mux(got, Mux(first == depth - 1, 0, first + 1), first)),
-            waiting.eq(waiting + put - got),
-        ]
-        return waiting
 
     def _choose(self, m: Module) -> tuple[Signal, Value]:
         """One bit for the most urgent request; whether there is one."""

@@ -11,7 +11,7 @@ from shiftbook.golden.isa.addresses import TILE_WIDTH, beat_address_width
 from shiftbook.golden.isa.buffers import RESIDUAL_GROUPS
 from shiftbook.golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, PARTIAL_WIDTH, Spec
 from shiftbook.hw.system.groups import Groups
-from shiftbook.hw.system.interfaces import Reader, answer, read_request
+from shiftbook.hw.system.interfaces import Reader, answer, local_bit, read_request
 from shiftbook.hw.system.pieces import Pieces
 
 MEMORY_BITS = (PARTIAL_BYTES - 1).bit_length()
@@ -45,6 +45,8 @@ class ResidualReader(wiring.Component):
         Tiles of the layer.
     address : In(beat_address_width)
         Where the first tile's residuals are, in beats.
+    local : In(1)
+        With a tensor buffer only: they are there.
     block_step : In(beat_address_width)
         Beats from a tile's residuals to the next one's.
     beat_step : In(16)
@@ -80,6 +82,7 @@ class ResidualReader(wiring.Component):
                 "partial_in": In(1),
                 "tiles": In(TILE_WIDTH),
                 "address": In(beat_address_width(spec)),
+                **{name: In(width) for name, width in local_bit(spec).items()},
                 "block_step": In(beat_address_width(spec)),
                 "beat_step": In(TILE_WIDTH),
                 "request": Out(read_request(spec)),
@@ -142,6 +145,8 @@ class ResidualReader(wiring.Component):
         asked = Signal(range(spec.group_channels + 1))
         request = self.request
         m.d.comb += [request.address.eq(line), request.beats.eq(left)]
+        if spec.tensor_kib:
+            m.d.comb += request.local.eq(self.local)
         with m.FSM():
             with m.State("WAIT"):
                 with m.If(~groups.over & (claimed + groups.size <= RESIDUAL_GROUPS * spec.group_channels)):

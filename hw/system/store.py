@@ -15,9 +15,12 @@ from shiftbook.golden.isa.addresses import BURST_WIDTH, TILE_WIDTH, beat_address
 from shiftbook.golden.isa.buffers import STORE_GROUPS
 from shiftbook.golden.spec import ACTIVATION_WIDTH, PARTIAL_BYTES, Spec
 from shiftbook.hw.system.groups import Groups
-from shiftbook.hw.system.interfaces import parity_bits
+from shiftbook.hw.system.interfaces import burst, local_bit, parity_bits
 from shiftbook.hw.system.parity import odd_parity
 from shiftbook.hw.system.pieces import Pieces
+
+MOST_WRITTEN = (1 << BURST_WIDTH) - 2
+"""Bursts of a layer that are counted."""
 
 OUTSTANDING = 256
 """Bursts that can be written and not yet acknowledged; nothing but a counter is kept of them."""
@@ -48,6 +51,9 @@ class Store(wiring.Component):
         Tiles of the layer.
     address : In(beat_address_width)
         Where the first tile's outputs go, in beats.
+    local : In(1)
+        With a tensor buffer only: there. Its bursts are in memory when their last beat is taken, and nobody
+        acknowledges them.
     block_step : In(beat_address_width)
         Beats from a block to the next in its row.
     beat_step : In(16)
@@ -72,7 +78,7 @@ class Store(wiring.Component):
     room : Out(1)
         Another output channel can be committed.
     write_address : Out(stream)
-        {address in beats, beats of the burst minus 1}: the AW channel.
+        See `hw.system.interfaces.burst`: the AW channel, or to the tensor buffer.
     write_data : Out(stream)
         {data, strb, last}: the W channel; with parity also {datachk}.
     response : In(stream)
@@ -92,9 +98,6 @@ class Store(wiring.Component):
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        burst = data.StructLayout(
-            {"address": beat_address_width(spec), "more_beats": (spec.burst_beats - 1).bit_length()}
-        )
         beat = data.StructLayout(
             {"data": 8 * spec.bus_bytes, **parity_bits(spec), "strb": spec.bus_bytes, "last": 1}
         )
@@ -106,6 +109,7 @@ class Store(wiring.Component):
                 "partial": In(1),
                 "tiles": In(TILE_WIDTH),
                 "address": In(beat_address_width(spec)),
+                **{name: In(width) for name, width in local_bit(spec).items()},
                 "block_step": In(beat_address_width(spec)),
                 "beat_step": In(TILE_WIDTH),
                 "row_step": In(beat_address_width(spec)),
@@ -117,7 +121,7 @@ class Store(wiring.Component):
                 "valid": In(1),
                 "beat": In(ACTIVATION_WIDTH * spec.requantizers),
                 "room": Out(1),
-                "write_address": Out(stream.Signature(burst)),
+                "write_address": Out(stream.Signature(burst(spec))),
                 "write_data": Out(stream.Signature(beat)),
                 "response": In(stream.Signature(data.StructLayout({"resp": 2}))),
                 "sent": Out(1),
@@ -211,6 +215,10 @@ class Store(wiring.Component):
             m.d.comb += beat.datachk.eq(odd_parity(beat.data))
         m.d.sync += [now.pending.eq(now.pending + issued - acknowledged), now.place.eq(now.place + moved)]
         self._count(m, now, acknowledged)
+        if self.spec.tensor_kib:
+            m.d.comb += self.write_address.payload.local.eq(self.local)
+            with m.If(self.local & moved & beat.last & (self.written != MOST_WRITTEN)):
+                m.d.sync += self.written.eq(self.written + 1)
         with m.If(self.write_address.ready):
             m.d.sync += self.write_address.valid.eq(0)
         with m.FSM() as machine:
@@ -233,13 +241,12 @@ class Store(wiring.Component):
     def _count(self, m: Module, now: _Sending, acknowledged: Signal) -> None:
         """Bursts of this layer that were acknowledged, and those that layers before still owe."""
         owed = Signal.like(now.pending)
-        most = (1 << BURST_WIDTH) - 2
         m.d.comb += self.settled.eq(owed == 0)
         with m.If(self.begin):  # none is issued in this cycle
             m.d.sync += [owed.eq(now.pending - acknowledged), self.written.eq(0)]
         with m.Elif(acknowledged & ~self.settled):
             m.d.sync += owed.eq(owed - 1)
-        with m.Elif(acknowledged & (self.written != most)):
+        with m.Elif(acknowledged & (self.written != MOST_WRITTEN)):
             m.d.sync += self.written.eq(self.written + 1)
 
     def _begin_burst(self, m: Module, now: _Sending, issued: Signal) -> None:
@@ -247,7 +254,7 @@ class Store(wiring.Component):
         with m.If(self.clear | now.abandoned):
             m.next = "WAIT"
         with m.Elif(now.pending != OUTSTANDING):
-            m.d.comb += issued.eq(1)
+            m.d.comb += issued.eq(~self.local if self.spec.tensor_kib else 1)
             m.d.sync += [
                 self.write_address.valid.eq(1),
                 self.write_address.payload.address.eq(now.line),
