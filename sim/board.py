@@ -18,9 +18,9 @@ TOP = "board"
 ACCELERATOR = "accelerator"
 """Name of its module, with which those of its parts begin."""
 
-INPUT, OUTPUT, COUNTED = "memory.bin", "memory.out", "counters.out"
+INPUT, OUTPUT, COUNTED, KEPT = "memory.bin", "memory.out", "counters.out", "tensors.out"
 """Files in the simulator's working directory: what memory is filled from, what it is written to, and the
-counters at the end of layers.
+counters and the tensor buffer at the end of layers.
 """
 
 VERILOG, RTLIL = "accelerator.v", "accelerator.il"
@@ -49,6 +49,7 @@ def build(
     """
     depth = 1 << max(15, (beats - 1).bit_length())  # small ones share a simulator
     options = ["`define BUS_PARITY"] if spec.bus_parity else []
+    options += [f"`define TENSOR_WORDS {spec.tensor_words}"] if spec.tensor_kib else []
     parts = ["memory_probe.v"] * probes + ["logic_probe.v"] * (watched is not None) + ["board.v"]
     texts = [Path(__file__).with_name(part).read_text() for part in parts]
     accelerator = (_converted(spec, probes, watched) / VERILOG).read_text()

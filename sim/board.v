@@ -6,7 +6,8 @@
 // odd parity, and a write whose parity is wrong is answered with SLVERR. Not synthesizable, and not meant to be.
 //
 // Layers overlap, and the host sees their sum. So the board looks into the accelerator: it notes its counters at the
-// end of each layer.
+// end of each layer, and writes down what the tensor buffer of TENSOR_WORDS words holds then, where there is one: the
+// next layer's outputs come later.
 
 module board #(
     parameter BYTES = 16,            // of a beat
@@ -154,6 +155,13 @@ module board #(
     always @(posedge clk) begin
         layers <= accelerator.host.layers;
         if (accelerator.host.layers != layers) counted[layers] <= accelerator.host.counters;
+`ifdef TENSOR_WORDS
+        if (accelerator.host.layers != layers && accelerator.host.layers != 0) begin
+            file = $fopen("tensors.out", layers == 0 ? "wb" : "ab");
+            for (i = 0; i < `TENSOR_WORDS; i = i + 1) $fwrite(file, "%u", accelerator.tensor_buffer.memory[i]);
+            $fclose(file);
+        end
+`endif
         if (tell) begin
             tell <= 0;
             file = $fopen("counters.out", "wb");

@@ -129,8 +129,9 @@ def run_rtl(
 ) -> RtlResult:
     """Run raw images on the simulated accelerator and compare every layer with golden.
 
-    The accelerator carries out the whole program by itself, layers overlap, and every tensor is compared at
-    the end: each has a place of its own in memory. Rows must be those of the cycle model.
+    The accelerator carries out the whole program by itself, layers overlap, and every tensor is compared:
+    each has a place of its own in memory, and what the tensor buffer holds is written down at the end of each
+    layer. Rows must be those of the cycle model.
 
     Parameters
     ----------
@@ -267,11 +268,12 @@ def _run_batch(
     ends = session.counted(0, len(costs))
     ends[-1] = host.counters()  # its last outputs are in memory
     counted = [end - before for end, before in zip(ends, [Counters(), *ends], strict=False)]
-    for step, cost, found in zip(built.plan.passes, costs, counted, strict=True):
+    for layer, (step, cost, found) in enumerate(zip(built.plan.passes, costs, counted, strict=True)):
         for each in step.images if _is_final(step, built) else ():
             view = built.plan.join.place(step.target, each)
             part = _part(step, built)
-            _compare(step.node, view, part, built, session, want[step.node][each], number + each)
+            got = _tensor(view, layer, built, session)
+            _compare(step.node, view, part, got, want[step.node][each], number + each)
         if found.rows != cost.rows:
             raise Mismatch(
                 step.node, f"image {number}: the RTL issued {found.rows} rows, the cycle model {cost.rows}"
@@ -307,26 +309,31 @@ def _part(step: Pass, built: Image) -> View:
 def _compare_joined(built: Image, session: Session, want: dict[str, Activations], number: int) -> None:
     """Compare tensors that no pass of their own makes, because the passes of others join them."""
     made = {step.node for step in built.plan.passes}
+    complete = {step.target.tensor: layer for layer, step in enumerate(built.plan.passes)}
     for name in want.keys() - made:
         view = built.plan.views[name]
         if not view.phases:  # else a part of one that is compared
             whole = View(name, 0, view.channels, view.channels)
             for each, pixels in enumerate(want[name]):
-                _compare(name, replace(view, image=each), whole, built, session, pixels, number + each)
+                place = replace(view, image=each)
+                got = _tensor(place, complete[view.tensor], built, session)
+                _compare(name, place, whole, got, pixels, number + each)
+
+
+def _tensor(view: View, layer: int, built: Image, session: Session) -> Activations:
+    """[H, W, C] the whole tensor that a view is of: at the end of a layer, or of the program where it is
+    there still.
+    """
+    place = built.places[view.tensor]
+    offset, size = built.offset(view.tensor, view.image), place.layout.size
+    data = session.kept(layer, offset, size) if place.local else session.fetch(offset, size)
+    return place.layout.unpack(data)
 
 
 def _compare(
-    node: str,
-    view: View,
-    part: View,
-    built: Image,
-    session: Session,
-    want: Activations,
-    image: int,
+    node: str, view: View, part: View, whole: Activations, want: Activations, image: int
 ) -> None:
-    """Raise at the first output in memory, at ``view``, that differs from ``part`` of a tensor [h, w, O]."""
-    place = built.places[view.tensor]
-    whole = place.layout.unpack(session.fetch(built.offset(view.tensor, view.image), place.layout.size))
+    """Raise at the first output of a tensor, at ``view``, that differs from ``part`` of another [h, w, O]."""
     for got, wanted in zip(view.pixels(whole), part.pixels(want), strict=True):
         different = np.argwhere(got != wanted)
         if len(different):

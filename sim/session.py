@@ -193,6 +193,11 @@ class Session:
         self._ask("save", first=offset // self.spec.bus_bytes, count=size // self.spec.bus_bytes)
         return np.fromfile(self._folder / board.OUTPUT, "<u4").view(np.uint8)
 
+    def kept(self, layer: int, offset: int, size: int) -> Bytes:
+        """Bytes of the tensor buffer at the end of a layer of the last program; ``layer`` counts from 0."""
+        start = (layer * self.spec.tensor_kib << 10) + offset
+        return np.fromfile(self._folder / board.KEPT, np.uint8, size, offset=start)
+
     def counted(self, first: int, count: int) -> list[Counters]:
         """The accelerator's counters at the end of so many layers of the last program."""
         self._ask("tell", first=first, count=count)

@@ -52,9 +52,11 @@ class PassCycles:
     cycles
         Of the whole pass with its bus traffic, by the model.
     read_beats, write_beats
-        Of tensors and streams, without the program.
+        Of tensors and streams on the bus, without the program.
     spent
         Where the lane-slot-cycles of ``cycles`` go.
+    local_beats
+        Of tensors in the tensor buffer, read and written.
     """
 
     durations: Ints
@@ -66,6 +68,7 @@ class PassCycles:
     read_beats: int
     write_beats: int
     spent: Spent
+    local_beats: int = 0
 
     @property
     def busy(self) -> int:
@@ -172,6 +175,7 @@ def _cost(step: Pass, slots: tuple[Ints, Ints], course: Course, cycles: int, spe
         cycles=cycles,
         read_beats=course.read_beats,
         write_beats=course.write_beats,
+        local_beats=course.local_beats,
         spent=_spent(issued, skipped, durations, (tiles, owned, cycles, stall), spec),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,11 +14,12 @@ from shiftbook.golden.isa.checksum import checksum
 from shiftbook.golden.isa.program_format import MAGIC, Command, fingerprint, header_words
 from shiftbook.golden.mapping.ahead import ahead
 from shiftbook.golden.mapping.batch import image_beats, interleaved
-from shiftbook.golden.mapping.course.program import Told
+from shiftbook.golden.mapping.course.program import Local, Told
 from shiftbook.golden.mapping.cycles import LATENCY, PassCycles, network_cycles
 from shiftbook.golden.mapping.job import Pass
 from shiftbook.golden.mapping.legality import check_runnable
 from shiftbook.golden.mapping.memory import TensorLayout
+from shiftbook.golden.mapping.on_chip import Stay, on_chip
 from shiftbook.golden.mapping.passes import PIXELS, Plan
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.program.commands import Commands
@@ -49,6 +50,8 @@ class Image:
         In bytes, from the beginning of the image.
     places
         Of each tensor in memory.
+    stays
+        Tensors that are in the tensor buffer.
     told
         Of each pass, for the cycle model.
     outputs
@@ -61,6 +64,7 @@ class Image:
     program: Bytes
     program_offset: int
     places: dict[str, Place]
+    stays: dict[str, Stay]
     told: tuple[Told, ...]
     outputs: tuple[str, ...]
 
@@ -75,8 +79,8 @@ class Image:
         return next(name for name in self.places if name.endswith(PIXELS))
 
     def offset(self, tensor: str, image: int = 0) -> int:
-        """Bytes from the beginning of the memory image to a tensor; in a batch to one of its images, see
-        `golden.mapping.job.View`.
+        """Bytes from the beginning of the memory image, or of the tensor buffer, to a tensor; in a batch to
+        one of its images, see `golden.mapping.job.View`.
         """
         place = self.places[tensor]
         return (place.address + image * place.step) * self.spec.bus_bytes
@@ -109,7 +113,7 @@ class Image:
 
 
 def build(network: Network, spec: Spec, batch: int = 1) -> Image:
-    """Build the image of a network, once it is checked; every tensor has a place of its own.
+    """Build the image of a network, once it is checked; in memory every tensor has a place of its own.
 
     Parameters
     ----------
@@ -138,9 +142,14 @@ def build(network: Network, spec: Spec, batch: int = 1) -> Image:
     starts = dict(zip(unique, (sizes // beat).tolist(), strict=False))
     addresses = [[starts[content] for content in each] for each in contents]
     at = _aligned(int(sizes[-1]))
+    sizes = {name: steps.images(name) * place.step for name, place in places.items()}
+    stays = on_chip(steps.passes, sizes, _of_the_host(network, steps), spec)
     for name, place in places.items():
+        if name in stays:
+            places[name] = replace(place, address=stays[name].word, local=True)
+            continue
         places[name] = replace(place, address=at // beat)
-        at = _aligned(at + steps.images(name) * place.step * beat, beat * spec.burst_beats)
+        at = _aligned(at + sizes[name] * beat, beat * spec.burst_beats)
     program_offset = _aligned(at)
     jobs = list(map(Job, steps.passes, ahead(steps.passes, spec), found, addresses))
     words, counts = _program(jobs, places, spec)
@@ -151,10 +160,21 @@ def build(network: Network, spec: Spec, batch: int = 1) -> Image:
     header[-1] = checksum(header[:-1])
     constants = np.frombuffer(b"".join([header.tobytes(), *unique]), np.uint8)
     told = [
-        Told(each, number == 0, len(program) // beat, tuple(at))
-        for number, (each, at) in enumerate(zip(counts, addresses, strict=True))
+        Told(each, number == 0, len(program) // beat, tuple(at), _local(step, stays))
+        for number, (each, at, step) in enumerate(zip(counts, addresses, steps.passes, strict=True))
     ]
-    return Image(spec, steps, constants, program, program_offset, places, tuple(told), network.results)
+    return Image(spec, steps, constants, program, program_offset, places, stays, tuple(told), network.results)
+
+
+def _of_the_host(network: Network, steps: Plan) -> set[str]:
+    """Tensors that the host writes or reads."""
+    return {steps.views[name].tensor for name in (network.input.name + PIXELS, *network.results)}
+
+
+def _local(step: Pass, stays: Mapping[str, Stay]) -> Local:
+    """What of a pass's tensors is in the tensor buffer."""
+    residual = step.residual is not None and step.residual.tensor in stays
+    return Local(step.source.tensor in stays, step.target.tensor in stays, residual)
 
 
 def _streams(passes: Sequence[Pass], spec: Spec) -> list[list[Bytes]]:

@@ -16,6 +16,7 @@ from shiftbook.golden.coding.huffman import HuffmanCode
 from shiftbook.golden.coding.terms import Row, Term, codeword_rows
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.isa import bit_fields, registers
+from shiftbook.golden.isa.addresses import beat_address_width
 from shiftbook.golden.isa.bit_fields import Field
 from shiftbook.golden.isa.checksum import checksum
 from shiftbook.golden.isa.layer_registers import (
@@ -51,16 +52,27 @@ class Place:
     Attributes
     ----------
     address
-        Beats from the beginning of the image to its first one.
+        Beats from the beginning of the image to its first one; or its first word in the tensor buffer.
     layout
         Of the tensor, in a batch that of each image.
     step
         Beats from an image of a batch to the next; of one alone it does not count.
+    local
+        Whether it is in the tensor buffer.
     """
 
     address: int
     layout: TensorLayout
     step: int = 0
+    local: bool = False
+
+    def at(self, beats: int, spec: Spec) -> int:
+        """What the accelerator is told of an address, beats from the first one; it may lie before the image.
+
+        See `golden.isa.addresses.place_width`.
+        """
+        width = beat_address_width(spec)
+        return _wrapped(self.address + beats, width) | self.local << width
 
 
 class Codebook:
@@ -315,8 +327,7 @@ def _layer(step: Pass, ahead: Ahead, places: Mapping[str, Place], spec: Spec) ->
     # Of the first tile: its first row of pixels in the first column that is loaded, in the image or not.
     above, before = step.source_block
     start = (
-        source.address
-        + step.source.start
+        step.source.start
         + above * read.row_step
         + before * read.block_step
         + layout.first_block * read.row_step
@@ -329,7 +340,7 @@ def _layer(step: Pass, ahead: Ahead, places: Mapping[str, Place], spec: Spec) ->
         LayerRegister.TILES: tile_rows * tile_cols,
         LayerRegister.LEFT: layout.left,
         LayerRegister.RIGHT: layout.right,
-        LayerRegister.SOURCE: _wrapped(start, fields[LayerRegister.SOURCE].width),
+        LayerRegister.SOURCE: source.at(start, spec),
         LayerRegister.SOURCE_ROW_STEP: layout.stride * read.row_step,
         LayerRegister.SOURCE_BLOCK_STEP: read.block_step,
         LayerRegister.SOURCE_BEAT_STEP: read.channels,
@@ -349,7 +360,7 @@ def _layer(step: Pass, ahead: Ahead, places: Mapping[str, Place], spec: Spec) ->
         LayerRegister.STRIDED: int(layout.stride == 2),
         LayerRegister.SCATTERED: int(step.placement.mode == "scatter"),
         LayerRegister.PAD: step.pad,
-        LayerRegister.DESTINATION: target.address + step.target.start + _region_start(step, written, spec),
+        LayerRegister.DESTINATION: target.at(step.target.start + _region_start(step, written, spec), spec),
         LayerRegister.DESTINATION_BLOCK_STEP: written.block_step,
         LayerRegister.DESTINATION_BEAT_STEP: written.channels,
         **(_tile_steps(step, written) if spec.interleaves else {}),
@@ -364,7 +375,7 @@ def _layer(step: Pass, ahead: Ahead, places: Mapping[str, Place], spec: Spec) ->
     if step.residual is not None:
         added = places[step.residual.tensor]
         values |= {
-            LayerRegister.RESIDUAL_SOURCE: added.address + step.residual.start,
+            LayerRegister.RESIDUAL_SOURCE: added.at(step.residual.start, spec),
             LayerRegister.RESIDUAL_BLOCK_STEP: 0 if step.gating == "channel" else added.layout.block_step,
             LayerRegister.RESIDUAL_BEAT_STEP: added.layout.channels,
         }

@@ -57,7 +57,9 @@ class Course:
     over
         All outputs are sent, those of the last pass in memory.
     read_beats, write_beats
-        Without the program.
+        On the bus, without the program.
+    local_beats
+        Of the tensor buffer, read and written.
     """
 
     starts: tuple[int, ...]
@@ -67,6 +69,7 @@ class Course:
     over: int
     read_beats: int
     write_beats: int
+    local_beats: int
 
     def waits(self, busy: int, first: int) -> int:
         """Cycles in which tiles wait for what comes or goes on the bus, but for the first beats of streams.
@@ -107,6 +110,7 @@ class _Running:
         self.residuals: Residuals
         self.store: Store
         self.begun = NEVER  # the cycle in which it is run
+        self.earlier = 0  # that in which memory has the outputs of all layers before; known when it is run
 
     def may_load(self, now: int, row: int, column: int) -> int:
         """The cycle from ``now`` on in which a column of the input is in memory, and the banks are free.
@@ -124,7 +128,12 @@ class _Running:
     @property
     def settled(self) -> int:
         """The cycle in which memory has the outputs of all layers before."""
-        return 0 if self.before is None else self.before.store.in_memory(1 << 60)
+        return 0 if self.before is None else self.before.complete
+
+    @property
+    def complete(self) -> int:
+        """The cycle in which it has this one's, too. A tensor buffer may have these before those."""
+        return max(self.earlier, self.store.in_memory(1 << 60))
 
     @property
     def found(self) -> int:
@@ -147,15 +156,22 @@ class _Running:
     def course(self, over: int) -> Course:
         """What has become of it."""
         assert self.streams is not None
-        readers = self.loader, self.streams, self.residuals
+        local = self.task.told.local
+        tensors = (
+            (local.source, self.loader.beats),
+            (local.residual, self.residuals.beats),
+            (local.target, self.store.beats),
+        )
+        on_bus = [0 if stays else beats for stays, beats in tensors]
         return Course(
             starts=tuple(self.engine.starts),
             ends=tuple(self.engine.ends),
             between=self.engine.between,
             first=self.engine.first,
             over=over,
-            read_beats=sum(reader.beats for reader in readers),
-            write_beats=self.store.beats,
+            read_beats=on_bus[0] + on_bus[1] + self.streams.beats,
+            write_beats=on_bus[2],
+            local_beats=sum(beats for stays, beats in tensors if stays),
         )
 
 
@@ -221,7 +237,7 @@ class _Machine:
         last = self.running
         assert last is not None
         yield from program.until(lambda: _over(last))
-        over = max(program.now, last.store.in_memory(1 << 60))
+        over = max(program.now, last.complete)
         self.courses.append(last.course(over))
         program.at = NEVER
 
@@ -233,7 +249,9 @@ class _Machine:
         if before is not None and before.streams is not None:
             streams = before.streams
             yield from program.until(lambda: streams.fetched)
-        coming.loader = Loader(task.step, self.spec, program.now, coming.may_load)
+        coming.loader = Loader(
+            task.step, self.spec, program.now, coming.may_load, task.told.local.source
+        )
         self.coming = coming
         self._join()
         program.now += 1
@@ -266,10 +284,11 @@ class _Machine:
     def _begin(self, coming: _Running, now: int) -> None:
         """Run a pass."""
         step, spec = coming.task.step, self.spec
-        coming.begun = now
+        local = coming.task.told.local
+        coming.begun, coming.earlier = now, coming.settled
         assert coming.streams is not None
-        coming.residuals = Residuals(step, spec, now, coming.settled)
-        coming.store = Store(step, spec, self.latency)
+        coming.residuals = Residuals(step, spec, now, coming.settled, local.residual)
+        coming.store = Store(step, spec, self.latency, local.target)
         parts = coming.loader, coming.streams, coming.residuals, coming.store
         coming.engine = Engine(step, spec, coming.task.work, parts, now)
         self.running, self.coming = coming, None

@@ -80,6 +80,8 @@ class Loader(Reader):
     may_load
         The first cycle in which a column may be loaded, by the cycle from which on there is room for it, its
         row of tiles, and its number in that; ``NEVER`` while it is not known.
+    local
+        Whether the input is in the tensor buffer.
 
     Attributes
     ----------
@@ -89,7 +91,14 @@ class Loader(Reader):
         The cycle in which all of them are there; ``NEVER`` while it is not known.
     """
 
-    def __init__(self, step: Pass, spec: Spec, begin: int, may_load: Callable[[int, int, int], int]) -> None:
+    def __init__(
+        self,
+        step: Pass,
+        spec: Spec,
+        begin: int,
+        may_load: Callable[[int, int, int], int],
+        local: bool = False,
+    ) -> None:
         self.there: list[int] = []
         self.over = NEVER
         self._may_load = may_load
@@ -97,7 +106,7 @@ class Loader(Reader):
         self._room = deque([0] * (1 << step.layout.ring))  # cycles in which places became free
         self._taken = deque([0] * LOAD_SEGMENTS)  # cycles in which the writer took the last segments
         self._written = 0  # the cycle of the last word so far
-        super().__init__(self._walk(step, spec, begin + 2))
+        super().__init__(self._walk(step, spec, begin + 2), local)
 
     def release(self, cycle: int, count: int) -> None:
         """Places of columns are free from this cycle on."""

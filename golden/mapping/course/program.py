@@ -16,6 +16,14 @@ PASS_COMMANDS = len(Command) - 1
 """All but the one that ends the program."""
 
 
+class Local(NamedTuple):
+    """Which tensors of a pass are in the tensor buffer."""
+
+    source: bool = False
+    target: bool = False
+    residual: bool = False
+
+
 class Told(NamedTuple):
     """What the memory image has of a pass.
 
@@ -30,12 +38,15 @@ class Told(NamedTuple):
         Beats of the whole program; the default is more than there is.
     streams
         Addresses of its streams, in beats; where they are not given, a longest burst may begin at each.
+    local
+        What is in the tensor buffer.
     """
 
     words: tuple[int, ...] = (0, 0, 0, 0)
     header: bool = False
     program: int = 1 << LENGTH_WIDTH
     streams: tuple[int, ...] = ()
+    local: Local = Local()
 
 
 class Program(Reader):

@@ -11,6 +11,9 @@ from shiftbook.golden.spec import Spec
 ADDRESS_STEPS = 2
 """Cycles from the one in which a burst is taken to that of its first beat, besides the memory's latency."""
 
+LOCAL_STEPS = 3
+"""The same of a burst of the tensor buffer."""
+
 
 class Burst(NamedTuple):
     """Beats that come one after another, a beat a cycle."""
@@ -51,16 +54,18 @@ class ReadBus:
         """The cycle in which nothing is under way that was asked for."""
         return self._come + 1
 
-    def take(self, cycle: int, address: int, beats: int, ready: int = 0) -> Burst:
+    def take(self, cycle: int, address: int, beats: int, ready: int = 0, local: bool = False) -> Burst:
         """Take as many of these beats as a burst may have, in a cycle not before ``free``.
 
         Parameters
         ----------
         ready
             The cycle in which the reader can take the first beat, where it makes the bus wait.
+        local
+            Whether they are in the tensor buffer.
         """
         length = min(beats, self._longest - address % self._longest)
-        first = max(cycle + self._delay, self._come + 1, ready)
+        first = max(cycle + (LOCAL_STEPS if local else self._delay), self._come + 1, ready)
         burst = Burst(length, first, first + length - 1)
         self._come = burst.last
         self._under_way.append(burst)

@@ -15,6 +15,8 @@ class Reader:
     ----------
     walk
         Yields with ``at`` set, and is resumed when a burst was taken or what it waits for has changed.
+    local
+        Whether what it reads is in the tensor buffer.
 
     Attributes
     ----------
@@ -29,8 +31,9 @@ class Reader:
     burst: Burst
     granted: int
 
-    def __init__(self, walk: Iterator[None]) -> None:
+    def __init__(self, walk: Iterator[None], local: bool = False) -> None:
         self.at = NEVER
+        self._local = local
         self.beats = 0
         self._place = 0, 0, 0  # address, beats, and when the first of them can be taken
         self._walk_on = walk
@@ -43,7 +46,7 @@ class Reader:
     def grant(self, bus: ReadBus, cycle: int) -> None:
         """Take the burst that it asks for."""
         address, beats, ready = self._place
-        self.burst = bus.take(cycle, address, beats, ready)
+        self.burst = bus.take(cycle, address, beats, ready, self._local)
         self.granted = cycle
         self.beats += self.burst.beats
         self.resume()

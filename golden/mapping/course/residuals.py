@@ -24,9 +24,11 @@ class Residuals(Reader):
         The cycle in which the layer begins.
     settled
         That in which memory has the outputs of all layers before.
+    local
+        Whether they are in the tensor buffer.
     """
 
-    def __init__(self, step: Pass, spec: Spec, begin: int, settled: int) -> None:
+    def __init__(self, step: Pass, spec: Spec, begin: int, settled: int, local: bool = False) -> None:
         self._each = PARTIAL_BYTES if step.partial_in else 1  # channels in memory of an output channel
         self._free = RESIDUAL_GROUPS * spec.group_channels
         self._freed: deque[int] = deque()  # cycles in which output channels leave their places
@@ -34,7 +36,7 @@ class Residuals(Reader):
         self._there = 0  # channels that came and are not promised to the drain
         self._ready = 0
         self._settled = settled
-        super().__init__(self._walk(step, spec, begin + 1))
+        super().__init__(self._walk(step, spec, begin + 1), local)
 
     def ready(self) -> int:
         """The first cycle in which the next output channel may be committed, ``NEVER`` if not known yet."""

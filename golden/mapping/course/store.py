@@ -13,11 +13,17 @@ from shiftbook.golden.spec import PARTIAL_BYTES, Spec
 BURST_STEPS = 3
 """Cycles of a burst besides its beats: it is announced, then taken, and the memory becomes ready."""
 
+LOCAL_BURST_STEPS = 1
+"""The same of a burst to the tensor buffer, which is always ready."""
+
 DRAIN_STEPS = 5
 """From the cycle in which a drain begins to its first beat."""
 
 ACKNOWLEDGE_STEPS = 2
 """From a write's last beat to the cycle in which it counts as written, besides the memory's latency."""
+
+LOCAL_ACKNOWLEDGE_STEPS = 1
+"""The same in the tensor buffer."""
 
 
 class Store:
@@ -29,6 +35,8 @@ class Store:
         Whose outputs they are.
     latency
         Of the memory, in cycles.
+    local
+        Whether they go to the tensor buffer.
 
     Attributes
     ----------
@@ -40,12 +48,13 @@ class Store:
         That were sent.
     """
 
-    def __init__(self, step: Pass, spec: Spec, latency: int) -> None:
+    def __init__(self, step: Pass, spec: Spec, latency: int, local: bool = False) -> None:
         self.idle = 0
         self.written: list[int] = []
         self.beats = 0
         self._spec = spec
-        self._delay = max(latency, 1) + ACKNOWLEDGE_STEPS
+        self._steps = LOCAL_BURST_STEPS if local else BURST_STEPS
+        self._delay = LOCAL_ACKNOWLEDGE_STEPS if local else max(latency, 1) + ACKNOWLEDGE_STEPS
         self._left = step.layout.tiles[0] * step.layout.tiles[1]
         self._target, self._layout = step.target, step.layout
         self._each = PARTIAL_BYTES if step.partial_out else 1
@@ -107,7 +116,7 @@ class Store:
         for address in stored_beats(self._target, self._layout, self._tile, self._first, self._spec):
             first = min(size, longest - address % longest)
             for beats in (first, size - first) if size > first else (first,):
-                cycle += BURST_STEPS + beats
+                cycle += self._steps + beats
                 self.written.append(cycle - 1 + self._delay)
             self.beats += size
         self.idle = cycle
