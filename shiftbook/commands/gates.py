@@ -66,6 +66,8 @@ def gates(
 
     if extent.bus_parity and not extent.system:
         raise ShiftbookError("the engine has no bus: --bus-parity needs --system")
+    if extent.tensor_buffer and not extent.system:
+        raise ShiftbookError("the engine has no tensor buffer: --tensor-buffer needs --system")
     inputs = [ruler.weights, layers.unrolled, extent.network, *(ruler.liberty or [])]
     check_writable(json_file, inputs=inputs)
     _check(engines, ruler, layers, extent)
@@ -110,6 +112,7 @@ def _check(engines: EnginesGroup, ruler: RulerGroup, layers: LayerGroup, extent:
         "--bus": extent.bus,
         "--bus-parity": extent.bus_parity or None,
         "--tile-words": extent.tile_words,
+        "--tensor-buffer": extent.tensor_buffer,
         "--network": extent.network,
         "--layer": layers.layer,
         "--channels": layers.channels,
@@ -152,6 +155,7 @@ def _engines(
         bus=extent.bus,
         bus_parity=extent.bus_parity,
         tile_words=_tile_words(engines, names, extent),
+        tensor_kib=extent.tensor_buffer,
         weights=weights,
         liberty=library,
         flat=extent.flat,

@@ -43,6 +43,8 @@ def verilog(
     """
     if engine.bus_parity and part == "engine":
         raise ShiftbookError("the engine has no bus: --bus-parity needs --part accelerator")
+    if engine.tensor_buffer and part == "engine":
+        raise ShiftbookError("the engine has no tensor buffer: --tensor-buffer needs --part accelerator")
     check_writable(output, json_file)
     spec = engine.spec().given(slots=slots)
     from shiftbook.hw.engine.engine import Engine

@@ -10,6 +10,7 @@ import typer
 
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import PRESETS, Spec
+from shiftbook.options.tensor_buffer import TensorBuffer
 from shiftbook.options.tile_words import AUTO, TileWords, with_tile_words
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class EngineGroup:
     bus: Bus = None
     bus_parity: BusParity = False
     tile_words: TileWords = None
+    tensor_buffer: TensorBuffer = None
 
     def spec(self) -> Spec:
         """The spec of the options; see `make_spec`.
@@ -112,6 +114,7 @@ class EngineGroup:
 
     def _spec(self, slots: int | None = None) -> Spec:
         spec = make_spec(self.preset, self.lanes, slots, self.bus, self.bus_parity, self.requantizers)
+        spec = spec.given(tensor_kib=self.tensor_buffer)
         return with_tile_words({self.preset: spec}, self.tile_words)[self.preset]
 
 

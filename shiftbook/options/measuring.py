@@ -12,6 +12,7 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.spec import PRESETS
 from shiftbook.options.engine import Bus, BusParity, Requantizers, Slots
 from shiftbook.options.paths import named
+from shiftbook.options.tensor_buffer import TensorBuffer
 from shiftbook.options.tile_words import TileWords
 from shiftbook.synth.technologies.technology import names, technology
 
@@ -157,6 +158,7 @@ class ExtentGroup:
     bus: Bus = None
     bus_parity: BusParity = False
     tile_words: TileWords = None
+    tensor_buffer: TensorBuffer = None
     network: Annotated[
         Path | None,
         typer.Option(

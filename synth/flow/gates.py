@@ -63,6 +63,7 @@ def gate_report(
     bus: int | None = None,
     bus_parity: bool = False,
     tile_words: int | None = None,
+    tensor_kib: int | None = None,
     engines: Sequence[str] = tuple(PRESETS),
     weights: Path | None = None,
     liberty: Sequence[Path] = (),
@@ -86,6 +87,8 @@ def gate_report(
         Whether the memory bus has parity.
     tile_words
         Words of an activation bank; the presets' own by default.
+    tensor_kib
+        Kibibytes of the tensor buffer; the presets' own by default.
     engines
         Names from `golden.spec.PRESETS`.
     weights
@@ -117,7 +120,10 @@ def gate_report(
             f"engines must be some of {', '.join(PRESETS)}, not {', '.join(unknown) or 'none'}"
         )
     specs = {
-        name: engine_spec(name, lanes, slots, bus, bus_parity, tile_words, requantizers) for name in engines
+        name: engine_spec(name, lanes, slots, bus, bus_parity, tile_words, requantizers).given(
+            tensor_kib=tensor_kib
+        )
+        for name in engines
     }
     compared = {f"{name} lane": replace(PRESETS[name], slots=1) for name in COMPARED}
     return report_on(
