@@ -330,9 +330,7 @@ def _tensor(view: View, layer: int, built: Image, session: Session) -> Activatio
     return place.layout.unpack(data)
 
 
-def _compare(
-    node: str, view: View, part: View, whole: Activations, want: Activations, image: int
-) -> None:
+def _compare(node: str, view: View, part: View, whole: Activations, want: Activations, image: int) -> None:
     """Raise at the first output of a tensor, at ``view``, that differs from ``part`` of another [h, w, O]."""
     for got, wanted in zip(view.pixels(whole), part.pixels(want), strict=True):
         different = np.argwhere(got != wanted)

@@ -136,6 +136,7 @@ REGISTERS: dict[Host, HostRegister] = {
             Field("burst_beats", 8, "of the longest burst"),
             Field("outstanding", 8, "read bursts under way at most"),
             Field("parity", 1, "each byte that is read is checked by a bit of odd parity"),
+            Field("tensor_buffer", 4, "tensors stay on the chip in 2^(n - 1) KiB; 0: none do"),
         ),
         "The memory bus",
     ),
@@ -226,6 +227,7 @@ def constants(spec: Spec, fingerprint: int) -> dict[Host, int]:
             "burst_beats": spec.burst_beats,
             "outstanding": spec.outstanding,
             "parity": int(spec.bus_parity),
+            "tensor_buffer": spec.tensor_kib.bit_length(),
         },
     }
     return {register: packed(register, fields) for register, fields in values.items()}

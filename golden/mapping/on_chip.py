@@ -71,8 +71,6 @@ ORDERS: tuple[Order, ...] = (
     lambda each: -each.beats / (each.size * (each.last - each.first + 1)),
     lambda each: -each.beats / each.size,
     lambda each: -each.beats,
-    lambda each: each.first,
-    lambda each: each.size,
 )
 """In which tensors are tried, each where it fits first; the order that spares most is taken."""
 
@@ -220,4 +218,4 @@ def _loaded(step: Pass, spec: Spec) -> int:
         np.count_nonzero((each >= 0) & (each < size))
         for each, size in zip((lines, columns), blocks, strict=True)
     ]
-    return layout.images * there[0] * there[1] * step.source.channels
+    return layout.images * int(np.prod(there)) * step.source.channels

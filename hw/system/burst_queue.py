@@ -7,9 +7,7 @@ from amaranth.lib import data
 from amaranth.lib.memory import Memory
 
 
-def burst_queue(
-    m: Module, entry: data.View, head: data.View, put: Signal, got: Signal, depth: int
-) -> Signal:
+def burst_queue(m: Module, entry: data.View, head: data.View, put: Signal, got: Signal, depth: int) -> Signal:
     """Add it to a module; returns how many entries there are.
 
     Parameters

@@ -91,6 +91,21 @@ def joined(spec: Spec) -> Network:
     return replace(network, nodes=nodes, slots=spec.slots)
 
 
+def residuals(spec: Spec) -> Network:
+    """Sums of tensors that nothing else needs any more, but for one that is convolved and added."""
+    rng = np.random.default_rng(8)
+    around = (1, 1, 1, 1)
+    nodes = (
+        drawn("stem", "image", (10, 3, 3, 3), 12, spec, rng, padding=around),
+        drawn("first", "stem", (6, 3, 3, 10), 13, spec, rng, padding=around),
+        drawn("second", "first", (10, 3, 3, 6), 13, spec, rng, padding=around, residual="stem"),
+        drawn("third", "second", (10, 3, 3, 10), 14, spec, rng, padding=around, residual="second"),
+        drawn("fourth", "second", (10, 1, 1, 10), 13, spec, rng, residual="third"),
+        drawn("last", "fourth", (4, 1, 1, 10), 13, spec, rng),
+    )
+    return replace(small_network(1), nodes=nodes, slots=spec.slots)
+
+
 def drawn(
     name: str,
     source: str,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from shiftbook.golden.model import executor
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.program import image
 from shiftbook.golden.program.host import DONE, ERROR
+from shiftbook.golden.spec import Spec
 from shiftbook.hw.system import load_planner, sequencer
 from shiftbook.hw.system.sequencer import Fault
 from shiftbook.sim import board, simulator
@@ -35,15 +37,24 @@ INNER = [f"accelerator_{name}" for name in ("sequencer.start", "supervisor.abort
 """What cocotb may see: anything else would cost a quarter of the speed."""
 
 
-@pytest.fixture(scope="module")
-def built() -> simulator.Build:
-    return simulator.build(board.verilog(SMALL), "accelerator", public=(*PORTS, *INNER))
+class Built(NamedTuple):
+    """An accelerator, and its simulator."""
+
+    spec: Spec
+    build: simulator.Build
 
 
-def prepare(folder: Path) -> tuple[dict[str, int], TensorLayout, np.ndarray]:
+@pytest.fixture(scope="module", params=[0, 4], ids=["all in memory", "tensors on chip"])
+def built(request: pytest.FixtureRequest) -> Built:
+    spec = replace(SMALL, tensor_kib=request.param)
+    return Built(spec, simulator.build(board.verilog(spec), "accelerator", public=(*PORTS, *INNER)))
+
+
+def prepare(folder: Path, spec: Spec) -> tuple[dict[str, int], TensorLayout, np.ndarray]:
     """Leave the image there; where the last tensor is, how it lies, and what it must be."""
     net = network()
-    whole = image.build(net, SMALL)
+    whole = image.build(net, spec)
+    assert bool(whole.stays) == bool(spec.tensor_kib)
     contents = whole.contents()
     place = whole.places[whole.input]
     at = whole.offset(whole.input)
@@ -61,11 +72,11 @@ def unhex(text: str) -> np.ndarray:
     return np.frombuffer(bytes.fromhex(text), np.uint8)
 
 
-def play(built: simulator.Build, folder: Path, orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def play(built: Built, folder: Path, orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Every order ends as it says, and the run after it is right; what came out."""
-    common, layout, want = prepare(folder)
+    common, layout, want = prepare(folder, built.spec)
     (folder / "orders.json").write_text(json.dumps([{**common, **order} for order in orders]))
-    simulator.run(built, "tests.sim.axi_cocotb", folder=folder)
+    simulator.run(built.build, "tests.sim.axi_cocotb", folder=folder)
     results = json.loads((folder / "results.json").read_text())
     assert len(results) == len(orders)
     for order, result in zip(orders, results, strict=True):
@@ -77,7 +88,7 @@ def play(built: simulator.Build, folder: Path, orders: list[dict[str, Any]]) -> 
     return results
 
 
-def test_backpressure_on_all_channels(built: simulator.Build, tmp_path: Path) -> None:
+def test_backpressure_on_all_channels(built: Built, tmp_path: Path) -> None:
     orders = [
         {"kind": "none", "pauses": pauses, "seed": seed, "ends": ["done"]}
         for seed, pauses in enumerate((0.0, 0.3, 0.6))
@@ -85,17 +96,18 @@ def test_backpressure_on_all_channels(built: simulator.Build, tmp_path: Path) ->
     play(built, tmp_path, orders)
 
 
-def test_bus_errors(built: simulator.Build, tmp_path: Path) -> None:
+def test_bus_errors(built: Built, tmp_path: Path) -> None:
+    writes = (0, 5) if built.spec.tensor_kib else (0, 5, 40)
     orders = [
         {"kind": kind, "place": place, "response": response, "ends": [f"{kind.upper()}_{response}"]}
-        for kind, places in (("read", (0, 3, 60, 333)), ("write", (0, 5, 40)))
+        for kind, places in (("read", (0, 3, 60, 333)), ("write", writes))
         for place in places
         for response in ("SLVERR", "DECERR")
     ]
     play(built, tmp_path, orders)
 
 
-def test_a_stalled_bus(built: simulator.Build, tmp_path: Path) -> None:
+def test_a_stalled_bus(built: Built, tmp_path: Path) -> None:
     orders = [
         {"kind": "stall", "channel": channel, "cycle": cycle, "watchdog": 300, "ends": ["STALLED"]}
         for channel in range(5)
@@ -104,27 +116,27 @@ def test_a_stalled_bus(built: simulator.Build, tmp_path: Path) -> None:
     play(built, tmp_path, orders)
 
 
-def test_abort_at_any_time(built: simulator.Build, tmp_path: Path) -> None:
+def test_abort_at_any_time(built: Built, tmp_path: Path) -> None:
     cycles = [*range(0, 120, 17), *np.random.default_rng(0).integers(120, 6000, 12).tolist()]
     orders = [{"kind": "abort", "cycle": cycle, "ends": ["ABORTED", "done"]} for cycle in cycles]
     orders.append({"kind": "abort", "cycle": 20_000, "ends": ["done"]})  # there is nothing to abort
     play(built, tmp_path, orders)
 
 
-def test_a_start_while_busy(built: simulator.Build, tmp_path: Path) -> None:
+def test_a_start_while_busy(built: Built, tmp_path: Path) -> None:
     """Nobody's next image is touched, and the run that goes on keeps what it was started with."""
     cycles = [0, 1, 7, *np.random.default_rng(1).integers(20, 5000, 12).tolist()]
     orders = [{"kind": "intrude", "cycle": cycle, "ends": ["done"]} for cycle in cycles]
-    image_bytes = prepare(tmp_path) and (tmp_path / "image.bin").read_bytes()
+    image_bytes = prepare(tmp_path, built.spec) and (tmp_path / "image.bin").read_bytes()
     for result in play(built, tmp_path, orders):
         assert result["refused"] == {"start": AxiResp.SLVERR, "continue": AxiResp.SLVERR, "events": 8}
         assert bytes.fromhex(result["bystander"])[: len(image_bytes)] == image_bytes
 
 
-def test_abort_in_each_state(built: simulator.Build, tmp_path: Path) -> None:
-    order, layout, want = prepare(tmp_path)
+def test_abort_in_each_state(built: Built, tmp_path: Path) -> None:
+    order, layout, want = prepare(tmp_path, built.spec)
     (tmp_path / "order.json").write_text(json.dumps(order))
-    simulator.run(built, "tests.sim.abort_cocotb", folder=tmp_path)
+    simulator.run(built.build, "tests.sim.abort_cocotb", folder=tmp_path)
     results = json.loads((tmp_path / "results.json").read_text())
     counts = {
         "sequencer": len(sequencer.State),
@@ -144,15 +156,15 @@ def test_abort_in_each_state(built: simulator.Build, tmp_path: Path) -> None:
         assert np.array_equal(layout.unpack(unhex(result["after"])), want), result
 
 
-def test_a_run_ends_once(built: simulator.Build, tmp_path: Path) -> None:
+def test_a_run_ends_once(built: Built, tmp_path: Path) -> None:
     """Done or given up and not both, when the very last write fails and when an abort comes last of all."""
 
     def ended(fault: Fault) -> dict[str, int]:
         done = fault == Fault.NONE
         return {"events": DONE if done else ERROR, "done": int(done), "fault": fault}
 
-    prepare(tmp_path)
-    simulator.run(built, "tests.sim.end_cocotb", folder=tmp_path)
+    prepare(tmp_path, built.spec)
+    simulator.run(built.build, "tests.sim.end_cocotb", folder=tmp_path)
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["plain"] == results["again"] == ended(Fault.NONE)
     assert results["writes"] == {

@@ -249,9 +249,7 @@ class _Machine:
         if before is not None and before.streams is not None:
             streams = before.streams
             yield from program.until(lambda: streams.fetched)
-        coming.loader = Loader(
-            task.step, self.spec, program.now, coming.may_load, task.told.local.source
-        )
+        coming.loader = Loader(task.step, self.spec, program.now, coming.may_load, task.told.local.source)
         self.coming = coming
         self._join()
         program.now += 1

@@ -48,7 +48,9 @@ class Model:
                     self.bursts.popleft()
         if item["write"]:
             word = item["word"] + self.written
-            kept = sum(0xFF << 8 * byte for byte in range(self.spec.bus_bytes) if not item["strb"] >> byte & 1)
+            kept = sum(
+                0xFF << 8 * byte for byte in range(self.spec.bus_bytes) if not item["strb"] >> byte & 1
+            )
             self.words[word] = self.words.get(word, 0) & kept | item["data"] & ~kept
             self.written = 0 if item["last"] else self.written + 1
         if item["address__valid"]:
