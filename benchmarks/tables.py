@@ -219,6 +219,29 @@ def batched(results: Sequence[Json]) -> str:
     return markdown(columns, rows)
 
 
+def buffered(results: Sequence[Json]) -> str:
+    """Of `benchmarks.tensor_buffer`: what is moved with buffers of several sizes."""
+    rows = [row for result in results for row in result["rows"]]
+    without = {row["checkpoint"]: row for row in rows if row["kib"] == 0}
+
+    def share(key: str) -> Callable[[Json], str]:
+        return lambda row: f"{row[key] / without[row['checkpoint']][key]:.3f}"
+
+    columns = [
+        Column("network", name_of),
+        Column("KiB", count("kib")),
+        Column("tensors on chip", lambda row: f"{row['stays']} of {row['tensors']}"),
+        Column("moved bytes", count("moved_bytes")),
+        Column("share", share("moved_bytes")),
+        Column("weights, bytes", count("weight_bytes")),
+        Column("program, bytes", count("program_bytes")),
+        Column("cycles", count("cycles")),
+        Column("share", share("cycles")),
+        Column("RTL, cycles", count("rtl_cycles")),
+    ]
+    return markdown(columns, rows)
+
+
 def layer(results: Sequence[Json]) -> str:
     """Of `shiftbook gates --paper-layer`: methods, in the paper and measured, in millions of gates."""
 
@@ -376,6 +399,7 @@ TABLES: dict[str, Callable[[Sequence[Json]], str]] = {
     "spent": spent,
     "explained": explained,
     "batched": batched,
+    "buffered": buffered,
     "modelled": modelled,
     "layer": layer,
     "trains": trains,

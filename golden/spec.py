@@ -191,8 +191,8 @@ class Spec:
             )
         if 0 < self.tensor_words < self.burst_beats:
             raise ShiftbookError(
-                f"tensor_kib must be 0, or enough for a burst of {self.burst_beats} beats of {self.bus_bytes} "
-                f"bytes, not {self.tensor_kib}"
+                f"tensor_kib must be 0 or have room for a burst of {self.burst_beats} beats of "
+                f"{self.bus_bytes} bytes, not {self.tensor_kib}"
             )
         if self.tap_width > DATA_WIDTH:
             raise ShiftbookError(

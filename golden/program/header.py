@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from shiftbook.golden.isa.faults import Fault
 from shiftbook.golden.isa.host_map import EVENTS, REGISTERS, Host
 from shiftbook.golden.mapping.job import View
@@ -66,6 +68,8 @@ def _ends(image: Image) -> dict[str, str]:
 
 def address_map(image: Image) -> dict[str, object]:
     """Everything that a host must know to use the image, as JSON values."""
+    passes = image.plan.passes
+    complete = {step.target.tensor: number for number, step in enumerate(passes)}
     return {
         "image_bytes": image.size,
         "constant_bytes": len(image.constants),
@@ -73,12 +77,19 @@ def address_map(image: Image) -> dict[str, object]:
         "input": image.input,
         "outputs": list(image.outputs),
         "batch": image.plan.batch,
-        "layers": [step.node for step in image.plan.passes],
+        "layers": [step.node for step in passes],
         "spec": image.spec.as_json(),
         "tensors": {
-            name: {**_place(image, view), **_batch(image, name)} for name, view in image.plan.views.items()
+            name: {**_place(image, view), **_batch(image, name), **_on_chip(image, view, complete)}
+            for name, view in image.plan.views.items()
         },
+        "tensor_buffer": {name: stay._asdict() for name, stay in image.stays.items()},
     }
+
+
+def _on_chip(image: Image, view: View, complete: Mapping[str, int]) -> dict[str, object]:
+    """After which layer a tensor that the tensor buffer keeps is complete."""
+    return {"on_chip_after": complete[view.tensor]} if image.places[view.tensor].local else {}
 
 
 def _batch(image: Image, name: str) -> dict[str, object]:

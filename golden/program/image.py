@@ -138,10 +138,10 @@ def build(network: Network, spec: Spec, batch: int = 1) -> Image:
     found = _streams(steps.passes, spec)
     contents = [[stream.tobytes() for stream in streams] for streams in found]
     unique = dict.fromkeys(content for each in contents for content in each)  # copies share weights
-    sizes = np.cumsum([header_size, *map(len, unique)])
-    starts = dict(zip(unique, (sizes // beat).tolist(), strict=False))
+    ends = np.cumsum([header_size, *map(len, unique)])
+    starts = dict(zip(unique, (ends // beat).tolist(), strict=False))
     addresses = [[starts[content] for content in each] for each in contents]
-    at = _aligned(int(sizes[-1]))
+    at = _aligned(int(ends[-1]))
     sizes = {name: steps.images(name) * place.step for name, place in places.items()}
     stays = on_chip(steps.passes, sizes, _of_the_host(network, steps), spec)
     for name, place in places.items():

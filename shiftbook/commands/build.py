@@ -87,6 +87,8 @@ def build(
     write_files(output, _contents(built, verilog, bench, period))
     say(_file_table(built, verilog, period))
     images = f" for {batch} images at once" if batch > 1 else ""
+    if built.stays:
+        say(_buffer_table(built))
     say(f"{len(built.plan.passes)} layers{images}; all in {one_line(str(output))}/")
 
 
@@ -122,6 +124,29 @@ def _file_table(built: Image, verilog: str, period: float) -> str:
         (f"{BENCH}/", "cocotb test bench: make -C bench"),
     ]
     return table(("file", "what it holds"), rows)
+
+
+def _buffer_table(built: Image) -> str:
+    """What stays on the chip, in the order of layers, and what that spares."""
+    beat = built.spec.bus_bytes
+    layers = [step.node for step in built.plan.passes]
+    rows = [
+        (
+            name,
+            f"{stay.word:,}",
+            f"{stay.size:,}",
+            layers[stay.first],
+            layers[stay.last],
+            f"{stay.beats * beat:,}",
+        )
+        for name, stay in sorted(built.stays.items(), key=lambda item: item[1].first)
+    ]
+    spared = sum(stay.beats for stay in built.stays.values()) * beat
+    return (
+        table(("on the chip", "word", "words", "from layer", "to layer", "bytes not moved"), rows)
+        + f"\ntensor buffer of {built.spec.tensor_kib} KiB: {len(built.stays)} of {len(built.places)} "
+        f"tensors stay, {spared:,} bytes are not moved"
+    )
 
 
 def _banks(spec: Spec) -> str:

@@ -19,7 +19,7 @@ class Tensor(Record):
     """Where a tensor lies."""
 
     offset: Count
-    """Bytes from the beginning of the image."""
+    """Bytes from the beginning of the image, or of the tensor buffer."""
     height: Count
     """Its rows of pixels."""
     width: Count
@@ -38,6 +38,23 @@ class Tensor(Record):
     """Its channels."""
     images: list[Place] | None = None
     """Where it lies for each image of a batch; all else is of the first."""
+    on_chip_after: Count | None = None
+    """In the tensor buffer: the number of the layer, from 0, after which it is complete."""
+
+
+class Stay(Record):
+    """A tensor, with all that is a part of it, that the tensor buffer keeps."""
+
+    word: Count
+    """Its first word there."""
+    size: Count
+    """Words of all images of the batch."""
+    first: Count
+    """Number of the layer, from 0, from which on it is there."""
+    last: Count
+    """Number of the layer up to which it is there."""
+    beats: Count
+    """That are not moved on the bus because of it."""
 
 
 class AddressMap(Record):
@@ -61,3 +78,5 @@ class AddressMap(Record):
     """Of the accelerator."""
     tensors: dict[Text, Tensor]
     """By name."""
+    tensor_buffer: dict[Text, Stay]
+    """What stays on the chip, by name; the layers are those of ``layers``."""

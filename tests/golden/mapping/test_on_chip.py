@@ -60,7 +60,7 @@ def check_places(steps: Plan, stays: dict[str, Stay], words: int) -> None:
         stay = stays.get(step.target.tensor)
         if stay is None:
             continue
-        assert 0 <= stay.word
+        assert stay.word >= 0
         assert stay.word + stay.size <= words
         assert stay.word % SMALL.burst_beats == 0
         replaced = taken(step, stay)
@@ -93,7 +93,7 @@ def assert_in_place(step: Pass, residual: Stay, target: Stay) -> None:
     assert step.residual is not None
     assert step.source.tensor != step.residual.tensor
     assert step.gating != "channel"
-    assert not (step.partial_in or step.target.phases or step.target.region)
+    assert not any((step.partial_in, step.target.phases, step.target.region))
     channels = len(step.conv.weights.integers)
     tiles = step.layout.tiles[0] * step.layout.tiles[1]
     groups = [(tile, first) for tile in range(tiles) for first in range(channels)]

@@ -80,7 +80,7 @@ def beats_of(rng: np.random.Generator, word: int, length: int, strobe: bool, spe
 
 
 def stimulus(spec: Spec, rng: np.random.Generator) -> Iterator[Item]:
-    """First every word is written; then bursts of both kinds come whenever they may, beats are taken or not."""
+    """First every word is written; then bursts of both kinds come, and beats are taken or wait."""
     none = {"write": 0, "word": 0, "data": 0, "strb": 0, "last": 0}
     quiet = {"address__valid": 0, "address__payload": {"word": 0, "more_beats": 0}, "read__ready": 1}
     for word in range(0, spec.tensor_words, spec.burst_beats):
