@@ -232,12 +232,11 @@ def buffered(results: Sequence[Json]) -> str:
         Column("KiB", count("kib")),
         Column("tensors on chip", lambda row: f"{row['stays']} of {row['tensors']}"),
         Column("moved bytes", count("moved_bytes")),
-        Column("share", share("moved_bytes")),
+        Column("of those without", share("moved_bytes")),
         Column("weights, bytes", count("weight_bytes")),
         Column("program, bytes", count("program_bytes")),
         Column("cycles", count("cycles")),
-        Column("share", share("cycles")),
-        Column("RTL, cycles", count("rtl_cycles")),
+        Column("of those without", share("cycles")),
     ]
     return markdown(columns, rows)
 

@@ -124,10 +124,14 @@ async def of_all_states(board: Board, order: dict[str, Any], *, pause: bool) -> 
     for unit in MACHINES:
         for state in sorted({course[number][unit] for number in running}):
             cycles = [number for number in running if course[number][unit] == state and number > delay]
-            struck = await strike(board, cycles[len(cycles) // 2] - delay, pause=pause)
-            board.ram.write(BASE + order["offset"], bytes(order["size"]))
-            again = await run(board, pause=pause)
-            after = board.ram.read(BASE + order["offset"], order["size"]).hex()
-            told = {"pause": pause, "again": again, "after": after}
-            results.append({"unit": unit, "state": state, **struck, **told})
+            # Near a pause the abort's own write may delay the host, and so miss the state.
+            for part in (2, 3, 5, 7):
+                struck = await strike(board, cycles[len(cycles) // part] - delay, pause=pause)
+                board.ram.write(BASE + order["offset"], bytes(order["size"]))
+                again = await run(board, pause=pause)
+                after = board.ram.read(BASE + order["offset"], order["size"]).hex()
+                told = {"pause": pause, "again": again, "after": after}
+                results.append({"unit": unit, "state": state, **struck, **told})
+                if struck["states"][unit] == state:
+                    break
     return results

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from shiftbook.golden.program import image
 from shiftbook.golden.program.image import Image
 from shiftbook.golden.spec import Spec
 from shiftbook.sim.driver import run_rtl
-from tests.sim.networks import QUICK, SPECS, everything, filling, joined
+from tests.sim.networks import QUICK, SPECS, everything, filling, gates, joined, residuals
 from tests.sim.test_random_layers import network
 
 LATENCIES = (0, 300)
@@ -71,14 +72,18 @@ def random_networks(name: str, number: int) -> Iterator[Counted]:
 
 @pytest.fixture(scope="module")
 def networks() -> list[Counted]:
-    """Every kind of layer; random ones on three accelerators."""
+    """Every kind of layer, also with tensors that stay on the chip; random ones on three accelerators."""
+    on_chip = replace(SPECS["shift"], tensor_kib=4)
     found = [
-        count(make(SPECS[name]), SPECS[name], latency)
-        for make, name, latency in (
-            (everything, "shift", 300),
-            (everything, "odd", 100),
-            (joined, "shift", 300),
-            (filling, "odd", 300),
+        count(make(spec), spec, latency)
+        for make, spec, latency in (
+            (everything, SPECS["shift"], 300),
+            (everything, SPECS["odd"], 100),
+            (joined, SPECS["shift"], 300),
+            (filling, SPECS["odd"], 300),
+            (everything, on_chip, 100),
+            (residuals, on_chip, 300),
+            (gates, on_chip, 0),
         )
     ]
     return [*found, *(each for name in QUICK for each in random_networks(name, RANDOM))]
@@ -115,7 +120,7 @@ def test_no_constant_can_be_another(networks: list[Counted], monkeypatch: pytest
                 for module in modules:
                     patch.setattr(module, name, getattr(module, name) + change)
                 others[name, change] = mean_error(networks)
-    assert len(others) >= 26
+    assert len(others) >= 32
     assert [which for which, error in others.items() if error <= best] == []
 
 
