@@ -37,6 +37,7 @@ from tests.sim.networks import IMAGES, SMALL, drawn
 
 SPECS = {
     "4x4": replace(SMALL, bus_parity=True),
+    "on_chip": replace(SMALL, bus_parity=True, tensor_kib=4),
     "8x8": replace(
         SMALL,
         rows=8,

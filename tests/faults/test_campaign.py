@@ -1,4 +1,4 @@
-"""Faults on the whole accelerator, by request: 2,000 scenarios end well, and some of each end in a fault."""
+"""Faults on the whole accelerator, by request: 3,000 scenarios end well, and some of each end in a fault."""
 
 from __future__ import annotations
 

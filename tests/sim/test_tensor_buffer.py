@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from shiftbook.golden.mapping.on_chip import moved
 from shiftbook.golden.model import executor
 from shiftbook.golden.model.network import Network
 from shiftbook.golden.program import image, layer_program
@@ -74,6 +75,21 @@ def test_batches(make: Make, batch: int) -> None:
     pixels = np.random.default_rng(4).integers(0, 256, (batch, 9, 11, 3), np.uint8)
     for spec in (SOME, MOST):
         run_rtl(make(spec), pixels, spec, batch=batch, latency=batch, pauses=0.2)
+
+
+def test_its_accesses_are_counted() -> None:
+    """As those of all memories: for the energy of a network."""
+    built = image.build(residuals(MOST), MOST)
+    found = run_rtl(residuals(MOST), IMAGES, MOST, probes=True).accesses
+    (memory,) = (each for each in found if each.kind.key == "tensor_buffer.memory")
+    assert (memory.kind.words, memory.kind.bits) == (MOST.tensor_words, 8 * MOST.bus_bytes)
+    local = built.stays.keys()
+    writes = [
+        cost.local_beats - sum(count for name, count in moved(step, MOST)[:-1] if name in local)
+        for step, cost in zip(built.plan.passes, built.costs(), strict=True)
+    ]
+    assert memory.writes.tolist() == writes
+    assert memory.reads.sum() + memory.writes.sum() == sum(cost.local_beats for cost in built.costs())
 
 
 def test_random_graphs() -> None:
