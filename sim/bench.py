@@ -26,6 +26,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from amaranth.hdl import Shape, ShapeLike, Signal
 from amaranth.lib import data, wiring
@@ -35,6 +36,9 @@ from shiftbook.sim import simulator
 from shiftbook.sim.pauses import NEVER
 from shiftbook.sim.pauses import PAUSES as PAUSES
 from shiftbook.sim.pauses import Pauses as Pauses
+
+_verilog: WeakKeyDictionary[wiring.Component, str] = WeakKeyDictionary()
+"""Of components that were simulated: converting one takes longer than simulating it."""
 
 
 def pack(shape: ShapeLike, value: Any) -> int:
@@ -124,8 +128,13 @@ def simulate(
     env: Mapping[str, str] | None = None,
     wave: Path | None = None,
 ) -> None:
-    """Run the cocotb tests of Python module ``module`` on ``component``; what :func:`observe` cannot say."""
-    build = simulator.build(emit(component, "top"), "top", wave=wave is not None)
+    """Run the cocotb tests of Python module ``module`` on ``component``; what :func:`observe` cannot say.
+
+    A component that was simulated before is not converted again.
+    """
+    if component not in _verilog:
+        _verilog[component] = emit(component, "top")
+    build = simulator.build(_verilog[component], "top", wave=wave is not None)
     simulator.run(build, module, env=env, wave=wave)
 
 

@@ -19,6 +19,9 @@ from shiftbook.golden.errors import ShiftbookError
 KEEP = 500
 """Entries kept; the ones that were used longest ago go first."""
 
+WAIT = 600
+"""Seconds for which a maker waits for another one of the same entry, which may have been stopped."""
+
 ABANDONED = 86400
 """Seconds after which a maker's folder that was never finished goes."""
 
@@ -75,8 +78,8 @@ def entry(name: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
 
     Of names as `OURS` has them, the entries that were used longest ago go.
     ``make(folder)`` fills a temporary folder that is then renamed, so that readers see all of an entry
-    or nothing, and of two concurrent makers the first wins. An entry that does not match its own
-    manifest is made again.
+    or nothing. Who wants an entry that another process is making waits for it; of two makers that do not
+    wait for each other the first wins. An entry that does not match its own manifest is made again.
 
     Raises
     ------
@@ -84,15 +87,44 @@ def entry(name: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
         The cache cannot be written.
     """
     target = folder() / name
-    if _valid(target):
-        with suppress(OSError):  # somebody else's cache may be read
-            os.utime(target)
+    if _found(target):
         return target, False
     try:
-        _make(target, make)
+        with _turn(target):
+            if _found(target):
+                return target, False
+            _make(target, make)
     except OSError as error:
         raise _unwritable(folder(), error) from error
     return target, True
+
+
+def _found(target: Path) -> bool:
+    """Whether a whole entry is there; it counts as used now."""
+    found = _valid(target)
+    if found:
+        with suppress(OSError):  # somebody else's cache may be read
+            os.utime(target)
+    return found
+
+
+@contextmanager
+def _turn(target: Path) -> Iterator[None]:
+    """One maker of an entry at a time: a second one would compile for nothing."""
+    lock = target.with_name(f".{target.name}.lock")
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        patience = time.monotonic() + WAIT
+        while time.monotonic() < patience:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.05)
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def _make(target: Path, make: Callable[[Path], None]) -> None:

@@ -25,6 +25,11 @@ STANDARD = "-std=gnu++17"
 COMPILE = "-O2"
 """How a design is compiled unless CXXFLAGS says otherwise."""
 
+WHOLE = "200000"
+"""Statements in a file of a design that is compiled without optimization. A file costs the time of its
+headers, which is then most of it; an optimizing compiler takes so long that cores should share the files.
+"""
+
 COMPILE_RUNTIME = "-Os"
 
 HEADER = "runtime.h"
@@ -182,6 +187,7 @@ def _verilate(design: Design, tools: Tools) -> list[str]:
     command += ["--top-module", design.top, "--prefix", "Vtop", "-o", design.top, "-Mdir", "."]
     command += ["-CFLAGS", STANDARD]
     command += ["--trace-fst"] if design.wave else []
+    command += ["--output-split", WHOLE] if "-O0" in shlex.split(tools.flags) else []
     command += [f"-G{name}={value}" for name, value in design.parameters]
     return [*command, str(_main()), "public.vlt", "top.v"]
 

@@ -120,7 +120,7 @@ class Requantizer(wiring.Component):
         """The first three stages: sum, rows, product."""
         total = Signal(signed(self.spec.accumulator_width), reset_less=True)
         m.d.sync += total.eq(self.accumulator + self.bias + self.partial)
-        sums, carries = open_product(total, self.multiplier)
+        sums, carries = open_product(m, total, self.multiplier)
         low = Signal(LOW_BITS + 1, reset_less=True)
         rows = [Signal(len(sums) - LOW_BITS, name=name, reset_less=True) for name in ("sums", "carries")]
         m.d.sync += [
@@ -159,7 +159,7 @@ class Requantizer(wiring.Component):
         return Mux(self.partial_out, shifted[:ACTIVATION_WIDTH], clamped)
 
 
-def open_product(total: Value, factor: Value) -> tuple[Value, Value]:
+def open_product(m: Module, total: Value, factor: Value) -> tuple[Value, Value]:
     """Two numbers of ``len(total) + len(factor)`` bits whose sum, modulo as many, is ``total * factor``.
 
     ``total`` is signed, ``factor`` is not. The sign bit of each row counts negative: its complement is added,
@@ -173,13 +173,19 @@ def open_product(total: Value, factor: Value) -> tuple[Value, Value]:
     ]
     rows.append(Const(1 << width + places - 1 | 1 << width - 1, width + places))
     while len(rows) > 2:
-        rows = [*rows[3:], *added_up(rows[0], rows[1], rows[2], width + places)]
+        rows = [*rows[3:], *added_up(m, rows[0], rows[1], rows[2], width + places)]
     return rows[0], rows[1]
 
 
-def added_up(a: Value, b: Value, c: Value, width: int) -> tuple[Value, Value]:
-    """Two numbers with the sum of three, modulo ``2**width``: no carry goes further than a bit."""
-    return (a ^ b ^ c)[:width], Cat(Const(0, 1), (a & b | a & c | b & c))[:width]
+def added_up(m: Module, a: Value, b: Value, c: Value, width: int) -> tuple[Value, Value]:
+    """Two numbers with the sum of three, modulo ``2**width``: no carry goes further than a bit.
+
+    They are signals: as expressions, each of which names its operands several times, a tree of adders would
+    be written out exponentially often.
+    """
+    added, carried = Signal(width, name="row_sum"), Signal(width, name="row_carry")
+    m.d.comb += [added.eq(a ^ b ^ c), carried.eq(Cat(Const(0, 1), (a & b | a & c | b & c)))]
+    return added, carried
 
 
 def saturating_shift(value: Value, shift: Value, width: int) -> Value:

@@ -143,7 +143,11 @@ def test_saturating_shift(width: int, shift_width: int, bits: int) -> None:
 
 PRODUCTS = {
     "partial sums are left out": (" + self.partial)", ")", "the product"),
-    "the multiplier is cut": ("(total, self.multiplier)", "(total, self.multiplier & 15)", "the product"),
+    "the multiplier is cut": (
+        "(m, total, self.multiplier)",
+        "(m, total, self.multiplier & 15)",
+        "the product",
+    ),
     "a sign counts positive": ("~(sign & bit)", "sign & bit", "the product"),
     "a carry is forgotten": ("a & b | a & c | b & c", "a & b | a & c", "the product"),
     "the lower bits carry nothing": ("Cat(low[LOW_BITS], ", "Cat(Const(0, 1), ", "the product"),

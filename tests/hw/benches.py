@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from amaranth import Cat, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.hdl import Const, ShapeLike, ValueCastable
 from amaranth.lib import data, stream, wiring
@@ -408,3 +410,10 @@ class DrainBench(wiring.Component):
         with m.If(entries.valid & (entries.payload.index == ENTRIES - 1)):
             m.d.sync += filled.eq(1)
         return filled | (self.leaving != Leaving.FUNCTION)
+
+
+decoder_bench = cache(DecoderBench)
+drain_bench = cache(DrainBench)
+grid_bench = cache(GridBench)
+issuer_bench = cache(IssuerBench)
+"""The same bench for the same arguments, so that `sim.bench` converts it once."""

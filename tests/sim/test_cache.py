@@ -63,7 +63,10 @@ def test_a_failed_maker_leaves_nothing(own_cache: Path) -> None:
 
 
 @pytest.mark.parametrize("attempt", range(60))
-def test_concurrent_makers_agree(attempt: int, own_cache: Path) -> None:
+def test_makers_that_do_not_wait_agree(
+    attempt: int, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "WAIT", 0)
     makers = 6
     gate = threading.Barrier(makers)
     seen = []
@@ -83,6 +86,30 @@ def test_concurrent_makers_agree(attempt: int, own_cache: Path) -> None:
         thread.join()
     assert len(seen) == makers
     assert len(set(seen)) == 1
+    assert [path.name for path in own_cache.iterdir()] == ["a"]
+
+
+def test_who_wants_what_is_being_made_waits_for_it(own_cache: Path) -> None:
+    begun, made = threading.Event(), []
+
+    def make(folder: Path) -> None:
+        made.append(folder)
+        begun.set()
+        time.sleep(0.5)
+        write("whole")(folder)
+
+    def work() -> None:
+        path, _ = cache.entry("a", make)
+        assert (path / "sub" / "file").read_text() == "whole"
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads[0].start()
+    begun.wait()
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
     assert [path.name for path in own_cache.iterdir()] == ["a"]
 
 

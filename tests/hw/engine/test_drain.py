@@ -10,7 +10,7 @@ from shiftbook.golden.model.integer import requantize
 from shiftbook.golden.model.weights import Requantize
 from shiftbook.golden.spec import FRACTION, LEAST_SHIFT, PARTIAL_WIDTH, Spec
 from shiftbook.sim import bench
-from tests.hw.benches import DrainBench
+from tests.hw.benches import drain_bench
 from tests.hw.small import ODD, PACES, SHIFT
 
 RESIDUAL_ZERO_POINT = 31
@@ -76,7 +76,7 @@ def drained(
     values = b"" if table is None else table.values
     entries = [{"index": index, "data": value} for index, value in enumerate(values)]
     observed = bench.observe(
-        DrainBench(spec),
+        drain_bench(spec),
         inputs={"channels": channels.stimulus(spec), "entries": entries},
         outputs={"output": len(beats)},
         constants={"low": 3, "high": 250, **constants},

@@ -3,7 +3,7 @@ import pytest
 
 from shiftbook.golden.spec import Spec
 from shiftbook.sim import bench
-from tests.hw.benches import GridBench
+from tests.hw.benches import grid_bench
 from tests.hw.rows import factor, nothing, random_row, unit
 from tests.hw.small import small
 
@@ -60,7 +60,7 @@ def compare(
     """Of each channel but the last, which nothing ends, lane j * requantizers + q is element q of beat j."""
     beats = np.concatenate(channels[:-1]).reshape(-1, spec.requantizers).tolist()
     observed = bench.observe(
-        GridBench(spec),
+        grid_bench(spec),
         inputs={"input": stimulus},
         outputs={"beats": spec.drain_cycles + len(beats)},
         constants={"maximum": maximum},

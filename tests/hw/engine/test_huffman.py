@@ -9,7 +9,7 @@ from shiftbook.golden.isa import bit_fields, registers
 from shiftbook.golden.isa.registers import Region, Register
 from shiftbook.golden.spec import DEFAULT, Spec
 from shiftbook.sim import bench
-from tests.hw.benches import DecoderBench
+from tests.hw.benches import decoder_bench
 from tests.hw.small import PACES
 
 SYMBOLS = {Region.GAP_CODE: Region.GAP_SYMBOLS, Region.CODE_CODE: Region.CODE_SYMBOLS}
@@ -45,7 +45,7 @@ def observe(
 ) -> list[dict[str, int]]:
     config = writes(code, region, books, DEFAULT)
     return bench.observe(
-        DecoderBench(DEFAULT, region, len(config), clear_after),
+        decoder_bench(DEFAULT, region, len(config), clear_after),
         inputs={"config": config, "words": stream},
         outputs={"symbols": count},
         pauses=pauses,

@@ -3,7 +3,7 @@ import pytest
 
 from shiftbook.golden.spec import DEFAULT, PRESETS
 from shiftbook.sim import bench
-from tests.hw.benches import IssuerBench
+from tests.hw.benches import issuer_bench
 
 P = 50
 OUTPUTS = 20
@@ -91,7 +91,7 @@ def test_sparse(name: str, pauses: bench.Pauses) -> None:
     items = random_items(len(targets), most, rng)
     expected = rows(targets, items)
     observed = bench.observe(
-        IssuerBench(DEFAULT, OUTPUTS),
+        issuer_bench(DEFAULT, OUTPUTS),
         inputs={
             "gaps": [{"gap": gap, "bad": 0} for gap in gaps_to(targets, step)],
             "codes": [code for item in items for code in item],
@@ -110,7 +110,7 @@ def test_gapless(step: int, most: int, pauses: bench.Pauses) -> None:
     items = random_items(len(targets), most, np.random.default_rng(4))
     expected = rows(targets, items)
     observed = bench.observe(
-        IssuerBench(DEFAULT, OUTPUTS),
+        issuer_bench(DEFAULT, OUTPUTS),
         inputs={"gaps": [], "codes": [code for item in items for code in item]},
         outputs={"issued": len(expected)},
         constants={"positions": P, "gapless": 1, "step": step},
@@ -123,7 +123,7 @@ def test_gapless(step: int, most: int, pauses: bench.Pauses) -> None:
 def test_dense(pauses: bench.Pauses) -> None:
     weights = np.random.default_rng(5).integers(0, 256, P * OUTPUTS).tolist()
     observed = bench.observe(
-        IssuerBench(PRESETS["int8"], OUTPUTS),
+        issuer_bench(PRESETS["int8"], OUTPUTS),
         inputs={"codes": [{"weight": weight} for weight in weights]},
         outputs={"issued": len(weights)},
         constants={"positions": P},
