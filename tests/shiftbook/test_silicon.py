@@ -16,8 +16,10 @@ from shiftbook import cli, on_silicon, silicon_file
 from shiftbook.api import silicon as api
 from shiftbook.api.energy import Energy, LayerEnergy, MemoryEnergy
 from shiftbook.api.silicon_rows import Area, OnEngine, areas_of
+from shiftbook.golden.model.network import Network
 from shiftbook.golden.progress import quiet
 from shiftbook.golden.spec import PRESETS
+from shiftbook.golden.storage.checkpoint import save
 from shiftbook.options.placed import Placed, placed
 from shiftbook.synth.technologies.technology import technology
 from tests.shiftbook.test_inspect import refused
@@ -124,6 +126,18 @@ def test_other_options_are_other_rows(run, counted: Counted, library: Path, opti
     run("shift", "two_term")
     run("shift", "two_term", options=options)
     assert counted == 2 * ["shift", "two_term"]
+
+
+def test_another_checkpoint_or_technology_is_another_row(
+    run, counted: Counted, checkpoint: Path, network: Network, monkeypatch
+) -> None:
+    monkeypatch.delenv("SHIFTBOOK_ASAP7", raising=False)
+    run("shift", "two_term")
+    run("shift", "two_term", options=("--memories-only", "--tech", "ihp-sg13g2"))
+    assert len(counted) == 4
+    save(replace(network, facts={"scheme": "focused"}), checkpoint)
+    run("shift", "two_term", options=("--memories-only", "--tech", "ihp-sg13g2"))
+    assert len(counted) == 6
 
 
 def test_another_image_or_library_or_code_is_another_row(
