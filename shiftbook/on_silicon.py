@@ -54,7 +54,7 @@ def silicon_rows(
     for row, key in zip(rows, keys, strict=True):
         if key not in known:
             counted = energy_of(row, technology, sampling, progress)
-            known[key] = {"key": key, **as_json(row, areas.get(row.spec), counted)}
+            known[key] = {"key": key, "data": data, **as_json(row, areas.get(row.spec), counted)}
             _keep(json_file, [known[each] for each in keys if each in known])
         names = {"checkpoint": row.checkpoint, "preset": row.engine, "data": data}
         found.append({**known[key], **names})
