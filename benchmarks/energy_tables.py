@@ -78,12 +78,14 @@ def energy_totals(results: Sequence[Json]) -> str:
 def silicon(results: Sequence[Json]) -> str:
     """Area, clock and energy together, of `shiftbook energy` with several checkpoints.
 
-    Reports of `benchmarks.dense_arrays --tech` give the best array of each network, without energy; what is
-    relative is over the first row of the same products, for arrays over the row before them.
+    A report of one checkpoint takes the area of a row before it with the same preset. Reports of
+    `benchmarks.dense_arrays --tech` give the best array of each network, without energy. What is relative is
+    over the first row of the same products; an array is named after the row that has these.
     """
     rows: list[Json] = []
     for result in results:
-        rows += _arrays_of(result, rows) if "terms" in result else result["rows"]
+        found = _arrays_of(result, rows) if "terms" in result else result.get("rows", [result])
+        rows += [row if "whole_area" in row else {**_area_of(row, rows), **row} for row in found]
     for row in rows:
         row["total_cycles"] = row["whole_area"] * row["cycles"]
         row["total_time"] = row["total_cycles"] * row["delay"]
@@ -109,13 +111,20 @@ def silicon(results: Sequence[Json]) -> str:
     return markdown(columns, rows)
 
 
+def _area_of(row: Json, before: Sequence[Json]) -> Json:
+    """What a row before says of the same engine."""
+    same = next(each for each in before if each.get("preset") == row["preset"])
+    return {name: same[name] for name in ("tile_words", "total_area", "memory_area", "whole_area", "delay")}
+
+
 def _arrays_of(study: Json, before: Sequence[Json]) -> list[Json]:
-    """The array whose total area x cycles are least, of each network of the study, which a row before has."""
+    """The array whose total area x cycles are least, for each network of the study that a row before has."""
     found = []
-    for network in dict.fromkeys(row["network"] for row in study["rows"]):
+    bases = {name_of(row): row for row in before}
+    for network in dict.fromkeys(row["network"] for row in study["rows"] if row["network"] in bases):
         own = [row for row in study["rows"] if row["network"] == network]
         best = min(own, key=lambda row: row["whole_area"] * row["cycles"])
-        base = next(row for row in before if name_of(row) == network)
+        base = bases[network]
         shape = f"{best['pixels']}x{best['outputs']}x{best['inputs']}"
         named = {"checkpoint": base["checkpoint"], "macs": base["macs"], "shown": f"dense array {shape}"}
         found.append({**best, **named, "tile_words": None, "total_pj": None})

@@ -34,12 +34,20 @@ def test_area_clock_and_energy_are_over_the_first_row_of_the_same_network() -> N
     assert other[8:] == ["1.000", "1.000", "1.000", "1.000"]
 
 
-def test_the_array_whose_area_x_cycles_are_least_has_a_row_without_energy() -> None:
-    def array(pixels: int, area: float, cycles: int) -> dict[str, Any]:
-        areas = {"total_area": 20.0, "memory_area": area - 20, "whole_area": area, "delay": 250.0}
-        return {"network": "a_int8", "pixels": pixels, "outputs": 4, "inputs": 8, "cycles": cycles, **areas}
+def test_a_report_of_one_checkpoint_has_the_area_of_its_engine() -> None:
+    one = {"checkpoint": "b.ckpt", "preset": "shift4", "macs": 99, "cycles": 7, "total_pj": 1e6}
+    several = {"rows": [row("a_int8.ckpt", "int8", 10, 1000, 8e6), row("a.ckpt", "shift4", 10, 200, 2e6)]}
+    *_, shift4, single = cells(silicon([several, one]))
+    assert single[:7] == ["b", *shift4[1:7]]
+    assert single[7:] == ["7", "1.000", "1.000", "1.000", "1.000"]
 
-    arrays = {"terms": 256, "rows": [array(8, 200.0, 1900), array(4, 300.0, 1000)]}
+
+def test_the_array_whose_area_x_cycles_are_least_has_a_row_without_energy() -> None:
+    def array(pixels: int, area: float, cycles: int, network: str = "a_int8") -> dict[str, Any]:
+        areas = {"total_area": 20.0, "memory_area": area - 20, "whole_area": area, "delay": 250.0}
+        return {"network": network, "pixels": pixels, "outputs": 4, "inputs": 8, "cycles": cycles, **areas}
+
+    arrays = {"terms": 256, "rows": [array(8, 200.0, 1900), array(4, 300.0, 1000), array(4, 1.0, 1, "b")]}
     *_, best = cells(silicon([{"rows": [row("a_int8.ckpt", "int8", 10, 1000, 8e6)]}, arrays]))
     assert best == [
         "a_int8", "dense array 4x4x8", "", "20", "280", "300", "250", "1,000", "0.750", "0.375", "", ""
