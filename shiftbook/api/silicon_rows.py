@@ -21,7 +21,7 @@ from shiftbook.synth.technologies.technology import technology as technology_of
 
 Json = dict[str, Any]
 
-COUNTING = "counting the area of the engines"
+COUNTING = "counting the area of"
 
 PRODUCTS = {
     "area_relative": ("whole_area", "cycles"),
@@ -93,6 +93,8 @@ def check(rows: Sequence[OnEngine], sampling: Sampling | None) -> None:
 def areas_of(specs: Mapping[Spec, str], technology: str, progress: Progress) -> dict[Spec, Area]:
     """The silicon of engines; ``specs`` have their names.
 
+    Each is mapped alone, so that its figures do not depend on which others are asked for.
+
     Raises
     ------
     ShiftbookError
@@ -100,16 +102,16 @@ def areas_of(specs: Mapping[Spec, str], technology: str, progress: Progress) -> 
     """
     from shiftbook.synth.flow.gates import report_on
 
-    if not specs:
-        return {}
-    named = {f"{name} {number}": spec for number, (spec, name) in enumerate(specs.items())}
-    report = report_on(
-        named,
-        liberty=technology_of(technology).library(),
-        flat=False,
-        progress=lambda done, total, what: progress(COUNTING, done, total),
-    )
-    return {spec: _area(report["engines"][name]) for name, spec in named.items()}
+    found = {}
+    for spec, name in specs.items():
+
+        def named(done: int, total: int, what: str, engine: str = name) -> None:
+            progress(f"{COUNTING} {engine}", done, total)
+
+        library = technology_of(technology).library()
+        report = report_on({name: spec}, liberty=library, flat=False, progress=named)
+        found[spec] = _area(report["engines"][name])
+    return found
 
 
 def _area(engine: Json) -> Area:

@@ -229,24 +229,20 @@ def test_one_checkpoint_with_its_engine_has_its_details(
     assert engines == [PRESETS["two_term"]]
 
 
-def test_areas_are_those_of_the_gate_report(library: Path, monkeypatch) -> None:
-    asked = {}
+def test_areas_are_those_of_the_gate_report_on_each_engine_alone(library: Path, monkeypatch) -> None:
+    asked = []
 
     def report_on(specs: dict[str, Any], **options: Any) -> dict[str, Any]:
-        asked.update(options, specs=specs)
-        engines = {
-            name: {**asdict(AREAS[name.split()[0]]), "lane_area": 1.0, "flat_area": None} for name in specs
-        }
+        asked.append((specs, options["liberty"]))
+        engines = {name: {**asdict(AREAS[name]), "lane_area": 1.0, "flat_area": None} for name in specs}
         return {"engines": engines}
 
     monkeypatch.setattr("shiftbook.synth.flow.gates.report_on", report_on)
     wide = replace(PRESETS["shift"], tile_words=2048)
     specs = {PRESETS["shift"]: "shift", PRESETS["two_term"]: "two_term", wide: "shift"}
-    found = areas_of(specs, "asap7", quiet)
-    assert found == {spec: AREAS[name] for spec, name in specs.items()}
-    assert list(asked["specs"].values()) == list(specs)
-    assert asked["liberty"] == technology("asap7").library()
-    assert areas_of({}, "asap7", quiet) == {}
+    assert areas_of(specs, "asap7", quiet) == {spec: AREAS[name] for spec, name in specs.items()}
+    files = technology("asap7").library()
+    assert asked == [({name: spec}, files) for spec, name in specs.items()]
 
 
 def test_in_python(checkpoint: Path, counted: Counted, data: Path) -> None:
