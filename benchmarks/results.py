@@ -6,7 +6,7 @@ and of which files:
     <!-- table: compare results/resnet20.json results/others.json:int8,focused -->
     <!-- end of table -->
 
-Names behind a colon choose checkpoints.
+Names behind a colon choose checkpoints; ``name@preset`` that on an engine.
 
     python -m benchmarks.results            # or: make results
 
@@ -64,12 +64,17 @@ def render(document: Path) -> str:
 
 
 def _read(folder: Path, name: str) -> Json:
-    """A result; of a comparison, the checkpoints that are chosen."""
+    """A result; of one with several checkpoints those that are chosen."""
     file, _, chosen = name.partition(":")
     result: Json = json.loads((folder / file).read_text(encoding="utf-8"))
     if chosen:
-        result["rows"] = [row for row in result["rows"] if name_of(row) in chosen.split(",")]
+        result["rows"] = [row for row in result["rows"] if _names(row) & set(chosen.split(","))]
     return result
+
+
+def _names(row: Json) -> set[str]:
+    """What a row may be called: its checkpoint, and that on its engine."""
+    return {name_of(row), f"{name_of(row)}@{row.get('preset')}"}
 
 
 def documents() -> list[Path]:

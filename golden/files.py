@@ -56,7 +56,7 @@ def check_writable(*paths: Path | None, inputs: Iterable[Path | None] = ()) -> N
         with _told(path):
             _check(path)
             _check_apart(path, read)
-            if _in_place(path):
+            if in_place(path):
                 continue
         other = names.setdefault(_target(path), path)
         if other is not path:
@@ -139,7 +139,7 @@ def filled_output(path: Path) -> Iterator[Path]:
         See :func:`open_output`.
     """
     with _told(path):
-        place = None if _in_place(path) else _target(path).parent
+        place = None if in_place(path) else _target(path).parent
         with tempfile.TemporaryDirectory(prefix=".", suffix=PARTIAL, dir=place) as folder:
             made = Path(folder, "output")
             yield made
@@ -212,6 +212,16 @@ def json_text(report: Mapping[str, object] | Sequence[object]) -> str:
     return json.dumps(report, indent=1) + "\n"
 
 
+def in_place(path: Path) -> bool:
+    """Whether the path leads to something that is no regular file, so that nothing may take its name."""
+    if _descriptor(path) is not None:
+        return True
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:  # new, or the link to a new one
+        return False
+
+
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     """What the system refuses, in one line."""
@@ -226,7 +236,7 @@ def _check(path: Path) -> None:
     descriptor = _descriptor(path)
     if descriptor is not None:
         allowed = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
-    elif _in_place(path):
+    elif in_place(path):
         if path.is_dir():
             raise ShiftbookError(f"cannot write {path}: it is a folder; name a file")
         allowed = os.access(path, os.W_OK)
@@ -252,7 +262,7 @@ def _opened(path: Path) -> AbstractContextManager[BinaryIO]:
     descriptor = _descriptor(path)
     if descriptor is not None:  # its own position: what else goes there is not written over
         return os.fdopen(os.dup(descriptor), "wb")
-    if _in_place(path):
+    if in_place(path):
         return os.fdopen(os.open(path, os.O_WRONLY), "wb")
     return _replaced(_target(path))
 
@@ -296,16 +306,6 @@ def _make_like(old: os.stat_result, descriptor: int) -> None:
 def _partial_name() -> str:
     """Never longer than a file's name may be, whatever the target's."""
     return f".{secrets.token_hex(8)}{PARTIAL}"
-
-
-def _in_place(path: Path) -> bool:
-    """Whether the path leads to something that is no regular file, so that nothing may take its name."""
-    if _descriptor(path) is not None:
-        return True
-    try:
-        return not stat.S_ISREG(path.stat().st_mode)
-    except FileNotFoundError:  # new, or the link to a new one
-        return False
 
 
 def _target(path: Path) -> Path:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from shiftbook.api.gates import Gates, ModuleGates, gates
     from shiftbook.api.images import images
     from shiftbook.api.logic_energy import LogicEnergy, ModuleLogic, Sampling
+    from shiftbook.api.silicon import OnSilicon, Silicon, silicon
+    from shiftbook.api.silicon_rows import Area
     from shiftbook.api.simulation import LayerSimulation, Simulation
     from shiftbook.api.sweep import Sweep, sweep
     from shiftbook.api.tensor_train import TensorTrain
@@ -37,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "PRESETS",
     "Answers",
+    "Area",
     "Checkpoint",
     "Compared",
     "Comparison",
@@ -56,8 +59,10 @@ __all__ = [
     "Mismatch",
     "ModuleGates",
     "ModuleLogic",
+    "OnSilicon",
     "Sampling",
     "ShiftbookError",
+    "Silicon",
     "Simulation",
     "SimulationError",
     "Spec",
@@ -70,6 +75,7 @@ __all__ = [
     "gates",
     "images",
     "load",
+    "silicon",
     "sweep",
 ]
 
@@ -84,6 +90,8 @@ _HOMES = {
     "shiftbook.api.gates": ("Gates", "ModuleGates", "gates"),
     "shiftbook.api.images": ("images",),
     "shiftbook.api.logic_energy": ("LogicEnergy", "ModuleLogic", "Sampling"),
+    "shiftbook.api.silicon": ("OnSilicon", "Silicon", "silicon"),
+    "shiftbook.api.silicon_rows": ("Area",),
     "shiftbook.api.simulation": ("LayerSimulation", "Simulation"),
     "shiftbook.api.sweep": ("Sweep", "sweep"),
     "shiftbook.api.tensor_train": ("TensorTrain",),

@@ -116,17 +116,27 @@ def relate(rows: Sequence[Json]) -> list[Json]:
     rows know what it is of. ``ge_per_mac`` is gates over the products of the dense network that are done in a
     cycle.
     """
+    related = []
+    for row, found in zip(rows, ratios(rows, PRODUCTS), strict=True):
+        work = _product(row, ("ge", "cycles"))
+        related.append({**row, **found, "gate_cycles": work, "ge_per_mac": work / row["macs"]})
+    return related
+
+
+def ratios(rows: Sequence[Json], products: Mapping[str, Sequence[str]]) -> list[dict[str, float]]:
+    """For each row the products of fields over those of the first row.
+
+    A product is there where all rows know its fields, and that of the first row is not zero.
+    """
     known = {
         name: fields
-        for name, fields in PRODUCTS.items()
-        if all(row.get(field) is not None for row in rows for field in fields)
+        for name, fields in products.items()
+        if all(row.get(field) is not None for row in rows for field in fields) and _product(rows[0], fields)
     }
-    related = []
-    for row in rows:
-        ratios = {name: _product(row, fields) / _product(rows[0], fields) for name, fields in known.items()}
-        work = _product(row, ("ge", "cycles"))
-        related.append({**row, **ratios, "gate_cycles": work, "ge_per_mac": work / row["macs"]})
-    return related
+    return [
+        {name: _product(row, fields) / _product(rows[0], fields) for name, fields in known.items()}
+        for row in rows
+    ]
 
 
 def _product(row: Json, fields: Sequence[str]) -> float:

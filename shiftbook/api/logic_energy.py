@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MAPPING = "mapping the logic to cells"
 PLAYING = "playing the samples on the cells"
 
+LEAST = 2
+"""Windows: one has no spread, of which the error is told."""
+
 FEW = 4
 """Windows of a layer below which it gets no figure of its own."""
 
@@ -31,7 +34,7 @@ class Sampling:
     Attributes
     ----------
     windows
-        How many, spread over the run.
+        How many, spread over the run; two at least, because their spread tells the error.
     length
         Cycles of a window; the changes between them count, one less.
     instances
@@ -42,7 +45,7 @@ class Sampling:
     Raises
     ------
     ShiftbookError
-        There are no windows or instances, or no changes in a window.
+        There are no instances, fewer than two windows, or no changes in a window.
     """
 
     windows: int = 100
@@ -51,7 +54,7 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("windows", 1), ("length", 2), ("instances", 1)):
+        for name, least in (("windows", LEAST), ("length", 2), ("instances", 1)):
             if getattr(self, name) < least:
                 raise ShiftbookError(f"{name} must be at least {least}, not {getattr(self, name)!r}")
 
@@ -177,12 +180,16 @@ def logic_energy(
 
     Raises
     ------
+    ShiftbookError
+        Fewer than two windows lay within the run.
     synth.power.replay.Difference
         The mapped netlist does something else than the RTL.
     """
     from shiftbook.sim.board import ACCELERATOR
     from shiftbook.synth.power.logic import module_energy
 
+    if len(told.passes) < LEAST:
+        raise ShiftbookError("the run was too short: only one window of samples was in it")
     found = []
     for number, (name, values) in enumerate(told.values.items()):
         progress(PLAYING, number, len(told.values))
@@ -193,7 +200,7 @@ def logic_energy(
         windows=len(total),
         length=told.length,
         compared=sum(module.compared for module in found),
-        error=float(total.std(ddof=1) / len(total) ** 0.5 / total.mean()) if len(total) > 1 else 1.0,
+        error=float(total.std(ddof=1) / len(total) ** 0.5 / total.mean()),
         modules=tuple(sorted(modules, key=lambda module: -module.pj)),
     )
     layers = np.array(passes)[np.minimum(told.passes, len(passes) - 1)]

@@ -1,24 +1,28 @@
-"""`shiftbook energy`: what a network's memory accesses and logic take on an engine."""
+"""`shiftbook energy`: what networks' memory accesses and logic take on engines."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shiftbook.console import progress_bar, say, table
+from shiftbook.console import Progress, progress_bar, say, table
 from shiftbook.files_read import data_files
 from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.files import absolute, check_writable
-from shiftbook.options import Checkpoint, Json
+from shiftbook.options import Json
 from shiftbook.options.engine import EngineGroup
 from shiftbook.options.groups import grouped
 from shiftbook.options.images import Crop, One, Resize
+from shiftbook.options.placed import Placed, placed
 from shiftbook.synth.technologies.technology import DEFAULT, Technology, energetic, with_energies
 
 if TYPE_CHECKING:
     from shiftbook.api.energy import Energy
-    from shiftbook.api.logic_energy import LogicEnergy
+    from shiftbook.api.logic_energy import LogicEnergy, Sampling
+    from shiftbook.api.silicon_rows import OnEngine
 
 WINDOWS = 100
 """How many are sampled unless somebody says otherwise."""
@@ -26,7 +30,14 @@ WINDOWS = 100
 
 @grouped
 def energy(
-    checkpoint: Checkpoint,
+    checkpoints: Annotated[
+        list[Placed],
+        typer.Argument(
+            metavar="CKPT[:PRESET]",
+            parser=placed,
+            help="Checkpoints that compress wrote, each on its engine or that of --preset.",
+        ),
+    ],
     engine: EngineGroup,
     data: One = None,
     resize: Resize = None,
@@ -58,49 +69,97 @@ def energy(
     logic is not counted. As always, every output integer is compared with the golden model. See
     docs/energy.md.
 
+    Several checkpoints give a table in place of the details: area and longest path of each engine, as gates
+    --tech counts them, with cycles and energy, relative to the first. FILE of --json gets each row as soon as
+    it is counted, and a row that it has already is not counted again.
+
     \b
     Examples:
       shiftbook energy digits.ckpt --memories-only
       shiftbook energy digits.ckpt --data digits --windows 400
       shiftbook energy narrow.ckpt --preset shift4 --tech asap7 --json energy.json
+      shiftbook energy int8.ckpt:int8 narrow.ckpt:shift4 --tech asap7 --json silicon.json
+      shiftbook energy int8.ckpt:int8 narrow.ckpt:shift4 --tile-words auto --json fitted.json
     """
-    check_writable(json_file, inputs=[checkpoint, *data_files(data, (json_file,))])
+    check_writable(json_file, inputs=[*(each.path for each in checkpoints), *data_files(data, (json_file,))])
     asked = [option for option, given in (("--resize", resize), ("--crop", crop)) if given is not None]
     if data is None and asked:
         raise ShiftbookError(f"{asked[0]} needs images: add --data D")
     json_file = json_file and absolute(json_file)
-    engine.check()
+    engines = [engine if each.preset is None else replace(engine, preset=each.preset) for each in checkpoints]
+    for each in engines:
+        each.check()
     sampled, why_not = _sampled(energetic(tech), memories_only, windows)
-    from shiftbook.api.energy import energy as energy_of
     from shiftbook.api.logic_energy import Sampling
-    from shiftbook.commands.run import dataset_of, failures_told
+    from shiftbook.commands.run import failures_told
+    from shiftbook.on_silicon import silicon_rows, silicon_table
+
+    sampling = Sampling(sampled) if sampled else None
+    with progress_bar() as progress, failures_told():
+        rows = [
+            _row(placed.path, each, data, resize, crop, progress)
+            for placed, each in zip(checkpoints, engines, strict=True)
+        ]
+        if len(rows) == 1:
+            told = _one(rows[0], tech, sampling, data, json_file, progress)
+        else:
+            told = silicon_table(silicon_rows(rows, tech, sampling, data, json_file, progress))
+    say("\n".join([told, *([f"logic is not counted: {why_not}"] if why_not else [])]))
+
+
+def _row(
+    path: Path,
+    engine: EngineGroup,
+    data: str | None,
+    resize: int | None,
+    crop: int | None,
+    progress: Progress,
+) -> OnEngine:
+    """A checkpoint on its engine, with the image that it runs on."""
+    from shiftbook.api.silicon_rows import OnEngine
+    from shiftbook.commands.run import dataset_of
     from shiftbook.golden.storage.checkpoint import load
+
+    network = load(path)
+    spec, image = engine.spec_for(network), None
+    if data is not None:
+        image = dataset_of(data, network, progress, limit=1, resize=resize, crop=crop).images
+    return OnEngine(str(path), engine.preset, network, spec, image)
+
+
+def _one(
+    row: OnEngine,
+    tech: str,
+    sampling: Sampling | None,
+    data: str | None,
+    json_file: Path | None,
+    progress: Progress,
+) -> str:
+    """Count and write the energy of one checkpoint; its tables."""
+    from shiftbook.api.energy import energy as energy_of
     from shiftbook.results.energy import Energy as Written
     from shiftbook.results.writing import write_result
 
-    network = load(checkpoint)
-    spec = engine.spec_for(network)
-    with progress_bar() as progress, failures_told():
-        image = None
-        if data is not None:
-            image = dataset_of(data, network, progress, limit=1, resize=resize, crop=crop).images
-        sampling = Sampling(sampled) if sampled else None
-        found = energy_of(network, spec, tech, progress, sampling, image=image)
-    arguments = {"checkpoint": str(checkpoint), "data": data, "preset": engine.preset}
+    found = energy_of(row.network, row.spec, tech, progress, sampling, image=row.image)
+    arguments = {"checkpoint": row.checkpoint, "data": data, "preset": row.engine}
     write_result(json_file, Written, {**arguments, **found.to_dict()})
-    say("\n".join([energy_table(found), *([f"logic is not counted: {why_not}"] if why_not else [])]))
+    return energy_table(found)
 
 
 def _sampled(technology: Technology, memories_only: bool, windows: int | None) -> tuple[int, str]:
     """How many windows of the logic are sampled, and why none are."""
+    from shiftbook.api.logic_energy import LEAST
+
     if memories_only:
         if windows is not None:
             raise ShiftbookError(
                 "--windows samples the logic, which --memories-only leaves out: give one of them"
             )
         return 0, "--memories-only"
-    if windows is not None and windows < 1:
-        raise ShiftbookError(f"--windows must be at least 1, not {windows}")
+    if windows is not None and windows < LEAST:
+        raise ShiftbookError(
+            f"--windows must be at least {LEAST}, not {windows}: their spread tells the error"
+        )
     try:
         technology.library()
     except ShiftbookError as error:

@@ -15,6 +15,7 @@ from shiftbook.results.image import AddressMap
 from shiftbook.results.inspect import Inspection
 from shiftbook.results.layer import PaperLayer, UnrolledLayer
 from shiftbook.results.run import Run
+from shiftbook.results.silicon import Silicon
 from shiftbook.results.sweep import Sweep
 from shiftbook.results.verilog import Verilog
 
@@ -51,6 +52,7 @@ RECORDS: dict[str, type[Record]] = {
     "gates --paper-layer": PaperLayer,
     "gates --unrolled": UnrolledLayer,
     "energy": Energy,
+    "energy CKPT CKPT": Silicon,
     "build": AddressMap,
     "verilog": Verilog,
     "demo": Demo,

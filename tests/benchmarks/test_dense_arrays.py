@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 
 from benchmarks.array_cycles import Layer, layer_cycles, layers_of, words_of
 from benchmarks.array_tables import SHOWN_ARRAYS
-from benchmarks.dense_arrays import TERMS, arrays, memories
+from benchmarks.dense_arrays import BUS, TERMS, arrays, cycles_of, figures, fitted, memories
 from benchmarks.results import DOCS
 from benchmarks.tables import TABLES
 from shiftbook.golden.coding.recode import for_slots
@@ -14,6 +15,13 @@ from shiftbook.golden.errors import ShiftbookError
 from shiftbook.golden.mapping.passes import plan
 from shiftbook.golden.spec import PRESETS
 from shiftbook.synth.dense.shape import Dense
+from shiftbook.synth.flow.liberty import Liberty
+from shiftbook.synth.flow.measure import Measured, Ruler
+from shiftbook.synth.flow.memories import MemoryCost
+from shiftbook.synth.flow.merge import Design
+from shiftbook.synth.flow.netlist import Module, Netlist
+from shiftbook.synth.flow.weights import load_weights
+from shiftbook.synth.technologies.technology import technology
 from tests.golden.model.test_executor import small_network
 
 CLASSIC = Dense(8, 8, 4, 4, accumulator_width=23)
@@ -161,3 +169,39 @@ def test_declared_memories_have_the_bits_that_yosys_found() -> None:
         name = f"{row['pixels']}x{row['outputs']}x{row['inputs']}, Q = {row['requantizers']}"
         found = memories(every[name])
         assert sum(memory.size * count for memory, count in found.items()) == row["memory_bits"]
+
+
+def test_memories_are_halved_while_a_network_keeps_its_cycles() -> None:
+    """With half as much one layer takes 12 % longer, and the other does not fit."""
+    pointwise = replace(FILLS, inputs=128, outputs=128, kernel=(1, 1), span=(1, 1))
+    longer, fitting = fitted([pointwise], CLASSIC), fitted([replace(FILLS, inputs=64)], CLASSIC)
+    assert longer.memory_bytes < fitting.memory_bytes < CLASSIC.memory_bytes
+    for found, layer in ((longer, pointwise), (fitting, replace(FILLS, inputs=64))):
+        most = 1.01 * layer_cycles(layer, CLASSIC, BUS)
+        assert cycles_of([layer], found) < most
+        half = replace(found, memory_bytes=found.memory_bytes // 2)
+        assert _cycles(layer, half) >= most
+
+
+def _cycles(layer: Layer, dense: Dense) -> float:
+    try:
+        return cycles_of([layer], dense)
+    except ShiftbookError:
+        return math.inf
+
+
+def test_with_a_cell_library_an_array_has_an_area() -> None:
+    def netlist(cells: dict[str, int], delay: float | None) -> Netlist:
+        tree = {"array": Module({}, {"array_multiply_lane": 64}, delay=1.0)}
+        return Netlist("array", {**tree, "array_multiply_lane": Module(cells, {}, delay=delay)}, "Yosys")
+
+    library = Liberty("cells.lib", {}, {"NAND2": 2.0}, timed=True, technology=technology("asap7"))
+    weights = load_weights()
+    measured = Measured(Design("array", ""), netlist({"$_NAND_": 3}, None), netlist({"NAND2": 5}, 250.0))
+    found = figures(CLASSIC, measured, Ruler(weights, library))
+    bits = MemoryCost(weights, technology("asap7")).total(memories(CLASSIC))
+    assert found["ge"] == 64 * 3
+    assert (found["total_area"], found["delay"]) == (64 * 10, 250.0)
+    assert found["memory_area"] == round(bits * 0.05832, 2)
+    assert found["whole_area"] == pytest.approx(found["total_area"] + found["memory_area"], abs=0.01)
+    assert "delay" not in figures(CLASSIC, replace(measured, cells=None), Ruler(weights))

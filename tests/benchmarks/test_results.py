@@ -51,6 +51,12 @@ def test_rows_of_several_files_are_related_to_the_first(tmp_path: Path) -> None:
     assert render(document) == document.read_text()
     document.write_text(TABLE.format("compare a.json b.json:other"))
     assert len(render(document).splitlines()) == len(lines) - 1
+    rows = [compared(100, 10.0, preset="shift"), compared(50, 5.0, preset="two_term")]
+    (tmp_path / "a.json").write_text(json.dumps({"rows": rows}))
+    for chosen, shown in (("net", [100, 50]), ("net@two_term", [50]), ("net@shift,net@two_term", [100, 50])):
+        document.write_text(TABLE.format(f"compare a.json:{chosen}"))
+        cells = [line.split("|") for line in render(document).splitlines()[4:-2]]
+        assert [int(row[8]) for row in cells] == shown
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from shiftbook.golden.progress import quiet
 from shiftbook.results.energy import Energy as Written
 from shiftbook.sim.board import ACCELERATOR, verilog
 from shiftbook.sim.driver import RtlResult, run_rtl
+from shiftbook.sim.samples import Told
 from shiftbook.synth.flow.liberty import load_liberty
 from shiftbook.synth.flow.mapping import map_designs
 from shiftbook.synth.flow.merge import MODULE, Design
@@ -127,7 +128,15 @@ def test_a_run_that_is_too_short_for_the_windows_is_refused(library: None) -> No
         energy(everything(SMALL), SMALL, "asap7", sampling=many)
 
 
-@pytest.mark.parametrize(("name", "least"), [("windows", 1), ("length", 2), ("instances", 1)])
+def test_a_window_without_another_has_no_spread(mapped: MappedLogic, run: RtlResult) -> None:
+    assert run.told is not None
+    length = run.told.length
+    one = Told({name: v[:, :, :length] for name, v in run.told.values.items()}, run.told.passes[:1], length)
+    with pytest.raises(ShiftbookError, match="the run was too short: only one window of samples was in it"):
+        logic_energy(mapped, one, run.cycles, run.passes, quiet)
+
+
+@pytest.mark.parametrize(("name", "least"), [("windows", 2), ("length", 2), ("instances", 1)])
 def test_a_sampling_of_nothing_is_refused(name: str, least: int) -> None:
     with pytest.raises(ShiftbookError, match=f"{name} must be at least {least}, not {least - 1}"):
         Sampling(**{name: least - 1})
@@ -142,7 +151,7 @@ def test_a_technology_without_cells_here_is_refused(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--windows", "0"], "--windows must be at least 1, not 0"),
+        (["--windows", "1"], "--windows must be at least 2, not 1: their spread tells the error"),
         (["--windows", "9", "--memories-only"], "which --memories-only leaves out: give one of them"),
         (["--windows", "9"], "asap7 needs its cell library, and SHIFTBOOK_ASAP7 is not set"),
     ],
