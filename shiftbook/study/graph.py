@@ -36,6 +36,7 @@ BEHIND_ANY_BUS: Mapping[str, Any] = {
     "outstanding": DEFAULT.outstanding,
     "buffer_beats": DEFAULT.buffer_beats,
     "bus_parity": False,
+    "tensor_kib": 0,
 }
 """What a spec says of the buses, which the engine alone does not have."""
 

@@ -22,7 +22,7 @@ class FewWords(Spec):
 
 
 SPEC = FewWords(**{**MASTERS.as_json(), "tensor_kib": 1})
-CYCLES = 12
+CYCLES = 9
 
 SLOWEST = 2
 """Cycles in which bursts are under way and no beat is offered."""
@@ -133,4 +133,6 @@ MUTANTS = {
 @pytest.mark.formal
 @pytest.mark.parametrize(("right", "wrong", "message"), MUTANTS.values(), ids=MUTANTS)
 def test_mutants(right: str, wrong: str, message: str) -> None:
-    refute(kept(mutant(shiftbook.hw.system.tensor_buffer, right, wrong).TensorBuffer(SPEC))[0], message, 12)
+    refute(
+        kept(mutant(shiftbook.hw.system.tensor_buffer, right, wrong).TensorBuffer(SPEC))[0], message, CYCLES
+    )

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,15 @@ from tests.hw.small import ODD, SHIFT
 SPECS = {
     "small": SHIFT,
     "odd": ODD,
+    "on chip": replace(SHIFT, tensor_kib=1, bus_parity=True),
     "tiny": PRESETS["shift"].on_grid(2, 2),
     "tiny shift4": PRESETS["shift4"].on_grid(2, 2),
     **PRESETS,
 }
-QUICK = (("small", "engine"), ("small", "accelerator"), ("tiny shift4", "engine"), ("shift", "accelerator"))
+QUICK = (
+    *(("small", "engine"), ("small", "accelerator"), ("on chip", "accelerator")),
+    *(("tiny shift4", "engine"), ("shift", "accelerator")),
+)
 EVERY = [
     pytest.param(name, part, marks=() if (name, part) in QUICK else pytest.mark.slow)
     for name in SPECS

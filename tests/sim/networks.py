@@ -92,7 +92,7 @@ def joined(spec: Spec) -> Network:
 
 
 def residuals(spec: Spec) -> Network:
-    """Sums of tensors that nothing else needs any more, but for one that is convolved and added."""
+    """Sums of tensors that nothing else needs any more, and of two that are convolved and added."""
     rng = np.random.default_rng(8)
     around = (1, 1, 1, 1)
     nodes = (
@@ -101,7 +101,8 @@ def residuals(spec: Spec) -> Network:
         drawn("second", "first", (10, 3, 3, 6), 13, spec, rng, padding=around, residual="stem"),
         drawn("third", "second", (10, 3, 3, 10), 14, spec, rng, padding=around, residual="second"),
         drawn("fourth", "second", (10, 1, 1, 10), 13, spec, rng, residual="third"),
-        drawn("last", "fourth", (4, 1, 1, 10), 13, spec, rng),
+        drawn("fifth", "fourth", (10, 3, 3, 10), 14, spec, rng, padding=around, residual="fourth"),
+        drawn("last", "fifth", (4, 1, 1, 10), 13, spec, rng),
     )
     return replace(small_network(1), nodes=nodes, slots=spec.slots)
 

@@ -164,7 +164,7 @@ def test_a_sum_takes_the_place_of_its_residual():
     built = build(residuals(SMALL), replace(SMALL, tensor_kib=4))
     at = {name: stay.word for name, stay in built.stays.items()}
     assert at["third"] == at["fourth"]
-    assert at["second"] != at["third"], "what is convolved and added is needed to the end"
+    assert at["fourth"] != at["fifth"], "what is convolved and added is needed to the end"
 
 
 def test_without_a_buffer_nothing_stays():
