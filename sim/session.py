@@ -216,9 +216,8 @@ class Session:
     def _simulate(self) -> None:
         try:
             module = "shiftbook.sim.session_cocotb"
-            simulator.run(
-                self.build, module, env=simulator.NO_ASSERTIONS, folder=self._folder, wave=self.wave
-            )
+            env = {**simulator.NO_ASSERTIONS, "SHIFTBOOK_SOCKET": SOCKET}
+            simulator.run(self.build, module, env=env, folder=self._folder, wave=self.wave)
         except (ShiftbookError, SimulationError) as error:
             self._failure = error
 

@@ -53,7 +53,7 @@ def made(tmp_path):
 def test_results_are_saved_by_their_names(made, backend, tmp_path, capsys):
     path, data, _ = made
     arguments = [path, "--data", data, "--save", tmp_path / "out.npz", "--backend", backend, "--limit", "2"]
-    report = run_json([*arguments, "--lanes", "2x2", "--preset", "int8"], tmp_path)
+    report = run_json([*arguments, "--lanes", "4x4"], tmp_path)
     assert (report["accuracy"], report["predictions"]) == (None, [])
     assert report["results"] == {"up": [8, 8, 2], "head": [1, 1, 3]}
     assert "results up 8x8x2, head 1x1x3" in capsys.readouterr().out
