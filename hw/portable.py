@@ -88,6 +88,9 @@ NO_BITS = re.compile(r"^  wire \[-1:0\] \S+ ?;\n", re.MULTILINE)
 WAKING = re.compile(r"^  reg (\\\$auto\$verilog_backend\S+)  = 0;\n", re.MULTILINE)
 """A register whose first change is to wake every ``always @*``."""
 
+CONSTANT = re.compile(r"^  always @\*\n    (\S+ = \d+'[bdh][0-9a-f]+;)\n", re.MULTILINE)
+"""Bits of a variable that are always the same."""
+
 Line = tuple[str, Waiver | None]
 
 
@@ -96,7 +99,8 @@ def portable(text: str) -> str:
 
     To Verilog-2005 the initial value of a variable is an assignment, to SystemVerilog it is none: there
     ``always @*`` waits for the first change of an input, and outputs that depend on nothing that changes
-    stay unknown for good. So the value that wakes it is assigned, when everything waits.
+    stay unknown for good. So the value that wakes it is assigned, when everything waits. An ``always @*``
+    that assigns a constant has no input at all, and gets a register of its own to wait for.
 
     Parameters
     ----------
@@ -104,9 +108,19 @@ def portable(text: str) -> str:
         As Yosys writes it, the top module first.
     """
     text = WAKING.sub(r"  reg \1 ;\n  initial \1 <= 0;\n", NO_BITS.sub("", text))
+    text = CONSTANT.sub(_woken, text)
     lines = _complete_cases(text.splitlines())
     legend = (f"// {', '.join(w.kinds)}: {w.reason}" for w in (*TOP, *BELOW, *EVERYWHERE))
     return "\n".join(["// Warnings that are waived below, and why:", *legend, *_waived(lines), ""])
+
+
+def _woken(constant: re.Match[str]) -> str:
+    """A constant's ``always @*`` with something to wait for."""
+    register = f"\\$constant${constant.start()}"
+    return (
+        f"  reg {register} ;\n  initial {register} <= 0;\n"
+        f"  always @* begin\n    if ({register} ) begin end\n    {constant[1]}\n  end\n"
+    )
 
 
 def _complete_cases(lines: Sequence[str]) -> Iterator[str]:

@@ -35,6 +35,8 @@ NAMES = {
     "store.memory": "outputs to be stored",
     "residual_reader.memory": "residuals",
     "read_master.queue": "bursts that were asked for",
+    "tensor_buffer.memory": "tensors on the chip",
+    "tensor_buffer.queue": "bursts of the tensor buffer",
 }
 """Memories by module and name, for people."""
 

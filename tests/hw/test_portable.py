@@ -23,13 +23,19 @@ from tests.hw.small import ODD, SHIFT
 SPECS = {
     "small": SHIFT,
     "odd": ODD,
+    "odd parity": replace(ODD, bus_parity=True),
     "on chip": replace(SHIFT, tensor_kib=1, bus_parity=True),
     "tiny": PRESETS["shift"].on_grid(2, 2),
     "tiny shift4": PRESETS["shift4"].on_grid(2, 2),
     **PRESETS,
 }
 QUICK = (
-    *(("small", "engine"), ("small", "accelerator"), ("on chip", "accelerator")),
+    *(
+        ("small", "engine"),
+        ("small", "accelerator"),
+        ("odd parity", "accelerator"),
+        ("on chip", "accelerator"),
+    ),
     *(("tiny shift4", "engine"), ("shift", "accelerator")),
 )
 EVERY = [
@@ -143,3 +149,12 @@ def test_whatever_wakes_the_processes_changes_when_they_wait(accelerator: str) -
     woken = set(re.findall(r"^    if \((\\\$auto\S+) \) begin end$", accelerator, re.MULTILINE))
     assert woken
     assert woken == set(re.findall(r"^  initial (\S+) <= 0;$", accelerator, re.MULTILINE))
+
+
+def test_constants_are_assigned_when_the_processes_wake() -> None:
+    """A process without an input would never run: it would assign nothing."""
+    constant = re.compile(r"^  always @\*\n +\S+ = \d+'\S+;$", re.MULTILINE)
+    text = text_of(SPECS["odd parity"], "accelerator")
+    assert "$constant$" in text
+    assert not constant.search(text)
+    assert not constant.search(text_of(SPECS["small"], "engine"))

@@ -13,8 +13,9 @@ from shiftbook.golden.model import executor
 from shiftbook.golden.program import image
 from shiftbook.golden.program.host import AcceleratorError, HostDriver
 from shiftbook.golden.program.image import Image
+from shiftbook.sim.driver import run_rtl
 from shiftbook.sim.session import Session
-from tests.sim.networks import IMAGES, SMALL, everything
+from tests.sim.networks import IMAGES, SMALL, SPECS, everything
 
 SPEC = replace(SMALL, bus_parity=True)
 BITS = 9 * SPEC.bus_bytes
@@ -79,3 +80,10 @@ def test_a_bit_that_changes_on_any_beat(session: Session, built: Image) -> None:
         assert run(session) == Fault.BUS_PARITY, strike
         assert run(session) == Fault.NONE, strike
         assert np.array_equal(output(session, built), want), strike
+
+
+def test_an_accelerator_that_does_not_interleave() -> None:
+    """All bytes of its beats are written: the strobes are constants, and must be there from the start."""
+    spec = replace(SPECS["odd"], bus_parity=True)
+    assert not spec.interleaves
+    assert run_rtl(everything(spec), IMAGES[:1], spec, latency=3).integers > 0
