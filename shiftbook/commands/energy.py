@@ -85,6 +85,11 @@ def energy(
     asked = [option for option, given in (("--resize", resize), ("--crop", crop)) if given is not None]
     if data is None and asked:
         raise ShiftbookError(f"{asked[0]} needs images: add --data D")
+    if len(checkpoints) > 1 and engine.tensor_buffer:
+        raise ShiftbookError(
+            f"--tensor-buffer {engine.tensor_buffer}: the area of several checkpoints is the engine's, which "
+            "has no tensor buffer: give a single checkpoint, or leave the buffer out"
+        )
     json_file = json_file and absolute(json_file)
     engines = [engine if each.preset is None else replace(engine, preset=each.preset) for each in checkpoints]
     for each in engines:

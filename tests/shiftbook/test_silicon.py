@@ -200,6 +200,13 @@ def test_an_engine_that_cannot_run_it_is_refused_before_any_work(
     assert not out.exists()
 
 
+def test_a_tensor_buffer_is_not_left_out_of_areas(checkpoint: Path, counted: Counted, capsys) -> None:
+    names = [f"{checkpoint}:shift", f"{checkpoint}:two_term"]
+    told = refused(capsys, ["energy", *names, "--memories-only", "--tensor-buffer", "32"])
+    assert "--tensor-buffer 32: the area of several checkpoints is the engine's" in told
+    assert not counted
+
+
 def test_checkpoints_have_engines_of_their_own(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("a.ckpt", "b:shift4"):
