@@ -94,6 +94,9 @@ def silicon(results: Sequence[Json]) -> str:
     def relative(field: str) -> Callable[[Json], str]:
         return lambda row: "" if row[field] is None else f"{row[field] / first[row['macs']][field]:.3f}"
 
+    def microjoules(field: str) -> Callable[[Json], str]:
+        return lambda row: "" if row[field] is None else f"{row[field] / 1e6:.3f}"
+
     columns = [
         Column("checkpoint", name_of),
         Column("engine", lambda row: str(row.get("shown") or f"`{row['preset']}`")),
@@ -105,7 +108,8 @@ def silicon(results: Sequence[Json]) -> str:
         Column("cycles", count("cycles")),
         Column("total x cycles", relative("total_cycles")),
         Column("total x cycles x period", relative("total_time")),
-        Column("uJ an image", lambda row: "" if row["total_pj"] is None else f"{row['total_pj'] / 1e6:.3f}"),
+        Column("memories, uJ", microjoules("pj")),
+        Column("with logic, uJ", microjoules("total_pj")),
         Column("energy", relative("total_pj")),
     ]
     return markdown(columns, rows)
@@ -127,7 +131,7 @@ def _arrays_of(study: Json, before: Sequence[Json]) -> list[Json]:
         base = bases[network]
         shape = f"{best['pixels']}x{best['outputs']}x{best['inputs']}"
         named = {"checkpoint": base["checkpoint"], "macs": base["macs"], "shown": f"dense array {shape}"}
-        found.append({**best, **named, "tile_words": None, "total_pj": None})
+        found.append({**best, **named, "tile_words": None, "pj": None, "total_pj": None})
     return found
 
 

@@ -29,6 +29,8 @@ BENCHMARKS = {
     "cycle_model_16x16",
     "cycle_model_8x8",
     "dense_arrays",
+    "dense_arrays_asap7",
+    "dense_arrays_fitted",
     "groups",
     "organisations",
     "pairs",
