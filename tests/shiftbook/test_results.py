@@ -37,6 +37,7 @@ BENCHMARKS = {
     "peers",
     "rivals",
     "scaling",
+    "tensor_buffer",
     "tensor_train_long",
 }
 """Results of studies, which no command writes."""
