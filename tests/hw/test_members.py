@@ -21,12 +21,14 @@ from shiftbook.golden.isa.registers import Region
 from shiftbook.golden.spec import PRESETS, Spec
 from shiftbook.hw.engine.function_table import FunctionTable
 from shiftbook.hw.system.fifo import Fifo
+from shiftbook.hw.system.tensor_buffer import TensorBuffer
 
 SECTIONS = ("Parameters", "Members", "Latency", "Numeric range", "Raises", "Source")
 VARIANTS = {
     **{name: PRESETS[name] for name in ("shift", "int8", "int8_sparse")},
     "parity": replace(PRESETS["shift"], bus_parity=True),
     "no tables": replace(PRESETS["shift"], function_tables=False),
+    "on chip": replace(PRESETS["shift"], tensor_kib=32),
 }
 
 
@@ -60,7 +62,8 @@ def documented(component: type[wiring.Component]) -> list[tuple[str, str]]:
 
 def construct(component: type[wiring.Component], spec: Spec) -> list[wiring.Component]:
     """Every way to construct it for a spec."""
-    lacks_it = component is FunctionTable and not spec.function_tables
+    there = {FunctionTable: spec.function_tables, TensorBuffer: bool(spec.tensor_kib)}
+    lacks_it = not there.get(component, True)
     choices = {
         "spec": [] if lacks_it else [spec],
         "code": [] if spec.feed == "dense" else [Region.GAP_CODE, Region.CODE_CODE],
@@ -81,6 +84,7 @@ def reasons(block: wiring.Component, spec: Spec) -> list[str]:
     found = ["ot there with a dense feed"] if spec.feed == "dense" else []
     found += [f"ot there with ``Region.{block.code.name}``"] if hasattr(block, "code") else []
     found += [] if spec.function_tables else ["ith ``Spec.function_tables`` only"]
+    found += [] if spec.tensor_kib else ["ith a tensor buffer only"]
     return found if spec.bus_parity else [*found, "ith parity only", "ith ``Spec.bus_parity`` only"]
 
 
